@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""lostpeer itself, run as its users run it: events from its standard output, readiness and ledger from the other."""
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import tempfile
+import time
+
+import clock
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PROGRAM = os.environ.get("LOSTPEER", os.path.join(ROOT, "build", "lostpeer"))
+LEDGER = re.compile(r"lostpeer: (\d+) emitted = (\d+) written \+ (\d+) filtered \+ (\d+) grouped \+ (\d+) lost.*? "
+                    r"\+ (\d+) pending")
+
+
+class Agent:
+    def __init__(self, *options, verb="watch", output=None, ready=True):
+        """Start and wait for readiness. The output goes to a file, or to a descriptor that the caller reads."""
+        self.file = tempfile.TemporaryFile()
+        self.messages = tempfile.TemporaryFile()
+        self.process = subprocess.Popen([PROGRAM, verb] + list(options), stdin=subprocess.DEVNULL,
+                                        stdout=self.file if output is None else output, stderr=self.messages)
+        self.pid = self.process.pid
+        self.status = None
+        self.events = []
+        self.bad = []
+        if ready:
+            self.ready()
+
+    def ready(self):
+        def watching():
+            if "lostpeer: watching " in self.said():
+                return True
+            if self.process.poll() is not None:
+                raise RuntimeError("lostpeer ended with %d: %s" % (self.process.returncode, self.said().strip()))
+        clock.wait(watching, "readiness of lostpeer", 60)
+
+    def said(self):
+        return read(self.messages).decode("utf-8", "replace")
+
+    def written(self):
+        return read(self.file)
+
+    def lines(self):
+        return self.written().count(b"\n")
+
+    def stop(self, number=signal.SIGTERM):
+        """Ask it to end, and read what it wrote."""
+        if self.status is None:
+            self.process.send_signal(number)
+            self.wait()
+        return self.status
+
+    def wait(self):
+        self.status = self.process.wait(60 * clock.SLOW)
+        self.parse()
+        return self.status
+
+    def parse(self):
+        data = self.written()
+        if data and not data.endswith(b"\n"):
+            self.bad.append("the last line is not whole: %r" % data[-200:])
+        for line in data.split(b"\n")[:-1]:
+            try:
+                event = json.loads(line.decode("utf-8"), parse_constant=refuse, object_pairs_hook=once)
+                if not isinstance(event, dict):
+                    raise ValueError("not an object")
+                if re.search(rb"[\x00-\x1f\x7f]", line):
+                    raise ValueError("control character")
+                self.events.append(event)
+            except ValueError as e:
+                self.bad.append("not one valid JSON object in UTF-8: %s: %r" % (e, line[:300]))
+
+    def faults(self):
+        """What is wrong with the run as such: status, output, ledger."""
+        found = list(self.bad)
+        if self.status != 0:
+            found.append("exit status %s: %s" % (self.status, self.said()[-400:]))
+        return found + self.ledger_faults()
+
+    def ledger(self):
+        last = (self.said().strip().splitlines() or [""])[-1]
+        match = LEDGER.match(last)
+        if not match:
+            return last
+        return dict(zip(("emitted", "written", "filtered", "grouped", "lost", "pending"), map(int, match.groups())))
+
+    def ledger_faults(self):
+        ledger = self.ledger()
+        if not isinstance(ledger, dict):
+            return ["the last line of standard error is no ledger: %r" % ledger]
+        found = []
+        parts = sum(ledger[name] for name in ("written", "filtered", "grouped", "lost", "pending"))
+        if ledger["emitted"] != parts or ledger["pending"]:
+            found.append("the ledger does not balance: %r" % ledger)
+        told = len([event for event in self.events if event.get("event") != "events_lost"])
+        if self.events and ledger["written"] not in (told, len(self.events)):
+            found.append("the ledger says %d written, there are %d" % (ledger["written"], told))
+        return found
+
+    def end(self):
+        """Leave nothing running, whatever happened."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.file.close()
+        self.messages.close()
+
+
+def read(file):
+    """All of a file that another process writes, without moving its offset."""
+    size = os.fstat(file.fileno()).st_size
+    return os.pread(file.fileno(), size, 0) if size else b""
+
+
+def refuse(word):
+    raise ValueError("%s is no JSON" % word)
+
+
+def once(pairs):
+    names = [name for name, _ in pairs]
+    if len(set(names)) != len(names):
+        raise ValueError("a name comes twice")
+    return dict(pairs)
+
+
+def read_until(descriptor, done, seconds=30):
+    """Read a descriptor until `done(data)` holds, it ends, or the deadline is past."""
+    data = b""
+    until = clock.deadline(seconds)
+    while not done(data):
+        if not select.select([descriptor], [], [], max(0, until - time.monotonic()))[0]:
+            break
+        try:
+            part = os.read(descriptor, 1 << 16)
+        except OSError:
+            break
+        if not part:
+            break
+        data += part
+    return data

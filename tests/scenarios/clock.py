@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Deadlines, longer on a machine that is slow. Nothing is ever asserted on how fast a thing is."""
+import os
+import time
+
+
+def measure():
+    """How much slower this machine is than the one that the deadlines were chosen on; at least 1."""
+    began = time.perf_counter()
+    total = 0
+    for number in range(300000):
+        total += number
+    return max(1.0, min(20.0, (time.perf_counter() - began) / 0.03))
+
+
+SLOW = float(os.environ["SLOW"]) if "SLOW" in os.environ else measure()
+
+
+def deadline(seconds=None):
+    return time.monotonic() + (30 if seconds is None else seconds) * SLOW
+
+
+def now():
+    return time.clock_gettime_ns(time.CLOCK_REALTIME)
+
+
+def wait(condition, what="condition", seconds=None):
+    """Wait for what no descriptor tells of: poll it until it holds."""
+    until = deadline(seconds)
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > until:
+            raise TimeoutError("%s did not come to pass" % what)
+        time.sleep(0.003)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The words of lostpeer-events(7), written down a second time: what any event must satisfy, whatever the scenario."""
+import re
+
+# event and cause: who may have done it.
+CAUSES = {
+    "connect_failed": {"refused": "peer", "timeout": "network", "unreachable": "network", "abandoned": "local",
+                       "destroyed": "admin", "no_port": "local", "denied": "local"},
+    "peer_lost": {"reset": "peer", "retransmit_timeout": "network", "keepalive_timeout": "network",
+                  "user_timeout": "network", "probe_timeout": "network", "cannot_send": "local"},
+    "peer_closed": {"fin": "peer"},
+    "local_closed": {"close": "local"},
+    "local_reset": {"unread_data": "local", "linger": "local", "linger2": "local", "disconnect": "local",
+                    "destroyed": "admin", "data_after_close": "local", "listener_closed": "local",
+                    "no_memory": "kernel"},
+    "accept_dropped": {"queue_full": "local"},
+    "peer_silent": {"unacked": "network"},
+    "peer_back": {"acked": "peer"},
+    "close_ignored": {"close_wait": "local"},
+    "events_lost": {place: "agent" for place in
+                    ("ring_full", "program_missed", "state_full", "output_full", "write_failed", "stopped")},
+}
+PHASES = ("connecting", "unaccepted", "orphaned", "closing", "half_closed", "established")
+VIAS = ("connect", "accept", "seed", "holder", "closer", "listener")
+UNKNOWNS = ("kernel", "holder_gone", "shared", "socket_gone", "not_seen", "other_pid_namespace", "unsupported")
+STATES = ("closed", "close_wait", "closing", "established", "fin_wait_1", "fin_wait_2", "last_ack", "listen",
+          "syn_received", "syn_sent", "time_wait")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
+
+FIELDS = {
+    int: ("schema process.pid process.vpid process.user.id network.local.port network.peer.port network.netns "
+          "tcp.cookie tcp.bytes_sent tcp.bytes_received tcp.retransmits tcp.rtt_us data.unread_bytes "
+          "data.unacked_bytes data.unsent_bytes repeat.count lost.count"),
+    str: ("host.name event cause by phase severity error.type role process.name process.executable.path "
+          "process.exit.signal owner.via owner.unknown process.linux.cgroup container.id container.runtime.name "
+          "systemd.unit k8s.pod.uid network.transport network.type network.local.address network.peer.address "
+          "network.connection.state tcp.soft_error tcp.reset_reason"),
+    "time": "time process.creation.time repeat.first repeat.last lost.first lost.last",
+    bool: "process.exiting tcp.mptcp stream.read_closed stream.write_closed",
+    float: "tcp.duration_ms tcp.silent_ms",
+    list: "ambiguous owner.holders",
+}
+TYPES = {name: kind for kind, names in FIELDS.items() for name in names.split()}
+
+
+def type_holds(value, kind):
+    if kind == "time":
+        return isinstance(value, str) and TIME.fullmatch(value)
+    if kind is float:
+        return type(value) in (int, float) and value >= 0
+    if kind is int:
+        return type(value) is int and value >= 0
+    if kind is list:
+        return type(value) is list and value and all(type(part) in (int, str) for part in value)
+    if kind is str:
+        return type(value) is str and value != ""
+    return type(value) is kind
+
+
+def severity(event, cause, phase, data=False):
+    if event == "events_lost":
+        return "error"
+    if event in ("peer_closed", "local_closed", "peer_back") or (phase in ("closing", "orphaned") and not data):
+        return "info"
+    if cause in ("refused", "abandoned") or phase == "unaccepted":
+        return "notice"
+    return "warning"
+
+
+def faults(event):
+    """What is wrong with this event as such."""
+    found = []
+    for name, value in event.items():
+        if name not in TYPES:
+            found.append("field %s is not in the contract" % name)
+        elif not type_holds(value, TYPES[name]):
+            found.append("%s is %r" % (name, value))
+    for name in ("schema", "time", "host.name", "event", "cause", "by", "severity"):
+        if name not in event:
+            found.append("no %s" % name)
+    what, cause = event.get("event"), event.get("cause")
+    if cause not in CAUSES.get(what, {}):
+        return found + ["no such event: %s/%s" % (what, cause)]
+    if what == "events_lost":
+        return found
+    if event.get("by") != CAUSES[what][cause] and (cause, event.get("by")) != ("user_timeout", "peer"):
+        found.append("%s/%s by %s" % (what, cause, event.get("by")))
+    if event.get("phase") not in PHASES:
+        found.append("phase is %r" % event.get("phase"))
+    if ("owner.via" in event) != ("process.pid" in event) or ("owner.unknown" in event) == ("process.pid" in event):
+        found.append("neither a known nor an unknown owner, or both")
+    if event.get("owner.via", VIAS[0]) not in VIAS or event.get("owner.unknown", UNKNOWNS[0]) not in UNKNOWNS:
+        found.append("owner.via or owner.unknown is not in the contract")
+    if event.get("network.connection.state", STATES[0]) not in STATES:
+        found.append("network.connection.state is %r" % event["network.connection.state"])
+    data = any(event.get("data.%s_bytes" % kind) for kind in ("unread", "unacked", "unsent"))
+    allowed = {severity(what, cause, event.get("phase"), data)}
+    if cause == "abandoned":
+        # Before any SYN was sent again it is also one of the orderly ends.
+        allowed.add("info")
+    if event.get("severity") not in allowed:
+        found.append("severity is %r, not %s" % (event.get("severity"), " or ".join(sorted(allowed))))
+    return found

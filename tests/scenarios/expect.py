@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Truths, which a scenario fixes from what the applications saw, and how events are compared with them."""
+import calendar
+import time
+
+
+class Absent:
+    def __eq__(self, value):
+        return value is None
+
+    def __repr__(self):
+        return "(absent)"
+
+
+class Maybe:
+    """The value, or nothing: a fact that the contract lets the agent not know."""
+
+    def __init__(self, *values):
+        self.values = values
+
+    def __eq__(self, value):
+        return value is None or any(wanted == value for wanted in self.values)
+
+    def __repr__(self):
+        return "(absent or %s)" % " or ".join(map(repr, self.values))
+
+
+class OneOf:
+    def __init__(self, *values):
+        self.values = values
+
+    def __eq__(self, value):
+        return any(wanted == value for wanted in self.values)
+
+    def __repr__(self):
+        return "(%s)" % " or ".join(map(repr, self.values))
+
+
+class AtLeast:
+    def __init__(self, least):
+        self.least = least
+
+    def __eq__(self, value):
+        return value is not None and value >= self.least
+
+    def __repr__(self):
+        return "(at least %r)" % self.least
+
+
+class Set:
+    """An array in any order."""
+
+    def __init__(self, values):
+        self.values = sorted(values)
+
+    def __eq__(self, value):
+        return value is not None and sorted(value) == self.values
+
+    def __repr__(self):
+        return repr(self.values)
+
+
+class Near:
+    """A time, within 20 ms: /proc counts in ticks of 10 ms."""
+
+    def __init__(self, nanoseconds):
+        self.nanoseconds = nanoseconds
+
+    def __eq__(self, value):
+        return value is not None and abs(nanoseconds(value) - self.nanoseconds) <= 20000000
+
+    def __repr__(self):
+        return "(about %s.%09d)" % (time.strftime("%FT%T", time.gmtime(self.nanoseconds // 1000000000)),
+                                    self.nanoseconds % 1000000000)
+
+
+class Between(Near):
+    def __init__(self, first, last):
+        self.first, self.last = first, last
+
+    def __eq__(self, value):
+        return value is not None and self.first <= nanoseconds(value) <= self.last
+
+    def __repr__(self):
+        return "(while the scenario ran)"
+
+
+def nanoseconds(text):
+    seconds = calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S"))
+    return seconds * 1000000000 + int(text[20:29])
+
+
+class Truth:
+    """One event that must come exactly once (or may come, where optional)."""
+
+    def __init__(self, fields, optional=False):
+        self.fields = fields
+        self.optional = optional
+
+    def identity(self):
+        return identity(self.fields)
+
+    def mismatches(self, event):
+        found = []
+        for name, wanted in self.fields.items():
+            got = event.get(name)
+            if name == "data.queued":
+                got = event.get("data.unacked_bytes", 0) + event.get("data.unsent_bytes", 0)
+            # The truth is on the left, so that it is its __eq__ that decides.
+            if not wanted == got:
+                found.append((name, wanted, got))
+        return found
+
+    def __str__(self):
+        return "%s/%s %s" % (self.fields["event"], self.fields["cause"], ends(self.fields))
+
+
+def identity(fields):
+    return fields.get("network.netns"), fields.get("event"), fields.get("network.local.port")
+
+
+def ends(fields):
+    return "%s:%s-%s:%s" % tuple(fields.get("network.%s" % name) for name in
+                                 ("local.address", "local.port", "peer.address", "peer.port"))
+
+
+def compare(truths, events):
+    """Match each truth with one event; every difference as a line of text."""
+    left = list(events)
+    by_identity = {}
+    for event in left:
+        by_identity.setdefault(identity(event), []).append(event)
+    problems = []
+    pending = []
+    used = set()
+    for truth in truths:
+        for event in by_identity.get(truth.identity(), ()):
+            if id(event) not in used and not truth.mismatches(event):
+                used.add(id(event))
+                break
+        else:
+            pending.append(truth)
+    # What has no exact match is shown beside the nearest event that is left.
+    for truth in pending:
+        near = None
+        for event in left:
+            if id(event) in used or event.get("network.netns") != truth.fields["network.netns"]:
+                continue
+            if not (truth.fields["network.local.port"] == event.get("network.local.port")
+                    and truth.fields["network.peer.port"] == event.get("network.peer.port")):
+                continue
+            differing = truth.mismatches(event)
+            if near is None or len(differing) < len(near[1]):
+                near = event, differing
+        if near and (truth.fields["event"] == near[0].get("event") or not truth.optional):
+            used.add(id(near[0]))
+            problems.append("%s: %s" % (truth, "; ".join("%s expected %r got %r" % difference
+                                                         for difference in near[1])))
+        elif not truth.optional:
+            problems.append("missing: %s" % truth)
+    for event in left:
+        if id(event) not in used:
+            problems.append("unexpected: %s/%s %s" % (event.get("event"), event.get("cause"), ends(event)))
+    return problems

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""A host: a worker process in a network namespace of its own, which runs the source text that it is sent.
+
+Every end of a connection is a process of its own, so that who owned it is a fact and not a convention."""
+import ast
+import ctypes
+import errno
+import os
+import pickle
+import select
+import signal
+import socket
+import struct
+import time
+import traceback
+
+import clock
+import toolbox
+
+CLONE_NEWNET = 0x40000000
+PR_SET_PDEATHSIG = 1
+PR_SET_NAME = 15
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Failed(Exception):
+    """Source that had to succeed in a worker did not."""
+
+
+def check(result):
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result
+
+
+class Process:
+    """Who a process is, read while it lives: what an event must say of it."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.refresh()
+
+    def refresh(self):
+        with open("/proc/%d/stat" % self.pid, "rb") as f:
+            stat = f.read()
+        ticks = int(stat[stat.rindex(b")") + 1:].split()[19])
+        boot = time.clock_gettime_ns(time.CLOCK_REALTIME) - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        self.created = boot + ticks * 1000000000 // os.sysconf("SC_CLK_TCK")
+        with open("/proc/%d/comm" % self.pid, "rb") as f:
+            self.name = f.read()[:-1]
+        self.executable = os.readlink("/proc/%d/exe" % self.pid)
+        with open("/proc/%d/status" % self.pid, "rb") as f:
+            for line in f:
+                if line.startswith(b"Uid:"):
+                    self.uid = int(line.split()[2])
+        with open("/proc/%d/cgroup" % self.pid) as f:
+            self.cgroups = f.read().splitlines()
+        return self
+
+
+class Host:
+    def __init__(self, name, beside=None):
+        """Fork a worker in a new network namespace, or in that of the host that it is to be beside."""
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                ours.close()
+                os.setsid()
+                check(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
+                if beside is None:
+                    check(libc.unshare(CLONE_NEWNET))
+                else:
+                    with open("/proc/%d/ns/net" % beside.pid) as f:
+                        check(libc.setns(f.fileno(), CLONE_NEWNET))
+                rename(name)
+                send(theirs, "ready")
+                serve(theirs)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(1)
+        theirs.close()
+        self.adopt(pid, ours)
+
+    def adopt(self, pid, channel):
+        self.pid = pid
+        self.channel = channel
+        self.dead = False
+        self.children = []
+        if receive(channel, clock.deadline()) != "ready":
+            raise Failed("worker %d did not start" % pid)
+        self.process = Process(pid)
+        self.netns = os.stat("/proc/%d/ns/net" % pid).st_ino
+
+    def fork(self):
+        """A child of this worker, with copies of all its descriptors and variables."""
+        self.start("__fork__")
+        pid = self.finish()
+        _, fds, _, _ = socket.recv_fds(self.channel, 1, 1)
+        child = Host.__new__(Host)
+        child.adopt(pid, socket.socket(fileno=fds[0]))
+        self.children.append(child)
+        return child
+
+    def start(self, source, **names):
+        """Send source without waiting for it: for a call that blocks."""
+        send(self.channel, (source, names))
+
+    def finish(self, seconds=None):
+        """The value of what was started, or the OSError that it raised."""
+        kind, value = receive(self.channel, clock.deadline(seconds))
+        if kind == "fail":
+            raise Failed(value)
+        if kind == "errno":
+            raise OSError(value, os.strerror(value))
+        return value
+
+    def __call__(self, source, **names):
+        self.start(source, **names)
+        try:
+            return self.finish()
+        except OSError as e:
+            raise Failed("%s: %s" % (source, e)) from e
+
+    def error(self, source, **names):
+        """The name of the errno that the source raised, or None."""
+        self.start(source, **names)
+        return self.finish_error()
+
+    def finish_error(self, seconds=None):
+        try:
+            self.finish(seconds)
+        except OSError as e:
+            return errno.errorcode[e.errno]
+        return None
+
+    def kill(self, number=signal.SIGKILL):
+        """End the process and wait for it; what it had open is closed by then."""
+        for child in self.children:
+            child.kill(number)
+        if not self.dead:
+            self.dead = True
+            try:
+                os.kill(self.pid, number)
+                wait_gone(self.pid)
+            except ProcessLookupError:
+                pass
+        self.channel.close()
+
+
+def wait_gone(pid):
+    """Reap a child of ours, or wait until the process is gone or a zombie: its descriptors are closed then."""
+    until = clock.deadline()
+    while time.monotonic() < until:
+        try:
+            if os.waitpid(pid, os.WNOHANG)[0] == pid:
+                return
+        except ChildProcessError:
+            try:
+                with open("/proc/%d/stat" % pid, "rb") as f:
+                    stat = f.read()
+                if stat[stat.rindex(b")") + 2:][:1] in (b"Z", b"X"):
+                    return
+            except (FileNotFoundError, ProcessLookupError):
+                return
+        time.sleep(0.002)
+    raise Failed("process %d did not end" % pid)
+
+
+def rename(name):
+    check(libc.prctl(PR_SET_NAME, name if isinstance(name, bytes) else name.encode()))
+
+
+# One message: a length and a pickle. Workers are ours, so pickle is no risk here.
+
+def send(channel, message):
+    data = pickle.dumps(message)
+    channel.sendall(struct.pack("=I", len(data)) + data)
+
+
+def receive(channel, until=None):
+    def exactly(size):
+        data = b""
+        while len(data) < size:
+            if until is not None:
+                if not select.select([channel], [], [], max(0, until - time.monotonic()))[0]:
+                    raise Failed("no answer from the worker in time")
+            part = channel.recv(size - len(data))
+            if not part:
+                raise Failed("the worker is gone")
+            data += part
+        return data
+    return pickle.loads(exactly(struct.unpack("=I", exactly(4))[0]))
+
+
+def serve(channel):
+    """Run what comes over the channel, for ever, among the names of the toolbox and those set before."""
+    space = vars(toolbox)
+    while True:
+        try:
+            source, names = receive(channel)
+        except Failed:
+            os._exit(0)
+        if source == "__fork__":
+            channel = fork_worker(channel)
+            continue
+        space.update(names)
+        try:
+            answer = ("value", run(source, space))
+        except OSError as e:
+            answer = ("errno", e.errno) if e.errno else ("fail", "%s: %s" % (source, traceback.format_exc()))
+        except BaseException:
+            answer = ("fail", "%s: %s" % (source, traceback.format_exc()))
+        try:
+            send(channel, answer)
+        except (pickle.PicklingError, TypeError, AttributeError):
+            send(channel, ("value", None))
+
+
+def fork_worker(channel):
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        channel.close()
+        ours.close()
+        check(libc.prctl(PR_SET_PDEATHSIG, 0))
+        # A child outlives its parent in some scenarios; it still ends when the channel closes.
+        send(theirs, "ready")
+        return theirs
+    send(channel, ("value", pid))
+    socket.send_fds(channel, [b"f"], [ours.fileno()])
+    ours.close()
+    theirs.close()
+    return channel
+
+
+def run(source, space):
+    """Execute the statements; the value is that of the last one, where it is an expression."""
+    tree = ast.parse(source)
+    if tree.body and isinstance(tree.body[-1], ast.Expr):
+        last = ast.Expression(tree.body.pop().value)
+        exec(compile(tree, "<scenario>", "exec"), space)
+        return eval(compile(last, "<scenario>", "eval"), space)
+    exec(compile(tree, "<scenario>", "exec"), space)
+    return None

@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What a worker's source can use: sockets as an application makes them, and how to see what became of them."""
+import array
+import ctypes
+import errno
+import fcntl
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+from clock import deadline, wait
+
+SO_ATTACH_FILTER = 26
+SO_DETACH_FILTER = 27
+SO_COOKIE = 57
+TCP_REPAIR = 19
+TCP_FASTOPEN = 23
+TCP_LINGER2 = 8
+TCP_USER_TIMEOUT = 18
+TCP_SYNCNT = 7
+MSG_FASTOPEN = 0x20000000
+IPPROTO_MPTCP = 262
+SIOCINQ = 0x541B
+SIOCOUTQ = 0x5411
+ETH_P_ALL = 3
+STATES = ("none established syn_sent syn_received fin_wait_1 fin_wait_2 time_wait close close_wait last_ack listen "
+          "closing").split()
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+# Set for each host by the network that it is in.
+AF = socket.AF_INET
+HERE = "127.0.0.1"
+THERE = "127.0.0.1"
+ANY = "127.0.0.1"
+SERVER = None
+
+
+def tcp(protocol=0):
+    return socket.socket(AF, socket.SOCK_STREAM, protocol)
+
+
+def listen(backlog=64, protocol=0, port=0):
+    s = tcp(protocol)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind((ANY, port))
+    s.listen(backlog)
+    return s
+
+
+def bound(protocol=0):
+    """A socket whose local port is known before it connects: a failed attempt keeps no trace of it."""
+    s = tcp(protocol)
+    s.bind((HERE, 0))
+    return s
+
+
+def begin(server, s=None):
+    """Start to connect and do not wait."""
+    s = s or bound()
+    s.setblocking(False)
+    code = s.connect_ex(server)
+    if code != errno.EINPROGRESS:
+        raise OSError(code, os.strerror(code))
+    return s
+
+
+def plain(address):
+    return address[7:] if address.startswith("::ffff:") else address
+
+
+def about(s):
+    """What the application itself can know of its connection."""
+    facts = {"local": None, "peer": None, "cookie": None}
+    for name, call in (("local", s.getsockname), ("peer", s.getpeername)):
+        try:
+            address = call()
+            facts[name] = (plain(address[0]), address[1])
+        except OSError:
+            pass
+    facts["cookie"] = struct.unpack("=Q", s.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8))[0]
+    return facts
+
+
+def tcp_info(s):
+    return s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+
+
+def state(s):
+    return STATES[tcp_info(s)[0]]
+
+
+def retransmits(s):
+    return struct.unpack_from("=I", tcp_info(s), 100)[0]
+
+
+def reached(s, *states):
+    """Wait until the socket is in one of the states."""
+    return wait(lambda: state(s) in states and state(s), "state %s (is %s)" % (states, state(s)))
+
+
+def lost(s):
+    """Wait until the kernel has closed the socket, read what is left, and raise what the application is told."""
+    wait(lambda: state(s) == "close", "close of a socket in %s" % state(s))
+    s.setblocking(False)
+    while s.recv(1 << 20):
+        pass
+    s.send(b"x")
+
+
+def queued(s):
+    """Bytes that the application has written and the peer has not acknowledged."""
+    return number(s, SIOCOUTQ)
+
+
+def unread(s):
+    return number(s, SIOCINQ)
+
+
+def number(s, request):
+    value = array.array("i", [0])
+    fcntl.ioctl(s.fileno(), request, value)
+    return value[0]
+
+
+def fill(s):
+    """Write until the peer's window and our queue are full, and acknowledgements have ceased."""
+    s.setblocking(False)
+    still = 0
+    before = -1
+    while still < 20:
+        try:
+            s.send(b"f" * 65536)
+        except BlockingIOError:
+            pass
+        still = still + 1 if queued(s) == before else 0
+        before = queued(s)
+        time.sleep(0.01)
+    s.setblocking(True)
+    return before
+
+
+def drop(s):
+    """Let nothing in: a filter that returns 0 makes TCP see no segment (on a listener, no SYN)."""
+    program = ctypes.create_string_buffer(struct.pack("=HBBI", 6, 0, 0, 0))
+    s.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", 1, ctypes.addressof(program)))
+
+
+def undrop(s):
+    s.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+
+
+def linger(s, seconds=0):
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("=ii", 1, seconds))
+
+
+def option(s, name, value):
+    s.setsockopt(socket.IPPROTO_TCP, name, value)
+
+
+def keepalive(s, idle=1, interval=1, count=2):
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    option(s, socket.TCP_KEEPIDLE, idle)
+    option(s, socket.TCP_KEEPINTVL, interval)
+    option(s, socket.TCP_KEEPCNT, count)
+
+
+def disconnect(s):
+    """connect(AF_UNSPEC), for which Python has no word."""
+    address = ctypes.create_string_buffer(16)
+    if libc.connect(s.fileno(), address, 16) < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def repair(s):
+    option(s, TCP_REPAIR, 1)
+
+
+def sysctl(name, value):
+    with open("/proc/sys/net/" + name, "w") as f:
+        f.write(str(value))
+
+
+def sysctls(**values):
+    """Those of TCP in this network namespace: retries2=1 is net.ipv4.tcp_retries2."""
+    for name, value in values.items():
+        sysctl("ipv4/tcp_" + name, value)
+
+
+def command(*words, text=None):
+    done = subprocess.run(words, input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+    if done.returncode:
+        raise RuntimeError("%s: %s" % (" ".join(words), done.stdout))
+    return done.stdout
+
+
+def nft(rules):
+    """Add rules, and a chain for each hook that they name: 'input tcp dport 9 drop'."""
+    text = ""
+    for rule in rules.split(";"):
+        hook, body = rule.strip().split(" ", 1)
+        text += "table inet t { chain %s { type filter hook %s priority 0; } }\nadd rule inet t %s %s\n" % (
+            hook, hook, hook, body)
+    command("nft", "-f", "-", text=text)
+
+
+def nft_clear():
+    command("nft", "delete", "table", "inet", "t")
+
+
+def kill_sockets(*words):
+    """ss -K, which answers even where nothing matched; the caller looks at what became of the socket."""
+    return command("ss", "-K", "-tan", *words)
+
+
+def entry(local, peer):
+    """The state of a connection that no process may hold any more, or None; a TIME_WAIT remnant is no socket."""
+    for name in ("tcp", "tcp6"):
+        try:
+            with open("/proc/net/" + name) as f:
+                lines = f.readlines()[1:]
+        except FileNotFoundError:
+            continue
+        for line in lines:
+            words = line.split()
+            ports = [int(words[n].rsplit(":", 1)[1], 16) for n in (1, 2)]
+            # Timer 3 is that of a TIME_WAIT or FIN_WAIT2 remnant.
+            if ports == [local, peer] and not words[5].startswith("03:"):
+                return STATES[int(words[3], 16)]
+    return None
+
+
+def ended(local, peer):
+    """Wait until the kernel has no full socket with these ports."""
+    wait(lambda: entry(local, peer) is None, "end of the socket %d-%d" % (local, peer))
+    return True
+
+
+def comes_to(local, peer, *states):
+    return wait(lambda: entry(local, peer) in states, "state %s of %d-%d" % (states, local, peer))
+
+
+def in_thread(function, *arguments):
+    """Run in a thread; the result is the errno name, or the value, in .outcome once it has ended."""
+    def body():
+        try:
+            thread.outcome = function(*arguments)
+        except OSError as e:
+            thread.outcome = errno.errorcode[e.errno]
+    thread = threading.Thread(target=body, daemon=True)
+    thread.outcome = None
+    thread.start()
+    return thread
+
+
+def outcome(thread):
+    thread.join(30)
+    return thread.outcome
+
+
+def capture():
+    """What passes through this namespace from now on: the judge where an application cannot know who sent a RST."""
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
+    s.setblocking(False)
+    return s
+
+
+def segments(s, flag=0):
+    """Captured TCP segments with that flag: direction, ports, flags, payload bytes."""
+    found = []
+    while True:
+        try:
+            data, address = s.recvfrom(1 << 17)
+        except BlockingIOError:
+            return found
+        version = data[0] >> 4
+        if version == 4 and data[9] == 6:
+            size, start = struct.unpack_from("!H", data, 2)[0], (data[0] & 15) * 4
+        elif version == 6 and data[6] == 6:
+            size, start = struct.unpack_from("!H", data, 4)[0] + 40, 40
+        else:
+            continue
+        ports = struct.unpack_from("!HH", data, start)
+        offset, flags = data[start + 12] >> 4, data[start + 13]
+        if not flag or flags & flag:
+            way = "out" if address[2] == socket.PACKET_OUTGOING else "in"
+            found.append((way, ports, flags, size - start - offset * 4))
+
+
+def resets(s):
+    """Who sent a RST: 'in', 'out', in the order they passed."""
+    return [way for way, _, flags, _ in segments(s) if flags & 4]

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""One scenario for one address family: its hosts, its connections, and the truths that it fixes."""
+import os
+import platform
+import re
+import socket
+import time
+
+import clock
+import contract
+import network
+from agent import Agent
+from expect import Absent, AtLeast, Between, Maybe, Near, OneOf, Truth, compare
+from host import Host
+
+KERNEL = tuple(int(n) for n in re.match(r"(\d+)\.(\d+)", platform.release()).groups())
+FAMILIES = ("ipv4", "ipv6", "v4mapped")
+ORDERLY = ("peer_closed", "local_closed")
+registry = {}
+
+
+class Skip(Exception):
+    pass
+
+
+class Broken(Exception):
+    """The scenario did not come about as it was written: its own fault or its machine's, not lostpeer's."""
+
+
+class Scenario:
+    def __init__(self, function, families, own, alone):
+        self.function = function
+        self.name = function.__name__
+        self.module = function.__module__
+        self.families = families
+        self.own = own
+        self.alone = alone
+
+
+def scenario(families=FAMILIES, own=False, alone=False):
+    """Register a scenario; `own`: it starts agents itself, `alone`: nothing else may run beside it."""
+    def register(function):
+        made = Scenario(function, families, own or alone, alone)
+        assert made.name not in registry, made.name
+        registry[made.name] = made
+        return function
+    return register
+
+
+one_family = scenario(families=("ipv4",))
+
+
+class End:
+    """One end of a connection: the host that has it, the variable that it has it in, and its addresses."""
+
+    def __init__(self, host, role, name="s", **facts):
+        self.host = host
+        self.role = role
+        self.name = name
+        if not facts:
+            facts = host("about(%s)" % name)
+        self.local = facts.get("local")
+        self.peer = facts.get("peer")
+        self.cookie = facts.get("cookie")
+
+    def __call__(self, source, **names):
+        return self.host(source, **names)
+
+    def error(self, source="lost(s)", **names):
+        return self.host.error(source, **names)
+
+    def ended(self):
+        """Wait until the kernel has done with the socket, whoever holds it."""
+        self.host("ended(%d, %d)" % (self.local[1], self.peer[1]))
+
+    def comes_to(self, *states):
+        self.host("comes_to(%d, %d, *%r)" % (self.local[1], self.peer[1], states))
+
+
+class Trial:
+    def __init__(self, made, family):
+        self.name = made.name if made.families == ("ipv4",) else "%s-%s" % (made.name, family)
+        self.family = family
+        self.truths = []
+        self.hosts = []
+        self.agents = []
+        self.began = clock.now()
+        self.until = None
+
+    # The network.
+
+    def pair(self, **options):
+        self.hosts += network.pair(self.family, **options)
+        return self.hosts[-2:]
+
+    def routed(self):
+        self.hosts += network.routed(self.family)
+        return self.hosts[-3:]
+
+    def wired(self):
+        self.hosts += network.wired(self.family)
+        return self.hosts[-3:]
+
+    def loopback(self):
+        self.hosts.append(network.loopback(self.family))
+        return self.hosts[-1]
+
+    def beside(self, host, name):
+        """Another process in the namespace of that host, not related to it, with the same addresses."""
+        made = Host(name, beside=host)
+        made("pass", **host("dict(AF=AF, HERE=HERE, THERE=THERE, ANY=ANY)"))
+        self.hosts.append(made)
+        return made
+
+    # Connections.
+
+    def connection(self, client=None, server=None, protocol=0):
+        """An established, accepted connection; `s` at both ends."""
+        if client is None:
+            client, server = self.pair()
+        self.listen(server, protocol)
+        c = self.connect(client, server, protocol)
+        return c, self.accept(server)
+
+    def listen(self, server, protocol=0):
+        server("l = listen(protocol=%d)" % protocol)
+
+    def connect(self, client, server, protocol=0):
+        client("s = tcp(%d); s.connect(SERVER)" % protocol, SERVER=server("HERE, l.getsockname()[1]"))
+        return End(client, "client")
+
+    def accept(self, server):
+        server("s = l.accept()[0]")
+        return End(server, "server")
+
+    def waiting(self, server, c):
+        """The end of c that is established and not accepted: it has no descriptor to ask."""
+        server("comes_to(%d, %d, 'established')" % (c.peer[1], c.local[1]))
+        return End(server, "server", local=c.peer, peer=c.local)
+
+    # The truth.
+
+    def premise(self, holds, text):
+        if not holds:
+            raise Broken(text)
+
+    def skip(self, reason):
+        raise Skip(reason)
+
+    def expect(self, end, event, cause, phase, by=None, error=None, severity=None, process="host", via=None,
+               unread=0, unacked=0, unsent=0, queued=None, state=None, role="end", optional=False, exiting=None,
+               ambiguous=None, extra=None, **streams):
+        """Fix one truth. Values left at None must be absent from the event, where the contract says when."""
+        fields = {
+            "schema": 1,
+            "time": Between(self.began, clock.now() + 1000000000),
+            "host.name": os.uname().nodename,
+            "event": event,
+            "cause": cause,
+            "by": by or contract.CAUSES[event][cause],
+            "phase": phase,
+            "error.type": error if error is not None else Absent(),
+            "role": end.role if role == "end" else role,
+            "network.transport": "tcp",
+            "network.netns": end.host.netns,
+            "tcp.cookie": Absent() if KERNEL < (5, 12) else end.cookie if end.cookie else AtLeast(1),
+        }
+        fields.update(self.ends_fields(end))
+        fields.update(self.process_fields(end, event, cause, phase, process, via, exiting))
+        fields.update(stream_fields(phase, streams))
+        for name, value in (("unread", unread), ("unacked", unacked), ("unsent", unsent)):
+            if queued is None or name == "unread":
+                fields["data.%s_bytes" % name] = Maybe(0) if value == 0 else value
+        if queued is not None:
+            fields["data.queued"] = queued
+        fields["severity"] = severity or contract.severity(event, cause, phase, unread or unacked or unsent or queued)
+        if state:
+            fields["network.connection.state"] = state
+        fields["ambiguous"] = ambiguous or Absent()
+        fields.update(extra or {})
+        self.truths.append(Truth(fields, optional))
+
+    def ends_fields(self, end):
+        found = {"network.type": "ipv6" if self.family == "ipv6" else "ipv4"}
+        for side, address in (("local", end.local), ("peer", end.peer)):
+            if address:
+                found["network.%s.address" % side], found["network.%s.port" % side] = address[:2]
+        return found
+
+    def process_fields(self, end, event, cause, phase, process, via, exiting):
+        if process is None or isinstance(process, str) and process != "host":
+            # Not known, and the scenario says why.
+            return {"process.pid": Absent(), "owner.via": Absent(), "owner.unknown": process or AtLeast("")}
+        who = end.host.process if process == "host" else process
+        birth = {"client": "connect", "server": "accept"}.get(end.role)
+        if via is None:
+            via = OneOf(*default_vias(birth, event, cause, phase))
+        return {
+            "process.pid": who.pid,
+            "process.name": who.name.decode("utf-8", "replace"),
+            "process.creation.time": Near(who.created),
+            "process.executable.path": Maybe(who.executable),
+            "process.user.id": who.uid,
+            "process.linux.cgroup": Maybe(*who.cgroups),
+            "process.exiting": True if exiting else Maybe(False),
+            "process.exit.signal": exiting if isinstance(exiting, str) else Absent(),
+            "owner.via": via,
+            "owner.unknown": Absent(),
+        }
+
+    def finish(self):
+        """Close the books: what happens from here on is tear-down, and no one's truth."""
+        self.until = clock.now()
+        time.sleep(0.02)
+
+    def clear(self):
+        for agent in self.agents:
+            agent.end()
+        for host in self.hosts:
+            host.kill()
+
+    def namespaces(self):
+        return {host.netns for host in self.hosts}
+
+    # Agents of the scenario's own.
+
+    def agent(self, *options, **how):
+        agent = Agent(*options, **how)
+        self.agents.append(agent)
+        return agent
+
+    def check(self, agent, truths=None):
+        """Compare what an agent of the scenario's own said with its truths."""
+        self.finish()
+        agent.stop()
+        problems = agent.faults()
+        namespaces = self.namespaces()
+        events = [event for event in agent.events if event.get("network.netns") in namespaces]
+        judged = judge(self.truths if truths is None else truths, events, self.until)
+        if problems or judged:
+            raise AssertionError("\n".join(problems + judged))
+        return events
+
+
+def default_vias(birth, event, cause, phase):
+    """How an owner may be known where the scenario has nothing special to say."""
+    if phase == "orphaned":
+        return ("closer",)
+    if cause == "listener_closed" or phase == "unaccepted":
+        return ("listener",)
+    if event == "local_reset" and cause in ("unread_data", "linger", "linger2") or cause == "abandoned":
+        return ("closer", birth)
+    return (birth,)
+
+
+def stream_fields(phase, streams):
+    found = {}
+    known = {"half_closed": (True, False), "closing": (None, True), "orphaned": (None, None)}
+    for name, value in zip(("read_closed", "write_closed"), known.get(phase, (False, False))):
+        value = streams.get(name, value)
+        if value is not None:
+            found["stream." + name] = True if value else Maybe(False)
+    return found
+
+
+def judge(truths, events, until):
+    """What is wrong with the events up to that time, as lines of text."""
+    from expect import nanoseconds
+    events = [event for event in events if "time" not in event or nanoseconds(event["time"]) < until + 5000000]
+    problems = ["%s: %s" % (event.get("event"), fault) for event in events for fault in contract.faults(event)]
+    return problems + compare(truths, events)
+
+
+__all__ = ["AtLeast", "Absent", "End", "KERNEL", "Maybe", "OneOf", "Truth", "one_family", "scenario", "socket"]
