@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The only way into the ring: reserve, zero, count; and when the agent is woken. */
+#ifndef LOSTPEER_BPF_EMIT_H
+#define LOSTPEER_BPF_EMIT_H
+
+#include "maps.h"
+
+/* Waking a sleeping reader costs a hundred times the record, so one wake-up serves a millisecond: the agent, once
+ * awake, looks again after 1 ms without being told (user/loop). Races between CPUs only cost a wake-up more. */
+#define WAKE_INTERVAL_NS 1000000ULL
+
+static __u64 last_wake_ns;
+
+static __always_inline struct lp_record *emit_reserve(__u8 kind, __u64 now)
+{
+	struct lp_record *record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+	_Bool joins = kind == LP_KIND_RESET_SENT || kind == LP_KIND_OWNER;
+
+	count(joins ? LP_STAT_JOIN_EMITTED : LP_STAT_EMITTED);
+	if (!record) {
+		count(joins ? LP_STAT_JOIN_LOST : LP_STAT_LOST);
+		return record;
+	}
+	__builtin_memset(record, 0, sizeof(*record));
+	record->version = LP_RECORD_VERSION;
+	record->kind = kind;
+	record->time_ns = now;
+	return record;
+}
+
+/* hurry: a drop, which wakes; an orderly end waits for the agent's sweep unless the ring is a quarter full. */
+static __always_inline void emit_submit(struct lp_record *record, _Bool hurry)
+{
+	__u64 now = record->time_ns;
+	__u64 flags = BPF_RB_NO_WAKEUP;
+
+	if ((hurry && now - last_wake_ns > WAKE_INTERVAL_NS) ||
+	    bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE) / 4) {
+		last_wake_ns = now;
+		flags = BPF_RB_FORCE_WAKEUP;
+	}
+	bpf_ringbuf_submit(record, flags);
+}
+
+#endif

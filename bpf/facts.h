@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What a full TCP socket says of itself, by direct loads. No verdicts here, but for one: which class of event it
+ * will be, so that what nobody wants costs no record. */
+#ifndef LOSTPEER_BPF_FACTS_H
+#define LOSTPEER_BPF_FACTS_H
+
+#include "conn.h"
+#include "task.h"
+
+#define FILE_REF_DEAD 0xC000000000000000ULL /* include/linux/file_ref.h: the last reference is gone or going */
+
+/* The module's own name for file's count, for kernels whose struct file has no f_count any more. */
+static __always_inline __u32 file_refs(struct file *file)
+{
+	if (bpf_core_field_exists(file->f_ref)) {
+		__u64 refs = (__u64)file->f_ref.refcnt.counter;
+
+		return refs >= FILE_REF_DEAD ? 0 : (__u32)refs + 1;
+	}
+	return (__u32)file->f_count.counter;
+}
+
+static __always_inline _Bool net_dying(struct net *net)
+{
+	if (bpf_core_field_exists(net->ns.__ns_ref))
+		return net->ns.__ns_ref.refs.counter == 0;
+	if (bpf_core_field_exists(net->ns.count))
+		return net->ns.count.refs.counter == 0;
+	return net->count.refs.counter == 0;
+}
+
+static __always_inline _Bool is_mptcp(struct tcp_sock *tp)
+{
+	return bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp;
+}
+
+static __always_inline __u32 facts_flags(struct sock *sk, struct tcp_sock *tp)
+{
+	unsigned long bits = sk->__sk_common.skc_flags;
+	__u32 flags = 0;
+
+	if (sk->sk_lock.owned)
+		flags |= LP_F_OWNED;
+	if (bits & (1UL << SOCK_DEAD))
+		flags |= LP_F_DEAD;
+	if (bits & (1UL << SOCK_DONE))
+		flags |= LP_F_FIN_IN;
+	if (bits & (1UL << SOCK_KEEPOPEN))
+		flags |= LP_F_KEEPOPEN;
+	if (bits & (1UL << SOCK_LINGER))
+		flags |= LP_F_LINGER;
+	if (BPF_CORE_READ_BITFIELD(tp, repair))
+		flags |= LP_F_REPAIR;
+	if (is_mptcp(tp))
+		flags |= LP_F_MPTCP;
+	if (net_dying(sk->__sk_common.skc_net.net))
+		flags |= LP_F_NET_DYING;
+	return flags;
+}
+
+static __always_inline void facts_addresses(struct lp_record *r, struct sock *sk, struct tcp_sock *tp)
+{
+	r->family = sk->__sk_common.skc_family;
+	if (r->family == AF_INET) {
+		*(__u32 *)r->local_addr = sk->__sk_common.skc_rcv_saddr;
+		*(__u32 *)r->peer_addr = sk->__sk_common.skc_daddr;
+	} else {
+		__u8 *local = sk->__sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8;
+		__u8 *peer = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr8;
+
+		((__u64 *)r->local_addr)[0] = ((__u64 *)local)[0];
+		((__u64 *)r->local_addr)[1] = ((__u64 *)local)[1];
+		((__u64 *)r->peer_addr)[0] = ((__u64 *)peer)[0];
+		((__u64 *)r->peer_addr)[1] = ((__u64 *)peer)[1];
+	}
+	/* skc_num is 0 already for a port that the kernel chose */
+	r->local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+	r->peer_port = bpf_ntohs(sk->__sk_common.skc_dport);
+	r->netns = sk->__sk_common.skc_net.net->ns.inum;
+}
+
+static __always_inline void facts_tcp(struct lp_record *r, struct tcp_sock *tp)
+{
+	struct inet_connection_sock *icsk = &tp->inet_conn;
+	__u32 now = (__u32)bpf_jiffies64();
+	__u32 ack_age = now - tp->rcv_tstamp;
+	__u32 data_age = now - icsk->icsk_ack.lrcvtime;
+
+	r->snd_una = tp->snd_una;
+	r->snd_nxt = tp->snd_nxt;
+	r->write_seq = tp->write_seq;
+	r->rcv_nxt = tp->rcv_nxt;
+	r->copied_seq = tp->copied_seq;
+	r->snd_wnd = tp->snd_wnd;
+	r->bytes_acked = tp->bytes_acked;
+	r->bytes_received = tp->bytes_received;
+	r->total_retrans = tp->total_retrans;
+	r->srtt_us = tp->srtt_us;
+	if (tp->rcv_tstamp || icsk->icsk_ack.lrcvtime) { /* 0: nothing of that kind came yet */
+		r->heard = 1;
+		if (!tp->rcv_tstamp)
+			r->silent_jiffies = data_age;
+		else if (!icsk->icsk_ack.lrcvtime)
+			r->silent_jiffies = ack_age;
+		else
+			r->silent_jiffies = ack_age < data_age ? ack_age : data_age;
+	}
+	r->user_timeout_ms = icsk->icsk_user_timeout;
+	r->linger2 = tp->linger2;
+	r->retransmits = icsk->icsk_retransmits;
+	r->probes_out = icsk->icsk_probes_out;
+}
+
+static __always_inline void facts_socket(struct lp_record *r, struct sock *sk)
+{
+	struct socket *socket = sk->sk_socket;
+	struct file *file;
+
+	r->err = (__u16)sk->sk_err;
+	r->soft_err = (__u16)sk->sk_err_soft;
+	r->shutdown = sk->sk_shutdown;
+	r->linger_jiffies = (__u32)sk->sk_lingertime;
+	r->sk_uid = sk->sk_uid.val;
+	r->sk = (__u64)sk;
+	if (kernel_has_cookie())
+		r->cookie = bpf_get_socket_cookie(sk);
+	if (!socket)
+		return;
+	r->flags |= LP_F_SOCKET;
+	file = socket->file;
+	if (!file)
+		return;
+	r->flags |= LP_F_FILE;
+	r->refs = file_refs(file);
+	r->inode = file->f_inode->i_ino;
+}
+
+static __always_inline void facts_fill(struct lp_record *r, struct sock *sk, struct tcp_sock *tp, __u8 state,
+				       __u32 flags)
+{
+	r->state = state;
+	r->flags = flags;
+	facts_socket(r, sk);
+	facts_addresses(r, sk, tp);
+	facts_tcp(r, tp);
+}
+
+/* Nothing but our FIN waits to be acknowledged. */
+static __always_inline _Bool payload_acked(struct tcp_sock *tp)
+{
+	return tp->write_seq - tp->snd_una <= 1;
+}
+
+/* The class of a CLOSE out of old_state; 0: nobody is ever told. What needs a judge is LP_CLASS_LOST. */
+static __always_inline __u32 facts_class(struct sock *sk, struct tcp_sock *tp, __u8 old_state, __u32 flags)
+{
+	int err = sk->sk_err;
+
+	switch (old_state) {
+	case TCP_LISTEN:
+		return 0;
+	case TCP_LAST_ACK:
+		return (err ? err != ECONNABORTED && payload_acked(tp) : tp->write_seq == tp->snd_una) ?
+			       0 :
+			       LP_CLASS_LOST;
+	case TCP_CLOSING:
+		return !err && tp->write_seq == tp->snd_una ? LP_CLASS_LOCAL_CLOSED : LP_CLASS_LOST;
+	case TCP_FIN_WAIT2:
+		/* while a process has the socket locked, only the peer's FIN ends this state in order */
+		if (err || ((flags & LP_F_OWNED) && !(flags & (LP_F_DEAD | LP_F_FIN_IN))) ||
+		    ((flags & LP_F_DEAD) && tp->linger2 < 0))
+			return LP_CLASS_LOST;
+		return LP_CLASS_LOCAL_CLOSED;
+	case TCP_SYN_SENT:
+		/* a SYN went out once and the application left: the loser of a race of addresses */
+		if (!err && !tp->total_retrans && tp->snd_nxt != tp->snd_una)
+			return LP_CLASS_ABANDONED;
+		return LP_CLASS_LOST;
+	}
+	return LP_CLASS_LOST;
+}
+
+#endif

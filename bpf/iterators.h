@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Walks over every open file: seed_files at start, for what existed before; find_holders when the agent asks who
+ * holds the sockets in the map `sought`. From 6.1 a walk can be narrowed to one process. */
+#ifndef LOSTPEER_BPF_ITERATORS_H
+#define LOSTPEER_BPF_ITERATORS_H
+
+#include "conn.h"
+#include "task.h"
+
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
+#define SOCK_STREAM 1
+
+/* The TCP socket behind a file, for programs that only need its address; all reads are probe reads. */
+static __always_inline struct sock *file_sock(struct file *file)
+{
+	struct socket *socket;
+	struct sock *sk;
+	__u16 family;
+
+	if ((file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
+		return (void *)0;
+	socket = file->private_data;
+	if (BPF_CORE_READ(socket, type) != SOCK_STREAM)
+		return (void *)0;
+	sk = BPF_CORE_READ(socket, sk);
+	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if ((family != AF_INET && family != AF_INET6) || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return (void *)0;
+	return sk;
+}
+
+/* A typed socket, which storage needs, where the kernel can give one (5.11). */
+static __always_inline struct conn *seed_conn(struct file *file)
+{
+	struct socket *socket;
+	struct sock *sk;
+
+	if (!kernel_has_storage()) {
+		sk = file_sock(file);
+		return sk ? conn_find_or_make(sk) : (void *)0;
+	}
+	socket = (struct socket *)bpf_sock_from_file(file);
+	if (!socket)
+		return (void *)0;
+	sk = socket->sk;
+	return sk ? conn_find_or_make(sk) : (void *)0;
+}
+
+/* Writes the tgid of each connection's holder to the iterator's file, for the line that says what is watched. */
+SEC("iter/task_file")
+int seed_files(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct conn *conn;
+	struct sock *sk;
+	__u32 tgid;
+
+	if (!task || !file)
+		return 0;
+	sk = file_sock(file);
+	if (!sk)
+		return 0;
+	conn = seed_conn(file);
+	if (!conn)
+		return 0;
+	if (conn->flags & LP_F_SEEDED && conn->birth.tgid != (__u32)task->tgid)
+		conn->flags |= LP_F_SHARED;
+	if (conn->flags || conn->birth.tgid)
+		return 0;
+	task_fill(&conn->birth, task);
+	tgid = conn->birth.tgid;
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN) {
+		conn->flags |= LP_F_SEEDED | CONN_LISTENS;
+		return 0;
+	}
+	conn->flags |= LP_F_SEEDED;
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE)
+		bpf_seq_write(ctx->meta->seq, &tgid, sizeof(tgid));
+	return 0;
+}
+
+static __always_inline void write_holder(struct bpf_iter__task_file *ctx, struct task_struct *task, __u64 key,
+					 __u32 listening)
+{
+	struct lp_holder holder = {};
+
+	holder.sk = key;
+	holder.fd = ctx->fd;
+	holder.listening = listening;
+	task_fill(&holder.task, task);
+	bpf_seq_write(ctx->meta->seq, &holder, sizeof(holder));
+}
+
+/* Writes one struct lp_holder for each descriptor of a sought socket. */
+SEC("iter/task_file")
+int find_holders(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct sock *sk;
+	__u64 key;
+
+	if (!task || !file)
+		return 0;
+	sk = file_sock(file);
+	if (!sk)
+		return 0;
+	key = (__u64)sk;
+	if (bpf_map_lookup_elem(&sought, &key))
+		write_holder(ctx, task, key, 0);
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_LISTEN)
+		return 0;
+	key = (__u64)BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum) << 16 |
+	      BPF_CORE_READ(sk, __sk_common.skc_num);
+	if (bpf_map_lookup_elem(&sought, &key))
+		write_holder(ctx, task, key, 1);
+	return 0;
+}
+
+#endif

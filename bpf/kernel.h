@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The kernel's types, as far as we read them: only the fields used, relocated by CO-RE when the object is loaded,
+ * so that nothing here depends on the kernel of the machine that builds or runs. A field that not every kernel
+ * from 5.10 has says so, and is read behind bpf_core_field_exists().
+ */
+#ifndef LOSTPEER_BPF_KERNEL_H
+#define LOSTPEER_BPF_KERNEL_H
+
+#include <linux/types.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+
+/* include/net/tcp_states.h */
+enum {
+	TCP_ESTABLISHED = 1,
+	TCP_SYN_SENT,
+	TCP_SYN_RECV,
+	TCP_FIN_WAIT1,
+	TCP_FIN_WAIT2,
+	TCP_TIME_WAIT,
+	TCP_CLOSE,
+	TCP_CLOSE_WAIT,
+	TCP_LAST_ACK,
+	TCP_LISTEN,
+	TCP_CLOSING,
+	TCP_NEW_SYN_RECV,
+};
+
+#define AF_INET 2
+#define AF_INET6 10
+#define IPPROTO_TCP 6
+#define IPPROTO_MPTCP 262
+#define ECONNABORTED 103
+#define RCV_SHUTDOWN 1
+#define SEND_SHUTDOWN 2
+#define SHUTDOWN_MASK 3
+#define PF_EXITING 0x00000004
+#define PF_KTHREAD 0x00200000
+
+/* enum sock_flags of include/net/sock.h: bits of skc_flags, the same from 5.10 on */
+enum {
+	SOCK_DEAD,
+	SOCK_DONE,
+	SOCK_URGINLINE,
+	SOCK_KEEPOPEN,
+	SOCK_LINGER,
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef struct {
+	int counter;
+} atomic_t;
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+typedef struct {
+	atomic64_t refcnt;
+} file_ref_t;
+typedef struct {
+	__u32 val;
+} kuid_t;
+typedef struct {
+	atomic_t refs;
+} refcount_t;
+
+struct ns_common {
+	unsigned int inum;
+	refcount_t count;   /* 5.11 to 6.17 */
+	refcount_t __ns_ref; /* the name since 6.18 */
+};
+
+struct net {
+	struct ns_common ns;
+	refcount_t count; /* 5.10 */
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct in6_addr {
+	union {
+		__u8 u6_addr8[16];
+	} in6_u;
+};
+
+struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+	atomic64_t skc_cookie;
+	unsigned long skc_flags;
+};
+
+typedef struct {
+	int owned;
+} socket_lock_t;
+
+struct inode {
+	unsigned short i_mode;
+	unsigned long i_ino;
+};
+
+struct file {
+	struct inode *f_inode;
+	void *private_data;
+	atomic64_t f_count; /* atomic_long_t until 6.12 */
+	file_ref_t f_ref;   /* from 6.13; ONEREF is 0 */
+};
+
+struct socket {
+	short type;
+	struct file *file;
+	struct sock *sk;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	socket_lock_t sk_lock;
+	struct socket *sk_socket;
+	kuid_t sk_uid;
+	int sk_err;
+	int sk_err_soft;
+	__u16 sk_type;
+	__u16 sk_protocol;
+	unsigned long sk_lingertime;
+	__u8 sk_shutdown;
+};
+
+struct inet_sock {
+	struct sock sk;
+	__be16 inet_sport;
+};
+
+struct icsk_ack_fields {
+	__u32 lrcvtime;
+};
+
+struct inet_connection_sock {
+	struct inet_sock icsk_inet;
+	__u8 icsk_retransmits;
+	__u8 icsk_probes_out;
+	__u32 icsk_user_timeout;
+	struct icsk_ack_fields icsk_ack;
+};
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	__u32 rcv_nxt;
+	__u32 copied_seq;
+	__u32 snd_nxt;
+	__u32 snd_una;
+	__u32 write_seq;
+	__u32 snd_wnd;
+	__u32 rcv_tstamp;
+	__u32 srtt_us;
+	__u32 total_retrans;
+	__u64 bytes_received;
+	__u64 bytes_acked;
+	int linger2;
+	__u8 repair : 1;
+	_Bool is_mptcp; /* only with CONFIG_MPTCP */
+};
+
+struct kernfs_node {
+	__u64 id;
+};
+struct cgroup {
+	struct kernfs_node *kn;
+};
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+struct cred {
+	kuid_t euid;
+};
+struct files_struct;
+
+struct task_struct {
+	unsigned int flags;
+	int pid;
+	int tgid;
+	__u64 start_boottime;
+	struct task_struct *group_leader;
+	char comm[16];
+	const struct cred *cred;
+	struct css_set *cgroups;
+	struct files_struct *files;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct seq_file;
+struct sk_buff;
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file;
+};
+
+#pragma clang attribute pop
+
+/*
+ * What a kernel's tracing programs may call changed in two steps that matter here; the enumerators of helpers
+ * that arrived with them tell, and the verifier never walks the branch that is not taken:
+ * 5.11: bpf_sk_storage_get (8e4597c627fb), bpf_get_current_task_btf, bpf_sock_from_file;
+ * 5.12: bpf_get_socket_cookie (c5dbb89fc2ac), which shares its release with bpf_check_mtu.
+ */
+static __always_inline _Bool kernel_has_storage(void)
+{
+	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_sock_from_file);
+}
+
+static __always_inline _Bool kernel_has_cookie(void)
+{
+	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_check_mtu);
+}
+
+#endif

@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * What runs in the kernel. Each hook collects facts of one moment of a TCP socket; the agent judges them.
+ *
+ *   inet_sock_set_state   birth (SYN_SENT, LISTEN, ESTABLISHED), the peer's FIN, who closed, and CLOSE: the drop
+ *   tcp_receive_reset     marks the socket: a RST came in, before CLOSE
+ *   tcp_send_reset        marks it before CLOSE; after CLOSE tells that the RST was ours
+ *   inet_sk_error_report  marks an ICMP error in SYN_SENT (from 5.14)
+ *   tcp_destroy_sock      tells who dropped the last reference, if CLOSE was told without a final owner
+ *   sched_process_fork    notes who forks, and follows the descendants of a command
+ *
+ * bpf/iterators.h (sockets that existed before, holders) and bpf/syscalls.h (--connect-hook, --accept-hook) belong
+ * to the same object. Nothing here runs for a send, a receive, or a packet that is fine.
+ */
+#include "kernel.h"
+#include <bpf/bpf_endian.h>
+#include "maps.h"
+#include "emit.h"
+#include "facts.h"
+#include "iterators.h"
+#include "syscalls.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* The agent's own tgid while it runs a command: who it forks is followed. 0: nobody. */
+const volatile __u32 follow_parent = 0;
+
+static __always_inline _Bool wanted(__u32 class, struct sock *sk)
+{
+	__u32 zero = 0;
+	struct lp_wants *want = bpf_map_lookup_elem(&wants, &zero);
+
+	if (!want || !(want->classes & class))
+		return 0;
+	return !want->netns || want->netns == sk->__sk_common.skc_net.net->ns.inum;
+}
+
+/* A new connection of this socket begins: connect(2) is locking it. */
+static __always_inline void begin_connect(struct sock *sk)
+{
+	struct conn *conn = conn_find_or_make(sk);
+
+	connect_attempted();
+	if (!conn)
+		return;
+	__builtin_memset(conn, 0, sizeof(*conn));
+	conn->born_ns = bpf_ktime_get_ns();
+	conn->flags = LP_F_CONNECTED;
+	if (sk->sk_lock.owned && !(task_flags() & LP_F_KTHREAD))
+		task_current(&conn->birth);
+}
+
+static __always_inline void begin_listen(struct sock *sk)
+{
+	struct conn *conn = conn_find_or_make(sk);
+
+	if (!conn)
+		return;
+	__builtin_memset(conn, 0, sizeof(*conn));
+	conn->flags = CONN_LISTENS;
+	if (sk->sk_lock.owned && !(task_flags() & LP_F_KTHREAD))
+		task_current(&conn->birth);
+}
+
+/* 5.10 has no storage to clone from the listener: remember at least that it came from one. */
+static __always_inline void begin_child_by_address(struct sock *sk)
+{
+	struct conn *conn;
+
+	if (kernel_has_storage())
+		return;
+	conn = conn_find_or_make(sk);
+	if (!conn)
+		return;
+	__builtin_memset(conn, 0, sizeof(*conn));
+	conn->flags = LP_F_ACCEPTED;
+}
+
+static __always_inline void establish(struct sock *sk, __u8 old_state)
+{
+	struct conn *conn = conn_find(sk);
+
+	if (!conn)
+		return;
+	if (old_state == TCP_SYN_RECV && (conn->flags & CONN_LISTENS)) {
+		conn->flags = LP_F_ACCEPTED; /* what was cloned from the listener says who listened */
+	}
+	conn->established_ns = bpf_ktime_get_ns();
+}
+
+/* The application sends its FIN, or closes what it had shut down: it may be gone when the end comes. */
+static __always_inline void note_closer(struct sock *sk)
+{
+	struct conn *conn;
+
+	if (sk->sk_shutdown != SHUTDOWN_MASK || !sk->sk_lock.owned || (task_flags() & LP_F_KTHREAD))
+		return;
+	conn = conn_find(sk);
+	if (conn)
+		task_current(&conn->closer);
+}
+
+static __always_inline void note_listener_closer(struct sock *sk)
+{
+	__u64 key = bpf_get_current_pid_tgid(), start;
+
+	/* sk_shutdown tells close(2) from `ss -K` and from shutdown(2), whose task need not be a holder */
+	if (sk->sk_shutdown != SHUTDOWN_MASK || !sk->sk_lock.owned)
+		return;
+	start = task_current_start();
+	bpf_map_update_elem(&listener_closers, &key, &start, BPF_ANY);
+}
+
+static __always_inline _Bool closes_listener(void)
+{
+	__u64 key = bpf_get_current_pid_tgid();
+	__u64 *start = bpf_map_lookup_elem(&listener_closers, &key);
+
+	return start && *start == task_current_start();
+}
+
+static __always_inline __u32 birth_flag(struct lp_record *r, struct conn *conn)
+{
+	return conn && conn->birth.tgid == r->task.tgid &&
+			       conn->birth.start_boot_ns == r->task.start_boot_ns ?
+		       LP_F_IS_BIRTH :
+		       0;
+}
+
+/* Rules 1 to 3 of the owner rule, and the candidate for the others. */
+static __always_inline void name_owner(struct lp_record *r, struct sock *sk, struct conn *conn)
+{
+	__u32 current = task_flags();
+	_Bool aborted = sk->sk_err == ECONNABORTED;
+
+	if ((r->flags & LP_F_OWNED) && !aborted) {
+		if (current & LP_F_KTHREAD) {
+			r->flags |= LP_F_KTHREAD;
+		} else {
+			task_current(&r->task);
+			r->flags |= current | birth_flag(r, conn);
+			r->who = LP_WHO_CURRENT;
+			return;
+		}
+	}
+	if (!(r->flags & (LP_F_SOCKET | LP_F_DEAD | LP_F_MPTCP))) {
+		if (!r->err && closes_listener()) {
+			task_current(&r->task);
+			r->flags |= LP_F_LISTENER_CLOSING | current;
+			r->who = LP_WHO_LISTENER;
+		} else if (conn && conn->birth.tgid) {
+			r->task = conn->birth;
+			r->who = LP_WHO_LISTENER;
+		}
+		return;
+	}
+	if (!conn)
+		return;
+	if ((r->flags & LP_F_DEAD) && conn->closer.tgid) {
+		r->task = conn->closer;
+		r->who = LP_WHO_CLOSER;
+	} else if (conn->birth.tgid) {
+		r->task = conn->birth;
+		r->who = LP_WHO_BIRTH;
+	}
+}
+
+static __always_inline void name_acceptor(struct lp_record *r, struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+	struct lp_task *acceptor;
+
+	if (!accept_hook || !(r->flags & LP_F_SOCKET) || r->who != LP_WHO_BIRTH)
+		return;
+	acceptor = bpf_map_lookup_elem(&acceptors, &key);
+	if (acceptor) {
+		r->task = *acceptor;
+		r->flags |= LP_F_ACCEPT_HOOK;
+	}
+}
+
+static __always_inline void remember(struct lp_record *r, struct conn *conn)
+{
+	if (!conn)
+		return;
+	r->flags |= LP_F_STATE;
+	r->flags |= conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED |
+				   LP_F_RST_IN | LP_F_RST_OUT | LP_F_ICMP_SYN);
+	if (conn->flags & CONN_LISTENS) /* a child that was never established (fast open) */
+		r->flags = (r->flags & ~LP_F_SEEDED) | LP_F_ACCEPTED;
+	r->born_ns = conn->born_ns;
+	r->established_ns = conn->established_ns;
+	r->reset_reason = conn->reset_reason;
+}
+
+/* What may still come after CLOSE was told. */
+static __always_inline void expect_more(struct lp_record *r, struct conn *conn)
+{
+	if (!conn)
+		return;
+	conn->closed_ns = r->time_ns;
+	conn->flags &= ~(LP_F_RST_IN | LP_F_RST_OUT | LP_F_ICMP_SYN | CONN_WANTS_RST | CONN_WANTS_OWNER);
+	conn->reset_reason = 0;
+	if (r->state == TCP_FIN_WAIT1 || r->state == TCP_FIN_WAIT2)
+		conn->flags |= CONN_WANTS_RST;
+	if (r->who != LP_WHO_CURRENT && r->who != LP_WHO_CLOSER && (r->flags & LP_F_SOCKET))
+		conn->flags |= CONN_WANTS_OWNER;
+}
+
+static __always_inline void tell_close(struct sock *sk, struct tcp_sock *tp, __u8 old_state, __u32 flags,
+				       __u32 class, struct conn *conn)
+{
+	struct lp_record *r = emit_reserve(LP_KIND_CLOSE, bpf_ktime_get_ns());
+
+	if (!r)
+		return;
+	facts_fill(r, sk, tp, old_state, flags);
+	remember(r, conn);
+	name_owner(r, sk, conn);
+	name_acceptor(r, sk);
+	expect_more(r, conn);
+	emit_submit(r, class == LP_CLASS_LOST);
+}
+
+static __always_inline void on_close(struct sock *sk, __u8 old_state)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	__u32 flags, class;
+
+	if (old_state == TCP_LISTEN) {
+		note_listener_closer(sk);
+		return;
+	}
+	if (!tp)
+		return;
+	flags = facts_flags(sk, tp);
+	class = facts_class(sk, tp, old_state, flags);
+	if (class && wanted(class, sk))
+		tell_close(sk, tp, old_state, flags, class, conn_find(sk));
+}
+
+static __always_inline void on_peer_fin(struct sock *sk, __u8 old_state)
+{
+	struct tcp_sock *tp;
+	struct lp_record *r;
+	struct conn *conn;
+
+	if (!wanted(LP_CLASS_PEER_CLOSED, sk))
+		return;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return;
+	r = emit_reserve(LP_KIND_PEER_FIN, bpf_ktime_get_ns());
+	if (!r)
+		return;
+	conn = conn_find(sk);
+	facts_fill(r, sk, tp, old_state, facts_flags(sk, tp));
+	remember(r, conn);
+	name_owner(r, sk, conn);
+	name_acceptor(r, sk);
+	emit_submit(r, 0);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(set_state, struct sock *sk, int old_state, int new_state)
+{
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	switch (new_state) {
+	case TCP_ESTABLISHED:
+		establish(sk, (__u8)old_state);
+		break;
+	case TCP_CLOSE:
+		if (old_state != TCP_CLOSE)
+			on_close(sk, (__u8)old_state);
+		break;
+	case TCP_CLOSE_WAIT:
+		if (old_state == TCP_ESTABLISHED || old_state == TCP_SYN_RECV)
+			on_peer_fin(sk, (__u8)old_state);
+		break;
+	case TCP_FIN_WAIT1:
+	case TCP_FIN_WAIT2:
+	case TCP_LAST_ACK:
+	case TCP_CLOSING:
+		note_closer(sk);
+		break;
+	case TCP_SYN_SENT:
+		begin_connect(sk);
+		break;
+	case TCP_LISTEN:
+		begin_listen(sk);
+		break;
+	case TCP_SYN_RECV:
+		if (old_state == TCP_LISTEN)
+			begin_child_by_address(sk);
+		break;
+	}
+	return 0;
+}
+
+SEC("tp_btf/tcp_receive_reset")
+int BPF_PROG(receive_reset, struct sock *sk)
+{
+	struct conn *conn;
+
+	if (sk->sk_protocol != IPPROTO_TCP || sk->__sk_common.skc_state == TCP_CLOSE)
+		return 0;
+	conn = conn_find_or_make(sk);
+	if (conn)
+		conn->flags |= LP_F_RST_IN;
+	return 0;
+}
+
+/* A RST went out after CLOSE for a close that was not told, since it looked orderly: tell it now. The facts are
+ * still there, but for the state, which can only have been FIN_WAIT2. */
+static __always_inline void tell_close_late(struct sock *sk, struct conn *conn, __u32 reason)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	if (!tp || !wanted(LP_CLASS_LOST, sk))
+		return;
+	conn->flags |= LP_F_RST_OUT;
+	conn->reset_reason = reason;
+	tell_close(sk, tp, TCP_FIN_WAIT2, facts_flags(sk, tp) | LP_F_RST_AFTER, LP_CLASS_LOST, conn);
+}
+
+static __always_inline void tell_reset(struct sock *sk, struct conn *conn, __u32 reason)
+{
+	struct lp_record *r = emit_reserve(LP_KIND_RESET_SENT, bpf_ktime_get_ns());
+
+	conn->flags &= ~CONN_WANTS_RST;
+	if (!r)
+		return;
+	r->sk = (__u64)sk;
+	if (kernel_has_cookie())
+		r->cookie = bpf_get_socket_cookie(sk);
+	r->reset_reason = reason;
+	emit_submit(r, 1);
+}
+
+/* sk may be NULL, a request or a TIME_WAIT socket: only what all have in common may be read before the state is
+ * known, and by a probe read, since 6.10 to 6.12 believe that it is never NULL and remove a check. */
+static __always_inline void on_send_reset(struct sock *sk, __u32 reason)
+{
+	struct conn *conn;
+	__u8 state = 0;
+
+	if (!sk || bpf_probe_read_kernel(&state, sizeof(state), (void *)&sk->__sk_common.skc_state))
+		return;
+	if (!state || state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV || state == TCP_LISTEN)
+		return;
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return;
+	if (state != TCP_CLOSE) {
+		conn = conn_find_or_make(sk);
+		if (conn) {
+			conn->flags |= LP_F_RST_OUT;
+			conn->reset_reason = reason;
+		}
+		return;
+	}
+	conn = conn_find_destroyed(sk);
+	if (!conn)
+		return;
+	if (conn->flags & CONN_WANTS_RST)
+		tell_reset(sk, conn, reason);
+	else if (!conn->closed_ns && conn->closer.tgid)
+		tell_close_late(sk, conn, reason);
+}
+
+SEC("tp_btf/tcp_send_reset")
+int BPF_PROG(send_reset, struct sock *sk)
+{
+	on_send_reset(sk, 0);
+	return 0;
+}
+
+/* From 6.10. */
+SEC("tp_btf/tcp_send_reset")
+int BPF_PROG(send_reset_reason, struct sock *sk, struct sk_buff *skb, int reason)
+{
+	on_send_reset(sk, (__u32)reason + 1);
+	return 0;
+}
+
+SEC("tp_btf/inet_sk_error_report")
+int BPF_PROG(error_report, struct sock *sk)
+{
+	struct conn *conn;
+
+	if (sk->__sk_common.skc_state != TCP_SYN_SENT || sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	conn = conn_find(sk);
+	if (conn)
+		conn->flags |= LP_F_ICMP_SYN;
+	return 0;
+}
+
+static __always_inline void tell_owner(struct sock *sk)
+{
+	struct lp_record *r = emit_reserve(LP_KIND_OWNER, bpf_ktime_get_ns());
+
+	if (!r)
+		return;
+	r->state = sk->__sk_common.skc_state;
+	r->flags = task_flags();
+	r->sk = (__u64)sk;
+	if (kernel_has_cookie())
+		r->cookie = bpf_get_socket_cookie(sk);
+	task_current(&r->task);
+	r->who = LP_WHO_CURRENT;
+	emit_submit(r, 1);
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(destroy_sock, struct sock *sk)
+{
+	struct conn *conn;
+
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	if (accept_hook) {
+		__u64 key = (__u64)sk;
+
+		bpf_map_delete_elem(&acceptors, &key);
+	}
+	if (kernel_has_storage() && !sk->sk_lock.owned)
+		return 0;
+	conn = conn_find(sk);
+	if (conn && (conn->flags & CONN_WANTS_OWNER) && sk->sk_lock.owned && !(task_flags() & LP_F_KTHREAD))
+		tell_owner(sk);
+	conn_forget(sk, conn);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	__u32 tgid = (__u32)parent->tgid, child_tgid = (__u32)child->tgid;
+	__u64 now, start, *parent_start;
+
+	if (child_tgid == tgid)
+		return 0;
+	now = bpf_ktime_get_ns();
+	bpf_map_update_elem(&forks, &tgid, &now, BPF_ANY);
+	if (!follow_parent)
+		return 0;
+	parent_start = bpf_map_lookup_elem(&followed, &tgid);
+	if (tgid != follow_parent && !(parent_start && *parent_start == parent->group_leader->start_boottime))
+		return 0;
+	start = child->start_boottime;
+	bpf_map_update_elem(&followed, &child_tgid, &start, BPF_ANY);
+	return 0;
+}

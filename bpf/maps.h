@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Every map, why its size is right, and what happens when it is full. */
+#ifndef LOSTPEER_BPF_MAPS_H
+#define LOSTPEER_BPF_MAPS_H
+
+#include "kernel.h"
+#include "record.h"
+
+/* What we remember of a connection from its birth on. In socket storage it dies with the socket. */
+struct conn {
+	struct lp_task birth;  /* who connected or listened, or held it when the agent started */
+	struct lp_task closer; /* who closed it, in process context, while it lived on */
+	__u64 born_ns;
+	__u64 established_ns;
+	__u64 closed_ns;       /* when its CLOSE was told; 0: not told */
+	__u32 flags;           /* enum lp_flag, second group, and CONN_* */
+	__u32 reset_reason;    /* as in lp_record, of a RST sent before CLOSE */
+};
+
+/* conn.flags, beside enum lp_flag's second group. */
+enum {
+	CONN_LISTENS = 1u << 0,   /* a listener; its children inherit this until their first event */
+	CONN_WANTS_RST = 1u << 1, /* CLOSE was told and is held for the RST that we may send right after */
+	CONN_WANTS_OWNER = 1u << 2, /* CLOSE was told without a final owner: tell who destroys it */
+};
+
+/* Records on their way to the agent. 4 MiB hold 18,000; when full, a record is counted as lost (emit.h).
+ * The agent may set another size before loading. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} ring SEC(".maps");
+
+/* From 5.11. Storage needs no size: it is charged to the socket (net.core.optmem_max), and a socket that has no
+ * room is counted (LP_STAT_STATE_FULL) and remembered as unknown. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct conn);
+} conns SEC(".maps");
+
+/* 5.10 only, by address of the socket; removed at tcp_destroy_sock. 262,144 connections are more than hosts of
+ * that age are tuned for (about 50 MB then); when full, counted and remembered as unknown. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
+	__type(key, __u64);
+	__type(value, struct conn);
+} conns_by_address SEC(".maps");
+
+/* 5.10 only: what was remembered of the socket that this CPU destroyed last. The RST for data that arrived after
+ * close goes out right after tcp_destroy_sock, in the same softirq. */
+struct destroyed {
+	__u64 sk;
+	struct conn conn;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct destroyed);
+} last_destroyed SEC(".maps");
+
+/* Tasks that are closing a listener, by pid and tgid: the children that die with it find out by whom. As many as
+ * tasks that close listeners in the same instant; the oldest gives way, and its children name who listened. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, __u64); /* start_boottime of the task's group leader */
+} listener_closers SEC(".maps");
+
+/* When a process last forked a process, by tgid. The oldest gives way: then the agent takes it that the process
+ * has not forked, which matters only to a socket that is shared. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, __u64); /* CLOCK_MONOTONIC, nanoseconds */
+} forks SEC(".maps");
+
+/* The command that `watch -- COMMAND` runs, and its descendants: who outlives its pid in the map is told from a
+ * later process by its start. */
+struct follow_key {
+	__u32 tgid;
+	__u32 pad;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u32);   /* tgid */
+	__type(value, __u64); /* start_boottime */
+} followed SEC(".maps");
+
+/* Sockets whose holders the agent is looking for: an address of struct sock, or netns << 16 | port of a listener.
+ * The agent fills and empties it around one run of the iterator, in batches of at most this many. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u32);
+} sought SEC(".maps");
+
+/* Who accepted a socket, with --accept-hook only, by address of the socket; removed at tcp_destroy_sock. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct lp_task);
+} acceptors SEC(".maps");
+
+/* Arguments of a connect(2) under way, with --connect-hook only, by pid and tgid. */
+struct connecting {
+	__u64 addr;
+	__u32 fd;
+	__u32 len;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct connecting);
+} connects SEC(".maps");
+
+/* What is wanted now; the agent writes it while it runs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lp_wants);
+} wants SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LP_STAT_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} stats SEC(".maps");
+
+static __always_inline void count(__u32 stat)
+{
+	__u64 *slot = bpf_map_lookup_elem(&stats, &stat);
+
+	if (slot)
+		(*slot)++;
+}
+
+#endif

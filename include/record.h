@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What crosses the ring buffer from the BPF programs (bpf/) to the agent (user/): facts about one moment of
+ * one socket, no verdicts. Both sides compile this file; a static assertion fixes every offset that matters,
+ * and tests/unit compares the layout that clang gave the BPF object with the one the C compiler gave the agent.
+ *
+ * All integers are in host byte order except the addresses, which are as on the wire. Times are CLOCK_MONOTONIC
+ * nanoseconds unless a name says otherwise. A record is zeroed before it is filled, so a fact that could not be
+ * had is 0 and its flag is not set.
+ */
+#ifndef LOSTPEER_RECORD_H
+#define LOSTPEER_RECORD_H
+
+#ifdef __bpf__
+#include <linux/types.h>
+#else
+#include <asm/types.h>
+#endif
+
+#define LP_RECORD_VERSION 1
+#define LP_COMM_LEN 16
+
+/* What a record is about. */
+enum lp_kind {
+	LP_KIND_CLOSE = 1,  /* a full TCP socket entered CLOSE; stands for an event of its own */
+	LP_KIND_PEER_FIN,   /* the peer's FIN arrived before ours was sent; an event of its own */
+	LP_KIND_NO_CONNECT, /* connect(2) failed without any change of state (--connect-hook); an event of its own */
+	LP_KIND_RESET_SENT, /* after a CLOSE: we sent a RST for this socket; joins that CLOSE */
+	LP_KIND_OWNER,      /* after a CLOSE: this task destroyed the socket in process context; joins that CLOSE */
+	LP_KIND_COUNT
+};
+
+/* Whom lp_record.task names (DESIGN: the owner rule). */
+enum lp_who {
+	LP_WHO_NONE,     /* nobody is known */
+	LP_WHO_CURRENT,  /* the task that had the socket locked: final */
+	LP_WHO_CLOSER,   /* an orphan: who closed it: final */
+	LP_WHO_LISTENER, /* never accepted: who called listen(), or who closes the listener now (LP_F_LISTENER_CLOSING) */
+	LP_WHO_BIRTH,    /* who connected, or whose listener it came from, or who held it at start: a candidate */
+	LP_WHO_COUNT
+};
+
+/* lp_record.flags. The first group is the socket's, the second is what the hooks remember of it. */
+enum lp_flag {
+	LP_F_OWNED = 1u << 0,    /* sk_lock.owned: process context, the current task has the socket locked */
+	LP_F_DEAD = 1u << 1,     /* SOCK_DEAD: orphaned */
+	LP_F_FIN_IN = 1u << 2,   /* SOCK_DONE: the peer's FIN was received */
+	LP_F_KEEPOPEN = 1u << 3, /* SO_KEEPALIVE */
+	LP_F_LINGER = 1u << 4,   /* SO_LINGER */
+	LP_F_SOCKET = 1u << 5,   /* sk_socket is set: neither orphaned nor still in an accept queue */
+	LP_F_FILE = 1u << 6,     /* the socket has a struct file: lp_record.refs is valid */
+	LP_F_REPAIR = 1u << 7,   /* TCP_REPAIR */
+	LP_F_MPTCP = 1u << 8,    /* a subflow of an MPTCP connection */
+	LP_F_NET_DYING = 1u << 9, /* the network namespace is being torn down */
+	LP_F_KTHREAD = 1u << 10,  /* locked, but by a kernel thread */
+	LP_F_EXITING = 1u << 11,  /* the task named is exiting (PF_EXITING) */
+
+	LP_F_STATE = 1u << 16,     /* we remember this socket; without it the flags below say nothing */
+	LP_F_CONNECTED = 1u << 17, /* it connected: role client */
+	LP_F_ACCEPTED = 1u << 18,  /* it came from a listener: role server */
+	LP_F_SEEDED = 1u << 19,    /* it existed before the agent */
+	LP_F_RST_IN = 1u << 20,    /* tcp_receive_reset fired for it in this connection */
+	LP_F_RST_OUT = 1u << 21,   /* tcp_send_reset fired for it before CLOSE */
+	LP_F_RST_AFTER = 1u << 22, /* tcp_send_reset fired for it after CLOSE (kept facts, told late) */
+	LP_F_ICMP_SYN = 1u << 23,  /* inet_sk_error_report fired in SYN_SENT */
+	LP_F_LISTENER_CLOSING = 1u << 24, /* never accepted, and task is closing the listener */
+	LP_F_ACCEPT_HOOK = 1u << 25, /* task is who accepted, seen by --accept-hook */
+	LP_F_IS_BIRTH = 1u << 26,  /* task, though named for another reason, is also who connected, listened or was seeded */
+	LP_F_SHARED = 1u << 27,    /* seeded, and more than one process held it then */
+};
+
+/* A process, as at the moment when it was seen. tgid 0: none. */
+struct lp_task {
+	__u64 start_boot_ns; /* the thread group leader's start_boottime, CLOCK_BOOTTIME */
+	__u64 cgroup_id;     /* of cgroup v2; 0 if not known */
+	__u32 tgid;          /* in the initial pid namespace */
+	__u32 uid;           /* effective, in the initial user namespace */
+	char comm[LP_COMM_LEN]; /* the leader's; may hold any bytes, NUL-terminated */
+};
+
+struct lp_record {
+	__u8 version;    /* LP_RECORD_VERSION */
+	__u8 kind;       /* enum lp_kind */
+	__u8 who;        /* enum lp_who */
+	__u8 state;      /* TCP state it left; for NO_CONNECT and OWNER: the state it is in */
+	__u32 flags;     /* enum lp_flag */
+	__u64 time_ns;   /* when the hook ran */
+	__u64 sk;        /* address of struct sock: joins records of one socket, never shown */
+	__u64 cookie;    /* socket cookie; 0 before 5.12 */
+	__u64 born_ns;   /* SYN_SENT, or the child's creation; 0 unknown */
+	__u64 established_ns; /* 0 unknown or never */
+
+	__u8 local_addr[16]; /* IPv4 in the first 4 bytes when family is AF_INET */
+	__u8 peer_addr[16];
+	__u16 local_port;
+	__u16 peer_port;
+	__u16 family;   /* AF_INET or AF_INET6, of the socket: v4-mapped addresses are not yet unmapped */
+	__u16 err;      /* sk_err, positive errno; NO_CONNECT: what connect(2) returned */
+	__u16 soft_err; /* sk_err_soft */
+	__u16 shutdown; /* sk_shutdown: 1 RCV, 2 SEND */
+	__u32 netns;    /* inode of the network namespace */
+
+	__u32 sk_uid;
+	__u32 refs;     /* references of the struct file; 0 while its last one is being dropped */
+	__u64 inode;    /* of the socket's file; 0 none */
+
+	__u32 snd_una; /* sequence numbers, as in struct tcp_sock */
+	__u32 snd_nxt;
+	__u32 write_seq;
+	__u32 rcv_nxt;
+	__u32 copied_seq;
+	__u32 snd_wnd;
+	__u64 bytes_acked;    /* SYN and FIN of ours may be counted: see data.c */
+	__u64 bytes_received;
+	__u32 total_retrans;
+	__u32 srtt_us;        /* as in the kernel: 8 times the smoothed round trip */
+	__u32 silent_jiffies; /* since an ACK or data last came from the peer */
+	__u32 user_timeout_ms;
+	__s32 linger2;
+	__u32 linger_jiffies;
+	__u8 retransmits; /* icsk_retransmits: of the segment now waiting */
+	__u8 probes_out;  /* keepalive or window probes unanswered */
+	__u8 heard;       /* 1: silent_jiffies is valid */
+	__u8 pad0;
+	__u32 reset_reason; /* enum sk_rst_reason of the running kernel plus 1; 0 none known */
+
+	struct lp_task task; /* as lp_record.who says */
+};
+
+/* One holder of a socket, as the holder iterator writes it to its file. */
+struct lp_holder {
+	__u64 sk;
+	struct lp_task task;
+	__u32 fd;
+	__u32 listening; /* 1: it was asked for by netns and port, which are in sk (netns << 16 | port) */
+};
+
+/* What is wanted of the kernel: bits of lp_wants.classes. What nobody wants costs no record. */
+enum lp_class {
+	LP_CLASS_LOST = 1u << 0,        /* everything but the orderly ends */
+	LP_CLASS_LOCAL_CLOSED = 1u << 1,
+	LP_CLASS_PEER_CLOSED = 1u << 2,
+	LP_CLASS_ABANDONED = 1u << 3,   /* abandoned before a SYN was sent again */
+};
+
+struct lp_wants {
+	__u32 classes; /* enum lp_class */
+	__u32 netns;   /* only this network namespace; 0: all */
+};
+
+/* Counters, one slot each in a per-CPU array. */
+enum lp_stat {
+	LP_STAT_EMITTED,    /* records of events of their own that we tried to emit */
+	LP_STAT_LOST,       /* ... for which the ring had no room */
+	LP_STAT_JOIN_EMITTED, /* the same of records that join another */
+	LP_STAT_JOIN_LOST,
+	LP_STAT_STATE_FULL, /* sockets that we could not remember */
+	LP_STAT_COUNT
+};
+
+#ifdef __cplusplus
+#define LP_ASSERT static_assert
+#else
+#define LP_ASSERT _Static_assert
+#endif
+LP_ASSERT(sizeof(struct lp_task) == 40, "lp_task has no padding");
+LP_ASSERT(__builtin_offsetof(struct lp_record, local_addr) == 48, "header of lp_record");
+LP_ASSERT(__builtin_offsetof(struct lp_record, netns) == 92, "addresses of lp_record");
+LP_ASSERT(__builtin_offsetof(struct lp_record, snd_una) == 112, "identity of lp_record");
+LP_ASSERT(__builtin_offsetof(struct lp_record, bytes_acked) == 136, "sequence numbers of lp_record");
+LP_ASSERT(__builtin_offsetof(struct lp_record, task) == 184, "counters of lp_record");
+LP_ASSERT(sizeof(struct lp_record) == 224, "lp_record has no padding");
+LP_ASSERT(sizeof(struct lp_holder) == 56, "lp_holder has no padding");
+
+#endif
