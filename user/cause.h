@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Why: the verdict over one record, or over two joined (a CLOSE, and the RST that we sent right after).
+ * A pure function over a table; lostpeer-events(7) is its contract, KERNEL facts its reasons.
+ */
+#ifndef LOSTPEER_CAUSE_H
+#define LOSTPEER_CAUSE_H
+
+#include <stdbool.h>
+#include "record.h"
+
+enum lp_event {
+	EVENT_NONE,
+	EVENT_CONNECT_FAILED,
+	EVENT_PEER_LOST,
+	EVENT_PEER_CLOSED,
+	EVENT_LOCAL_CLOSED,
+	EVENT_LOCAL_RESET,
+	EVENT_ACCEPT_DROPPED,
+	EVENT_PEER_SILENT,
+	EVENT_PEER_BACK,
+	EVENT_CLOSE_IGNORED,
+	EVENT_EVENTS_LOST,
+	EVENT_COUNT
+};
+
+/* One for each row of the contract: an event with its cause. */
+enum lp_cause {
+	CAUSE_NONE,
+	CONNECT_FAILED_REFUSED,
+	CONNECT_FAILED_TIMEOUT,
+	CONNECT_FAILED_UNREACHABLE,
+	CONNECT_FAILED_ABANDONED,
+	CONNECT_FAILED_DESTROYED,
+	CONNECT_FAILED_NO_PORT,
+	CONNECT_FAILED_DENIED,
+	PEER_LOST_RESET,
+	PEER_LOST_RETRANSMIT_TIMEOUT,
+	PEER_LOST_KEEPALIVE_TIMEOUT,
+	PEER_LOST_USER_TIMEOUT,
+	PEER_LOST_PROBE_TIMEOUT,
+	PEER_LOST_CANNOT_SEND,
+	PEER_CLOSED_FIN,
+	LOCAL_CLOSED_CLOSE,
+	LOCAL_RESET_UNREAD_DATA,
+	LOCAL_RESET_LINGER,
+	LOCAL_RESET_LINGER2,
+	LOCAL_RESET_DISCONNECT,
+	LOCAL_RESET_DESTROYED,
+	LOCAL_RESET_DATA_AFTER_CLOSE,
+	LOCAL_RESET_LISTENER_CLOSED,
+	LOCAL_RESET_NO_MEMORY,
+	ACCEPT_DROPPED_QUEUE_FULL,
+	PEER_SILENT_UNACKED,
+	PEER_BACK_ACKED,
+	CLOSE_IGNORED_CLOSE_WAIT,
+	EVENTS_LOST_RING_FULL,
+	EVENTS_LOST_PROGRAM_MISSED,
+	EVENTS_LOST_STATE_FULL,
+	EVENTS_LOST_OUTPUT_FULL,
+	EVENTS_LOST_WRITE_FAILED,
+	EVENTS_LOST_STOPPED,
+	CAUSE_COUNT
+};
+
+enum lp_by {
+	BY_PEER,
+	BY_NETWORK,
+	BY_LOCAL,
+	BY_ADMIN,
+	BY_KERNEL,
+	BY_AGENT,
+	BY_COUNT
+};
+
+enum lp_phase {
+	PHASE_CONNECTING,
+	PHASE_UNACCEPTED,
+	PHASE_ORPHANED,
+	PHASE_CLOSING,
+	PHASE_HALF_CLOSED,
+	PHASE_ESTABLISHED,
+	PHASE_COUNT
+};
+
+/* The words of the contract. */
+enum lp_event cause_event(enum lp_cause cause);
+const char *cause_name(enum lp_cause cause); /* without the event: "reset" */
+enum lp_by cause_by(enum lp_cause cause);    /* the row's own; a verdict may differ */
+const char *event_name(enum lp_event event);
+const char *by_name(enum lp_by by);
+const char *phase_name(enum lp_phase phase);
+
+/* Whether any row has this name; for options. */
+bool cause_name_exists(const char *name);
+enum lp_event event_by_name(const char *name); /* EVENT_NONE if there is none */
+
+/* What the running kernel can show. */
+struct cause_kernel {
+	bool error_report; /* inet_sk_error_report, from 5.14 */
+	bool send_reset;   /* tcp_send_reset is attached */
+};
+
+struct verdict {
+	enum lp_cause cause;     /* CAUSE_NONE: no event */
+	enum lp_by by;
+	enum lp_phase phase;
+	enum lp_cause ambiguous; /* the other cause that this kernel cannot rule out, or CAUSE_NONE */
+};
+
+/* Whether a CLOSE must wait, a millisecond at most, for the RST that we may send right after it. */
+bool cause_waits_for_reset(const struct lp_record *r);
+
+/* reset_after: the RST that we sent after this CLOSE was seen (a joined record, or LP_F_RST_AFTER). */
+struct verdict cause_judge(const struct lp_record *r, bool reset_after, const struct cause_kernel *kernel);
+
+#endif

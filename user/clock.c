@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "clock.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#define NS_PER_S 1000000000ULL
+
+static __u64 now_ns(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (__u64)t.tv_sec * NS_PER_S + (__u64)t.tv_nsec;
+}
+
+__u64 clock_monotonic_ns(void)
+{
+	return now_ns(CLOCK_MONOTONIC);
+}
+
+__u64 clock_realtime_ns(void)
+{
+	return now_ns(CLOCK_REALTIME);
+}
+
+__u64 clock_wall_from_monotonic(__u64 monotonic_ns)
+{
+	return now_ns(CLOCK_REALTIME) - now_ns(CLOCK_MONOTONIC) + monotonic_ns;
+}
+
+__u64 clock_wall_from_boot(__u64 boot_ns)
+{
+	static __u64 offset; /* kept while it moves less than a tick of /proc, so that one process has one start */
+	__u64 fresh = now_ns(CLOCK_REALTIME) - now_ns(CLOCK_BOOTTIME);
+	__u64 moved = fresh > offset ? fresh - offset : offset - fresh;
+
+	if (moved > NS_PER_S / 100)
+		offset = fresh;
+	return offset + boot_ns;
+}
+
+double clock_jiffy_ms(void)
+{
+	struct timespec tick;
+
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+	return (double)tick.tv_nsec / 1e6;
+}
+
+void clock_format_utc(__u64 realtime_ns, char text[CLOCK_TEXT_LEN])
+{
+	time_t seconds = (time_t)(realtime_ns / NS_PER_S);
+	struct tm tm;
+	size_t n;
+
+	gmtime_r(&seconds, &tm);
+	n = strftime(text, CLOCK_TEXT_LEN, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text + n, CLOCK_TEXT_LEN - n, ".%09lluZ", realtime_ns % NS_PER_S);
+}
+
+void clock_format_local(__u64 realtime_ns, char text[CLOCK_TEXT_LEN])
+{
+	time_t seconds = (time_t)(realtime_ns / NS_PER_S);
+	struct tm tm;
+	size_t n;
+
+	localtime_r(&seconds, &tm);
+	n = strftime(text, CLOCK_TEXT_LEN, "%H:%M:%S", &tm);
+	snprintf(text + n, CLOCK_TEXT_LEN - n, ".%03llu", realtime_ns % NS_PER_S / 1000000);
+}

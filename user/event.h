@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* An event: a record, its verdict and its owner. What outputs print, and filters look at. */
+#ifndef LOSTPEER_EVENT_H
+#define LOSTPEER_EVENT_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "cause.h"
+#include "data.h"
+#include "record.h"
+
+enum lp_severity { /* of syslog's words, in its order */
+	SEVERITY_ERROR,
+	SEVERITY_WARNING,
+	SEVERITY_NOTICE,
+	SEVERITY_INFO,
+	SEVERITY_COUNT
+};
+
+enum owner_via {
+	VIA_NONE,
+	VIA_CONNECT,
+	VIA_ACCEPT,
+	VIA_SEED,
+	VIA_HOLDER,
+	VIA_CLOSER,
+	VIA_LISTENER,
+	VIA_COUNT
+};
+
+enum owner_unknown {
+	UNKNOWN_NONE,
+	UNKNOWN_KERNEL,
+	UNKNOWN_HOLDER_GONE,
+	UNKNOWN_SHARED,
+	UNKNOWN_SOCKET_GONE,
+	UNKNOWN_NOT_SEEN,
+	UNKNOWN_OTHER_PID_NAMESPACE,
+	UNKNOWN_UNSUPPORTED,
+	UNKNOWN_COUNT
+};
+
+#define OWNER_HOLDERS_MAX 32
+
+/* Who held the connection. Exactly one of via and unknown is not NONE. */
+struct owner {
+	enum owner_via via;
+	enum owner_unknown unknown;
+	struct lp_task process; /* valid if via is set */
+	unsigned n_holders;     /* processes that hold the socket, where that is not just `process` */
+	__u32 holders[OWNER_HOLDERS_MAX];
+};
+
+/* What an events_lost says. */
+struct loss {
+	__u64 count;
+	__u64 first_ns; /* CLOCK_REALTIME */
+	__u64 last_ns;
+};
+
+struct event {
+	const struct lp_record *record; /* NULL for events_lost */
+	struct verdict verdict;
+	enum lp_severity severity;
+	__u64 wall_ns; /* CLOCK_REALTIME */
+	struct data data;
+	struct owner owner;
+	char executable[PATH_MAX]; /* "" if not known */
+	struct loss loss;
+};
+
+const char *severity_name(enum lp_severity severity);
+int severity_by_name(const char *name); /* -1 if there is none */
+const char *via_name(enum owner_via via);
+const char *unknown_name(enum owner_unknown unknown);
+
+/* Fills verdict, severity, time and data; not the owner. */
+void event_from_record(struct event *event, const struct lp_record *record, struct verdict verdict, __u64 wall_ns);
+void event_from_loss(struct event *event, enum lp_cause place, struct loss loss);
+
+/* 0 where there is no such thing, which the contract leaves out. */
+bool event_has_transfer(const struct event *event); /* data and stream fields make sense */
+bool event_read_closed(const struct event *event);
+bool event_write_closed(const struct event *event);
+double event_duration_ms(const struct event *event); /* negative: not known */
+double event_silent_ms(const struct event *event);   /* negative: not known */
+
+#endif

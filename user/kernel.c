@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "kernel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "lostpeer.skel.h"
+
+struct kernel {
+	struct lostpeer *skeleton;
+	struct btf *btf;
+	struct ring_buffer *ring;
+	struct kernel_features features;
+	kernel_take *take;
+	void *take_context;
+	__u64 malformed; /* records of another version: cannot happen with one build, and is never hidden */
+};
+
+/* --- what the kernel has --- */
+
+/* Arguments of a tracepoint, 0 if there is none: btf_trace_NAME is a pointer to a function whose first argument
+ * is the context. */
+static int tracepoint_args(const struct btf *btf, const char *name)
+{
+	char type_name[64];
+	const struct btf_type *type;
+	int id;
+
+	snprintf(type_name, sizeof(type_name), "btf_trace_%s", name);
+	id = btf__find_by_name_kind(btf, type_name, BTF_KIND_TYPEDEF);
+	if (id < 0)
+		return 0;
+	type = btf__type_by_id(btf, btf__type_by_id(btf, (__u32)id)->type);
+	type = btf__type_by_id(btf, type->type);
+	return btf_vlen(type) - 1;
+}
+
+static bool has_helper(const struct btf *btf, const char *enumerator)
+{
+	int id = btf__find_by_name_kind(btf, "bpf_func_id", BTF_KIND_ENUM);
+	const struct btf_type *type;
+	const struct btf_enum *e;
+
+	if (id < 0)
+		return false;
+	type = btf__type_by_id(btf, (__u32)id);
+	e = btf_enum(type);
+	for (int i = 0; i < btf_vlen(type); i++)
+		if (!strcmp(btf__name_by_offset(btf, e[i].name_off), enumerator))
+			return true;
+	return false;
+}
+
+static bool has_function(const struct btf *btf, const char *name)
+{
+	return btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+}
+
+static bool has_member(const struct btf *btf, const char *type_name, const char *member)
+{
+	int id = btf__find_by_name_kind(btf, type_name, BTF_KIND_STRUCT);
+	const struct btf_type *type;
+
+	if (id < 0)
+		return false;
+	type = btf__type_by_id(btf, (__u32)id);
+	for (int i = 0; i < btf_vlen(type); i++)
+		if (!strcmp(btf__name_by_offset(btf, btf_members(type)[i].name_off), member))
+			return true;
+	return false;
+}
+
+static struct kernel_features probe(const struct btf *btf)
+{
+	return (struct kernel_features){
+		.btf = true,
+		.set_state = tracepoint_args(btf, "inet_sock_set_state") == 3,
+		.receive_reset = tracepoint_args(btf, "tcp_receive_reset") == 1,
+		.send_reset = tracepoint_args(btf, "tcp_send_reset") >= 2,
+		.send_reset_reason = tracepoint_args(btf, "tcp_send_reset") == 3,
+		.destroy_sock = tracepoint_args(btf, "tcp_destroy_sock") == 1,
+		.error_report = tracepoint_args(btf, "inet_sk_error_report") == 1,
+		.fork = tracepoint_args(btf, "sched_process_fork") >= 2,
+		.storage = has_helper(btf, "BPF_FUNC_sock_from_file"),
+		.cookie = has_helper(btf, "BPF_FUNC_check_mtu"),
+		.iterator = has_function(btf, "bpf_iter_task_file"),
+		.iterator_of_one = has_member(btf, "bpf_iter_seq_task_common", "pid_visiting"),
+	};
+}
+
+struct kernel_features kernel_probe(void)
+{
+	struct kernel_features none = {0}, features;
+	struct btf *btf = btf__load_vmlinux_btf();
+
+	if (!btf)
+		return none;
+	features = probe(btf);
+	btf__free(btf);
+	return features;
+}
+
+/* --- load and attach --- */
+
+static int say(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static int say(int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fprintf(stderr, "lostpeer: ");
+	vfprintf(stderr, format, args);
+	fprintf(stderr, "\n");
+	va_end(args);
+	return err;
+}
+
+/* libbpf's own words only help who debugs: LOSTPEER_DEBUG=1 shows them. */
+static int libbpf_say(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (!getenv("LOSTPEER_DEBUG") || level == LIBBPF_DEBUG)
+		return 0;
+	return vfprintf(stderr, format, args);
+}
+
+static void choose_programs(struct kernel *k, const struct kernel_options *options)
+{
+	const struct kernel_features *f = &k->features;
+	struct lostpeer *s = k->skeleton;
+
+	bpf_program__set_autoload(s->progs.send_reset, f->send_reset && !f->send_reset_reason);
+	bpf_program__set_autoload(s->progs.send_reset_reason, f->send_reset_reason);
+	bpf_program__set_autoload(s->progs.error_report, f->error_report);
+	bpf_program__set_autoload(s->progs.destroy_sock, f->destroy_sock);
+	bpf_program__set_autoload(s->progs.process_fork, f->fork);
+	bpf_program__set_autoload(s->progs.connect_enter, options->connect_hook);
+	bpf_program__set_autoload(s->progs.connect_exit, options->connect_hook);
+	bpf_program__set_autoload(s->progs.accept_exit, options->accept_hook);
+	bpf_program__set_autoload(s->progs.accept4_exit, options->accept_hook);
+	/* iterators are run when needed, never attached for good */
+	bpf_program__set_autoattach(s->progs.seed_files, false);
+	bpf_program__set_autoattach(s->progs.find_holders, false);
+}
+
+static void choose_maps(struct kernel *k, const struct kernel_options *options)
+{
+	struct lostpeer *s = k->skeleton;
+
+	bpf_map__set_autocreate(s->maps.conns, k->features.storage);
+	bpf_map__set_autocreate(s->maps.conns_by_address, !k->features.storage);
+	if (k->features.storage)
+		bpf_map__set_max_entries(s->maps.last_destroyed, 1);
+	if (!options->accept_hook)
+		bpf_map__set_max_entries(s->maps.acceptors, 1);
+	if (!options->connect_hook)
+		bpf_map__set_max_entries(s->maps.connects, 1);
+	if (!options->follow_parent)
+		bpf_map__set_max_entries(s->maps.followed, 1);
+	if (options->ring_bytes)
+		bpf_map__set_max_entries(s->maps.ring, (__u32)options->ring_bytes);
+}
+
+static int check_features(const struct kernel_features *f)
+{
+	if (!f->btf)
+		return say(-ENOENT, "this kernel has no BTF (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF "
+				    "and Linux 5.10 or newer");
+	if (!f->set_state || !f->receive_reset)
+		return say(-ENOTSUP, "this kernel lacks the tracepoint sock:inet_sock_set_state or "
+				     "tcp:tcp_receive_reset; `lostpeer doctor` shows what is missing");
+	return 0;
+}
+
+static int load_error(int err)
+{
+	if (err == -EPERM || err == -EACCES)
+		return say(err, "not permitted to load BPF programs: run as root, or with CAP_BPF, CAP_PERFMON and "
+				"CAP_SYS_PTRACE; `lostpeer doctor` shows what is missing");
+	return say(err, "the kernel does not take the BPF programs: %s (LOSTPEER_DEBUG=1 shows why)", strerror(-err));
+}
+
+/* perf tracepoints are attached by an id that only tracefs gives. Where it is not mounted, mount it where nobody
+ * else sees it. */
+static int need_tracefs(void)
+{
+	if (!access("/sys/kernel/tracing/events/syscalls", F_OK) ||
+	    !access("/sys/kernel/debug/tracing/events/syscalls", F_OK))
+		return 0;
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL) ||
+	    access("/sys/kernel/tracing/events/syscalls", F_OK))
+		return say(-ENOENT, "--connect-hook and --accept-hook need tracefs (/sys/kernel/tracing) and "
+				    "CONFIG_FTRACE_SYSCALLS: %s", strerror(errno));
+	return 0;
+}
+
+static int on_ring(void *context, void *data, size_t size)
+{
+	struct kernel *k = context;
+	const struct lp_record *record = data;
+
+	if (size < sizeof(*record) || record->version != LP_RECORD_VERSION || record->kind >= LP_KIND_COUNT)
+		k->malformed++;
+	else
+		k->take(k->take_context, record);
+	return 0;
+}
+
+static int load(struct kernel *k, const struct kernel_options *options)
+{
+	int err;
+
+	k->btf = btf__load_vmlinux_btf();
+	if (k->btf)
+		k->features = probe(k->btf);
+	err = check_features(&k->features);
+	if (err)
+		return err;
+	if ((options->connect_hook || options->accept_hook) && (err = need_tracefs()))
+		return err;
+	k->skeleton = lostpeer__open();
+	if (!k->skeleton)
+		return load_error(-errno);
+	choose_programs(k, options);
+	choose_maps(k, options);
+	k->skeleton->rodata->connect_hook = options->connect_hook;
+	k->skeleton->rodata->accept_hook = options->accept_hook;
+	k->skeleton->rodata->follow_parent = options->follow_parent;
+	err = lostpeer__load(k->skeleton);
+	if (err)
+		return load_error(err);
+	k->ring = ring_buffer__new(bpf_map__fd(k->skeleton->maps.ring), on_ring, k, NULL);
+	if (!k->ring)
+		return say(-errno, "cannot map the ring buffer: %s", strerror(errno));
+	err = lostpeer__attach(k->skeleton);
+	return err ? load_error(err) : 0;
+}
+
+int kernel_open(struct kernel **kernel, const struct kernel_options *options)
+{
+	struct kernel *k = calloc(1, sizeof(*k));
+	int err;
+
+	if (!k)
+		return say(-ENOMEM, "out of memory");
+	libbpf_set_print(libbpf_say);
+	err = load(k, options);
+	if (err) {
+		kernel_close(k);
+		return err;
+	}
+	*kernel = k;
+	return 0;
+}
+
+void kernel_detach(struct kernel *k)
+{
+	lostpeer__detach(k->skeleton);
+}
+
+void kernel_close(struct kernel *k)
+{
+	if (!k)
+		return;
+	ring_buffer__free(k->ring);
+	lostpeer__destroy(k->skeleton);
+	btf__free(k->btf);
+	free(k);
+}
+
+const struct kernel_features *kernel_features(const struct kernel *k)
+{
+	return &k->features;
+}
+
+/* --- the ring and what is wanted --- */
+
+void kernel_want(struct kernel *k, struct lp_wants wants)
+{
+	__u32 zero = 0;
+
+	bpf_map_update_elem(bpf_map__fd(k->skeleton->maps.wants), &zero, &wants, BPF_ANY);
+}
+
+int kernel_ring_fd(const struct kernel *k)
+{
+	return ring_buffer__epoll_fd(k->ring);
+}
+
+void kernel_on_record(struct kernel *k, kernel_take *take, void *context)
+{
+	k->take = take;
+	k->take_context = context;
+}
+
+int kernel_consume(struct kernel *k)
+{
+	return ring_buffer__consume(k->ring);
+}
+
+void kernel_stats(const struct kernel *k, __u64 stats[LP_STAT_COUNT])
+{
+	int n = libbpf_num_possible_cpus();
+	__u64 values[n > 0 ? n : 1];
+
+	for (__u32 stat = 0; stat < LP_STAT_COUNT; stat++) {
+		stats[stat] = 0;
+		if (n <= 0 || bpf_map_lookup_elem(bpf_map__fd(k->skeleton->maps.stats), &stat, values))
+			continue;
+		for (int cpu = 0; cpu < n; cpu++)
+			stats[stat] += values[cpu];
+	}
+}
+
+__u64 kernel_missed(const struct kernel *k)
+{
+	struct bpf_program *program;
+	__u64 missed = k->malformed;
+
+	bpf_object__for_each_program(program, k->skeleton->obj) {
+		struct bpf_prog_info info = {0};
+		__u32 size = sizeof(info);
+		int fd = bpf_program__fd(program);
+
+		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size))
+			missed += info.recursion_misses;
+	}
+	return missed;
+}
+
+/* --- iterators --- */
+
+/* Runs one, and hands `each` every item of that size that it wrote. */
+static int iterate(struct bpf_program *program, __u32 tgid, size_t size,
+		   void (*each)(void *context, const void *item), void *context)
+{
+	union bpf_iter_link_info info = {.task = {.pid = tgid}};
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = tgid ? &info : NULL,
+		    .link_info_len = tgid ? sizeof(info) : 0);
+	struct bpf_link *link = bpf_program__attach_iter(program, &opts);
+	char buffer[64 * sizeof(struct lp_holder)];
+	size_t have = 0, at;
+	ssize_t n;
+	int fd;
+
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	bpf_link__destroy(link);
+	if (fd < 0)
+		return -errno;
+	while ((n = read(fd, buffer + have, sizeof(buffer) - have)) > 0 || (n < 0 && errno == EAGAIN)) {
+		have += n > 0 ? (size_t)n : 0;
+		for (at = 0; at + size <= have; at += size)
+			each(context, buffer + at);
+		memmove(buffer, buffer + at, have - at);
+		have -= at;
+	}
+	n = n < 0 ? -errno : 0;
+	close(fd);
+	return (int)n;
+}
+
+struct seeding {
+	unsigned connections;
+	unsigned processes;
+	__u32 last;
+};
+
+/* Files come process by process. */
+static void count_seed(void *context, const void *item)
+{
+	struct seeding *seeding = context;
+	__u32 tgid;
+
+	memcpy(&tgid, item, sizeof(tgid));
+	seeding->connections++;
+	if (tgid != seeding->last)
+		seeding->processes++;
+	seeding->last = tgid;
+}
+
+int kernel_seed(struct kernel *k, unsigned *connections, unsigned *processes)
+{
+	struct seeding seeding = {0};
+	int err = iterate(k->skeleton->progs.seed_files, 0, sizeof(__u32), count_seed, &seeding);
+
+	*connections = seeding.connections;
+	*processes = seeding.processes;
+	return err ? say(err, "cannot look at what is open already: %s", strerror(-err)) : 0;
+}
+
+struct finding {
+	kernel_found *found;
+	void *context;
+};
+
+static void pass_holder(void *context, const void *item)
+{
+	const struct finding *finding = context;
+	struct lp_holder holder;
+
+	memcpy(&holder, item, sizeof(holder));
+	finding->found(finding->context, &holder);
+}
+
+int kernel_find_holders(struct kernel *k, __u32 tgid, const __u64 *keys, size_t n, kernel_found *found,
+			void *context)
+{
+	struct finding finding = {found, context};
+	int map = bpf_map__fd(k->skeleton->maps.sought);
+	__u32 one = 1;
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++)
+		err = bpf_map_update_elem(map, &keys[i], &one, BPF_ANY);
+	if (!err)
+		err = iterate(k->skeleton->progs.find_holders, tgid, sizeof(struct lp_holder), pass_holder, &finding);
+	for (size_t i = 0; i < n; i++)
+		bpf_map_delete_elem(map, &keys[i]);
+	return err;
+}
+
+/* --- what the hooks keep --- */
+
+__u64 kernel_last_fork(const struct kernel *k, __u32 tgid)
+{
+	__u64 when = 0;
+
+	bpf_map_lookup_elem(bpf_map__fd(k->skeleton->maps.forks), &tgid, &when);
+	return when;
+}
+
+bool kernel_follows(const struct kernel *k, __u32 tgid, __u64 start_boot_ns)
+{
+	__u64 start;
+
+	return !bpf_map_lookup_elem(bpf_map__fd(k->skeleton->maps.followed), &tgid, &start) &&
+	       start == start_boot_ns;
+}
+
+const char *kernel_reset_reason(const struct kernel *k, __u32 reason)
+{
+	static const char prefix[] = "SK_RST_REASON_";
+	const struct btf_type *type;
+	const struct btf_enum *e;
+	const char *name;
+	int id;
+
+	if (!reason || !k->btf)
+		return NULL;
+	id = btf__find_by_name_kind(k->btf, "sk_rst_reason", BTF_KIND_ENUM);
+	if (id < 0)
+		return NULL;
+	type = btf__type_by_id(k->btf, (__u32)id);
+	e = btf_enum(type);
+	for (int i = 0; i < btf_vlen(type); i++) {
+		name = btf__name_by_offset(k->btf, e[i].name_off);
+		if ((__u32)e[i].val == reason - 1)
+			return strncmp(name, prefix, strlen(prefix)) ? name : name + strlen(prefix);
+	}
+	return NULL;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The kernel side, as the agent sees it: load the BPF object with the programs that this kernel can run, attach,
+ * read the ring, set what is wanted, ask who holds a socket. Nothing is pinned: when the process ends, however it
+ * ends, the kernel drops it all.
+ */
+#ifndef LOSTPEER_KERNEL_H
+#define LOSTPEER_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "record.h"
+
+struct kernel;
+
+struct kernel_options {
+	size_t ring_bytes;   /* a power of two and a multiple of the page size; 0: as built */
+	bool connect_hook;
+	bool accept_hook;
+	__u32 follow_parent; /* follow the descendants of what this process forks; 0: nobody */
+};
+
+/* What this kernel has; what it lacks makes answers worse, as doctor says. */
+struct kernel_features {
+	bool btf;
+	bool set_state;     /* sock:inet_sock_set_state; nothing works without */
+	bool receive_reset; /* tcp:tcp_receive_reset; nothing works without */
+	bool send_reset;
+	bool send_reset_reason; /* from 6.10 */
+	bool destroy_sock;
+	bool error_report;      /* from 5.14 */
+	bool fork;
+	bool storage;           /* socket storage, from 5.11 */
+	bool cookie;            /* from 5.12 */
+	bool iterator;          /* walks over open files */
+	bool iterator_of_one;   /* ... narrowed to one process, from 6.1 */
+};
+
+struct kernel_features kernel_probe(void);
+
+/* 0, or a negative errno after one message on stderr that says what is missing and what to do. */
+int kernel_open(struct kernel **kernel, const struct kernel_options *options);
+void kernel_close(struct kernel *kernel);
+/* Stops the hooks; what is in the ring can still be read. */
+void kernel_detach(struct kernel *kernel);
+
+const struct kernel_features *kernel_features(const struct kernel *kernel);
+
+/* Remembers what exists already. Counts connections, and the processes that hold them. */
+int kernel_seed(struct kernel *kernel, unsigned *connections, unsigned *processes);
+
+void kernel_want(struct kernel *kernel, struct lp_wants wants);
+
+/* For epoll: readable when the kernel asks for attention. */
+int kernel_ring_fd(const struct kernel *kernel);
+/* Hands every record in the ring to `take`. The number of records, or a negative errno. */
+int kernel_consume(struct kernel *kernel);
+typedef void kernel_take(void *context, const struct lp_record *record);
+void kernel_on_record(struct kernel *kernel, kernel_take *take, void *context);
+
+/* Sums over all CPUs, by enum lp_stat. */
+void kernel_stats(const struct kernel *kernel, __u64 stats[LP_STAT_COUNT]);
+/* Times that the kernel skipped one of our programs because it was running already on that CPU (from 5.12). */
+__u64 kernel_missed(const struct kernel *kernel);
+
+#define KERNEL_SOUGHT_MAX 4096
+static inline __u64 kernel_listener_key(__u32 netns, __u16 port)
+{
+	return (__u64)netns << 16 | port;
+}
+typedef void kernel_found(void *context, const struct lp_holder *holder);
+/* Looks through the open files of process tgid (0: of all) for the sockets named by keys: lp_record.sk, or a
+ * kernel_listener_key(). At most KERNEL_SOUGHT_MAX keys. 0 or a negative errno. */
+int kernel_find_holders(struct kernel *kernel, __u32 tgid, const __u64 *keys, size_t n, kernel_found *found,
+			void *context);
+
+/* CLOCK_MONOTONIC of the last time that this process forked a process while we watched; 0: never. */
+__u64 kernel_last_fork(const struct kernel *kernel, __u32 tgid);
+/* Whether this process descends from one that follow_parent forked. */
+bool kernel_follows(const struct kernel *kernel, __u32 tgid, __u64 start_boot_ns);
+
+/* The kernel's name for lp_record.reset_reason, without its prefix; NULL if it has none. */
+const char *kernel_reset_reason(const struct kernel *kernel, __u32 reason);
+
+#endif
