@@ -58,6 +58,7 @@ def refused_then_connected(t):
     t.expect(c, "connect_failed", "refused", "connecting", error=error)
     server("l.listen(1)")
     client("s.connect(target)")
+    c = End(client, "client")
     s = t.accept(server)
     s("linger(s); s.close()")
     t.expect(s, "local_reset", "linger", "established")

@@ -93,7 +93,9 @@ class Host:
         if receive(channel, clock.deadline()) != "ready":
             raise Failed("worker %d did not start" % pid)
         self.process = Process(pid)
-        self.netns = os.stat("/proc/%d/ns/net" % pid).st_ino
+        # Kept open: the inode stays this namespace's own until the events are read, even if the worker is killed.
+        self.netns_fd = os.open("/proc/%d/ns/net" % pid, os.O_RDONLY)
+        self.netns = os.fstat(self.netns_fd).st_ino
 
     def fork(self):
         """A child of this worker, with copies of all its descriptors and variables."""

@@ -42,6 +42,7 @@ def pair(family, names=("client", "server")):
     here, there = address(family, 1, 1), address(family, 1, 2)
     introduce(client, family, here, there)
     introduce(server, family, there, here)
+    client("warm(THERE)")
     return client, server
 
 
@@ -63,10 +64,11 @@ def routed(family):
     router("sysctl('ipv4/icmp_ratelimit', 0); sysctl('ipv6/icmp/ratelimit', 0)")
     for host, net in ((client, 1), (server, 2)):
         host("command('ip', '-batch', '-', text=batch)", batch="route add default via 10.0.%d.254\n"
-             "-6 route add default via fd00:%d::254\n" % (net, net))
+             "route add default via fd00:%d::254\n" % (net, net))
     here, there = address(family, 1, 1), address(family, 2, 2)
     introduce(client, family, here, there)
     introduce(server, family, there, here)
+    client("warm(THERE)")
     return client, server, router
 
 
@@ -80,4 +82,5 @@ def wired(family):
     here, there = address(family, 1, 1), address(family, 1, 2)
     introduce(client, family, here, there)
     introduce(server, family, there, here)
+    client("warm(THERE)")
     return client, server, wire

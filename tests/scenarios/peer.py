@@ -1,11 +1,220 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """RSTs that arrive on connections that existed."""
-from trial import scenario
+from trial import End, scenario
 
 
 @scenario()
 def reset(t):
     c, s = t.connection()
+    c("rst = capture()")
     s("linger(s); s.close()")
     t.expect(s, "local_reset", "linger", "established", state="established")
     t.expect(c, "peer_lost", "reset", "established", error=c.error(), state="established")
+    t.premise(c("resets(rst)") == ["in"], "one RST, from the peer")
+
+
+@scenario()
+def reset_of_server(t):
+    """The other way round: the accepted end loses its peer."""
+    c, s = t.connection()
+    c("linger(s); s.close()")
+    t.expect(c, "local_reset", "linger", "established")
+    t.expect(s, "peer_lost", "reset", "established", error=s.error())
+
+
+@scenario()
+def reset_unread(t):
+    c, s = t.connection()
+    s("s.send(bytes(3000))")
+    c("wait(lambda: unread(s) == 3000)")
+    s("linger(s); s.close()")
+    t.expect(s, "local_reset", "linger", "established")
+    t.expect(c, "peer_lost", "reset", "established", error=c.error(), unread=3000)
+
+
+@scenario()
+def reset_unacked(t):
+    c, s = t.connection()
+    s("drop(s)")
+    c("s.send(bytes(500))")
+    s("linger(s); s.close()")
+    t.expect(s, "local_reset", "linger", "established")
+    t.expect(c, "peer_lost", "reset", "established", error=c.error(), unacked=500)
+
+
+@scenario()
+def reset_unsent(t):
+    c, s = t.connection()
+    waiting = c("fill(s)")
+    unread = s("unread(s)")
+    s("s.close()")
+    t.expect(s, "local_reset", "unread_data", "established", unread=unread)
+    t.expect(c, "peer_lost", "reset", "established", error=c.error(), queued=waiting)
+
+
+@scenario()
+def reset_half_closed(t):
+    c, s = t.connection()
+    s("s.shutdown(socket.SHUT_WR)")
+    c("reached(s, 'close_wait')")
+    t.expect(c, "peer_closed", "fin", "established")
+    s("reached(s, 'fin_wait_2'); linger(s); s.close()")
+    t.expect(s, "local_reset", "linger", "closing", state="fin_wait_2")
+    error = c.error()
+    t.premise(error == "EPIPE", error)
+    t.expect(c, "peer_lost", "reset", "half_closed", error=error, state="close_wait")
+
+
+@scenario()
+def reset_half_closed_unread(t):
+    """The peer sent data and its FIN; neither the data nor the FIN has been read, and only the data counts."""
+    c, s = t.connection()
+    s("s.send(bytes(70)); s.shutdown(socket.SHUT_WR)")
+    c("reached(s, 'close_wait')")
+    t.expect(c, "peer_closed", "fin", "established", unread=70)
+    s("reached(s, 'fin_wait_2'); linger(s); s.close()")
+    t.expect(s, "local_reset", "linger", "closing", state="fin_wait_2")
+    t.expect(c, "peer_lost", "reset", "half_closed", error=c.error(), state="close_wait", unread=70)
+
+
+@scenario()
+def reset_by_write_after_close(t):
+    """The peer has closed; what we write then is answered by a RST from what is left of its socket."""
+    c, s = t.connection()
+    s("s.close()")
+    c("reached(s, 'close_wait')")
+    t.expect(c, "peer_closed", "fin", "established")
+    t.expect(s, "local_closed", "close", "orphaned")
+    t.perhaps(s, "local_reset", "data_after_close")
+    s.ended()
+    c("s.send(bytes(40))")
+    error = c.error()
+    t.premise(error == "EPIPE", error)
+    t.expect(c, "peer_lost", "reset", "half_closed", error=error, unacked=40)
+
+
+@scenario()
+def reset_fin_wait1(t):
+    c, s = t.connection()
+    s("drop(s)")
+    c("s.shutdown(socket.SHUT_WR); reached(s, 'fin_wait_1')")
+    s("linger(s); s.close()")
+    t.expect(s, "local_reset", "linger", "established")
+    t.expect(c, "peer_lost", "reset", "closing", error=c.error(), state="fin_wait_1", read_closed=False)
+
+
+@scenario()
+def reset_fin_wait1_unacked(t):
+    c, s = t.connection()
+    s("drop(s)")
+    c("s.send(bytes(33)); s.shutdown(socket.SHUT_WR); reached(s, 'fin_wait_1')")
+    s("linger(s); s.close()")
+    t.expect(s, "local_reset", "linger", "established")
+    t.expect(c, "peer_lost", "reset", "closing", error=c.error(), state="fin_wait_1", read_closed=False, unacked=33)
+
+
+@scenario()
+def reset_fin_wait2(t):
+    c, s = t.connection()
+    c("s.shutdown(socket.SHUT_WR); reached(s, 'fin_wait_2')")
+    t.expect(s, "peer_closed", "fin", "established")
+    s("linger(s); s.close()")
+    t.expect(s, "local_reset", "linger", "half_closed")
+    t.expect(c, "peer_lost", "reset", "closing", error=c.error(), state="fin_wait_2", read_closed=False)
+
+
+@scenario()
+def reset_orphaned(t):
+    c, s = t.connection()
+    s("drop(s)")
+    c("s.send(bytes(900)); s.close()")
+    c.comes_to("fin_wait_1")
+    s("linger(s); s.close()")
+    t.expect(s, "local_reset", "linger", "established")
+    c.ended()
+    t.expect(c, "peer_lost", "reset", "orphaned", unacked=900, state="fin_wait_1")
+
+
+@scenario()
+def reset_orphaned_last_ack(t):
+    """Payload is unacknowledged, so this is no orderly end."""
+    c, s = t.connection()
+    s("s.shutdown(socket.SHUT_WR); reached(s, 'fin_wait_2'); drop(s)")
+    c("reached(s, 'close_wait')")
+    t.expect(c, "peer_closed", "fin", "established")
+    c("s.send(bytes(100)); s.close()")
+    c.comes_to("last_ack")
+    s("linger(s); s.close()")
+    t.expect(s, "local_reset", "linger", "closing", state="fin_wait_2")
+    c.ended()
+    t.expect(c, "peer_lost", "reset", "orphaned", unacked=100, state="last_ack")
+
+
+@scenario()
+def reset_unaccepted(t):
+    client, server = t.pair()
+    t.listen(server)
+    c = t.connect(client, server)
+    s = t.waiting(server, c)
+    c("s.send(bytes(10)); linger(s); s.close()")
+    t.expect(c, "local_reset", "linger", "established")
+    s.ended()
+    # The application gets the connection afterwards, and reads what came.
+    server("s = l.accept()[0]")
+    t.premise(server("s.recv(100)") == bytes(10), "unread data survives")
+    t.expect(s, "peer_lost", "reset", "unaccepted", unread=10, error=s.error("s.recv(1)"))
+
+
+@scenario()
+def reset_forged(t):
+    """A RST from the path: our end is lost, the peer's lives on."""
+    client, server, wire = t.wired()
+    c, s = t.connection(client, server)
+    s("rst = capture()")
+    wire("w.forge('right', wire.RST)")
+    t.expect(c, "peer_lost", "reset", "established", error=c.error())
+    t.premise(s("resets(rst)") == [] and s("state(s)") == "established", "the peer knows nothing of it")
+
+
+def silently_gone(s):
+    """A socket in repair mode ends without a segment: its host has forgotten the connection, as after a reboot."""
+    s("repair(s); s.close()")
+
+
+@scenario()
+def reset_by_rebooted_peer(t):
+    c, s = t.connection()
+    silently_gone(s)
+    c("rst = capture(); s.send(bytes(300))")
+    t.expect(c, "peer_lost", "reset", "established", error=c.error(), unacked=300)
+    t.premise(c("resets(rst)") == ["in"], "the peer's host answers with a RST")
+
+
+@scenario()
+def reset_of_keepalive(t):
+    c, s = t.connection()
+    silently_gone(s)
+    c("keepalive(s, 1)")
+    t.expect(c, "peer_lost", "reset", "established", error=c.error())
+
+
+@scenario()
+def reset_by_full_listener(t):
+    """tcp_abort_on_overflow: the client is established for a moment; the server never had a socket for it."""
+    client, server, wire = t.wired()
+    # Room for three; the request queue has room for two, and a full one would fall back to SYN cookies.
+    server("sysctl('ipv4/tcp_abort_on_overflow', 1); l = listen(2)")
+    client("more = [tcp(), tcp()]\nfor s in more: s.connect(target)", target=server("HERE, l.getsockname()[1]"))
+    wire("w.set('hold', 'right')")
+    client("a = begin(target); b = begin(target)")
+    wire("w.holding(2, 'right'); w.release()")
+    client("wait(lambda: 'close' in (state(a), state(b)))")
+    name = client("'a' if state(a) == 'close' else 'b'")
+    facts = client("about(%s)" % name)
+    c = End(client, "client", local=facts["local"], peer=(server("plain(HERE)"), server("l.getsockname()[1]")),
+            cookie=facts["cookie"])
+    error = c.error("lost(%s)" % name)
+    t.premise(error == "ECONNRESET", error)
+    t.expect(c, "peer_lost", "reset", "established", error=error)
+    t.truths[-1].fields.pop("network.local.port")
+    t.perhaps(End(server, "server", local=facts["peer"], peer=None), "accept_dropped", "queue_full")

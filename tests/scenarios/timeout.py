@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Connections that the kernel gave up, each timer in turn. The idle end learns nothing, and has no event."""
+from trial import AtLeast, scenario
+
+RETRIED = {"tcp.retransmits": AtLeast(1)}
+
+
+def impatient(t, retries=1):
+    """A connection whose client does not wait long."""
+    client, server = t.pair()
+    client("sysctls(retries2=%d, orphan_retries=%d)" % (retries, retries))
+    return t.connection(client, server)
+
+
+@scenario()
+def retransmit_timeout(t):
+    c, s = impatient(t)
+    s("drop(s)")
+    c("s.send(bytes(5000))")
+    error = c.error()
+    t.premise(error == "ETIMEDOUT", error)
+    t.expect(c, "peer_lost", "retransmit_timeout", "established", error=error, unacked=5000, extra=RETRIED)
+
+
+@scenario()
+def retransmit_timeout_of_server(t):
+    client, server = t.pair()
+    server("sysctls(retries2=1)")
+    c, s = t.connection(client, server)
+    c("drop(s)")
+    s("s.send(bytes(50))")
+    t.expect(s, "peer_lost", "retransmit_timeout", "established", error=s.error(), unacked=50, extra=RETRIED)
+
+
+@scenario()
+def retransmit_timeout_half_closed(t):
+    c, s = impatient(t)
+    s("s.shutdown(socket.SHUT_WR); reached(s, 'fin_wait_2'); drop(s)")
+    t.expect(c, "peer_closed", "fin", "established")
+    c("reached(s, 'close_wait'); s.send(bytes(100))")
+    error = c.error()
+    t.premise(error == "ETIMEDOUT", error)
+    t.expect(c, "peer_lost", "retransmit_timeout", "half_closed", error=error, unacked=100)
+
+
+@scenario()
+def retransmit_timeout_unreachable(t):
+    """An ICMP error ends nothing; it only becomes the errno of the timeout."""
+    client, server, router = t.routed()
+    client("sysctls(retries2=1)")
+    c, s = t.connection(client, server)
+    router("nft('forward meta l4proto tcp reject with icmpx type host-unreachable')")
+    c("s.send(bytes(5000))")
+    error = c.error()
+    t.premise(error == "EHOSTUNREACH", error)
+    t.expect(c, "peer_lost", "retransmit_timeout", "established", error=error, unacked=5000,
+             extra={"tcp.soft_error": "EHOSTUNREACH"})
+
+
+@scenario()
+def retransmit_timeout_no_route(t):
+    """The router loses its route: the errno is that of its ICMP error, whichever that is."""
+    client, server, router = t.routed()
+    client("sysctls(retries2=1)")
+    c, s = t.connection(client, server)
+    router("command('ip', 'route', 'del', '10.0.2.0/24'); command('ip', '-6', 'route', 'del', 'fd00:2::/64')")
+    c("s.send(bytes(77))")
+    error = c.error()
+    t.premise(error in ("EHOSTUNREACH", "ENETUNREACH"), error)
+    t.expect(c, "peer_lost", "retransmit_timeout", "established", error=error, unacked=77,
+             extra={"tcp.soft_error": error})
+
+
+@scenario()
+def retransmit_timeout_link_down(t):
+    """A segment had been sent before our own link went: it is the network's until then."""
+    c, s = impatient(t, 2)
+    s("drop(s)")
+    c("s.send(bytes(60)); command('ip', 'link', 'set', 'eth0', 'down')")
+    t.expect(c, "peer_lost", "retransmit_timeout", "established", error=c.error(), unacked=60)
+
+
+@scenario()
+def retransmit_timeout_fin_wait1(t):
+    """Our FIN alone is unacknowledged, but a process still waits on the socket."""
+    c, s = impatient(t)
+    s("drop(s)")
+    c("s.shutdown(socket.SHUT_WR)")
+    error = c.error()
+    t.premise(error == "ETIMEDOUT", error)
+    t.expect(c, "peer_lost", "retransmit_timeout", "closing", error=error, state="fin_wait_1", read_closed=False)
+
+
+@scenario()
+def retransmit_timeout_orphaned(t):
+    c, s = impatient(t)
+    s("drop(s)")
+    c("s.send(bytes(2000)); s.close()")
+    c.ended()
+    t.expect(c, "peer_lost", "retransmit_timeout", "orphaned", unacked=2000, state="fin_wait_1")
+
+
+@scenario()
+def retransmit_timeout_orphaned_last_ack(t):
+    c, s = impatient(t)
+    s("s.shutdown(socket.SHUT_WR); reached(s, 'fin_wait_2'); drop(s)")
+    c("reached(s, 'close_wait')")
+    t.expect(c, "peer_closed", "fin", "established")
+    c("s.send(bytes(200)); s.close()")
+    c.ended()
+    t.expect(c, "peer_lost", "retransmit_timeout", "orphaned", unacked=200, state="last_ack")
+
+
+@scenario()
+def retransmit_timeout_after_linger(t):
+    """close() waited SO_LINGER seconds for the data to go, in vain."""
+    c, s = impatient(t, 3)
+    s("drop(s)")
+    c("s.send(bytes(900)); linger(s, 1); s.close()")
+    c.ended()
+    t.expect(c, "peer_lost", "retransmit_timeout", "orphaned", unacked=900)
+
+
+@scenario()
+def retransmit_timeout_of_killed(t):
+    """The process was killed with data in flight: what is left of it times out."""
+    c, s = impatient(t)
+    c.witness = t.beside(c.host, "witness")
+    s("drop(s)")
+    c("s.send(bytes(120))")
+    t.expect(c, "peer_lost", "retransmit_timeout", "orphaned", unacked=120, exiting="SIGKILL")
+    c.host.kill()
+    c.ended()
+
+
+@scenario()
+def keepalive_timeout(t):
+    c, s = t.connection()
+    s("drop(s)")
+    c("keepalive(s)")
+    error = c.error()
+    t.premise(error == "ETIMEDOUT", error)
+    t.expect(c, "peer_lost", "keepalive_timeout", "established", error=error)
+
+
+@scenario()
+def keepalive_timeout_half_closed(t):
+    c, s = t.connection()
+    s("s.shutdown(socket.SHUT_WR); reached(s, 'fin_wait_2'); drop(s)")
+    c("reached(s, 'close_wait'); keepalive(s)")
+    t.expect(c, "peer_closed", "fin", "established")
+    t.expect(c, "peer_lost", "keepalive_timeout", "half_closed", error=c.error())
+
+
+@scenario()
+def keepalive_timeout_unread(t):
+    """The data that came before is still there to be read."""
+    c, s = t.connection()
+    s("s.send(bytes(55)); drop(s)")
+    c("wait(lambda: unread(s) == 55); keepalive(s)")
+    t.expect(c, "peer_lost", "keepalive_timeout", "established", error=c.error(), unread=55)
+
+
+@scenario()
+def keepalive_timeout_unreachable(t):
+    client, server, router = t.routed()
+    c, s = t.connection(client, server)
+    router("nft('forward meta l4proto tcp reject with icmpx type host-unreachable')")
+    c("keepalive(s)")
+    t.expect(c, "peer_lost", "keepalive_timeout", "established", error=c.error())
+
+
+@scenario()
+def user_timeout(t):
+    c, s = t.connection()
+    s("drop(s)")
+    c("option(s, TCP_USER_TIMEOUT, 700); s.send(bytes(5000))")
+    t.expect(c, "peer_lost", "user_timeout", "established", error=c.error(), unacked=5000)
+
+
+@scenario()
+def user_timeout_by_keepalive(t):
+    c, s = t.connection()
+    s("drop(s)")
+    c("option(s, TCP_USER_TIMEOUT, 1500); keepalive(s, count=9)")
+    t.expect(c, "peer_lost", "user_timeout", "established", error=c.error())
+
+
+@scenario()
+def user_timeout_window_closed(t):
+    """The peer lives and answers every probe, but takes nothing: it is the peer's doing."""
+    c, s = t.connection()
+    waiting = c("fill(s)")
+    c("option(s, TCP_USER_TIMEOUT, 900)")
+    t.expect(c, "peer_lost", "user_timeout", "established", by="peer", error=c.error(), queued=waiting)
+    t.premise(s("state(s)") == "established", "the peer lives")
+
+
+@scenario()
+def user_timeout_window_closed_peer_gone(t):
+    c, s = t.connection()
+    waiting = c("fill(s)")
+    s("drop(s)")
+    c("option(s, TCP_USER_TIMEOUT, 900)")
+    t.expect(c, "peer_lost", "user_timeout", "established", by="network", error=c.error(), queued=waiting)
+
+
+@scenario()
+def probe_timeout(t):
+    c, s = t.connection()
+    waiting = c("fill(s)")
+    s("drop(s)")
+    c("sysctls(retries2=2)")
+    error = c.error()
+    t.premise(error == "ETIMEDOUT", error)
+    t.expect(c, "peer_lost", "probe_timeout", "established", error=error, queued=waiting)
+
+
+@scenario()
+def cannot_send_link_down(t):
+    c, s = impatient(t, 2)
+    c("command('ip', 'link', 'set', 'eth0', 'down'); s.send(bytes(640))")
+    t.expect(c, "peer_lost", "cannot_send", "established", error=c.error(), unsent=640)
+
+
+@scenario()
+def cannot_send_firewall(t):
+    c, s = impatient(t, 2)
+    c("nft('output meta l4proto tcp drop'); s.send(bytes(64))")
+    t.expect(c, "peer_lost", "cannot_send", "established", error=c.error(), unsent=64)
+
+
+@scenario()
+def cannot_send_no_route(t):
+    client, server, router = t.routed()
+    client("sysctls(retries2=2)")
+    c, s = t.connection(client, server)
+    c("command('ip', 'route', 'del', 'default'); command('ip', '-6', 'route', 'del', 'default')")
+    c("s.send(bytes(65))")
+    t.expect(c, "peer_lost", "cannot_send", "established", error=c.error(), unsent=65)

@@ -71,6 +71,22 @@ def begin(server, s=None):
     return s
 
 
+def warm(there):
+    """Let the neighbours on the path find each other: an answer to a datagram proves it, both ways."""
+    with socket.socket(AF, socket.SOCK_DGRAM) as s:
+        s.connect((there, 9))
+        s.settimeout(0.1)
+        for _ in range(200):
+            try:
+                s.send(b"")
+                s.recv(1)
+            except ConnectionRefusedError:
+                return
+            except OSError:
+                pass
+    raise RuntimeError("no path to %s" % there)
+
+
 def plain(address):
     return address[7:] if address.startswith("::ffff:") else address
 
@@ -205,7 +221,7 @@ def nft(rules):
     text = ""
     for rule in rules.split(";"):
         hook, body = rule.strip().split(" ", 1)
-        text += "table inet t { chain %s { type filter hook %s priority 0; } }\nadd rule inet t %s %s\n" % (
+        text += "add table inet t\nadd chain inet t %s { type filter hook %s priority 0; }\nadd rule inet t %s %s\n" % (
             hook, hook, hook, body)
     command("nft", "-f", "-", text=text)
 

@@ -57,6 +57,7 @@ class End:
         self.host = host
         self.role = role
         self.name = name
+        self.witness = host
         if not facts:
             facts = host("about(%s)" % name)
         self.local = facts.get("local")
@@ -71,10 +72,10 @@ class End:
 
     def ended(self):
         """Wait until the kernel has done with the socket, whoever holds it."""
-        self.host("ended(%d, %d)" % (self.local[1], self.peer[1]))
+        self.witness("ended(%d, %d)" % (self.local[1], self.peer[1]))
 
     def comes_to(self, *states):
-        self.host("comes_to(%d, %d, *%r)" % (self.local[1], self.peer[1], states))
+        self.witness("comes_to(%d, %d, *%r)" % (self.local[1], self.peer[1], states))
 
 
 class Trial:
@@ -179,6 +180,12 @@ class Trial:
         fields["ambiguous"] = ambiguous or Absent()
         fields.update(extra or {})
         self.truths.append(Truth(fields, optional))
+
+    def perhaps(self, end, event, cause):
+        """What may come, once, and is judged elsewhere."""
+        fields = {"event": event, "cause": cause, "network.netns": end.host.netns}
+        fields.update(self.ends_fields(end))
+        self.truths.append(Truth(fields, optional=True))
 
     def ends_fields(self, end):
         found = {"network.type": "ipv6" if self.family == "ipv6" else "ipv4"}
