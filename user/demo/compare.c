@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "demo/compare.h"
+
+#include <json-c/json.h>
+#include <string.h>
+#include "demo/stage.h"
+#include "demo/witness.h"
+
+#define TEXT_LEN 128
+
+static bool same(const char *a, const char *b)
+{
+	return a && b && !strcmp(a, b);
+}
+
+/* Each end has its namespace for itself; the port leaves out what prepares a row, and an ip that might connect. */
+static bool is_about(const struct said *said, const struct end *end)
+{
+	if (said->netns)
+		return said->netns == end->netns &&
+		       (said->local_port == DEMO_PORT || said->peer_port == DEMO_PORT);
+	return said->pid && said->pid == end->pid;
+}
+
+static bool is_expected(const struct said *said, const struct expected *expected, const struct end *end)
+{
+	if (!same(said->event, event_name(cause_event(expected->cause))) ||
+	    !same(said->cause, cause_name(expected->cause)) || !same(said->by, by_name(expected->by)))
+		return false;
+	if (expected->phase != PHASE_COUNT && !same(said->phase, phase_name(expected->phase)))
+		return false;
+	if (expected->error ? !same(said->error, end_error_name(end->error)) : said->error != NULL)
+		return false;
+	return said->pid == end->pid;
+}
+
+/* Whether what is expected of this end was said, each once, and nothing else. */
+static bool end_is_right(const struct expected *expected, const struct end *end, const struct witness *witness)
+{
+	bool right = true;
+
+	for (; expected->cause != CAUSE_NONE; expected++) {
+		struct said *found = NULL;
+
+		for (size_t i = 0; i < witness->said_count && !found; i++) {
+			struct said *said = &witness->said[i];
+
+			if (!said->taken && is_about(said, end) && is_expected(said, expected, end))
+				found = said;
+		}
+		if (found)
+			found->taken = true;
+		else
+			right = false;
+	}
+	for (size_t i = 0; i < witness->said_count; i++)
+		if (!witness->said[i].taken && is_about(&witness->said[i], end))
+			right = false;
+	return right;
+}
+
+static void print_line(FILE *out, const char *side, const char *truth, const char *said, const char *verdict)
+{
+	char line[512];
+	size_t n;
+
+	snprintf(line, sizeof(line), "  %-2s %-50s %-50s %s", side, truth, said, verdict);
+	for (n = strlen(line); n && line[n - 1] == ' '; n--)
+		;
+	fprintf(out, "%.*s\n", (int)n, line);
+}
+
+static void said_format(const struct said *said, char text[TEXT_LEN])
+{
+	char process[64] = "no process";
+
+	if (said->pid)
+		snprintf(process, sizeof(process), "%.16s[%d]", said->process ? said->process : "?", said->pid);
+	snprintf(text, TEXT_LEN, "%.20s/%.24s by %.10s, %s", said->event ? said->event : "?",
+		 said->cause ? said->cause : "?", said->by ? said->by : "?", process);
+}
+
+static void print_end(FILE *out, const struct end *end, const struct witness *witness, const char *verdict)
+{
+	const char *side = end->side == A ? "A" : "B";
+	const char *truth = end->truth;
+
+	for (size_t i = 0; i < witness->said_count; i++) {
+		char text[TEXT_LEN];
+
+		if (!is_about(&witness->said[i], end))
+			continue;
+		said_format(&witness->said[i], text);
+		print_line(out, side, truth, text, verdict);
+		side = truth = verdict = "";
+	}
+	if (*side)
+		print_line(out, side, truth, "nothing", verdict);
+}
+
+/* Where an end is wrong: all that was expected, and the whole of what was said. */
+static void print_wrong(FILE *out, const struct expected *expected, const struct end *end,
+			const struct witness *witness)
+{
+	if (expected->cause == CAUSE_NONE)
+		fprintf(out, "     expected nothing\n");
+	for (; expected->cause != CAUSE_NONE; expected++)
+		fprintf(out, "     expected %s/%s by %s, phase %s, error.type %s, pid %d\n",
+			event_name(cause_event(expected->cause)), cause_name(expected->cause),
+			by_name(expected->by),
+			expected->phase == PHASE_COUNT ? "any" : phase_name(expected->phase),
+			expected->error ? end_error_name(end->error) : "none", (int)end->pid);
+	for (size_t i = 0; i < witness->said_count; i++)
+		if (is_about(&witness->said[i], end))
+			fprintf(out, "     said %s\n", json_object_to_json_string(witness->said[i].line));
+}
+
+static enum outcome compare_ends(FILE *out, const struct scene *scene, struct witness *witness)
+{
+	enum outcome outcome = OUTCOME_RIGHT;
+
+	for (enum side side = A; side < SIDES; side++) {
+		const struct expected *expected = scene->row->expected[side];
+		const struct end *end = &scene->ends[side];
+		bool right = end_is_right(expected, end, witness);
+
+		print_end(out, end, witness, right ? "right" : "WRONG");
+		if (right)
+			continue;
+		print_wrong(out, expected, end, witness);
+		outcome = OUTCOME_WRONG;
+	}
+	return outcome;
+}
+
+enum outcome compare_scene(FILE *out, const struct scene *scene, struct witness *witness)
+{
+	char name[TEXT_LEN];
+
+	row_name(scene->row, name, sizeof(name));
+	fprintf(out, "%s: %s\n", name, scene->row->story);
+	if (scene->state == SCENE_SKIPPED) {
+		fprintf(out, "     skipped: %s\n", scene->why);
+		return OUTCOME_SKIPPED;
+	}
+	if (scene->state != SCENE_PLAYED) {
+		fprintf(out, "     WRONG: the drop was not made as intended: %s\n", scene->why);
+		return OUTCOME_WRONG;
+	}
+	if (witness)
+		return compare_ends(out, scene, witness);
+	print_line(out, "A", scene->ends[A].truth, "", "");
+	print_line(out, "B", scene->ends[B].truth, "", "");
+	return OUTCOME_RIGHT;
+}
+
+bool compare_gaps(FILE *out, const struct witness *witness)
+{
+	bool gaps = witness->bad_lines > 0;
+
+	if (witness->bad_lines)
+		fprintf(out, "%zu lines that lostpeer wrote are no JSON object\n", witness->bad_lines);
+	for (size_t i = 0; i < witness->said_count; i++) {
+		if (!same(witness->said[i].event, event_name(EVENT_EVENTS_LOST)))
+			continue;
+		fprintf(out, "lostpeer lost events: %s\n", json_object_to_json_string(witness->said[i].line));
+		gaps = true;
+	}
+	return gaps;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "demo/end.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "clock.h"
+#include "demo/row.h"
+
+/* The names that the rows need, kept apart from the agent's own table: this is the truth that it is held against. */
+static const struct {
+	int err;
+	const char *name;
+} error_names[] = {
+	{ EPERM, "EPERM" },
+	{ EAGAIN, "EAGAIN" },
+	{ EACCES, "EACCES" },
+	{ EINVAL, "EINVAL" },
+	{ EPIPE, "EPIPE" },
+	{ EADDRNOTAVAIL, "EADDRNOTAVAIL" },
+	{ ENETDOWN, "ENETDOWN" },
+	{ ENETUNREACH, "ENETUNREACH" },
+	{ ECONNABORTED, "ECONNABORTED" },
+	{ ECONNRESET, "ECONNRESET" },
+	{ ENOTCONN, "ENOTCONN" },
+	{ ETIMEDOUT, "ETIMEDOUT" },
+	{ ECONNREFUSED, "ECONNREFUSED" },
+	{ EHOSTUNREACH, "EHOSTUNREACH" },
+	{ EINPROGRESS, "EINPROGRESS" },
+};
+
+const char *end_error_name(int err)
+{
+	static char number[32];
+
+	for (size_t i = 0; i < sizeof(error_names) / sizeof(error_names[0]); i++)
+		if (error_names[i].err == err)
+			return error_names[i].name;
+	snprintf(number, sizeof(number), "errno %d", err);
+	return number;
+}
+
+__u64 end_deadline(void)
+{
+	return clock_monotonic_ns() + END_PATIENCE_MS * 1000000ULL;
+}
+
+bool end_waits(__u64 deadline)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+	return clock_monotonic_ns() < deadline;
+}
+
+const char *end_address(const struct end *self)
+{
+	return self->side == A ? DEMO_ADDRESS_A : DEMO_ADDRESS_B;
+}
+
+void end_tell(struct end *self, const char *what)
+{
+	size_t used = strlen(self->truth);
+
+	snprintf(self->truth + used, sizeof(self->truth) - used, "%s%s", used ? ", " : "", what);
+}
+
+int end_fail(struct end *self, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(self->problem, sizeof(self->problem), format, args);
+	va_end(args);
+	return STEP_FAILED;
+}
+
+int end_saw(struct end *self, const struct step *step, const char *call, int err)
+{
+	char what[64];
+
+	if (err)
+		snprintf(what, sizeof(what), "%s said %s", call, end_error_name(err));
+	else
+		snprintf(what, sizeof(what), "%s said end of file", call);
+	end_tell(self, what);
+	if (err)
+		self->error = err;
+	if (err == step->want)
+		return STEP_DONE;
+	return end_fail(self, "%s, not %s", what, step->want ? end_error_name(step->want) : "end of file");
+}
+
+/* The process of an end: runs the steps that it is told, until the director is gone. */
+static void end_serve(struct end *self, const struct row *row, int sock)
+{
+	int index;
+
+	while (read(sock, &index, sizeof(index)) == sizeof(index)) {
+		const struct step *step = row_step(row, (size_t)index);
+		int result;
+
+		self->problem[0] = '\0';
+		result = step->run(self, step);
+		if (result == STEP_DONE && step->did)
+			end_tell(self, step->did);
+		if (write(sock, &result, sizeof(result)) != sizeof(result))
+			break;
+	}
+}
+
+static void end_main(struct end *self, const struct row *row, int sock, pid_t director)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_NAME, self->side == A ? "demo-a" : "demo-b");
+	/* However the director ends, its ends go with it, and their namespaces with them. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != director)
+		_exit(1);
+	self->pid = getpid();
+	end_serve(self, row, sock);
+	_exit(0);
+}
+
+int end_start(struct end *self, const struct row *row, int *sock)
+{
+	pid_t director = getpid();
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	pid = fork();
+	if (pid < 0) {
+		int err = errno;
+
+		close(pair[0]);
+		close(pair[1]);
+		return -err;
+	}
+	if (!pid) {
+		close(pair[0]);
+		end_main(self, row, pair[1], director);
+	}
+	close(pair[1]);
+	self->pid = pid;
+	*sock = pair[0];
+	return 0;
+}
+
+void end_stop(struct end *self)
+{
+	if (self->pid <= 0)
+		return;
+	kill(self->pid, SIGKILL);
+	while (waitpid(self->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	self->pid = 0;
+}

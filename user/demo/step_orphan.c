@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Too many orphans: tcp_max_orphans is one number for the whole host, so it is lowered only where --whole-host
+ * says so, and only for the one close(2). The kernel counts roughly: per CPU and in batches (before 5.15), or as
+ * of a tenth of a second ago (since), so there must be a good many orphans, and they must have been there a while.
+ */
+#include "demo/step.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include "demo/end.h"
+#include "demo/orphan.h"
+#include "demo/sock.h"
+
+#define ASIDE_PORT (DEMO_PORT + 1) /* what is said of these connections is none of the row's */
+#define ORPHANS_PER_CPU 64         /* percpu_counter_batch is 32, or twice the CPUs if that is more */
+
+static int limit_fd = -1; /* tcp_max_orphans of the host */
+static long limit;        /* as it was found */
+
+int step_listen_aside(struct end *self, const struct step *step)
+{
+	struct sockaddr_in address = sock_address(NULL, ASIDE_PORT);
+	int fd = sock_new(); /* kept until the process ends */
+
+	(void)step;
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, SOMAXCONN) < 0)
+		return end_fail(self, "listen: %s", strerror(errno));
+	return STEP_DONE;
+}
+
+/* An orphan lasts while its FIN is not acknowledged: it drops what comes in. */
+static int make_orphan(struct end *self)
+{
+	struct sockaddr_in address = sock_address(end_address(self->peer), ASIDE_PORT);
+	struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog program = { .len = 1, .filter = &drop };
+	int fd = sock_new();
+	int result = STEP_DONE;
+
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
+		result = end_fail(self, "orphan: %s", strerror(errno));
+	close(fd);
+	return result;
+}
+
+int step_make_orphans(struct end *self, const struct step *step)
+{
+	long count = ORPHANS_PER_CPU * sysconf(_SC_NPROCESSORS_CONF);
+	int result = STEP_DONE;
+
+	(void)step;
+	while (!result && count-- > 0)
+		result = make_orphan(self);
+	/* The kernel's timer looks every 100 ms, and nothing shows when it has. */
+	nanosleep(&(struct timespec){ .tv_sec = 1 }, NULL);
+	return result;
+}
+
+static int limit_set(long value)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%ld\n", value);
+
+	return pwrite(limit_fd, text, (size_t)n, 0) == n ? 0 : -errno;
+}
+
+int step_close_without_orphans(struct end *self, const struct step *step)
+{
+	int err = limit_fd < 0 ? -ENOENT : limit_set(0);
+
+	(void)step;
+	if (err) {
+		end_fail(self, "tcp_max_orphans cannot be set here: %s", strerror(-err));
+		return STEP_SKIP;
+	}
+	close(self->fd);
+	self->fd = -1;
+	limit_set(limit);
+	return STEP_DONE;
+}
+
+int orphan_limit_open(void)
+{
+	char text[32] = "";
+	int fd = open("/proc/sys/net/ipv4/tcp_max_orphans", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (pread(fd, text, sizeof(text) - 1, 0) <= 0 || sscanf(text, "%ld", &limit) != 1) {
+		close(fd);
+		return -EIO;
+	}
+	limit_fd = fd;
+	return 0;
+}
+
+void orphan_limit_close(void)
+{
+	if (limit_fd < 0)
+		return;
+	limit_set(limit);
+	close(limit_fd);
+	limit_fd = -1;
+}
