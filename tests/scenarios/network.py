@@ -22,6 +22,8 @@ def link(near, far, net, near_name="eth0", far_name="eth0", near_number=1, far_n
     near("command('ip', '-batch', '-', text=batch)",
          batch="link add name %s type veth peer name %s netns %d\n" % (near_name, far_name, far.pid))
     for host, name, number in ((near, near_name, near_number), (far, far_name, far_number)):
+        # A scenario must get each ICMP error of its own.
+        host("sysctl('ipv4/icmp_ratelimit', 0); sysctl('ipv6/icmp/ratelimit', 0)")
         lines = ["link set lo up"]
         if number:
             lines += ["addr add %s/%s dev %s" % (pattern % (net, number), bits, name)
@@ -35,14 +37,18 @@ def introduce(host, family, here, there):
          ANY="::" if family == "v4mapped" else here)
 
 
+def meet(family, client, server, here, there):
+    introduce(client, family, here, there)
+    introduce(server, family, there, here)
+    client("warm(THERE)")
+
+
 def pair(family, names=("client", "server")):
     """Two hosts on one link."""
     client, server = (Host(name) for name in names)
     link(client, server, 1)
     here, there = address(family, 1, 1), address(family, 1, 2)
-    introduce(client, family, here, there)
-    introduce(server, family, there, here)
-    client("warm(THERE)")
+    meet(family, client, server, here, there)
     return client, server
 
 
@@ -60,15 +66,11 @@ def routed(family):
     link(client, router, 1, far_name="left", far_number=254)
     link(server, router, 2, far_name="right", near_number=2, far_number=254)
     router("sysctl('ipv4/ip_forward', 1); sysctl('ipv6/conf/all/forwarding', 1)")
-    # Routers limit the ICMP errors that they send; a scenario must get each of its own.
-    router("sysctl('ipv4/icmp_ratelimit', 0); sysctl('ipv6/icmp/ratelimit', 0)")
     for host, net in ((client, 1), (server, 2)):
         host("command('ip', '-batch', '-', text=batch)", batch="route add default via 10.0.%d.254\n"
              "route add default via fd00:%d::254\n" % (net, net))
     here, there = address(family, 1, 1), address(family, 2, 2)
-    introduce(client, family, here, there)
-    introduce(server, family, there, here)
-    client("warm(THERE)")
+    meet(family, client, server, here, there)
     return client, server, router
 
 
@@ -80,7 +82,5 @@ def wired(family):
     wire("sysctl('ipv6/conf/all/disable_ipv6', 1)")
     wire("import wire; w = wire.Wire('left', 'right')")
     here, there = address(family, 1, 1), address(family, 1, 2)
-    introduce(client, family, here, there)
-    introduce(server, family, there, here)
-    client("warm(THERE)")
+    meet(family, client, server, here, there)
     return client, server, wire

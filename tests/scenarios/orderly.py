@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Connections that end in order."""
-from trial import scenario
+"""Connections that end in order, and RSTs and timeouts that come when both streams are over already."""
+from trial import End, Maybe, OneOf, scenario
 
 
 @scenario()
-def close(t):
+def close_by_client(t):
     c, s = t.connection()
     c("s.close()")
     s("reached(s, 'close_wait')")
@@ -13,3 +13,272 @@ def close(t):
     s.ended()
     c.ended()
     t.expect(c, "local_closed", "close", "orphaned")
+
+
+@scenario()
+def close_by_server(t):
+    c, s = t.connection()
+    s("s.close()")
+    c("reached(s, 'close_wait')")
+    t.expect(c, "peer_closed", "fin", "established")
+    c("s.close()")
+    c.ended()
+    s.ended()
+    t.expect(s, "local_closed", "close", "orphaned")
+
+
+@scenario()
+def close_after_data(t):
+    """Bytes are counted without SYN and FIN."""
+    c, s = t.connection()
+    c("s.send(bytes(1000))")
+    s("s.recv(1000, socket.MSG_WAITALL); s.send(bytes(400))")
+    c("s.recv(400, socket.MSG_WAITALL); s.close()")
+    s("reached(s, 'close_wait')")
+    t.expect(s, "peer_closed", "fin", "established",
+             extra={"tcp.bytes_sent": Maybe(400), "tcp.bytes_received": Maybe(1000)})
+    t.expect(c, "local_closed", "close", "orphaned",
+             extra={"tcp.bytes_sent": Maybe(1000), "tcp.bytes_received": Maybe(400)})
+    s("s.close()")
+    s.ended()
+    c.ended()
+
+
+@scenario()
+def close_with_data_queued(t):
+    """Closed with data on the way that the peer takes in the end."""
+    c, s = t.connection()
+    c("fill(s); s.close()")
+    c.comes_to("fin_wait_1")
+    s("while s.recv(1 << 20): pass")
+    # The FIN came while the application read, in whichever amounts: what was unread then is not fixed.
+    t.expect(s, "peer_closed", "fin", "established", unread=0)
+    t.truths[-1].fields.pop("data.unread_bytes")
+    c.ended()
+    t.expect(c, "local_closed", "close", "orphaned")
+
+
+@scenario()
+def close_by_kill(t):
+    c, s = t.connection()
+    c.witness = t.beside(c.host, "witness")
+    t.expect(c, "local_closed", "close", "orphaned", exiting="SIGKILL")
+    c.host.kill()
+    s("reached(s, 'close_wait')")
+    t.expect(s, "peer_closed", "fin", "established")
+    c.ended()
+
+
+@scenario()
+def close_by_exit(t):
+    c, s = t.connection()
+    c.witness = t.beside(c.host, "witness")
+    t.expect(c, "local_closed", "close", "orphaned", exiting=True)
+    c.host.start("os._exit(0)")
+    s("reached(s, 'close_wait')")
+    t.expect(s, "peer_closed", "fin", "established")
+    c.ended()
+
+
+@scenario()
+def half_close(t):
+    """One half ends, the other carries data for a while; whoever closed first is told at the end."""
+    c, s = t.connection()
+    c("s.shutdown(socket.SHUT_WR); reached(s, 'fin_wait_2')")
+    t.expect(s, "peer_closed", "fin", "established")
+    s("s.send(bytes(10)); s.close()")
+    c("s.recv(10, socket.MSG_WAITALL); reached(s, 'close')")
+    s.ended()
+    t.expect(c, "local_closed", "close", "closing", read_closed=None)
+
+
+@scenario()
+def half_close_unread(t):
+    """Data that came after our FIN and was not read when the socket ended."""
+    c, s = t.connection()
+    c("s.shutdown(socket.SHUT_WR); reached(s, 'fin_wait_2')")
+    t.expect(s, "peer_closed", "fin", "established")
+    s("s.send(bytes(300)); s.close()")
+    c("reached(s, 'close')")
+    s.ended()
+    t.expect(c, "local_closed", "close", "closing", unread=300, read_closed=None)
+
+
+@scenario()
+def shutdown_both(t):
+    c, s = t.connection()
+    c("s.shutdown(socket.SHUT_RDWR); reached(s, 'fin_wait_2')")
+    t.expect(s, "peer_closed", "fin", "established")
+    s("s.close()")
+    c("reached(s, 'close')")
+    t.expect(c, "local_closed", "close", "closing", read_closed=None)
+
+
+@scenario()
+def close_simultaneous(t):
+    """Both FINs are on the way at once; both ends go through CLOSING."""
+    client, server, wire = t.wired()
+    c, s = t.connection(client, server)
+    wire("w.set('hold')")
+    c("s.close()")
+    s("s.close()")
+    wire("w.holding(2); w.release()")
+    for end in (c, s):
+        end.ended()
+        t.expect(end, "local_closed", "close", "orphaned", state="closing")
+
+
+@scenario()
+def close_simultaneous_held(t):
+    client, server, wire = t.wired()
+    c, s = t.connection(client, server)
+    wire("w.set('hold')")
+    c("s.shutdown(socket.SHUT_WR)")
+    s("s.shutdown(socket.SHUT_WR)")
+    wire("w.holding(2); w.release()")
+    for end in (c, s):
+        end("reached(s, 'close')")
+        t.expect(end, "local_closed", "close", "closing", state="closing", read_closed=True)
+
+
+@scenario()
+def close_of_itself(t):
+    """A socket connected to itself has one end only."""
+    host = t.loopback()
+    host("s = bound(); s.connect(s.getsockname())")
+    c = End(host, "client")
+    c("s.close()")
+    c.ended()
+    t.expect(c, "local_closed", "close", "orphaned", state="closing")
+
+
+@scenario()
+def close_on_loopback(t):
+    """Two sockets of one host, each with an end of its own."""
+    host = t.loopback()
+    server = t.beside(host, "server")
+    c, s = t.connection(host, server)
+    c("s.close()")
+    s("reached(s, 'close_wait'); s.close()")
+    t.expect(s, "peer_closed", "fin", "established")
+    t.expect(c, "local_closed", "close", "orphaned")
+    c.ended()
+
+
+@scenario()
+def close_before_accept(t):
+    client, server = t.pair()
+    t.listen(server)
+    c = t.connect(client, server)
+    s = t.waiting(server, c)
+    c("s.send(bytes(10)); s.close()")
+    s.comes_to("close_wait")
+    t.expect(c, "local_closed", "close", "orphaned")
+    t.expect(s, "peer_closed", "fin", "unaccepted", unread=10, severity="info")
+    server("s = l.accept()[0]")
+    t.premise(server("s.recv(100), s.recv(100)") == (bytes(10), b""), "data, then end of file")
+    server("s.close()")
+    s.ended()
+
+
+@scenario()
+def close_with_linger(t):
+    """SO_LINGER with time: close() itself waits until the peer has acknowledged."""
+    c, s = t.connection()
+    c("linger(s, 5); s.send(bytes(10)); s.close()")
+    s("reached(s, 'close_wait')")
+    t.expect(s, "peer_closed", "fin", "established", unread=10)
+    t.expect(c, "local_closed", "close", "orphaned", via=OneOf("closer", "connect"))
+    c.ended()
+
+
+def closed_first_by_peer(t):
+    """The peer has shut down its side and lets nothing more in; ours is about to close."""
+    c, s = t.connection()
+    s("s.shutdown(socket.SHUT_WR); reached(s, 'fin_wait_2'); drop(s)")
+    c("reached(s, 'close_wait')")
+    t.expect(c, "peer_closed", "fin", "established")
+    return c, s
+
+
+@scenario()
+def reset_in_last_ack(t):
+    c, s = closed_first_by_peer(t)
+    c("s.close()")
+    c.comes_to("last_ack")
+    s("linger(s); s.close()")
+    t.expect(s, "local_reset", "linger", "closing")
+    c.ended()
+
+
+@scenario()
+def reset_in_last_ack_held(t):
+    c, s = closed_first_by_peer(t)
+    c("s.shutdown(socket.SHUT_WR); reached(s, 'last_ack')")
+    s("linger(s); s.close()")
+    t.expect(s, "local_reset", "linger", "closing")
+    c("reached(s, 'close')")
+
+
+@scenario()
+def timeout_in_last_ack(t):
+    c, s = closed_first_by_peer(t)
+    c("sysctls(orphan_retries=1); s.close()")
+    c.ended()
+
+
+@scenario()
+def timeout_in_last_ack_held(t):
+    c, s = closed_first_by_peer(t)
+    c("sysctls(retries2=1); s.shutdown(socket.SHUT_WR); reached(s, 'close')")
+
+
+@scenario()
+def reset_in_closing(t):
+    """Both FINs crossed; then a RST instead of the last acknowledgement."""
+    client, server, wire = t.wired()
+    c, s = t.connection(client, server)
+    wire("w.set('hold')")
+    c("s.close()")
+    s("s.close()")
+    wire("w.holding(2)")
+    # Only the server's FIN goes on; the client answers it from CLOSING, and that answer is lost.
+    wire("w.set('cut'); [w.put(side, frame) for side, frame in w.held if side == 'right']")
+    c.comes_to("closing")
+    wire("w.forge('right', wire.RST)")
+    c.ended()
+    t.expect(c, "local_closed", "close", "orphaned", state="closing")
+
+
+@scenario()
+def reset_in_fin_wait1_orphaned(t):
+    c, s = t.connection()
+    s("drop(s)")
+    c("s.close()")
+    c.comes_to("fin_wait_1")
+    s("linger(s); s.close()")
+    t.expect(s, "local_reset", "linger", "established")
+    c.ended()
+    t.expect(c, "local_closed", "close", "orphaned", state="fin_wait_1")
+
+
+@scenario()
+def timeout_in_fin_wait1_orphaned(t):
+    c, s = t.connection()
+    s("drop(s)")
+    c("sysctls(orphan_retries=1); s.close()")
+    c.ended()
+    t.expect(c, "local_closed", "close", "orphaned", state="fin_wait_1")
+
+
+@scenario()
+def reset_in_fin_wait2_orphaned(t):
+    """TCP_LINGER2 above 60 s keeps a full socket for what is beyond them, so that the RST still finds one."""
+    c, s = t.connection()
+    c("option(s, TCP_LINGER2, 90); s.close()")
+    c.comes_to("fin_wait_2")
+    t.expect(s, "peer_closed", "fin", "established")
+    s("linger(s); s.close()")
+    t.expect(s, "local_reset", "linger", "half_closed")
+    c.ended()
+    t.expect(c, "local_closed", "close", "orphaned", state="fin_wait_2")

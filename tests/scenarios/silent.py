@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What is no event. Where a connection lives on, it then ends in order, and that is all that may be told of it."""
+from connect import HEALTHY
+from trial import End, scenario
+
+
+def alive_then_closed(t, c, s):
+    """Prove that nothing was lost, and end it."""
+    for one, other in ((c, s), (s, c)):
+        one("s.setblocking(True); s.send(b'still here')")
+        t.premise(other("s.setblocking(True); s.recv(10, socket.MSG_WAITALL)") == b"still here", "the connection lives")
+    c("s.close()")
+    s("reached(s, 'close_wait'); s.close()")
+    t.expect(s, "peer_closed", "fin", "established")
+    s.ended()
+    c.ended()
+    t.expect(c, "local_closed", "close", "orphaned")
+
+
+@scenario()
+def rst_out_of_window(t):
+    client, server, wire = t.wired()
+    c, s = t.connection(client, server)
+    wire("w.forge('right', wire.RST, offset=-5000)")
+    wire("w.forge('left', wire.RST | wire.ACK, offset=1 << 30)")
+    alive_then_closed(t, c, s)
+
+
+@scenario()
+def rst_challenged(t):
+    """In the window but not at its edge: the kernel asks back instead of believing it."""
+    client, server, wire = t.wired()
+    c, s = t.connection(client, server)
+    c("wire = capture()")
+    wire("w.forge('right', wire.RST, offset=100)")
+    c("wait(lambda: [1 for way, _, flags, _ in segments(wire) if way == 'out' and flags == 16], 'a challenge ACK')")
+    alive_then_closed(t, c, s)
+
+
+@scenario()
+def rst_bad_in_syn_sent(t):
+    """A RST that does not acknowledge our SYN is thrown away; the attempt is then given up by us."""
+    client, server, wire = t.wired()
+    server("l = listen(); drop(l)")
+    client("s = bound(); target = (THERE, port); begin(target, s)", port=server("l.getsockname()[1]"))
+    c = End(client, "client", **client("about(s)"))
+    c.peer = (server("plain(HERE)"), server("l.getsockname()[1]"))
+    wire("import clock; clock.wait(lambda: w.last['left'], 'the SYN')")
+    wire("w.forge('right', wire.RST | wire.ACK, ack=77)")
+    wire("w.forge('right', wire.RST)")
+    t.premise(c("time.sleep(0.05); state(s)") == "syn_sent", "the attempt goes on")
+    c("s.close()")
+    t.expect(c, "connect_failed", "abandoned", "connecting", severity=HEALTHY)
+
+
+@scenario()
+def syn_in_established(t):
+    client, server, wire = t.wired()
+    c, s = t.connection(client, server)
+    wire("w.forge('right', wire.SYN); w.forge('left', wire.SYN, offset=4000)")
+    alive_then_closed(t, c, s)
+
+
+@scenario()
+def icmp_on_live(t):
+    """An ICMP error in the middle, and the retransmission that gets through in the end."""
+    client, server, router = t.routed()
+    c, s = t.connection(client, server)
+    router("nft('forward meta l4proto tcp reject with icmpx type host-unreachable')")
+    c("s.send(bytes(100)); wait(lambda: retransmits(s) > 0, 'a retransmission')")
+    router("nft_clear()")
+    t.premise(s("s.recv(100, socket.MSG_WAITALL)") == bytes(100), "the data comes")
+    alive_then_closed(t, c, s)
+
+
+@scenario()
+def icmp_with_recverr(t):
+    """IP_RECVERR gives the application the ICMP error as an errno, of a connection that lives."""
+    client, server, router = t.routed()
+    c, s = t.connection(client, server)
+    c("s.setsockopt(*((socket.IPPROTO_IP, 11, 1) if AF == socket.AF_INET else (socket.IPPROTO_IPV6, 25, 1)))")
+    c("s.setsockopt(socket.IPPROTO_IP, 11, 1)")
+    router("nft('forward meta l4proto tcp reject with icmpx type host-unreachable')")
+    c("s.send(bytes(100))")
+    code = c("wait(lambda: s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), 'the ICMP error')")
+    t.premise(code == 113 and c("state(s)") == "established", "EHOSTUNREACH on a live connection")
+    router("nft_clear()")
+    t.premise(s("s.recv(100, socket.MSG_WAITALL)") == bytes(100), "the data comes")
+    alive_then_closed(t, c, s)
+
+
+@scenario()
+def time_wait(t):
+    """What is left of a closed connection, reset and asked again, ends without a word."""
+    client, server, wire = t.wired()
+    c, s = t.connection(client, server)
+    c("s.close()")
+    s("reached(s, 'close_wait'); s.close()")
+    t.expect(s, "peer_closed", "fin", "established")
+    s.ended()
+    c.ended()
+    t.expect(c, "local_closed", "close", "orphaned")
+    wire("w.forge('right', wire.RST); w.forge('right', wire.SYN, offset=100000)")
+    c("time.sleep(0.05)")
+
+
+@scenario()
+def fin_wait2_expires(t):
+    """The peer never closes; what is left of our socket goes quietly after tcp_fin_timeout."""
+    c, s = t.connection()
+    c("sysctls(fin_timeout=1); s.close()")
+    s("reached(s, 'close_wait')")
+    t.expect(s, "peer_closed", "fin", "established")
+    c.ended()
+    t.expect(c, "local_closed", "close", "orphaned")
+    c("wait(lambda: ':%04X ' % " + str(c.local[1]) + " not in open('/proc/net/tcp').read()"
+      " + (open('/proc/net/tcp6').read()), 'the expiry')")
+    # Its own close then meets a host that has forgotten: a RST in LAST_ACK, both streams over.
+    s("s.close()")
+    s.ended()
+
+
+@scenario()
+def fin_wait2_full_expires(t):
+    """The same with a full socket, which TCP_LINGER2 keeps for what it asks beyond 60 s."""
+    c, s = t.connection()
+    c("option(s, TCP_LINGER2, 61); s.close()")
+    s("reached(s, 'close_wait')")
+    t.expect(s, "peer_closed", "fin", "established")
+    c.ended()
+    t.expect(c, "local_closed", "close", "orphaned", state="fin_wait_2")
+
+
+@scenario()
+def half_open_reset(t):
+    """A request that its client took back with a RST was never a connection of the server's."""
+    client, server, wire = t.wired()
+    server("l = listen()")
+    wire("w.set('hold', 'right')")
+    client("s = begin(target)", target=server("HERE, l.getsockname()[1]"))
+    c = End(client, "client")
+    c.peer = (server("plain(HERE)"), server("l.getsockname()[1]"))
+    wire("w.holding(1, 'right')")
+    c("s.close()")
+    t.expect(c, "connect_failed", "abandoned", "connecting", severity=HEALTHY)
+    # The SYN-ACK now finds no socket and is answered with a RST.
+    server("wire = capture()")
+    wire("w.release()")
+    server("wait(lambda: resets(wire), 'the RST')")
+
+
+@scenario()
+def half_open_expires(t):
+    """SYN-ACKs that are never answered."""
+    client, server, wire = t.wired()
+    server("sysctls(synack_retries=1); l = listen()")
+    wire("w.set('cut', 'right')")
+    client("s = begin(target)", target=server("HERE, l.getsockname()[1]"))
+    c = End(client, "client")
+    c.peer = (server("plain(HERE)"), server("l.getsockname()[1]"))
+    server("wait(lambda: entry(%d, %d) == 'syn_received', 'the request')" % (c.peer[1], c.local[1]))
+    c("s.close()")
+    t.expect(c, "connect_failed", "abandoned", "connecting", severity=HEALTHY)
+    server("ended(%d, %d)" % (c.peer[1], c.local[1]))
+
+
+@scenario()
+def repair_close(t):
+    """TCP_REPAIR, as a checkpoint does it: both ends go without a segment."""
+    c, s = t.connection()
+    for end in (c, s):
+        end("repair(s); s.close()")
+        end.ended()
+
+
+@scenario()
+def listener_ends(t):
+    client, server = t.pair()
+    server("a = listen(); b = listen(); a.close(); b.shutdown(socket.SHUT_RDWR); b.close()")
+    server("l = listen(); kill_sockets('-l', 'sport', '=', str(l.getsockname()[1]))")
+    server("time.sleep(0.02)")
+
+
+@scenario()
+def connecting(t):
+    """EINPROGRESS, EALREADY and EISCONN are no failures."""
+    client, server = t.pair()
+    t.listen(server)
+    client("s = begin(target)", target=server("HERE, l.getsockname()[1]"))
+    client("reached(s, 'established')")
+    t.premise(client.error("s.connect(target); s.connect(target)") in (None, "EISCONN"), "a second connect")
+    c, s = End(client, "client"), t.accept(server)
+    alive_then_closed(t, c, s)
+
+
+@scenario()
+def udp(t):
+    client, server = t.pair()
+    client("warm(THERE); s = socket.socket(AF, socket.SOCK_DGRAM); s.connect((THERE, 7)); s.close()")
+
+
+@scenario()
+def never_connected(t):
+    """Sockets made, bound, shut down and closed without a connection."""
+    client, server = t.pair()
+    client("tcp().close(); bound().close(); s = bound()")
+    t.premise(client.error("s.shutdown(socket.SHUT_RDWR)") == "ENOTCONN", "not connected")
+    client("disconnect(s); s.close()")
+
+
+@scenario()
+def descriptor_closed_elsewhere(t):
+    """Copies of a descriptor, inherited, duplicated and passed on: the connection lives with the last of them."""
+    c, s = t.connection()
+    child = c.host.fork()
+    child("s.close()")
+    child.kill()
+    c("d = s.dup(); d.close()")
+    other = t.beside(c.host, "other")
+    c("path = '\\0lostpeer-%d' % os.getpid(); u = socket.socket(socket.AF_UNIX); u.bind(path); u.listen(1)")
+    other("u = socket.socket(socket.AF_UNIX); u.connect('\\0lostpeer-%d')" % c.host.pid)
+    c("v = u.accept()[0]; socket.send_fds(v, [b'x'], [s.fileno()])")
+    other("os.close(socket.recv_fds(u, 1, 1)[1][0])")
+    alive_then_closed(t, c, s)
+
+
+@scenario()
+def idle_peer_gone(t):
+    """Nothing was in flight and no keepalive asked: the kernel knows nothing of the loss, and nor do we."""
+    c, s = t.connection()
+    s("repair(s); s.close()")
+    c("time.sleep(0.3)")
+    t.premise(c("state(s)") == "established", "an idle end notices nothing")
+
+
+@scenario()
+def window_closed_then_open(t):
+    """A peer that reads late is no lost peer."""
+    c, s = t.connection()
+    waiting = c("fill(s)")
+    total = s("got = 0\nwhile got < %d: got += len(s.recv(1 << 20))\ngot" % waiting)
+    t.premise(total >= waiting, "the data comes")
+    c("wait(lambda: queued(s) == 0)")
+    s("s.setblocking(False)\ntry:\n while s.recv(1 << 20): pass\nexcept BlockingIOError: pass")
+    alive_then_closed(t, c, s)

@@ -263,7 +263,10 @@ def default_vias(birth, event, cause, phase):
 def stream_fields(phase, streams):
     found = {}
     known = {"half_closed": (True, False), "closing": (None, True), "orphaned": (None, None)}
-    for name, value in zip(("read_closed", "write_closed"), known.get(phase, (False, False))):
+    if isinstance(phase, OneOf):
+        known, phase = {}, None
+    for name, value in zip(("read_closed", "write_closed"),
+                           known.get(phase, (False, False) if phase else (None, None))):
         value = streams.get(name, value)
         if value is not None:
             found["stream." + name] = True if value else Maybe(False)
