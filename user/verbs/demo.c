@@ -179,6 +179,7 @@ static int tell(const struct stage *stage, struct witness *witness)
 	for (size_t i = 0; i < stage->count; i++)
 		outcomes[compare_scene(stdout, &stage->scenes[i], witness)]++;
 	gaps = witness && compare_gaps(stdout, witness);
+	printf("\n");
 	if (outcomes[OUTCOME_SKIPPED])
 		printf("%zu skipped\n", outcomes[OUTCOME_SKIPPED]);
 	printf("%zu of %zu %s\n", outcomes[OUTCOME_RIGHT], outcomes[OUTCOME_RIGHT] + outcomes[OUTCOME_WRONG],
@@ -194,7 +195,7 @@ static int play(struct stage *stage, const struct demo_options *options, struct 
 	if (err)
 		return err == -EINTR ? err : -EPERM;
 	skip_rows(stage, options, witness ? witness->hook : true);
-	printf("lostpeer: demo: %zu drops in network namespaces of their own; this takes some seconds\n", stage->count);
+	printf("Making the drops, in network namespaces of their own: this takes some seconds.\n\n");
 	fflush(stdout);
 	err = stage_play(stage, signals);
 	if (!err && witness)
