@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""TCP Fast Open: data in the SYN, and full sockets that are still in SYN_RECV."""
+from connect import HEALTHY
+from trial import AtLeast, End, Maybe, scenario
+
+# Client and server, both without a cookie.
+ENABLE = "sysctls(fastopen=0x207, fastopen_blackhole_timeout_sec=0)"
+
+
+def quick(t, pair):
+    """Two hosts where data may travel in the SYN; the client has a bound socket."""
+    client, server = pair
+    client(ENABLE)
+    server(ENABLE)
+    client("s = bound(); s.setblocking(False)")
+    server("l = listen(); option(l, TCP_FASTOPEN, 5)")
+    return client, server
+
+
+def send_first(t, client, server):
+    """100 bytes in the SYN."""
+    target = server("HERE, l.getsockname()[1]")
+    error = client.error("s.sendto(bytes(100), MSG_FASTOPEN, target)", target=target)
+    t.premise(error in (None, "EINPROGRESS"), error)
+    c = End(client, "client")
+    c.peer = (server("plain(HERE)"), target[1])
+    return c
+
+
+def half_open(t):
+    """The server has data and a full socket, and its SYN-ACK does not come through."""
+    client, server, wire = t.wired()
+    quick(t, (client, server))
+    wire("w.set('cut', 'right')")
+    c = send_first(t, client, server)
+    server("wait(lambda: entry(%d, %d) == 'syn_received', 'the child')" % (c.peer[1], c.local[1]))
+    s = End(server, "server", local=c.peer, peer=c.local)
+    return c, s, wire
+
+
+def give_up(t, c):
+    c("s.close()")
+    t.expect(c, "connect_failed", "abandoned", "connecting", severity=HEALTHY, unacked=100)
+
+
+@scenario()
+def fastopen_close(t):
+    client, server = quick(t, t.pair())
+    c = send_first(t, client, server)
+    s = t.accept(server)
+    s("s.recv(100, socket.MSG_WAITALL)")
+    c("reached(s, 'established'); s.close()")
+    s("reached(s, 'close_wait'); s.close()")
+    t.expect(s, "peer_closed", "fin", "established", extra={"tcp.bytes_received": Maybe(100)})
+    t.expect(c, "local_closed", "close", "orphaned", extra={"tcp.bytes_sent": Maybe(100)})
+    s.ended()
+    c.ended()
+
+
+@scenario()
+def fastopen_refused(t):
+    client, server = quick(t, t.pair())
+    server("port = l.getsockname()[1]; l.close()")
+    client("s.setblocking(True)")
+    c = End(client, "client")
+    c.peer = (server("plain(HERE)"), server("port"))
+    error = client.error("s.sendto(bytes(100), MSG_FASTOPEN, target)", target=server("HERE, port"))
+    t.premise(error == "ECONNREFUSED", error)
+    t.expect(c, "connect_failed", "refused", "connecting", error=error, unacked=100)
+
+
+@scenario()
+def fastopen_reset_unaccepted(t):
+    c, s, wire = half_open(t)
+    wire("w.forge('left', wire.RST)")
+    s.ended()
+    s("s = l.accept()[0]")
+    t.premise(s("s.recv(200)") == bytes(100), "the data of the SYN")
+    t.expect(s, "peer_lost", "reset", "unaccepted", error=s.error("s.recv(1)"), unread=100, state="syn_received")
+    give_up(t, c)
+
+
+@scenario()
+def fastopen_reset_accepted(t):
+    c, s, wire = half_open(t)
+    s = t.accept(s.host)
+    wire("w.forge('left', wire.RST)")
+    t.expect(s, "peer_lost", "reset", "connecting", error=s.error(), unread=100, state="syn_received")
+    give_up(t, c)
+
+
+@scenario()
+def fastopen_timeout_accepted(t):
+    """The SYN-ACK of an accepted connection is never answered."""
+    c, s, wire = half_open(t)
+    s.host("sysctls(synack_retries=1)")
+    s = t.accept(s.host)
+    wire("w.set('cut')")
+    error = s.error()
+    t.premise(error == "ETIMEDOUT", error)
+    t.expect(s, "peer_lost", "retransmit_timeout", "connecting", error=error, unread=100, state="syn_received",
+             extra={"tcp.retransmits": Maybe(AtLeast(1))})
+    c("s.close()")
+    t.expect(c, "connect_failed", "abandoned", "connecting", severity="notice", unacked=100)

@@ -143,6 +143,11 @@ class Host:
         """End the process and wait for it; what it had open is closed by then."""
         for child in self.children:
             child.kill(number)
+        self.kill_alone(number)
+        self.channel.close()
+
+    def kill_alone(self, number=signal.SIGKILL):
+        """The same, but its children live on."""
         if not self.dead:
             self.dead = True
             try:
@@ -150,7 +155,6 @@ class Host:
                 wait_gone(self.pid)
             except ProcessLookupError:
                 pass
-        self.channel.close()
 
 
 def wait_gone(pid):

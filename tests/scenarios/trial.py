@@ -10,7 +10,7 @@ import clock
 import contract
 import network
 from agent import Agent
-from expect import Absent, AtLeast, Between, Maybe, Near, OneOf, Truth, compare
+from expect import Absent, AtLeast, Between, Maybe, Near, OneOf, Set, Truth, compare, nanoseconds
 from host import Host
 
 KERNEL = tuple(int(n) for n in re.match(r"(\d+)\.(\d+)", platform.release()).groups())
@@ -148,7 +148,7 @@ class Trial:
     def skip(self, reason):
         raise Skip(reason)
 
-    def expect(self, end, event, cause, phase, by=None, error=None, severity=None, process="host", via=None,
+    def expect(self, end, event, cause, phase, by=None, error=None, severity=None, process="host", vpid=None, via=None,
                unread=0, unacked=0, unsent=0, queued=None, state=None, role="end", optional=False, exiting=None,
                ambiguous=None, extra=None, **streams):
         """Fix one truth. Values left at None must be absent from the event, where the contract says when."""
@@ -167,7 +167,7 @@ class Trial:
             "tcp.cookie": Absent() if KERNEL < (5, 12) else end.cookie if end.cookie else AtLeast(1),
         }
         fields.update(self.ends_fields(end))
-        fields.update(self.process_fields(end, event, cause, phase, process, via, exiting))
+        fields.update(self.process_fields(end, event, cause, phase, process, vpid, via, exiting))
         fields.update(stream_fields(phase, streams))
         for name, value in (("unread", unread), ("unacked", unacked), ("unsent", unsent)):
             if queued is None or name == "unread":
@@ -178,6 +178,7 @@ class Trial:
         if state:
             fields["network.connection.state"] = state
         fields["ambiguous"] = ambiguous or Absent()
+        fields["owner.holders"] = Absent()
         fields.update(extra or {})
         self.truths.append(Truth(fields, optional))
 
@@ -194,16 +195,17 @@ class Trial:
                 found["network.%s.address" % side], found["network.%s.port" % side] = address[:2]
         return found
 
-    def process_fields(self, end, event, cause, phase, process, via, exiting):
-        if process is None or isinstance(process, str) and process != "host":
-            # Not known, and the scenario says why.
-            return {"process.pid": Absent(), "owner.via": Absent(), "owner.unknown": process or AtLeast("")}
+    def process_fields(self, end, event, cause, phase, process, vpid, via, exiting):
+        if isinstance(process, OneOf) or process != "host" and isinstance(process, str):
+            # Not known, and this is why.
+            return {"process.pid": Absent(), "owner.via": Absent(), "owner.unknown": process}
         who = end.host.process if process == "host" else process
         birth = {"client": "connect", "server": "accept"}.get(end.role)
         if via is None:
             via = OneOf(*default_vias(birth, event, cause, phase))
         return {
             "process.pid": who.pid,
+            "process.vpid": Absent() if vpid is None else vpid,
             "process.name": who.name.decode("utf-8", "replace"),
             "process.creation.time": Near(who.created),
             "process.executable.path": Maybe(who.executable),
@@ -275,10 +277,9 @@ def stream_fields(phase, streams):
 
 def judge(truths, events, until):
     """What is wrong with the events up to that time, as lines of text."""
-    from expect import nanoseconds
     events = [event for event in events if "time" not in event or nanoseconds(event["time"]) < until + 5000000]
     problems = ["%s: %s" % (event.get("event"), fault) for event in events for fault in contract.faults(event)]
     return problems + compare(truths, events)
 
 
-__all__ = ["AtLeast", "Absent", "End", "KERNEL", "Maybe", "OneOf", "Truth", "one_family", "scenario", "socket"]
+__all__ = ["AtLeast", "Absent", "End", "KERNEL", "Maybe", "OneOf", "Set", "Truth", "one_family", "scenario", "socket"]
