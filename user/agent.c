@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "agent.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "pending.h"
+#include "process.h"
+
+#define MS 1000000ULL
+#define LINGER_NS (1 * MS)          /* after something came: look again without being woken (bpf/emit.h) */
+#define SWEEP_NS (50 * MS)          /* orderly ends do not wake anybody */
+#define MISSED_INTERVAL_NS (1000 * MS)
+#define FLUSH_PATIENCE_MS 1000
+
+enum source { SOURCE_RING, SOURCE_TIMER, SOURCE_SIGNAL, SOURCE_END, SOURCE_GONE };
+
+struct agent {
+	struct kernel *kernel;
+	struct pending_list *pending;
+	struct output *output;
+	const struct agent_options *options;
+	struct cause_kernel cause_kernel;
+	struct event event; /* the one being told: too large for the stack */
+	char host[256];
+	unsigned connections, processes;
+
+	int epoll, timer, signals, end_timer, gone;
+	bool stop;
+	bool sweep;       /* somebody wants what does not wake us */
+	bool came;        /* since the timer was last set */
+	pid_t child;
+	int *status;
+
+	__u64 received, filtered, passed; /* records of events */
+	__u64 seen_lost, seen_state_full, seen_missed;
+	__u64 drained_ns, missed_checked_ns; /* CLOCK_MONOTONIC */
+};
+
+/* --- the way of a record --- */
+
+static void filter_out(struct agent *a)
+{
+	a->filtered++;
+}
+
+static void on_owner(void *context, const struct lp_record *record, bool reset_after, const struct owner *owner)
+{
+	struct agent *a = context;
+	struct event *e = &a->event;
+	struct verdict verdict = cause_judge(record, reset_after, &a->cause_kernel);
+
+	if (!verdict.cause) {
+		filter_out(a);
+		return;
+	}
+	event_from_record(e, record, verdict, clock_wall_from_monotonic(record->time_ns));
+	e->owner = *owner;
+	if (!filter_event(a->options->filter, e) || !filter_owner(a->options->filter, e) ||
+	    (a->options->follow &&
+	     (!owner->via || !kernel_follows(a->kernel, owner->process.tgid, owner->process.start_boot_ns))) ||
+	    (a->options->most_events && a->passed >= a->options->most_events)) {
+		filter_out(a);
+		return;
+	}
+	if (owner->via)
+		process_executable(&owner->process, e->executable);
+	output_put(a->output, e);
+	a->passed++;
+	if (a->options->most_events && a->passed >= a->options->most_events)
+		a->stop = true;
+}
+
+/* What its verdict already keeps out need not look for an owner. */
+static bool is_out(struct agent *a, const struct lp_record *record)
+{
+	struct verdict verdict;
+
+	if (cause_waits_for_reset(record))
+		return false;
+	verdict = cause_judge(record, false, &a->cause_kernel);
+	if (!verdict.cause)
+		return true;
+	event_from_record(&a->event, record, verdict, 0);
+	return !filter_event(a->options->filter, &a->event);
+}
+
+static void on_record(void *context, const struct lp_record *record)
+{
+	struct agent *a = context;
+
+	a->came = true;
+	if (record->kind == LP_KIND_RESET_SENT || record->kind == LP_KIND_OWNER) {
+		pending_join(a->pending, record);
+		return;
+	}
+	a->received++;
+	if (is_out(a, record))
+		filter_out(a);
+	else
+		pending_add(a->pending, record);
+}
+
+/* --- what was lost on the way --- */
+
+static void tell_loss(struct agent *a, enum lp_cause place, __u64 *seen, __u64 now)
+{
+	__u64 first = a->drained_ns ? a->drained_ns : clock_monotonic_ns();
+	struct loss loss = {
+		.count = now - *seen,
+		.first_ns = clock_wall_from_monotonic(first),
+		.last_ns = clock_realtime_ns(),
+	};
+
+	if (now <= *seen)
+		return;
+	*seen = now;
+	event_from_loss(&a->event, place, loss);
+	if (filter_event(a->options->filter, &a->event))
+		output_put(a->output, &a->event);
+}
+
+static void tell_losses(struct agent *a, __u64 now_ns)
+{
+	__u64 stats[LP_STAT_COUNT];
+
+	kernel_stats(a->kernel, stats);
+	tell_loss(a, EVENTS_LOST_RING_FULL, &a->seen_lost, stats[LP_STAT_LOST] + stats[LP_STAT_JOIN_LOST]);
+	tell_loss(a, EVENTS_LOST_STATE_FULL, &a->seen_state_full, stats[LP_STAT_STATE_FULL]);
+	if (now_ns - a->missed_checked_ns < MISSED_INTERVAL_NS)
+		return;
+	a->missed_checked_ns = now_ns;
+	tell_loss(a, EVENTS_LOST_PROGRAM_MISSED, &a->seen_missed, kernel_missed(a->kernel));
+}
+
+/* --- the loop --- */
+
+static void arm(struct agent *a)
+{
+	__u64 now = clock_monotonic_ns(), at = pending_deadline(a->pending);
+	struct itimerspec when = {{0}, {0}};
+
+	if (a->came && (!at || at > now + LINGER_NS))
+		at = now + LINGER_NS;
+	if (a->sweep && (!at || at > now + SWEEP_NS))
+		at = now + SWEEP_NS;
+	if (at) {
+		at = at > now + MS / 10 ? at : now + MS / 10;
+		when.it_value.tv_sec = (time_t)(at / (1000 * MS));
+		when.it_value.tv_nsec = (long)(at % (1000 * MS));
+	}
+	timerfd_settime(a->timer, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+static void drain(struct agent *a, bool woken)
+{
+	a->came = woken;
+	kernel_consume(a->kernel);
+	pending_tick(a->pending, clock_monotonic_ns());
+	if (a->came)
+		tell_losses(a, clock_monotonic_ns());
+	a->drained_ns = clock_monotonic_ns();
+	arm(a);
+}
+
+static void reap(struct agent *a)
+{
+	if (a->child && waitpid(a->child, a->status, WNOHANG) == a->child) {
+		a->child = 0;
+		a->stop = true;
+	}
+}
+
+static void on_signal(struct agent *a)
+{
+	struct signalfd_siginfo info;
+
+	if (read(a->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGCHLD) {
+		reap(a);
+	} else if (a->child) {
+		/* the terminal has sent SIGINT to the command as well; its end is ours */
+		if (info.ssi_signo == SIGTERM)
+			kill(a->child, SIGTERM);
+	} else {
+		a->stop = true;
+	}
+}
+
+static void on_source(struct agent *a, enum source source)
+{
+	__u64 ticks;
+
+	switch (source) {
+	case SOURCE_RING:
+		drain(a, true);
+		break;
+	case SOURCE_TIMER:
+		if (read(a->timer, &ticks, sizeof(ticks)) == sizeof(ticks))
+			drain(a, false);
+		break;
+	case SOURCE_SIGNAL:
+		on_signal(a);
+		break;
+	case SOURCE_END:
+	case SOURCE_GONE:
+		a->stop = true;
+		break;
+	}
+}
+
+int agent_run(struct agent *a, pid_t child, int *status)
+{
+	struct epoll_event ready[8];
+	int n;
+
+	a->child = child;
+	a->status = status;
+	if (child)
+		reap(a); /* its SIGCHLD may have come before the signalfd */
+	arm(a);
+	while (!a->stop) {
+		n = epoll_wait(a->epoll, ready, 8, -1);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		for (int i = 0; i < n; i++)
+			on_source(a, (enum source)ready[i].data.u32);
+	}
+	return 0;
+}
+
+/* --- beginning and end --- */
+
+static int watch_fd(struct agent *a, int fd, enum source source)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u32 = source};
+
+	if (fd < 0 || epoll_ctl(a->epoll, EPOLL_CTL_ADD, fd, &event))
+		return -errno;
+	return 0;
+}
+
+static int open_loop(struct agent *a)
+{
+	struct itimerspec end = {{0}, {0}};
+	sigset_t set;
+	int err;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN); /* a reader that left is an error of write() */
+	a->epoll = epoll_create1(EPOLL_CLOEXEC);
+	a->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	a->end_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	a->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	a->gone = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	end.it_value.tv_sec = (time_t)(a->options->most_ns / (1000 * MS));
+	end.it_value.tv_nsec = (long)(a->options->most_ns % (1000 * MS));
+	timerfd_settime(a->end_timer, 0, &end, NULL);
+	if ((err = watch_fd(a, a->timer, SOURCE_TIMER)) || (err = watch_fd(a, a->end_timer, SOURCE_END)) ||
+	    (err = watch_fd(a, a->signals, SOURCE_SIGNAL)) || (err = watch_fd(a, a->gone, SOURCE_GONE)))
+		fprintf(stderr, "lostpeer: cannot set up the event loop: %s\n", strerror(-err));
+	return err;
+}
+
+static const char *reset_reason(void *kernel, __u32 reason)
+{
+	return kernel_reset_reason(kernel, reason);
+}
+
+static int open_output(struct agent *a)
+{
+	const struct agent_options *o = a->options;
+	struct format_context context = {
+		.host = a->host,
+		.colour = o->colour,
+		.reset_reason = reset_reason,
+		.kernel = a->kernel,
+	};
+
+	a->output = output_open(o->output, o->output_target, o->format, &context, a->gone);
+	return a->output ? 0 : -EIO;
+}
+
+static int open_kernel(struct agent *a)
+{
+	struct lp_wants wants = filter_wants(a->options->filter);
+	int err = kernel_open(&a->kernel, &a->options->kernel);
+
+	if (err)
+		return err;
+	a->cause_kernel.error_report = kernel_features(a->kernel)->error_report;
+	a->cause_kernel.send_reset = kernel_features(a->kernel)->send_reset;
+	a->sweep = (wants.classes & ~(__u32)LP_CLASS_LOST) != 0;
+	kernel_on_record(a->kernel, on_record, a);
+	a->pending = pending_new(a->kernel, on_owner, a);
+	if (!a->pending)
+		return -ENOMEM;
+	err = kernel_seed(a->kernel, &a->connections, &a->processes);
+	if (err)
+		return err;
+	a->drained_ns = clock_monotonic_ns();
+	kernel_want(a->kernel, wants);
+	return watch_fd(a, kernel_ring_fd(a->kernel), SOURCE_RING);
+}
+
+int agent_open(struct agent **agent, const struct agent_options *options)
+{
+	struct agent *a = calloc(1, sizeof(*a));
+	int err;
+
+	if (!a)
+		return -ENOMEM;
+	a->options = options;
+	a->epoll = a->timer = a->signals = a->end_timer = a->gone = -1;
+	gethostname(a->host, sizeof(a->host) - 1);
+	if ((err = open_loop(a)) || (err = open_kernel(a)) || (err = open_output(a))) {
+		agent_close(a);
+		return err;
+	}
+	*agent = a;
+	return 0;
+}
+
+void agent_watches(const struct agent *a, unsigned *connections, unsigned *processes)
+{
+	*connections = a->connections;
+	*processes = a->processes;
+}
+
+struct ledger agent_finish(struct agent *a)
+{
+	__u64 stats[LP_STAT_COUNT];
+	struct output_counts counts;
+
+	kernel_detach(a->kernel);
+	kernel_consume(a->kernel);
+	pending_finish(a->pending);
+	a->missed_checked_ns = 0;
+	tell_losses(a, clock_monotonic_ns());
+	output_finish(a->output, FLUSH_PATIENCE_MS);
+	kernel_stats(a->kernel, stats);
+	counts = output_counts(a->output);
+	return (struct ledger){
+		.emitted = stats[LP_STAT_EMITTED],
+		.written = counts.written,
+		.filtered = a->filtered,
+		.lost = stats[LP_STAT_LOST] + counts.output_full + counts.write_failed + counts.stopped,
+		.pending = pending_count(a->pending) + counts.waiting,
+	};
+}
+
+void agent_close(struct agent *a)
+{
+	int fds[] = {a->epoll, a->timer, a->signals, a->end_timer, a->gone};
+
+	output_close(a->output);
+	pending_free(a->pending);
+	kernel_close(a->kernel);
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	free(a);
+}

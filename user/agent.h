@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The way through: ring -> what waits for its owner -> cause -> filter -> output, driven by one epoll loop that
+ * owns the ring, the state and the signals. Idle it has no timer.
+ */
+#ifndef LOSTPEER_AGENT_H
+#define LOSTPEER_AGENT_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "filter.h"
+#include "kernel.h"
+#include "outputs/output.h"
+
+struct agent;
+
+struct agent_options {
+	struct kernel_options kernel;
+	struct filter *filter;
+	const struct output_ops *output;
+	const char *output_target;
+	format_event *format;
+	bool colour;
+	__u64 most_events; /* end after so many; 0: do not */
+	__u64 most_ns;     /* end after so long; 0: do not */
+	bool follow;       /* only what agent_run() is told to follow */
+};
+
+/* What became of every record: emitted = written + filtered + grouped + lost + pending. */
+struct ledger {
+	__u64 emitted;
+	__u64 written;
+	__u64 filtered;
+	__u64 grouped;
+	__u64 lost;
+	__u64 pending;
+};
+
+/* 0, or a negative errno after a message on stderr. */
+int agent_open(struct agent **agent, const struct agent_options *options);
+/* How many connections of how many processes existed before. */
+void agent_watches(const struct agent *agent, unsigned *connections, unsigned *processes);
+/* Runs until SIGINT, SIGTERM, most_events, most_ns, a reader that left, or the end of child (0: none; its wait
+ * status goes to *status). 0 or a negative errno. */
+int agent_run(struct agent *agent, pid_t child, int *status);
+/* Detaches, tells what waits, flushes. */
+struct ledger agent_finish(struct agent *agent);
+void agent_close(struct agent *agent);
+
+#endif

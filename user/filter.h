@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Which events are wanted. Values of one option are alternatives, different options all apply, and each --OPTION
+ * has its --not-OPTION. Nobody is told of the orderly ends unless somebody asks: --all, --event, --cause.
+ */
+#ifndef LOSTPEER_FILTER_H
+#define LOSTPEER_FILTER_H
+
+#include <stdbool.h>
+
+#include "event.h"
+#include "record.h"
+
+enum filter_kind {
+	FILTER_EVENT,
+	FILTER_CAUSE,
+	FILTER_PORT, /* either end */
+	FILTER_LOCAL_PORT,
+	FILTER_PEER_PORT,
+	FILTER_PEER, /* address or CIDR */
+	FILTER_NETNS,
+	FILTER_PID,  /* from here on only the owner decides */
+	FILTER_NAME,
+	FILTER_COUNT
+};
+
+struct filter_value;
+
+struct filter {
+	bool all; /* the orderly ends too */
+	enum lp_severity min_severity;
+	struct filter_value *only[FILTER_COUNT]; /* lists; NULL: any */
+	struct filter_value *not[FILTER_COUNT];
+};
+
+void filter_init(struct filter *filter);
+void filter_free(struct filter *filter);
+
+/* Adds one value. NULL, or what is wrong with it ("not a port (0 to 65535)"). */
+const char *filter_add(struct filter *filter, enum filter_kind kind, bool opposite, const char *value);
+
+/* What the kernel must tell for this filter. */
+struct lp_wants filter_wants(const struct filter *filter);
+
+/* All that can be decided before the owner is known, and what only the owner decides. */
+bool filter_event(const struct filter *filter, const struct event *event);
+bool filter_owner(const struct filter *filter, const struct event *event);
+
+#endif

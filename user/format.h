@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* An event as one line, newline included. Which format an output has is one function pointer. */
+#ifndef LOSTPEER_FORMAT_H
+#define LOSTPEER_FORMAT_H
+
+#include "event.h"
+#include "line.h"
+
+/* What formats need besides the event. */
+struct format_context {
+	const char *host;
+	bool colour;
+	const char *(*reset_reason)(void *kernel, __u32 reason); /* NULL: none are known */
+	void *kernel;
+};
+
+typedef void format_event(struct line *line, const struct event *event, const struct format_context *context);
+
+/* One JSON object, exactly as lostpeer-events(7) says. */
+format_event format_json;
+/* Aligned columns for people: when, who, whom, what, and a sentence. */
+format_event format_text;
+
+/* The peer's and our own address as text; v4-mapped as IPv4. true: IPv6. */
+#define FORMAT_ADDRESS_LEN 48
+bool format_address(const struct lp_record *record, const __u8 bytes[16], char text[FORMAT_ADDRESS_LEN]);
+
+#endif

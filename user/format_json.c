@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "format.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+
+/* OpenTelemetry's words for the states (network.connection.state). */
+static const char *const state_names[] = {
+	[TCP_ESTABLISHED] = "established", [TCP_SYN_SENT] = "syn_sent",     [TCP_SYN_RECV] = "syn_received",
+	[TCP_FIN_WAIT1] = "fin_wait_1",    [TCP_FIN_WAIT2] = "fin_wait_2",  [TCP_TIME_WAIT] = "time_wait",
+	[TCP_CLOSE] = "closed",            [TCP_CLOSE_WAIT] = "close_wait", [TCP_LAST_ACK] = "last_ack",
+	[TCP_LISTEN] = "listen",           [TCP_CLOSING] = "closing",
+};
+
+bool format_address(const struct lp_record *r, const __u8 bytes[16], char text[FORMAT_ADDRESS_LEN])
+{
+	struct in6_addr peer;
+
+	memcpy(&peer, r->peer_addr, sizeof(peer));
+	if (r->family == AF_INET)
+		inet_ntop(AF_INET, bytes, text, FORMAT_ADDRESS_LEN);
+	else if (IN6_IS_ADDR_V4MAPPED(&peer))
+		inet_ntop(AF_INET, bytes + 12, text, FORMAT_ADDRESS_LEN);
+	else
+		inet_ntop(AF_INET6, bytes, text, FORMAT_ADDRESS_LEN);
+	return r->family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&peer);
+}
+
+static void key(struct line *line, const char *name)
+{
+	line_printf(line, "%s\"%s\":", line->length > 1 ? "," : "", name);
+}
+
+static void put_string(struct line *line, const char *name, const char *value)
+{
+	key(line, name);
+	line_append(line, "\"", 1);
+	line_json_string(line, value);
+	line_append(line, "\"", 1);
+}
+
+static void put_integer(struct line *line, const char *name, __u64 value)
+{
+	key(line, name);
+	line_printf(line, "%llu", value);
+}
+
+static void put_boolean(struct line *line, const char *name, bool value)
+{
+	key(line, name);
+	line_printf(line, value ? "true" : "false");
+}
+
+/* Milliseconds: to the microsecond is as far as they mean anything. */
+static void put_ms(struct line *line, const char *name, double value)
+{
+	if (value < 0)
+		return;
+	key(line, name);
+	line_printf(line, "%.3f", value);
+}
+
+static void put_time(struct line *line, const char *name, __u64 realtime_ns)
+{
+	char text[CLOCK_TEXT_LEN];
+
+	clock_format_utc(realtime_ns, text);
+	put_string(line, name, text);
+}
+
+static void put_errno(struct line *line, const char *name, int error)
+{
+	const char *word = error ? strerrorname_np(error) : NULL;
+
+	if (word)
+		put_string(line, name, word);
+}
+
+static void put_verdict(struct line *line, const struct event *e)
+{
+	put_string(line, "event", event_name(cause_event(e->verdict.cause)));
+	put_string(line, "cause", cause_name(e->verdict.cause));
+	put_string(line, "by", by_name(e->verdict.by));
+	if (e->record)
+		put_string(line, "phase", phase_name(e->verdict.phase));
+	put_string(line, "severity", severity_name(e->severity));
+	if (e->verdict.ambiguous) {
+		key(line, "ambiguous");
+		line_printf(line, "[\"%s\"]", cause_name(e->verdict.ambiguous));
+	}
+}
+
+static void put_owner(struct line *line, const struct event *e)
+{
+	const struct owner *o = &e->owner;
+
+	if (o->via) {
+		put_integer(line, "process.pid", o->process.tgid);
+		put_string(line, "process.name", o->process.comm);
+		if (*e->executable)
+			put_string(line, "process.executable.path", e->executable);
+		put_time(line, "process.creation.time", clock_wall_from_boot(o->process.start_boot_ns));
+		put_integer(line, "process.user.id", o->process.uid);
+		put_string(line, "owner.via", via_name(o->via));
+	} else {
+		put_string(line, "owner.unknown", unknown_name(o->unknown));
+	}
+	if (!o->n_holders)
+		return;
+	key(line, "owner.holders");
+	for (unsigned i = 0; i < o->n_holders; i++)
+		line_printf(line, "%c%u", i ? ',' : '[', o->holders[i]);
+	line_append(line, "]", 1);
+}
+
+static void put_network(struct line *line, const struct lp_record *r)
+{
+	char local[FORMAT_ADDRESS_LEN], peer[FORMAT_ADDRESS_LEN];
+	bool ipv6 = format_address(r, r->peer_addr, peer);
+
+	format_address(r, r->local_addr, local);
+	put_string(line, "network.transport", "tcp");
+	put_string(line, "network.type", ipv6 ? "ipv6" : "ipv4");
+	/* before a route and a port are chosen there is no local end */
+	if (strcmp(local, "0.0.0.0") && strcmp(local, "::"))
+		put_string(line, "network.local.address", local);
+	if (r->local_port)
+		put_integer(line, "network.local.port", r->local_port);
+	put_string(line, "network.peer.address", peer);
+	put_integer(line, "network.peer.port", r->peer_port);
+	put_integer(line, "network.netns", r->netns);
+	put_string(line, "network.connection.state", state_names[r->state]);
+}
+
+static void put_tcp(struct line *line, const struct event *e, const struct format_context *context)
+{
+	const struct lp_record *r = e->record;
+	const char *reason = context->reset_reason ? context->reset_reason(context->kernel, r->reset_reason) : NULL;
+
+	if (r->cookie)
+		put_integer(line, "tcp.cookie", r->cookie);
+	if (!event_has_transfer(e))
+		return;
+	put_ms(line, "tcp.duration_ms", event_duration_ms(e));
+	if (r->state != TCP_SYN_SENT) {
+		put_integer(line, "tcp.bytes_sent", e->data.sent);
+		put_integer(line, "tcp.bytes_received", e->data.received);
+	}
+	put_integer(line, "tcp.retransmits", r->total_retrans);
+	if (r->srtt_us)
+		put_integer(line, "tcp.rtt_us", r->srtt_us >> 3);
+	put_ms(line, "tcp.silent_ms", event_silent_ms(e));
+	put_errno(line, "tcp.soft_error", r->soft_err);
+	if (reason)
+		put_string(line, "tcp.reset_reason", reason);
+	if (r->flags & LP_F_MPTCP)
+		put_boolean(line, "tcp.mptcp", true);
+}
+
+static void put_data(struct line *line, const struct event *e)
+{
+	bool connecting = e->record->state == TCP_SYN_SENT;
+
+	if (!connecting)
+		put_integer(line, "data.unread_bytes", e->data.unread);
+	put_integer(line, "data.unacked_bytes", e->data.unacked);
+	put_integer(line, "data.unsent_bytes", e->data.unsent);
+	if (connecting)
+		return;
+	put_boolean(line, "stream.read_closed", event_read_closed(e));
+	put_boolean(line, "stream.write_closed", event_write_closed(e));
+}
+
+static void put_connection(struct line *line, const struct event *e, const struct format_context *context)
+{
+	const struct lp_record *r = e->record;
+
+	if (!(r->flags & LP_F_DEAD))
+		put_errno(line, "error.type", r->err);
+	if (r->flags & (LP_F_CONNECTED | LP_F_ACCEPTED))
+		put_string(line, "role", r->flags & LP_F_CONNECTED ? "client" : "server");
+	put_owner(line, e);
+	put_network(line, r);
+	put_tcp(line, e, context);
+	if (event_has_transfer(e))
+		put_data(line, e);
+}
+
+void format_json(struct line *line, const struct event *e, const struct format_context *context)
+{
+	line_clear(line);
+	line_append(line, "{", 1);
+	put_integer(line, "schema", 1);
+	put_time(line, "time", e->wall_ns);
+	put_string(line, "host.name", context->host);
+	put_verdict(line, e);
+	if (e->record)
+		put_connection(line, e, context);
+	if (e->loss.count) {
+		put_integer(line, "lost.count", e->loss.count);
+		put_time(line, "lost.first", e->loss.first_ns);
+		put_time(line, "lost.last", e->loss.last_ns);
+	}
+	line_append(line, "}\n", 2);
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "format.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+
+#define WHO_COLUMN 24
+#define WHOM_COLUMN 24
+#define WHAT_COLUMN 30
+
+/* What happened, to somebody who is woken by it. */
+static const char *const sentences[CAUSE_COUNT] = {
+	[CAUSE_NONE] = "",
+	[CONNECT_FAILED_REFUSED] = "the peer refused the connection",
+	[CONNECT_FAILED_TIMEOUT] = "nobody answered the SYN",
+	[CONNECT_FAILED_UNREACHABLE] = "the peer cannot be reached",
+	[CONNECT_FAILED_ABANDONED] = "given up by the application while connecting",
+	[CONNECT_FAILED_DESTROYED] = "killed from outside while connecting",
+	[CONNECT_FAILED_NO_PORT] = "no free local port",
+	[CONNECT_FAILED_DENIED] = "this host forbids the connection",
+	[PEER_LOST_RESET] = "reset by the peer",
+	[PEER_LOST_RETRANSMIT_TIMEOUT] = "sent data was never acknowledged",
+	[PEER_LOST_KEEPALIVE_TIMEOUT] = "keepalive probes went unanswered",
+	[PEER_LOST_USER_TIMEOUT] = "TCP_USER_TIMEOUT ran out",
+	[PEER_LOST_PROBE_TIMEOUT] = "the peer's window stayed closed, and probes went unanswered",
+	[PEER_LOST_CANNOT_SEND] = "nothing could leave this host",
+	[PEER_CLOSED_FIN] = "closed by the peer",
+	[LOCAL_CLOSED_CLOSE] = "closed by us",
+	[LOCAL_RESET_UNREAD_DATA] = "we closed with data unread, so the kernel reset the peer",
+	[LOCAL_RESET_LINGER] = "we closed with SO_LINGER 0: reset",
+	[LOCAL_RESET_LINGER2] = "we closed with TCP_LINGER2 below 0: reset",
+	[LOCAL_RESET_DISCONNECT] = "we disconnected the socket: reset",
+	[LOCAL_RESET_DESTROYED] = "killed from outside: reset",
+	[LOCAL_RESET_DATA_AFTER_CLOSE] = "data came after we had closed: reset",
+	[LOCAL_RESET_LISTENER_CLOSED] = "never accepted, and the listener went away: reset",
+	[LOCAL_RESET_NO_MEMORY] = "the kernel gave it up for memory or too many orphans: reset",
+	[ACCEPT_DROPPED_QUEUE_FULL] = "the accept queue is full",
+	[PEER_SILENT_UNACKED] = "the peer does not acknowledge",
+	[PEER_BACK_ACKED] = "the peer acknowledges again",
+	[CLOSE_IGNORED_CLOSE_WAIT] = "the peer closed long ago, and the application has not",
+	[EVENTS_LOST_RING_FULL] = "the ring buffer was full",
+	[EVENTS_LOST_PROGRAM_MISSED] = "the kernel skipped a program",
+	[EVENTS_LOST_STATE_FULL] = "no room to remember a connection",
+	[EVENTS_LOST_OUTPUT_FULL] = "the reader of this output was too slow",
+	[EVENTS_LOST_WRITE_FAILED] = "writing failed",
+	[EVENTS_LOST_STOPPED] = "not written when lostpeer stopped",
+};
+
+static const char *const colours[] = {
+	[SEVERITY_ERROR] = "\033[1;31m",
+	[SEVERITY_WARNING] = "\033[33m",
+	[SEVERITY_NOTICE] = "",
+	[SEVERITY_INFO] = "\033[2m",
+};
+static_assert(sizeof(colours) / sizeof(*colours) == SEVERITY_COUNT, "a colour for each severity");
+
+static void put_who(struct line *line, const struct owner *o)
+{
+	size_t from = line->length;
+
+	if (o->via) {
+		line_plain(line, *o->process.comm ? o->process.comm : "?");
+		line_printf(line, "[%u]", o->process.tgid);
+	} else if (o->n_holders) {
+		line_printf(line, "%s of pid", o->unknown == UNKNOWN_SHARED ? "one" : "holder gone,");
+		for (unsigned i = 0; i < o->n_holders && i < 4; i++)
+			line_printf(line, "%s%u", i ? "," : " ", o->holders[i]);
+		if (o->n_holders > 4)
+			line_printf(line, ",…");
+	} else {
+		line_printf(line, "? (%s)", unknown_name(o->unknown));
+	}
+	line_pad(line, from, WHO_COLUMN);
+}
+
+static void put_address(struct line *line, const struct lp_record *r, const __u8 bytes[16], unsigned port)
+{
+	char text[FORMAT_ADDRESS_LEN];
+
+	if (format_address(r, bytes, text))
+		line_printf(line, "[%s]:%u", text, port);
+	else
+		line_printf(line, "%s:%u", text, port);
+}
+
+static void put_duration(struct line *line, double ms)
+{
+	unsigned long long seconds = (unsigned long long)(ms / 1000);
+
+	if (ms < 1000)
+		line_printf(line, "%.0f ms", ms);
+	else if (seconds < 60)
+		line_printf(line, "%.1f s", ms / 1000);
+	else if (seconds < 3600)
+		line_printf(line, "%llum%02llus", seconds / 60, seconds % 60);
+	else if (seconds < 86400)
+		line_printf(line, "%lluh%02llum", seconds / 3600, seconds / 60 % 60);
+	else
+		line_printf(line, "%llud%02lluh", seconds / 86400, seconds / 3600 % 24);
+}
+
+static void put_data(struct line *line, const struct event *e)
+{
+	if (e->data.unread)
+		line_printf(line, "; %u B unread", e->data.unread);
+	if (e->data.unacked)
+		line_printf(line, "; %u B unacked", e->data.unacked);
+	if (e->data.unsent)
+		line_printf(line, "; %u B unsent", e->data.unsent);
+}
+
+static void put_details(struct line *line, const struct event *e)
+{
+	const struct lp_record *r = e->record;
+	const char *error = r->err && !(r->flags & LP_F_DEAD) ? strerrorname_np(r->err) : NULL;
+	double duration = event_duration_ms(e);
+
+	line_printf(line, "%s", sentences[e->verdict.cause]);
+	if (e->verdict.phase != PHASE_ESTABLISHED && e->verdict.phase != PHASE_CONNECTING)
+		line_printf(line, ", %s", phase_name(e->verdict.phase));
+	if (duration >= 0 && event_has_transfer(e)) {
+		line_printf(line, ", after ");
+		put_duration(line, duration);
+	}
+	if (error)
+		line_printf(line, " (%s)", error);
+	if (r->soft_err && r->soft_err != r->err)
+		line_printf(line, "; earlier %s", strerrorname_np(r->soft_err));
+	if (event_has_transfer(e))
+		put_data(line, e);
+	if (e->verdict.ambiguous)
+		line_printf(line, "; or %s", cause_name(e->verdict.ambiguous));
+	if (r->local_port) {
+		line_printf(line, "; ");
+		put_address(line, r, r->local_addr, r->local_port);
+	}
+}
+
+static void put_loss(struct line *line, const struct event *e)
+{
+	char first[CLOCK_TEXT_LEN], last[CLOCK_TEXT_LEN];
+
+	clock_format_local(e->loss.first_ns, first);
+	clock_format_local(e->loss.last_ns, last);
+	line_printf(line, "LOST %llu EVENTS between %s and %s: %s", e->loss.count, first, last,
+		    sentences[e->verdict.cause]);
+}
+
+void format_text(struct line *line, const struct event *e, const struct format_context *context)
+{
+	const char *colour = context->colour ? colours[e->severity] : "";
+	char time[CLOCK_TEXT_LEN];
+	size_t from;
+
+	line_clear(line);
+	clock_format_local(e->wall_ns, time);
+	line_printf(line, "%s%s ", colour, time);
+	if (e->record) {
+		put_who(line, &e->owner);
+		from = line->length;
+		put_address(line, e->record, e->record->peer_addr, e->record->peer_port);
+		line_pad(line, from, WHOM_COLUMN);
+		from = line->length;
+		line_printf(line, "%s/%s", event_name(cause_event(e->verdict.cause)), cause_name(e->verdict.cause));
+		line_pad(line, from, WHAT_COLUMN);
+		put_details(line, e);
+	} else {
+		put_loss(line, e);
+	}
+	line_printf(line, "%s\n", *colour ? "\033[0m" : "");
+}

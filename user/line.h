@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* One line of output under construction, and the two escapings that make what is untrusted safe in it. */
+#ifndef LOSTPEER_LINE_H
+#define LOSTPEER_LINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Enough for the longest event: a path of PATH_MAX bytes, each escaped to six. */
+#define LINE_MAX_BYTES 40960
+
+struct line {
+	size_t length;
+	bool cut; /* did not fit; never happens with events as they are */
+	char text[LINE_MAX_BYTES];
+};
+
+void line_clear(struct line *line);
+void line_append(struct line *line, const char *text, size_t length);
+void line_printf(struct line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The inside of a JSON string: valid UTF-8; control characters escaped, bytes that are not UTF-8 as U+FFFD. */
+void line_json_string(struct line *line, const char *untrusted);
+/* For a terminal: no control character, nothing that turns the direction of text; those as \x1b or U+FFFD. */
+void line_plain(struct line *line, const char *untrusted);
+/* Pads with spaces to `column` characters since `from` (an earlier length); at least one. */
+void line_pad(struct line *line, size_t from, size_t column);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What /proc says of a process that is still there. */
+#ifndef LOSTPEER_PROCESS_H
+#define LOSTPEER_PROCESS_H
+
+#include <limits.h>
+
+#include "record.h"
+
+/* Its executable's path, "" if it cannot be read or the process is another one by now (its start differs). A path
+ * whose file was replaced keeps the kernel's " (deleted)". */
+void process_executable(const struct lp_task *task, char path[PATH_MAX]);
+
+#endif

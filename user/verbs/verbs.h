@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The verbs: each is one file here, called with its own argv (argv[0] is the verb) and returning the exit status. */
+#ifndef LOSTPEER_VERBS_H
+#define LOSTPEER_VERBS_H
+
+int watch_main(int argc, char **argv);
+int demo_main(int argc, char **argv);
+int doctor_main(int argc, char **argv);
+
+#endif
