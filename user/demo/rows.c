@@ -151,7 +151,9 @@ const struct row demo_rows[] = {
 		.cause = PEER_LOST_USER_TIMEOUT,
 		.variant = "window",
 		.story = "B does not read, but answers; A has set TCP_USER_TIMEOUT",
-		.steps = { { B, step_listen },
+		/* B's kernel would leave window probes that come within half a second of another unanswered. */
+		.steps = { { B, step_sysctl, .text = "ipv4/tcp_invalid_ratelimit=0" },
+			   { B, step_listen },
 			   { B, step_small_buffers },
 			   { A, step_small_buffers },
 			   { A, step_connect },

@@ -6,7 +6,6 @@
 #include "verbs/verbs.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,50 +18,17 @@
 #include "demo/row.h"
 #include "demo/stage.h"
 #include "demo/witness.h"
-
-enum {
-	EXIT_DONE = 0,
-	EXIT_WRONG = 1,
-	EXIT_CANNOT = 2, /* usage, missing rights, missing kernel */
-};
+#include "options.h"
 
 struct demo_options {
 	bool *chosen; /* by index of demo_rows */
 	bool some;    /* any was chosen; otherwise all are */
+	bool list;
 	bool truth;
 	bool whole_host;
 };
 
-static const struct demo_option {
-	struct option option;
-	const char *argument;
-	const char *help;
-} demo_options[] = {
-	{ { "row", required_argument, NULL, 'r' }, "NAME", "only this drop, as --list names it; may be given again" },
-	{ { "list", no_argument, NULL, 'l' }, NULL, "name the drops and how each is made" },
-	{ { "truth", no_argument, NULL, 't' }, NULL, "make the drops, but do not ask lostpeer what they were" },
-	{ { "whole-host", no_argument, NULL, 'w' }, NULL,
-	  "also what sets a sysctl of the whole host for a moment (no_memory: tcp_max_orphans)" },
-	{ { "help", no_argument, NULL, 'h' }, NULL, "this text" },
-};
-
-#define OPTION_COUNT (sizeof(demo_options) / sizeof(demo_options[0]))
-
-static void print_help(void)
-{
-	printf("Usage: lostpeer demo [OPTION]...\n"
-	       "Makes one drop of every kind in network namespaces of its own (as root), and prints for each the truth\n"
-	       "beside what lostpeer said of it; the last line says how many it got right.\n\n");
-	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		const struct demo_option *o = &demo_options[i];
-		char flag[40];
-
-		snprintf(flag, sizeof(flag), "--%s%s%s", o->option.name, o->argument ? " " : "",
-			 o->argument ? o->argument : "");
-		printf("  %-14s %s\n", flag, o->help);
-	}
-	printf("\nExit status: 0 all right; 1 something wrong; 2 usage, or rights or programs are missing.\n");
-}
+enum demo_tag { TAG_ROW, TAG_LIST, TAG_TRUTH, TAG_WHOLE_HOST };
 
 static void print_list(void)
 {
@@ -93,52 +59,43 @@ static bool choose(struct demo_options *options, const char *wanted)
 	return found;
 }
 
-/* Returns -1 to go on, else an exit status. */
-static int take_option(struct demo_options *options, int option, char **argv)
+static const char *set_option(void *context, int tag, bool opposite, const char *value)
 {
-	switch (option) {
-	case 'r':
-		if (choose(options, optarg))
-			return -1;
-		fprintf(stderr, "lostpeer demo: no drop is named '%s' (see --list)\n", optarg);
-		return EXIT_CANNOT;
-	case 'l':
-		print_list();
-		return EXIT_DONE;
-	case 't':
+	struct demo_options *options = context;
+
+	(void)opposite;
+	switch ((enum demo_tag)tag) {
+	case TAG_ROW:
+		return choose(options, value) ? NULL : "no such drop (--list names them)";
+	case TAG_LIST:
+		options->list = true;
+		break;
+	case TAG_TRUTH:
 		options->truth = true;
-		return -1;
-	case 'w':
+		break;
+	case TAG_WHOLE_HOST:
 		options->whole_host = true;
-		return -1;
-	case 'h':
-		print_help();
-		return EXIT_DONE;
-	case ':':
-		fprintf(stderr, "lostpeer demo: option '%s' needs a value\n", argv[optind - 1]);
-		return EXIT_CANNOT;
-	default:
-		fprintf(stderr, "lostpeer demo: unknown option '%s' (see --help)\n", argv[optind - 1]);
-		return EXIT_CANNOT;
+		break;
 	}
+	return NULL;
 }
 
-static int parse_options(struct demo_options *options, int argc, char **argv)
-{
-	struct option table[OPTION_COUNT + 1] = { { 0 } };
-	int option, status = -1;
+static const struct option_spec option_specs[] = {
+	{ "row", "NAME", "only this drop, as --list names it; may be given again", set_option, TAG_ROW },
+	{ "list", NULL, "name the drops and how each is made", set_option, TAG_LIST },
+	{ "truth", NULL, "make the drops, but do not ask lostpeer what they were", set_option, TAG_TRUTH },
+	{ "whole-host", NULL, "also what sets a sysctl of the whole host for a moment (no_memory: tcp_max_orphans)",
+	  set_option, TAG_WHOLE_HOST },
+};
 
-	for (size_t i = 0; i < OPTION_COUNT; i++)
-		table[i] = demo_options[i].option;
-	optind = 0; /* the caller may have used getopt already */
-	while (status < 0 && (option = getopt_long(argc, argv, "+:", table, NULL)) != -1)
-		status = take_option(options, option, argv);
-	if (status < 0 && optind < argc) {
-		fprintf(stderr, "lostpeer demo: unexpected argument '%s' (see --help)\n", argv[optind]);
-		return EXIT_CANNOT;
-	}
-	return status;
-}
+static const struct option_table option_table = {
+	.verb = "demo",
+	.usage = "demo [OPTION...]",
+	.summary = "Makes one drop of every kind in network namespaces of its own (as root), and prints for each what\n"
+		   "the applications saw beside what lostpeer said of it. The last line says how many it got right.",
+	.options = option_specs,
+	.count = sizeof(option_specs) / sizeof(*option_specs),
+};
 
 /* SIGINT and SIGTERM, to be read from a descriptor. Returns it, or -1. */
 static int take_signals(sigset_t *before)
@@ -184,7 +141,7 @@ static int tell(const struct stage *stage, struct witness *witness)
 		printf("%zu skipped\n", outcomes[OUTCOME_SKIPPED]);
 	printf("%zu of %zu %s\n", outcomes[OUTCOME_RIGHT], outcomes[OUTCOME_RIGHT] + outcomes[OUTCOME_WRONG],
 	       witness ? "right" : "made");
-	return gaps || outcomes[OUTCOME_WRONG] ? EXIT_WRONG : EXIT_DONE;
+	return gaps || outcomes[OUTCOME_WRONG] ? EXIT_RUNTIME : EXIT_OK;
 }
 
 /* Returns the exit status, or negative errno. */
@@ -217,7 +174,7 @@ static int run(const struct demo_options *options)
 			rows[count++] = &demo_rows[i];
 	if (stage_open(&stage, rows, count) < 0) {
 		fprintf(stderr, "lostpeer: demo: out of memory\n");
-		return EXIT_WRONG;
+		return EXIT_RUNTIME;
 	}
 	if (options->whole_host)
 		orphan_limit_open(); /* where that fails the row says so */
@@ -230,22 +187,35 @@ static int run(const struct demo_options *options)
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (status == -EINTR)
 		return 128 + SIGINT;
-	return status == -EPERM ? EXIT_CANNOT : status < 0 ? EXIT_WRONG : status;
+	return status == -EPERM ? EXIT_USAGE : status < 0 ? EXIT_RUNTIME : status;
 }
 
 int demo_main(int argc, char **argv)
 {
 	bool chosen[row_count()];
 	struct demo_options options = { .chosen = chosen };
-	int status;
+	int rest;
 
 	memset(chosen, 0, sizeof(chosen));
-	status = parse_options(&options, argc, argv);
-	if (status >= 0)
-		return status;
+	switch (options_parse(&option_table, argc, argv, &options, &rest)) {
+	case OPTIONS_HELPED:
+		return EXIT_OK;
+	case OPTIONS_WRONG:
+		return EXIT_USAGE;
+	case OPTIONS_RUN:
+		break;
+	}
+	if (rest < argc) {
+		fprintf(stderr, "lostpeer demo: %s: takes no argument; see lostpeer demo --help\n", argv[rest]);
+		return EXIT_USAGE;
+	}
+	if (options.list) {
+		print_list();
+		return EXIT_OK;
+	}
 	if (geteuid() != 0) {
 		fprintf(stderr, "lostpeer: demo: needs root: it makes network namespaces; try sudo lostpeer demo\n");
-		return EXIT_CANNOT;
+		return EXIT_USAGE;
 	}
 	return run(&options);
 }
