@@ -87,7 +87,6 @@ const struct row demo_rows[] = {
 	{
 		.cause = CONNECT_FAILED_NO_PORT,
 		.story = "A connects with its only local port taken",
-		.needs_hook = true,
 		.steps = { { B, step_listen },
 			   { A, step_sysctl, .text = "ipv4/ip_local_port_range=40000 40000" },
 			   { A, step_bind_port, .arg = 40000 },

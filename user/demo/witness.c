@@ -120,11 +120,15 @@ static int witness_try(struct witness *witness, bool hook, int signals)
 
 int witness_start(struct witness *witness, int signals)
 {
+	char why[sizeof(witness->why_no_hook)] = "";
 	int err = witness_try(witness, true, signals);
 
 	if (err == -ECHILD) {
 		witness_shut(witness);
+		snprintf(why, sizeof(why), "%.*s", (int)strcspn(witness->stderr_text, "\n"),
+			 witness->stderr_text);
 		err = witness_try(witness, false, signals);
+		memcpy(witness->why_no_hook, why, sizeof(why));
 	}
 	if (err == -ECHILD)
 		fputs(witness->stderr_size ? witness->stderr_text : "lostpeer: demo: lostpeer watch said nothing\n",
@@ -160,6 +164,7 @@ static int witness_add(struct witness *witness, struct json_object *line)
 	witness->said = grown;
 	witness->said[witness->said_count++] = (struct said){
 		.line = line,
+		.time = text_of(line, "time"),
 		.event = text_of(line, "event"),
 		.cause = text_of(line, "cause"),
 		.by = text_of(line, "by"),
@@ -172,6 +177,14 @@ static int witness_add(struct witness *witness, struct json_object *line)
 		.peer_port = (int)number_of(line, "network.peer.port"),
 	};
 	return 0;
+}
+
+/* As strings: the contract's times are all of one length, in UTC. */
+static int by_time(const void *a, const void *b)
+{
+	const struct said *left = a, *right = b;
+
+	return strcmp(left->time ?: "", right->time ?: "");
 }
 
 static int witness_read(struct witness *witness)
@@ -197,6 +210,9 @@ static int witness_read(struct witness *witness)
 	}
 	free(text);
 	fclose(file);
+	/* It may say a thing later than what came after it: it waits for what is missing. */
+	if (witness->said)
+		qsort(witness->said, witness->said_count, sizeof(*witness->said), by_time);
 	return err;
 }
 

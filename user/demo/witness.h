@@ -13,7 +13,7 @@ struct json_object;
 /* One line of its output. Strings are the line's own; NULL or 0 where the line has no such field. */
 struct said {
 	struct json_object *line;
-	const char *event, *cause, *by, *phase, *error, *process;
+	const char *time, *event, *cause, *by, *phase, *error, *process;
 	int pid;
 	uint32_t netns;
 	int local_port, peer_port;
@@ -25,6 +25,7 @@ struct witness {
 	int output; /* memory that it writes its events to; -1: none */
 	int errors; /* pipe from its stderr */
 	bool hook;  /* it runs with --connect-hook */
+	char why_no_hook[200]; /* what it said it lacks for that */
 	char stderr_text[4096]; /* the beginning of what it said there */
 	size_t stderr_size;
 	struct said *said;
@@ -36,7 +37,7 @@ struct witness {
  * signalfd that ends the wait. Returns 0, -EINTR, or -ECHILD after passing on what it said is missing. */
 int witness_start(struct witness *witness, int signals);
 
-/* Lets it write what it knows and end, then reads that. Returns 0, or negative errno after telling what went wrong. */
+/* Lets it write what it knows and end, then reads that, in order of time. Returns 0, or negative errno after telling what went wrong. */
 int witness_stop(struct witness *witness);
 
 /* Ends it if it runs, and frees everything. */

@@ -109,21 +109,22 @@ static int take_signals(sigset_t *before)
 	return signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* Sets aside the rows that cannot be played, with the reason. */
-static void skip_rows(struct stage *stage, const struct demo_options *options, bool hook)
+static void skip(struct scene *scene, const char *why, const char *because)
+{
+	scene->state = SCENE_SKIPPED;
+	snprintf(scene->why, sizeof(scene->why), "%s%s", why, because);
+}
+
+/* Sets aside the rows that cannot be played, with the reason. Without a witness nobody needs a hook. */
+static void skip_rows(struct stage *stage, const struct demo_options *options, const struct witness *witness)
 {
 	for (size_t i = 0; i < stage->count; i++) {
 		struct scene *scene = &stage->scenes[i];
-		const char *why = NULL;
 
 		if (scene->row->whole_host && !options->whole_host)
-			why = "sets tcp_max_orphans, which is the whole host's, so only with --whole-host";
-		if (scene->row->needs_hook && !hook)
-			why = "lostpeer cannot attach its --connect-hook here (lostpeer doctor says why)";
-		if (!why)
-			continue;
-		scene->state = SCENE_SKIPPED;
-		snprintf(scene->why, sizeof(scene->why), "%s", why);
+			skip(scene, "tcp_max_orphans is one sysctl of the whole host: only with --whole-host", "");
+		if (scene->row->needs_hook && witness && !witness->hook)
+			skip(scene, "without --connect-hook lostpeer does not see it. ", witness->why_no_hook);
 	}
 }
 
@@ -151,7 +152,7 @@ static int play(struct stage *stage, const struct demo_options *options, struct 
 
 	if (err)
 		return err == -EINTR ? err : -EPERM;
-	skip_rows(stage, options, witness ? witness->hook : true);
+	skip_rows(stage, options, witness);
 	printf("Making the drops, in network namespaces of their own: this takes some seconds.\n\n");
 	fflush(stdout);
 	err = stage_play(stage, signals);
