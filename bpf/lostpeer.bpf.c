@@ -88,6 +88,24 @@ static __always_inline void establish(struct sock *sk, __u8 old_state)
 	conn->established_ns = bpf_ktime_get_ns();
 }
 
+/* The record of who is at work on a socket whose end was told without a final owner. */
+static __always_inline void tell_owner(struct sock *sk, struct conn *conn)
+{
+	struct lp_record *r = emit_reserve(LP_KIND_OWNER, bpf_ktime_get_ns());
+
+	conn->flags &= ~CONN_WANTS_OWNER;
+	if (!r)
+		return;
+	r->state = sk->__sk_common.skc_state;
+	r->flags = task_flags();
+	r->sk = (__u64)sk;
+	if (kernel_has_cookie())
+		r->cookie = bpf_get_socket_cookie(sk);
+	task_current(&r->task);
+	r->who = LP_WHO_CURRENT;
+	emit_submit(r, 1);
+}
+
 /* The application sends its FIN, or closes what it had shut down: it may be gone when the end comes. */
 static __always_inline void note_closer(struct sock *sk)
 {
@@ -96,8 +114,11 @@ static __always_inline void note_closer(struct sock *sk)
 	if (sk->sk_shutdown != SHUTDOWN_MASK || !sk->sk_lock.owned || (task_flags() & LP_F_KTHREAD))
 		return;
 	conn = conn_find(sk);
-	if (conn)
-		task_current(&conn->closer);
+	if (!conn)
+		return;
+	task_current(&conn->closer);
+	if (conn->flags & CONN_WANTS_OWNER) /* after the peer's FIN was told */
+		tell_owner(sk, conn);
 }
 
 static __always_inline void note_listener_closer(struct sock *sk)
@@ -193,6 +214,12 @@ static __always_inline void remember(struct lp_record *r, struct conn *conn)
 	r->reset_reason = conn->reset_reason;
 }
 
+static __always_inline void expect_owner(struct lp_record *r, struct conn *conn)
+{
+	if (conn && r->who != LP_WHO_CURRENT && r->who != LP_WHO_CLOSER && (r->flags & LP_F_SOCKET))
+		conn->flags |= CONN_WANTS_OWNER;
+}
+
 /* What may still come after CLOSE was told. */
 static __always_inline void expect_more(struct lp_record *r, struct conn *conn)
 {
@@ -203,8 +230,7 @@ static __always_inline void expect_more(struct lp_record *r, struct conn *conn)
 	conn->reset_reason = 0;
 	if (r->state == TCP_FIN_WAIT1 || r->state == TCP_FIN_WAIT2)
 		conn->flags |= CONN_WANTS_RST;
-	if (r->who != LP_WHO_CURRENT && r->who != LP_WHO_CLOSER && (r->flags & LP_F_SOCKET))
-		conn->flags |= CONN_WANTS_OWNER;
+	expect_owner(r, conn);
 }
 
 static __always_inline void tell_close(struct sock *sk, struct tcp_sock *tp, __u8 old_state, __u32 flags,
@@ -258,6 +284,7 @@ static __always_inline void on_peer_fin(struct sock *sk, __u8 old_state)
 	remember(r, conn);
 	name_owner(r, sk, conn);
 	name_acceptor(r, sk);
+	expect_owner(r, conn);
 	emit_submit(r, 0);
 }
 
@@ -396,22 +423,6 @@ int BPF_PROG(error_report, struct sock *sk)
 	return 0;
 }
 
-static __always_inline void tell_owner(struct sock *sk)
-{
-	struct lp_record *r = emit_reserve(LP_KIND_OWNER, bpf_ktime_get_ns());
-
-	if (!r)
-		return;
-	r->state = sk->__sk_common.skc_state;
-	r->flags = task_flags();
-	r->sk = (__u64)sk;
-	if (kernel_has_cookie())
-		r->cookie = bpf_get_socket_cookie(sk);
-	task_current(&r->task);
-	r->who = LP_WHO_CURRENT;
-	emit_submit(r, 1);
-}
-
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(destroy_sock, struct sock *sk)
 {
@@ -428,7 +439,7 @@ int BPF_PROG(destroy_sock, struct sock *sk)
 		return 0;
 	conn = conn_find(sk);
 	if (conn && (conn->flags & CONN_WANTS_OWNER) && sk->sk_lock.owned && !(task_flags() & LP_F_KTHREAD))
-		tell_owner(sk);
+		tell_owner(sk, conn);
 	conn_forget(sk, conn);
 	return 0;
 }

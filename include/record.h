@@ -129,10 +129,11 @@ struct lp_record {
 
 /* One holder of a socket, as the holder iterator writes it to its file. */
 struct lp_holder {
-	__u64 sk;
+	__u64 key;   /* as it was asked for: an address of struct sock, or netns << 16 | port of a listener */
+	__u64 inode; /* of the socket's file: an address alone may be another socket's by now */
 	struct lp_task task;
 	__u32 fd;
-	__u32 listening; /* 1: it was asked for by netns and port, which are in sk (netns << 16 | port) */
+	__u32 listening; /* 1: asked for by netns and port */
 };
 
 /* What is wanted of the kernel: bits of lp_wants.classes. What nobody wants costs no record. */
@@ -170,6 +171,6 @@ LP_ASSERT(__builtin_offsetof(struct lp_record, snd_una) == 112, "identity of lp_
 LP_ASSERT(__builtin_offsetof(struct lp_record, bytes_acked) == 136, "sequence numbers of lp_record");
 LP_ASSERT(__builtin_offsetof(struct lp_record, task) == 184, "counters of lp_record");
 LP_ASSERT(sizeof(struct lp_record) == 224, "lp_record has no padding");
-LP_ASSERT(sizeof(struct lp_holder) == 56, "lp_holder has no padding");
+LP_ASSERT(sizeof(struct lp_holder) == 64, "lp_holder has no padding");
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "clock.h"
 #include "data.h"
 
 static const char *const event_names[] = {
@@ -396,10 +397,16 @@ static enum lp_phase phase_of(const struct facts *f)
 	return f->old == TCP_CLOSE_WAIT ? PHASE_HALF_CLOSED : PHASE_ESTABLISHED;
 }
 
-/* TCP_USER_TIMEOUT against a closed window: the peer still answered if no probe is outstanding. */
+/* TCP_USER_TIMEOUT against a closed window: whether the peer still answered. The time runs from the first probe, a
+ * retransmission timeout (200 ms at least) after the peer was last heard, so a peer that answered even one was heard
+ * since. A probe that is outstanding proves nothing: the peer may answer only two a second (tcp_invalid_ratelimit). */
 static bool peer_answered(const struct facts *f)
 {
-	return !f->in_flight && f->waiting && !f->r->snd_wnd && !f->r->probes_out;
+	const struct lp_record *r = f->r;
+
+	if (f->in_flight || !f->waiting || r->snd_wnd)
+		return false;
+	return !r->probes_out || (r->heard && r->silent_jiffies * clock_jiffy_ms() < r->user_timeout_ms + 100.0);
 }
 
 static enum lp_cause other_possible(const struct facts *f, enum lp_cause cause)

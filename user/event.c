@@ -2,6 +2,7 @@
 #include "event.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <netinet/tcp.h>
 #include <string.h>
 
@@ -81,11 +82,20 @@ static enum lp_severity severity_of(const struct event *e)
 	return SEVERITY_WARNING;
 }
 
+static int error_of(const struct event *e)
+{
+	if (e->record->flags & LP_F_DEAD)
+		return 0;
+	/* connect(2) returns it, the socket does not store it */
+	return e->verdict.cause == CONNECT_FAILED_NO_PORT ? EADDRNOTAVAIL : e->record->err;
+}
+
 void event_from_record(struct event *e, const struct lp_record *record, struct verdict verdict, __u64 wall_ns)
 {
 	e->record = record;
 	e->verdict = verdict;
 	e->wall_ns = wall_ns;
+	e->error = error_of(e);
 	e->data = data_of(record);
 	e->owner = (struct owner){.unknown = UNKNOWN_NOT_SEEN};
 	e->executable[0] = '\0';

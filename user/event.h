@@ -65,6 +65,7 @@ struct event {
 	struct verdict verdict;
 	enum lp_severity severity;
 	__u64 wall_ns; /* CLOCK_REALTIME */
+	int error;     /* errno that the application is told; 0: none, or nobody is there to be told */
 	struct data data;
 	struct owner owner;
 	char executable[PATH_MAX]; /* "" if not known */

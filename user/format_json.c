@@ -180,8 +180,7 @@ static void put_connection(struct line *line, const struct event *e, const struc
 {
 	const struct lp_record *r = e->record;
 
-	if (!(r->flags & LP_F_DEAD))
-		put_errno(line, "error.type", r->err);
+	put_errno(line, "error.type", e->error);
 	if (r->flags & (LP_F_CONNECTED | LP_F_ACCEPTED))
 		put_string(line, "role", r->flags & LP_F_CONNECTED ? "client" : "server");
 	put_owner(line, e);

@@ -117,7 +117,7 @@ static void put_data(struct line *line, const struct event *e)
 static void put_details(struct line *line, const struct event *e)
 {
 	const struct lp_record *r = e->record;
-	const char *error = r->err && !(r->flags & LP_F_DEAD) ? strerrorname_np(r->err) : NULL;
+	const char *error = e->error ? strerrorname_np(e->error) : NULL;
 	double duration = event_duration_ms(e);
 
 	line_printf(line, "%s", sentences[e->verdict.cause]);

@@ -165,32 +165,39 @@ void pending_add(struct pending_list *list, const struct lp_record *record)
 	settle(list, p);
 }
 
-static struct pending *find(struct pending_list *list, const struct lp_record *record)
+static bool is_of(const struct pending *p, const struct lp_record *record)
 {
-	struct pending *p = list->buckets[bucket_of(record->sk)];
-
-	/* the newest first: an address is reused only after its socket was destroyed */
-	while (p && (p->record.sk != record->sk || p->record.cookie != record->cookie ||
-		     p->record.kind != LP_KIND_CLOSE))
-		p = p->chain;
-	return p;
+	return p->record.sk == record->sk && p->record.cookie == record->cookie;
 }
 
-void pending_join(struct pending_list *list, const struct lp_record *record)
+static void join(struct pending_list *list, struct pending *p, const struct lp_record *record)
 {
-	struct pending *p = find(list, record);
-
-	if (!p)
-		return;
-	if (record->kind == LP_KIND_RESET_SENT) {
+	if (record->kind == LP_KIND_OWNER) {
+		p->evidence.destroyed = true;
+		p->evidence.destroyer = record->task;
+	} else if (p->waits_for_reset) {
 		p->reset_after = true;
 		p->waits_for_reset = false;
 		p->record.reset_reason = record->reset_reason;
-	} else {
-		p->evidence.destroyed = true;
-		p->evidence.destroyer = record->task;
 	}
 	settle(list, p);
+}
+
+/* The peer's FIN and the close may wait for the same owner. Without cookies (5.10) the address may have been another
+ * socket's before: the newest is the one that is meant, and its inode tells which are of it. */
+void pending_join(struct pending_list *list, const struct lp_record *record)
+{
+	struct pending *next, *newest = list->buckets[bucket_of(record->sk)];
+	__u64 inode;
+
+	while (newest && !is_of(newest, record))
+		newest = newest->chain;
+	inode = newest ? newest->record.inode : 0;
+	for (struct pending *p = newest; p; p = next) {
+		next = p->chain;
+		if (is_of(p, record) && p->record.inode == inode)
+			join(list, p, record);
+	}
 }
 
 static struct owner_found *found_slot(struct owner_evidence *e, const struct lp_task *task)
@@ -229,8 +236,10 @@ static void note_holder(void *context, const struct lp_holder *holder)
 	struct owner_found *slot;
 
 	for (size_t i = 0; i < round->n; i++) {
-		if (round->keys[i] != holder->sk)
+		if (round->keys[i] != holder->key)
 			continue;
+		if (!holder->listening && round->who[i]->record.inode != holder->inode)
+			continue; /* the socket is gone, and another one has its address */
 		slot = found_slot(&round->who[i]->evidence, &holder->task);
 		if (slot)
 			slot->fds++;
