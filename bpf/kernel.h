@@ -190,6 +190,7 @@ struct task_struct {
 	unsigned int flags;
 	int pid;
 	int tgid;
+	int exit_code;
 	__u64 start_boottime;
 	struct task_struct *group_leader;
 	char comm[16];

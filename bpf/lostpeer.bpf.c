@@ -46,7 +46,7 @@ static __always_inline void begin_connect(struct sock *sk)
 	__builtin_memset(conn, 0, sizeof(*conn));
 	conn->born_ns = bpf_ktime_get_ns();
 	conn->flags = LP_F_CONNECTED;
-	if (sk->sk_lock.owned && !(task_flags() & LP_F_KTHREAD))
+	if (sk->sk_lock.owned && !task_is_kernel())
 		task_current(&conn->birth);
 }
 
@@ -58,7 +58,7 @@ static __always_inline void begin_listen(struct sock *sk)
 		return;
 	__builtin_memset(conn, 0, sizeof(*conn));
 	conn->flags = CONN_LISTENS;
-	if (sk->sk_lock.owned && !(task_flags() & LP_F_KTHREAD))
+	if (sk->sk_lock.owned && !task_is_kernel())
 		task_current(&conn->birth);
 }
 
@@ -97,7 +97,6 @@ static __always_inline void tell_owner(struct sock *sk, struct conn *conn)
 	if (!r)
 		return;
 	r->state = sk->__sk_common.skc_state;
-	r->flags = task_flags();
 	r->sk = (__u64)sk;
 	if (kernel_has_cookie())
 		r->cookie = bpf_get_socket_cookie(sk);
@@ -111,11 +110,12 @@ static __always_inline void note_closer(struct sock *sk)
 {
 	struct conn *conn;
 
-	if (sk->sk_shutdown != SHUTDOWN_MASK || !sk->sk_lock.owned || (task_flags() & LP_F_KTHREAD))
+	if (sk->sk_shutdown != SHUTDOWN_MASK || !sk->sk_lock.owned || task_is_kernel())
 		return;
 	conn = conn_find(sk);
 	if (!conn)
 		return;
+	__builtin_memset(&conn->closer, 0, sizeof(conn->closer));
 	task_current(&conn->closer);
 	if (conn->flags & CONN_WANTS_OWNER) /* after the peer's FIN was told */
 		tell_owner(sk, conn);
@@ -151,15 +151,14 @@ static __always_inline __u32 birth_flag(struct lp_record *r, struct conn *conn)
 /* Rules 1 to 3 of the owner rule, and the candidate for the others. */
 static __always_inline void name_owner(struct lp_record *r, struct sock *sk, struct conn *conn)
 {
-	__u32 current = task_flags();
 	_Bool aborted = sk->sk_err == ECONNABORTED;
 
 	if ((r->flags & LP_F_OWNED) && !aborted) {
-		if (current & LP_F_KTHREAD) {
+		if (task_is_kernel()) {
 			r->flags |= LP_F_KTHREAD;
 		} else {
 			task_current(&r->task);
-			r->flags |= current | birth_flag(r, conn);
+			r->flags |= birth_flag(r, conn);
 			r->who = LP_WHO_CURRENT;
 			return;
 		}
@@ -167,7 +166,7 @@ static __always_inline void name_owner(struct lp_record *r, struct sock *sk, str
 	if (!(r->flags & (LP_F_SOCKET | LP_F_DEAD | LP_F_MPTCP))) {
 		if (!r->err && closes_listener()) {
 			task_current(&r->task);
-			r->flags |= LP_F_LISTENER_CLOSING | current;
+			r->flags |= LP_F_LISTENER_CLOSING;
 			r->who = LP_WHO_LISTENER;
 		} else if (conn && conn->birth.tgid) {
 			r->task = conn->birth;
@@ -438,7 +437,7 @@ int BPF_PROG(destroy_sock, struct sock *sk)
 	if (kernel_has_storage() && !sk->sk_lock.owned)
 		return 0;
 	conn = conn_find(sk);
-	if (conn && (conn->flags & CONN_WANTS_OWNER) && sk->sk_lock.owned && !(task_flags() & LP_F_KTHREAD))
+	if (conn && (conn->flags & CONN_WANTS_OWNER) && sk->sk_lock.owned && !task_is_kernel())
 		tell_owner(sk, conn);
 	conn_forget(sk, conn);
 	return 0;

@@ -5,8 +5,8 @@
 
 #include "maps.h"
 
-/* What lp_record.flags says of the current task: LP_F_KTHREAD, LP_F_EXITING. */
-static __always_inline __u32 task_flags(void)
+/* The current task is a kernel thread, which owns nothing. */
+static __always_inline _Bool task_is_kernel(void)
 {
 	unsigned int flags;
 
@@ -14,7 +14,7 @@ static __always_inline __u32 task_flags(void)
 		flags = ((struct task_struct *)bpf_get_current_task_btf())->flags;
 	else
 		flags = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), flags);
-	return (flags & PF_KTHREAD ? LP_F_KTHREAD : 0) | (flags & PF_EXITING ? LP_F_EXITING : 0);
+	return flags & PF_KTHREAD;
 }
 
 static __always_inline void copy_comm(char *to, const char *from)
@@ -33,6 +33,10 @@ static __always_inline void task_fill(struct lp_task *who, struct task_struct *t
 	who->uid = task->cred->euid.val;
 	who->cgroup_id = task->cgroups->dfl_cgrp->kn->id;
 	copy_comm(who->comm, leader->comm);
+	if (task->flags & PF_EXITING) {
+		who->exiting = 1;
+		who->exit_code = (__u32)task->exit_code;
+	}
 }
 
 /* The same by probe reads, for 5.10 and for tasks that are only addresses. */
@@ -45,6 +49,10 @@ static __always_inline void task_probe(struct lp_task *who, struct task_struct *
 	who->uid = BPF_CORE_READ(task, cred, euid.val);
 	who->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
 	bpf_core_read(&who->comm, sizeof(who->comm), &leader->comm);
+	if (BPF_CORE_READ(task, flags) & PF_EXITING) {
+		who->exiting = 1;
+		who->exit_code = (__u32)BPF_CORE_READ(task, exit_code);
+	}
 }
 
 static __always_inline void task_current(struct lp_task *who)

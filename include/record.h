@@ -53,7 +53,6 @@ enum lp_flag {
 	LP_F_MPTCP = 1u << 8,    /* a subflow of an MPTCP connection */
 	LP_F_NET_DYING = 1u << 9, /* the network namespace is being torn down */
 	LP_F_KTHREAD = 1u << 10,  /* locked, but by a kernel thread */
-	LP_F_EXITING = 1u << 11,  /* the task named is exiting (PF_EXITING) */
 
 	LP_F_STATE = 1u << 16,     /* we remember this socket; without it the flags below say nothing */
 	LP_F_CONNECTED = 1u << 17, /* it connected: role client */
@@ -76,6 +75,8 @@ struct lp_task {
 	__u32 tgid;          /* in the initial pid namespace */
 	__u32 uid;           /* effective, in the initial user namespace */
 	char comm[LP_COMM_LEN]; /* the leader's; may hold any bytes, NUL-terminated */
+	__u32 exiting;   /* 1: it was exiting (PF_EXITING) */
+	__u32 exit_code; /* then: as wait(2) gives it; the low 7 bits are the signal that ended it */
 };
 
 struct lp_record {
@@ -164,13 +165,13 @@ enum lp_stat {
 #else
 #define LP_ASSERT _Static_assert
 #endif
-LP_ASSERT(sizeof(struct lp_task) == 40, "lp_task has no padding");
+LP_ASSERT(sizeof(struct lp_task) == 48, "lp_task has no padding");
 LP_ASSERT(__builtin_offsetof(struct lp_record, local_addr) == 48, "header of lp_record");
 LP_ASSERT(__builtin_offsetof(struct lp_record, netns) == 92, "addresses of lp_record");
 LP_ASSERT(__builtin_offsetof(struct lp_record, snd_una) == 112, "identity of lp_record");
 LP_ASSERT(__builtin_offsetof(struct lp_record, bytes_acked) == 136, "sequence numbers of lp_record");
 LP_ASSERT(__builtin_offsetof(struct lp_record, task) == 184, "counters of lp_record");
-LP_ASSERT(sizeof(struct lp_record) == 224, "lp_record has no padding");
-LP_ASSERT(sizeof(struct lp_holder) == 64, "lp_holder has no padding");
+LP_ASSERT(sizeof(struct lp_record) == 232, "lp_record has no padding");
+LP_ASSERT(sizeof(struct lp_holder) == 72, "lp_holder has no padding");
 
 #endif

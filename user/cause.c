@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "clock.h"
 #include "data.h"
 
 static const char *const event_names[] = {
@@ -397,21 +396,25 @@ static enum lp_phase phase_of(const struct facts *f)
 	return f->old == TCP_CLOSE_WAIT ? PHASE_HALF_CLOSED : PHASE_ESTABLISHED;
 }
 
-/* TCP_USER_TIMEOUT against a closed window: whether the peer still answered. The time runs from the first probe, a
- * retransmission timeout (200 ms at least) after the peer was last heard, so a peer that answered even one was heard
- * since. A probe that is outstanding proves nothing: the peer may answer only two a second (tcp_invalid_ratelimit). */
+/* TCP_USER_TIMEOUT against a closed window: the peer still answered if no probe is outstanding. (It answers two a
+ * second at most, tcp_invalid_ratelimit: where probes come faster, the network is said and the peer may be alive.) */
 static bool peer_answered(const struct facts *f)
 {
-	const struct lp_record *r = f->r;
+	return !f->in_flight && f->waiting && !f->r->snd_wnd && !f->r->probes_out;
+}
 
-	if (f->in_flight || !f->waiting || r->snd_wnd)
+/* Whether an ICMP error that came while connect(2) had the socket locked would have been seen. tcp_v6_err() reports
+ * none (ipv6_icmp_error() returns first), until the next SYN brings another, which ends the attempt by itself. */
+static bool icmp_shown(const struct facts *f)
+{
+	if (f->r->family == AF_INET6 && !data_is_mapped(f->r) && !f->r->total_retrans)
 		return false;
-	return !r->probes_out || (r->heard && r->silent_jiffies * clock_jiffy_ms() < r->user_timeout_ms + 100.0);
+	return f->kernel->error_report;
 }
 
 static enum lp_cause other_possible(const struct facts *f, enum lp_cause cause)
 {
-	if (cause == CONNECT_FAILED_ABANDONED && !f->kernel->error_report && !f->r->soft_err)
+	if (cause == CONNECT_FAILED_ABANDONED && !f->r->soft_err && !icmp_shown(f))
 		return CONNECT_FAILED_UNREACHABLE;
 	if (cause == PEER_LOST_RESET && in_fin_wait(f) && !f->kernel->send_reset && (f->r->shutdown & 1))
 		return LOCAL_RESET_DATA_AFTER_CLOSE;

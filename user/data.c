@@ -1,8 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "data.h"
 
+#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdbool.h>
+#include <string.h>
+
+bool data_is_mapped(const struct lp_record *r)
+{
+	struct in6_addr peer;
+
+	memcpy(&peer, r->peer_addr, sizeof(peer));
+	return r->family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&peer);
+}
 
 static bool fin_queued(int state)
 {

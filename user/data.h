@@ -3,6 +3,8 @@
 #ifndef LOSTPEER_DATA_H
 #define LOSTPEER_DATA_H
 
+#include <stdbool.h>
+
 #include "record.h"
 
 /* Bytes; SYN and FIN are never counted. */
@@ -14,6 +16,9 @@ struct data {
 	__u64 sent;    /* acknowledged over its life */
 	__u64 received;
 };
+
+/* An IPv4 peer on an IPv6 socket. */
+bool data_is_mapped(const struct lp_record *r);
 
 struct data data_of(const struct lp_record *r);
 

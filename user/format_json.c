@@ -19,16 +19,15 @@ static const char *const state_names[] = {
 
 bool format_address(const struct lp_record *r, const __u8 bytes[16], char text[FORMAT_ADDRESS_LEN])
 {
-	struct in6_addr peer;
+	bool mapped = data_is_mapped(r);
 
-	memcpy(&peer, r->peer_addr, sizeof(peer));
 	if (r->family == AF_INET)
 		inet_ntop(AF_INET, bytes, text, FORMAT_ADDRESS_LEN);
-	else if (IN6_IS_ADDR_V4MAPPED(&peer))
+	else if (mapped)
 		inet_ntop(AF_INET, bytes + 12, text, FORMAT_ADDRESS_LEN);
 	else
 		inet_ntop(AF_INET6, bytes, text, FORMAT_ADDRESS_LEN);
-	return r->family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&peer);
+	return r->family == AF_INET6 && !mapped;
 }
 
 static void key(struct line *line, const char *name)
@@ -95,6 +94,18 @@ static void put_verdict(struct line *line, const struct event *e)
 	}
 }
 
+/* "SIGKILL", where a signal ended it. */
+static const char *signal_name(const struct lp_task *task)
+{
+	static char name[16];
+	const char *word = sigabbrev_np((int)(task->exit_code & 0x7f));
+
+	if (!(task->exit_code & 0x7f) || !word)
+		return NULL;
+	snprintf(name, sizeof(name), "SIG%s", word);
+	return name;
+}
+
 static void put_owner(struct line *line, const struct event *e)
 {
 	const struct owner *o = &e->owner;
@@ -106,6 +117,10 @@ static void put_owner(struct line *line, const struct event *e)
 			put_string(line, "process.executable.path", e->executable);
 		put_time(line, "process.creation.time", clock_wall_from_boot(o->process.start_boot_ns));
 		put_integer(line, "process.user.id", o->process.uid);
+		if (o->process.exiting)
+			put_boolean(line, "process.exiting", true);
+		if (o->process.exiting && signal_name(&o->process))
+			put_string(line, "process.exit.signal", signal_name(&o->process));
 		put_string(line, "owner.via", via_name(o->via));
 	} else {
 		put_string(line, "owner.unknown", unknown_name(o->unknown));

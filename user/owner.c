@@ -95,12 +95,21 @@ static bool alone_since_birth(const struct lp_record *r, const struct owner_evid
 static enum owner_need decide_never_accepted(const struct lp_record *r, const struct owner_evidence *e,
 					     struct owner *owner)
 {
+	const struct owner_found *birth;
+
 	/* listener_closed: the listener is gone, who listened until then is known or not */
 	if ((r->flags & LP_F_LISTENER_CLOSING) || (!r->err && r->kind == LP_KIND_CLOSE)) {
 		if (r->who == LP_WHO_LISTENER)
 			return name(owner, &r->task, VIA_LISTENER);
 		return name_unknown(owner, UNKNOWN_NOT_SEEN);
 	}
+	if (e->destroyed) /* who closed the listener next */
+		return name(owner, &e->destroyer, VIA_LISTENER);
+	if (has_birth(r) && e->can_look && !e->looked && !e->walked)
+		return NEED_LOOK;
+	birth = has_birth(r) ? find(e, &r->task) : NULL;
+	if (birth)
+		return name(owner, &birth->task, VIA_LISTENER);
 	if (!e->walked)
 		return NEED_WALK;
 	if (e->walk_failed)

@@ -141,41 +141,24 @@ static struct pending *new_pending(const struct pending_list *list, const struct
 	return p;
 }
 
-void pending_add(struct pending_list *list, const struct lp_record *record)
-{
-	unsigned bucket = bucket_of(record->sk);
-	struct owner nobody = {.unknown = UNKNOWN_NOT_SEEN};
-	struct pending *p;
-
-	if (list->count == PENDING_MAX)
-		settle_now(list, list->oldest);
-	p = new_pending(list, record);
-	if (!p) { /* out of memory: told without its owner rather than not at all */
-		list->done(list->context, record, false, &nobody);
-		return;
-	}
-	/* from when the kernel saw it: what was to come has come if the agent was late */
-	p->arrived_ns = record->time_ns;
-	p->previous = list->newest;
-	*(list->newest ? &list->newest->next : &list->oldest) = p;
-	list->newest = p;
-	p->chain = list->buckets[bucket];
-	list->buckets[bucket] = p;
-	list->count++;
-	settle(list, p);
-}
-
 static bool is_of(const struct pending *p, const struct lp_record *record)
 {
 	return p->record.sk == record->sk && p->record.cookie == record->cookie;
 }
 
+/* What a record proves of an earlier one of its socket, the peer's FIN, say: who was at work on it. */
+static bool proves_owner(const struct lp_record *record)
+{
+	return record->kind == LP_KIND_OWNER || record->who == LP_WHO_CURRENT ||
+	       (record->flags & LP_F_LISTENER_CLOSING);
+}
+
 static void join(struct pending_list *list, struct pending *p, const struct lp_record *record)
 {
-	if (record->kind == LP_KIND_OWNER) {
+	if (proves_owner(record)) {
 		p->evidence.destroyed = true;
 		p->evidence.destroyer = record->task;
-	} else if (p->waits_for_reset) {
+	} else if (record->kind == LP_KIND_RESET_SENT && p->waits_for_reset) {
 		p->reset_after = true;
 		p->waits_for_reset = false;
 		p->record.reset_reason = record->reset_reason;
@@ -198,6 +181,32 @@ void pending_join(struct pending_list *list, const struct lp_record *record)
 		if (is_of(p, record) && p->record.inode == inode)
 			join(list, p, record);
 	}
+}
+
+void pending_add(struct pending_list *list, const struct lp_record *record)
+{
+	unsigned bucket = bucket_of(record->sk);
+	struct owner nobody = {.unknown = UNKNOWN_NOT_SEEN};
+	struct pending *p;
+
+	if (proves_owner(record))
+		pending_join(list, record);
+	if (list->count == PENDING_MAX)
+		settle_now(list, list->oldest);
+	p = new_pending(list, record);
+	if (!p) { /* out of memory: told without its owner rather than not at all */
+		list->done(list->context, record, false, &nobody);
+		return;
+	}
+	/* from when the kernel saw it: what was to come has come if the agent was late */
+	p->arrived_ns = record->time_ns;
+	p->previous = list->newest;
+	*(list->newest ? &list->newest->next : &list->oldest) = p;
+	list->newest = p;
+	p->chain = list->buckets[bucket];
+	list->buckets[bucket] = p;
+	list->count++;
+	settle(list, p);
 }
 
 static struct owner_found *found_slot(struct owner_evidence *e, const struct lp_task *task)
