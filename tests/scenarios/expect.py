@@ -74,15 +74,11 @@ class Near:
                                     self.nanoseconds % 1000000000)
 
 
-class Between(Near):
-    def __init__(self, first, last):
-        self.first, self.last = first, last
+class Since(Near):
+    """A time not before this; what comes after the scenario is no longer looked at."""
 
     def __eq__(self, value):
-        return value is not None and self.first <= nanoseconds(value) <= self.last
-
-    def __repr__(self):
-        return "(while the scenario ran)"
+        return value is not None and nanoseconds(value) >= self.nanoseconds
 
 
 def nanoseconds(text):
@@ -116,7 +112,9 @@ class Truth:
 
 
 def identity(fields):
-    return fields.get("network.netns"), fields.get("event"), fields.get("network.local.port")
+    """What finds the few events that a truth can be about; a port that is not certain is left out."""
+    port = fields.get("network.local.port")
+    return fields.get("network.netns"), fields.get("event"), port if isinstance(port, int) else None
 
 
 def ends(fields):
@@ -129,7 +127,8 @@ def compare(truths, events):
     left = list(events)
     by_identity = {}
     for event in left:
-        by_identity.setdefault(identity(event), []).append(event)
+        for key in {identity(event), identity(event)[:2] + (None,)}:
+            by_identity.setdefault(key, []).append(event)
     problems = []
     pending = []
     used = set()

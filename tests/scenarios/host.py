@@ -83,6 +83,7 @@ class Host:
             finally:
                 os._exit(1)
         theirs.close()
+        self.addresses = beside.addresses if beside else {"127.0.0.1", "::1"}
         self.adopt(pid, ours)
 
     def adopt(self, pid, channel):

@@ -246,6 +246,7 @@ def listener_closed_half_closed(t):
     c("s.close()")
     s.comes_to("close_wait")
     t.expect(s, "peer_closed", "fin", "unaccepted", severity="info")
+    t.settle()
     server("l.close()")
     t.expect(s, "local_reset", "listener_closed", "unaccepted", error=STORED_LATE, read_closed=True)
     t.expect(c, "local_closed", "close", "orphaned")

@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Hosts joined by veth pairs: directly, through a router, or through a wire that holds and forges frames."""
+import os
 import socket
 
 from host import Host
 
-LINK = {
-    "ipv4": ("10.0.%d.%d", "24"),
-    "ipv6": ("fd00:%d::%d", "64"),
-}
+
+
+def plain(version, net, number):
+    """Of host `number` in net `net`. The nets differ from scenario to scenario and from run to run: orphans of a
+    namespace that is gone can end minutes later, under an inode that a new one has got."""
+    net += os.getpid() * 4
+    if version == "ipv4":
+        return "10.%d.%d.%d" % (net >> 8 & 255, net & 255, number)
+    return "fd00:%x::%d" % (net & 0xffff, number)
 
 
 def address(family, net, number):
-    """Of host `number` in net `net`, as an application of that family writes it."""
-    if family == "v4mapped":
-        return "::ffff:" + LINK["ipv4"][0] % (net, number)
-    return LINK[family][0] % (net, number)
+    """The same, as an application of that family writes it."""
+    return "::ffff:" + plain("ipv4", net, number) if family == "v4mapped" else plain(family, net, number)
 
 
 def link(near, far, net, near_name="eth0", far_name="eth0", near_number=1, far_number=2):
@@ -26,9 +30,9 @@ def link(near, far, net, near_name="eth0", far_name="eth0", near_number=1, far_n
         host("sysctl('ipv4/icmp_ratelimit', 0); sysctl('ipv6/icmp/ratelimit', 0)")
         lines = ["link set lo up"]
         if number:
-            lines += ["addr add %s/%s dev %s" % (pattern % (net, number), bits, name)
-                      for pattern, bits in LINK.values()]
-            lines = [line + " nodad" if ":" in line else line for line in lines]
+            host.addresses.update((plain("ipv4", net, number), plain("ipv6", net, number)))
+            lines += ["addr add %s/24 dev %s" % (plain("ipv4", net, number), name),
+                      "addr add %s/64 dev %s nodad" % (plain("ipv6", net, number), name)]
         host("command('ip', '-batch', '-', text=batch)", batch="\n".join(lines + ["link set %s up" % name]) + "\n")
 
 
@@ -67,8 +71,8 @@ def routed(family):
     link(server, router, 2, far_name="right", near_number=2, far_number=254)
     router("sysctl('ipv4/ip_forward', 1); sysctl('ipv6/conf/all/forwarding', 1)")
     for host, net in ((client, 1), (server, 2)):
-        host("command('ip', '-batch', '-', text=batch)", batch="route add default via 10.0.%d.254\n"
-             "route add default via fd00:%d::254\n" % (net, net))
+        host("command('ip', '-batch', '-', text=batch)", batch="route add default via %s\n"
+             "route add default via %s\n" % (plain("ipv4", net, 254), plain("ipv6", net, 254)))
     here, there = address(family, 1, 1), address(family, 2, 2)
     meet(family, client, server, here, there)
     return client, server, router

@@ -86,8 +86,10 @@ def half_close(t):
     c, s = t.connection()
     c("s.shutdown(socket.SHUT_WR); reached(s, 'fin_wait_2')")
     t.expect(s, "peer_closed", "fin", "established")
-    s("s.send(bytes(10)); s.close()")
-    c("s.recv(10, socket.MSG_WAITALL); reached(s, 'close')")
+    s("s.send(bytes(10))")
+    c("s.recv(10, socket.MSG_WAITALL)")
+    s("s.close()")
+    c("reached(s, 'close')")
     s.ended()
     t.expect(c, "local_closed", "close", "closing", read_closed=None)
 

@@ -63,7 +63,7 @@ def retransmit_timeout_no_route(t):
     client, server, router = t.routed()
     client("sysctls(retries2=1)")
     c, s = t.connection(client, server)
-    router("command('ip', 'route', 'del', '10.0.2.0/24'); command('ip', '-6', 'route', 'del', 'fd00:2::/64')")
+    router("for v in '-4', '-6': command('ip', v, 'route', 'flush', 'dev', 'right')")
     c("s.send(bytes(77))")
     error = c.error()
     t.premise(error in ("EHOSTUNREACH", "ENETUNREACH"), error)
@@ -191,7 +191,7 @@ def user_timeout_window_closed(t):
     """The peer lives and answers every probe, but takes nothing: it is the peer's doing."""
     c, s = t.connection()
     waiting = c("fill(s)")
-    c("option(s, TCP_USER_TIMEOUT, 900)")
+    c("option(s, TCP_USER_TIMEOUT, 2500)")
     t.expect(c, "peer_lost", "user_timeout", "established", by="peer", error=c.error(), queued=waiting)
     t.premise(s("state(s)") == "established", "the peer lives")
 
@@ -201,7 +201,8 @@ def user_timeout_window_closed_peer_gone(t):
     c, s = t.connection()
     waiting = c("fill(s)")
     s("drop(s)")
-    c("option(s, TCP_USER_TIMEOUT, 900)")
+    # Long enough for several probes: of two, one may go unanswered by a peer that lives (tcp_invalid_ratelimit).
+    c("option(s, TCP_USER_TIMEOUT, 2500)")
     t.expect(c, "peer_lost", "user_timeout", "established", by="network", error=c.error(), queued=waiting)
 
 
