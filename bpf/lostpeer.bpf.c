@@ -287,11 +287,10 @@ static __always_inline void on_peer_fin(struct sock *sk, __u8 old_state)
 	emit_submit(r, 0);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(set_state, struct sock *sk, int old_state, int new_state)
+static __always_inline void on_state(struct sock *sk, int old_state, int new_state)
 {
 	if (sk->sk_protocol != IPPROTO_TCP)
-		return 0;
+		return;
 	switch (new_state) {
 	case TCP_ESTABLISHED:
 		establish(sk, (__u8)old_state);
@@ -321,6 +320,32 @@ int BPF_PROG(set_state, struct sock *sk, int old_state, int new_state)
 			begin_child_by_address(sk);
 		break;
 	}
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(set_state, struct sock *sk, int old_state, int new_state)
+{
+	__u32 zero = 0, *depth = bpf_map_lookup_elem(&busy, &zero);
+
+	if (depth)
+		(*depth)++;
+	on_state(sk, old_state, new_state);
+	if (depth)
+		(*depth)--;
+	return 0;
+}
+
+/* Since 6.1 (05b24ff9b2cf) a program that is interrupted does not run for what interrupts it: a softirq's
+ * transitions would be lost while a process is inside set_state. This one, attached after it, takes them. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(set_state_nested, struct sock *sk, int old_state, int new_state)
+{
+	__u32 zero = 0, *depth = bpf_map_lookup_elem(&busy, &zero);
+
+	if (!depth || !*depth)
+		return 0;
+	count(LP_STAT_NESTED);
+	on_state(sk, old_state, new_state);
 	return 0;
 }
 

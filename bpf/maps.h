@@ -139,12 +139,20 @@ struct {
 	__type(value, __u64);
 } stats SEC(".maps");
 
+/* How many runs of set_state are under way on this CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} busy SEC(".maps");
+
 static __always_inline void count(__u32 stat)
 {
 	__u64 *slot = bpf_map_lookup_elem(&stats, &stat);
 
 	if (slot)
-		(*slot)++;
+		__sync_fetch_and_add(slot, 1); /* a softirq may count in between */
 }
 
 #endif

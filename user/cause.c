@@ -262,7 +262,8 @@ static bool is_orderly_error_peer_first(const struct facts *f)
 }
 static bool is_rst(const struct facts *f)
 {
-	return f->err && f->rst_in;
+	/* nothing but tcp_reset() stores these two */
+	return f->err && (f->rst_in || f->err == ECONNRESET || f->err == EPIPE);
 }
 /* a full socket in SYN_RECV (fast open, simultaneous open) whose SYN-ACK was never answered */
 static bool is_synack_timeout(const struct facts *f)

@@ -92,6 +92,7 @@ static struct kernel_features probe(const struct btf *btf)
 		.fork = tracepoint_args(btf, "sched_process_fork") >= 2,
 		.storage = has_helper(btf, "BPF_FUNC_sock_from_file"),
 		.cookie = has_helper(btf, "BPF_FUNC_check_mtu"),
+		.guards_recursion = has_function(btf, "bpf_prog_inc_misses_counter"),
 		.iterator = has_function(btf, "bpf_iter_task_file"),
 		.iterator_of_one = has_member(btf, "bpf_iter_seq_task_common", "pid_visiting"),
 	};
@@ -142,6 +143,7 @@ static void choose_programs(struct kernel *k, const struct kernel_options *optio
 	bpf_program__set_autoload(s->progs.error_report, f->error_report);
 	bpf_program__set_autoload(s->progs.destroy_sock, f->destroy_sock);
 	bpf_program__set_autoload(s->progs.process_fork, f->fork);
+	bpf_program__set_autoload(s->progs.set_state_nested, f->guards_recursion);
 	bpf_program__set_autoload(s->progs.connect_enter, options->connect_hook);
 	bpf_program__set_autoload(s->progs.connect_exit, options->connect_hook);
 	bpf_program__set_autoload(s->progs.accept_exit, options->accept_hook);
@@ -324,17 +326,20 @@ void kernel_stats(const struct kernel *k, __u64 stats[LP_STAT_COUNT])
 __u64 kernel_missed(const struct kernel *k)
 {
 	struct bpf_program *program;
-	__u64 missed = k->malformed;
+	__u64 missed = k->malformed, stats[LP_STAT_COUNT];
 
 	bpf_object__for_each_program(program, k->skeleton->obj) {
 		struct bpf_prog_info info = {0};
 		__u32 size = sizeof(info);
 		int fd = bpf_program__fd(program);
 
-		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size))
+		/* what set_state_nested missed set_state took, or counts itself */
+		if (program != k->skeleton->progs.set_state_nested && fd >= 0 &&
+		    !bpf_obj_get_info_by_fd(fd, &info, &size))
 			missed += info.recursion_misses;
 	}
-	return missed;
+	kernel_stats(k, stats);
+	return missed > stats[LP_STAT_NESTED] ? missed - stats[LP_STAT_NESTED] : 0;
 }
 
 /* --- iterators --- */

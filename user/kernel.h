@@ -33,6 +33,7 @@ struct kernel_features {
 	bool fork;
 	bool storage;           /* socket storage, from 5.11 */
 	bool cookie;            /* from 5.12 */
+	bool guards_recursion;  /* a program interrupted is not run again, from 6.1 */
 	bool iterator;          /* walks over open files */
 	bool iterator_of_one;   /* ... narrowed to one process, from 6.1 */
 };
@@ -61,7 +62,8 @@ void kernel_on_record(struct kernel *kernel, kernel_take *take, void *context);
 
 /* Sums over all CPUs, by enum lp_stat. */
 void kernel_stats(const struct kernel *kernel, __u64 stats[LP_STAT_COUNT]);
-/* Times that the kernel skipped one of our programs because it was running already on that CPU (from 5.12). */
+/* Times that the kernel skipped one of our programs because it was running already on that CPU (from 5.12), and
+ * no other of ours took its place. */
 __u64 kernel_missed(const struct kernel *kernel);
 
 #define KERNEL_SOUGHT_MAX 4096
