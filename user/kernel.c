@@ -5,6 +5,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <malloc.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,13 +16,15 @@
 
 #include "lostpeer.skel.h"
 
+#define REASONS_MAX 128
+
 struct kernel {
 	struct lostpeer *skeleton;
-	struct btf *btf;
 	struct ring_buffer *ring;
 	struct kernel_features features;
 	kernel_take *take;
 	void *take_context;
+	char reasons[REASONS_MAX][40]; /* by number in this kernel's enum sk_rst_reason; "" where it has none */
 	__u64 malformed; /* records of another version: cannot happen with one build, and is never hidden */
 };
 
@@ -96,6 +99,26 @@ static struct kernel_features probe(const struct btf *btf)
 		.iterator = has_function(btf, "bpf_iter_task_file"),
 		.iterator_of_one = has_member(btf, "bpf_iter_seq_task_common", "pid_visiting"),
 	};
+}
+
+/* The numbers differ between kernels, the names do not. */
+static void read_reasons(struct kernel *k, const struct btf *btf)
+{
+	static const char prefix[] = "SK_RST_REASON_";
+	int id = btf__find_by_name_kind(btf, "sk_rst_reason", BTF_KIND_ENUM);
+	const struct btf_type *type;
+	const struct btf_enum *e;
+	const char *name;
+
+	if (id < 0)
+		return;
+	type = btf__type_by_id(btf, (__u32)id);
+	e = btf_enum(type);
+	for (int i = 0; i < btf_vlen(type); i++) {
+		name = btf__name_by_offset(btf, e[i].name_off);
+		if (e[i].val >= 0 && e[i].val < REASONS_MAX && !strncmp(name, prefix, strlen(prefix)))
+			snprintf(k->reasons[e[i].val], sizeof(k->reasons[0]), "%s", name + strlen(prefix));
+	}
 }
 
 struct kernel_features kernel_probe(void)
@@ -219,11 +242,15 @@ static int on_ring(void *context, void *data, size_t size)
 
 static int load(struct kernel *k, const struct kernel_options *options)
 {
+	struct btf *btf;
 	int err;
 
-	k->btf = btf__load_vmlinux_btf();
-	if (k->btf)
-		k->features = probe(k->btf);
+	btf = btf__load_vmlinux_btf();
+	if (btf) {
+		k->features = probe(btf);
+		read_reasons(k, btf);
+		btf__free(btf); /* some MiB, of no further use */
+	}
 	err = check_features(&k->features);
 	if (err)
 		return err;
@@ -244,6 +271,7 @@ static int load(struct kernel *k, const struct kernel_options *options)
 	if (!k->ring)
 		return say(-errno, "cannot map the ring buffer: %s", strerror(errno));
 	err = lostpeer__attach(k->skeleton);
+	malloc_trim(0); /* loading took ten times what staying takes */
 	return err ? load_error(err) : 0;
 }
 
@@ -275,7 +303,6 @@ void kernel_close(struct kernel *k)
 		return;
 	ring_buffer__free(k->ring);
 	lostpeer__destroy(k->skeleton);
-	btf__free(k->btf);
 	free(k);
 }
 
@@ -455,23 +482,5 @@ bool kernel_follows(const struct kernel *k, __u32 tgid, __u64 start_boot_ns)
 
 const char *kernel_reset_reason(const struct kernel *k, __u32 reason)
 {
-	static const char prefix[] = "SK_RST_REASON_";
-	const struct btf_type *type;
-	const struct btf_enum *e;
-	const char *name;
-	int id;
-
-	if (!reason || !k->btf)
-		return NULL;
-	id = btf__find_by_name_kind(k->btf, "sk_rst_reason", BTF_KIND_ENUM);
-	if (id < 0)
-		return NULL;
-	type = btf__type_by_id(k->btf, (__u32)id);
-	e = btf_enum(type);
-	for (int i = 0; i < btf_vlen(type); i++) {
-		name = btf__name_by_offset(k->btf, e[i].name_off);
-		if ((__u32)e[i].val == reason - 1)
-			return strncmp(name, prefix, strlen(prefix)) ? name : name + strlen(prefix);
-	}
-	return NULL;
+	return reason && reason <= REASONS_MAX && *k->reasons[reason - 1] ? k->reasons[reason - 1] : NULL;
 }

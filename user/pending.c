@@ -158,6 +158,7 @@ static void join(struct pending_list *list, struct pending *p, const struct lp_r
 	if (proves_owner(record)) {
 		p->evidence.destroyed = true;
 		p->evidence.destroyer = record->task;
+		p->evidence.destroyer.exiting = 0; /* it may exit now; that is not what ended the connection */
 	} else if (record->kind == LP_KIND_RESET_SENT && p->waits_for_reset) {
 		p->reset_after = true;
 		p->waits_for_reset = false;
