@@ -20,7 +20,8 @@ enum outcome {
  * witness NULL prints the truth alone, and the row is right if the drop was made as intended. */
 enum outcome compare_scene(FILE *out, const struct scene *scene, struct witness *witness);
 
-/* Tells of what makes the answers above doubtful: gaps, lines that are no JSON. Returns whether there were any. */
-bool compare_gaps(FILE *out, const struct witness *witness);
+/* Tells of gaps, which explain a row that is wrong but are no fault of their own (the whole host is watched), and of
+ * lines that are no JSON objects. Returns whether all were. */
+bool compare_lines(FILE *out, const struct witness *witness);
 
 #endif
