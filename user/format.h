@@ -20,6 +20,8 @@ typedef void format_event(struct line *line, const struct event *event, const st
 format_event format_json;
 /* Aligned columns for people: when, who, whom, what, and a sentence. */
 format_event format_text;
+/* The names of its columns. */
+void format_text_header(struct line *line);
 
 /* The peer's and our own address as text; v4-mapped as IPv4. true: IPv6. */
 #define FORMAT_ADDRESS_LEN 48

@@ -9,6 +9,7 @@
 
 #include "clock.h"
 
+#define TIME_COLUMN 13
 #define WHO_COLUMN 24
 #define WHOM_COLUMN 24
 #define WHAT_COLUMN 30
@@ -104,6 +105,27 @@ static void put_duration(struct line *line, double ms)
 		line_printf(line, "%llud%02lluh", seconds / 86400, seconds / 3600 % 24);
 }
 
+/* Where it was, if that is not the common case. */
+static const char *const remarks[] = {
+	[PHASE_CONNECTING] = "",
+	[PHASE_UNACCEPTED] = "not yet accepted",
+	[PHASE_ORPHANED] = "already closed by us",
+	[PHASE_CLOSING] = "our half was closed",
+	[PHASE_HALF_CLOSED] = "the peer had closed its half",
+	[PHASE_ESTABLISHED] = "",
+};
+static_assert(sizeof(remarks) / sizeof(*remarks) == PHASE_COUNT, "a remark for each phase");
+
+static void put_exit(struct line *line, const struct lp_task *process)
+{
+	const char *signal = process->exit_code & 0x7f ? sigabbrev_np((int)(process->exit_code & 0x7f)) : NULL;
+
+	if (signal)
+		line_printf(line, ", as it died of SIG%s", signal);
+	else
+		line_printf(line, ", as it exited");
+}
+
 static void put_data(struct line *line, const struct event *e)
 {
 	if (e->data.unread)
@@ -121,8 +143,10 @@ static void put_details(struct line *line, const struct event *e)
 	double duration = event_duration_ms(e);
 
 	line_printf(line, "%s", sentences[e->verdict.cause]);
-	if (e->verdict.phase != PHASE_ESTABLISHED && e->verdict.phase != PHASE_CONNECTING)
-		line_printf(line, ", %s", phase_name(e->verdict.phase));
+	if (*remarks[e->verdict.phase] && e->verdict.cause != LOCAL_CLOSED_CLOSE)
+		line_printf(line, " (%s)", remarks[e->verdict.phase]);
+	if (e->owner.via && e->owner.process.exiting)
+		put_exit(line, &e->owner.process);
 	if (duration >= 0 && event_has_transfer(e)) {
 		line_printf(line, ", after ");
 		put_duration(line, duration);
@@ -136,7 +160,7 @@ static void put_details(struct line *line, const struct event *e)
 	if (e->verdict.ambiguous)
 		line_printf(line, "; or %s", cause_name(e->verdict.ambiguous));
 	if (r->local_port) {
-		line_printf(line, "; ");
+		line_printf(line, "; local ");
 		put_address(line, r, r->local_addr, r->local_port);
 	}
 }
@@ -149,6 +173,13 @@ static void put_loss(struct line *line, const struct event *e)
 	clock_format_local(e->loss.last_ns, last);
 	line_printf(line, "LOST %llu EVENTS between %s and %s: %s", e->loss.count, first, last,
 		    sentences[e->verdict.cause]);
+}
+
+void format_text_header(struct line *line)
+{
+	line_clear(line);
+	line_printf(line, "%-*s%-*s%-*s%-*s%s\n", TIME_COLUMN, "TIME", WHO_COLUMN, "WHO", WHOM_COLUMN, "LOST", WHAT_COLUMN,
+		    "EVENT/CAUSE", "WHAT HAPPENED; DATA AT STAKE; OUR END");
 }
 
 void format_text(struct line *line, const struct event *e, const struct format_context *context)

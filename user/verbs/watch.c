@@ -185,16 +185,23 @@ static pid_t start_command(char **command, int *go)
 
 static void greet(const struct agent *agent, const struct watch *w, bool terminal)
 {
+	static struct line header;
 	unsigned connections, processes;
 
 	agent_watches(agent, &connections, &processes);
 	fprintf(stderr, "lostpeer: watching %u connection%s of %u process%s, and all that begin%s\n", connections,
 		connections == 1 ? "" : "s", processes, processes == 1 ? "" : "es",
 		terminal ? "" : w->filter.all ? ", orderly ends too" : "");
-	if (terminal)
-		fprintf(stderr, "lostpeer: a quiet host shows nothing: `make demo` (lostpeer demo) makes some drops; "
-				"%s; ^C ends\n",
-			w->filter.all ? "orderly ends are shown" : "--all adds the orderly ends");
+	if (!terminal)
+		return;
+	fprintf(stderr,
+		"lostpeer: a quiet host shows nothing: `make demo` (lostpeer demo) makes some drops; %s; ^C ends\n",
+		w->filter.all ? "orderly ends are shown" : "--all adds the orderly ends");
+	if (w->json)
+		return;
+	format_text_header(&header);
+	fwrite(header.text, 1, header.length, stdout);
+	fflush(stdout);
 }
 
 static void print_ledger(struct ledger l)
