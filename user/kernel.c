@@ -12,11 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lostpeer.skel.h"
 
 #define REASONS_MAX 128
+#define PID_NAMESPACE_INIT 0xEFFFFFFC /* include/linux/proc_ns.h: PROC_PID_INIT_INO */
 
 struct kernel {
 	struct lostpeer *skeleton;
@@ -213,6 +215,16 @@ static int load_error(int err)
 	return say(err, "the kernel does not take the BPF programs: %s (LOSTPEER_DEBUG=1 shows why)", strerror(-err));
 }
 
+/* The kernel numbers processes as its first pid namespace does; in another one every pid would be wrong. */
+static int check_pid_namespace(void)
+{
+	struct stat st;
+
+	if (stat("/proc/self/ns/pid", &st) || st.st_ino == PID_NAMESPACE_INIT)
+		return 0;
+	return say(-ENOTSUP, "this is not the host's pid namespace: start it there (for a container: --pid=host)");
+}
+
 /* perf tracepoints are attached by an id that only tracefs gives. Where it is not mounted, mount it where nobody
  * else sees it. */
 static int need_tracefs(void)
@@ -252,6 +264,9 @@ static int load(struct kernel *k, const struct kernel_options *options)
 		btf__free(btf); /* some MiB, of no further use */
 	}
 	err = check_features(&k->features);
+	if (err)
+		return err;
+	err = check_pid_namespace();
 	if (err)
 		return err;
 	if ((options->connect_hook || options->accept_hook) && (err = need_tracefs()))
