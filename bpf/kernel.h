@@ -186,6 +186,14 @@ struct cred {
 };
 struct files_struct;
 
+struct upid {
+	int nr;
+};
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+};
+
 struct task_struct {
 	unsigned int flags;
 	int pid;
@@ -193,6 +201,7 @@ struct task_struct {
 	int exit_code;
 	__u64 start_boottime;
 	struct task_struct *group_leader;
+	struct pid *thread_pid;
 	char comm[16];
 	const struct cred *cred;
 	struct css_set *cgroups;

@@ -23,6 +23,17 @@ static __always_inline void copy_comm(char *to, const char *from)
 	((__u64 *)to)[1] = ((const __u64 *)from)[1];
 }
 
+/* The leader's number in its own, innermost pid namespace; 0 in the first one. */
+static __always_inline __u32 task_vpid(struct pid *pid, __u32 level)
+{
+	int nr = 0;
+
+	if (!level || level > 32) /* MAX_PID_NS_LEVEL */
+		return 0;
+	bpf_core_read(&nr, sizeof(nr), (char *)&pid->numbers[0].nr + level * bpf_core_type_size(struct upid));
+	return (__u32)nr;
+}
+
 /* By direct loads (a tenth of the cost of probe reads), where the kernel gives us a typed task. */
 static __always_inline void task_fill(struct lp_task *who, struct task_struct *task)
 {
@@ -33,6 +44,8 @@ static __always_inline void task_fill(struct lp_task *who, struct task_struct *t
 	who->uid = task->cred->euid.val;
 	who->cgroup_id = task->cgroups->dfl_cgrp->kn->id;
 	copy_comm(who->comm, leader->comm);
+	if (leader->thread_pid->level)
+		who->vpid = task_vpid(leader->thread_pid, leader->thread_pid->level);
 	if (task->flags & PF_EXITING) {
 		who->exiting = 1;
 		who->exit_code = (__u32)task->exit_code;
@@ -49,6 +62,7 @@ static __always_inline void task_probe(struct lp_task *who, struct task_struct *
 	who->uid = BPF_CORE_READ(task, cred, euid.val);
 	who->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
 	bpf_core_read(&who->comm, sizeof(who->comm), &leader->comm);
+	who->vpid = task_vpid(BPF_CORE_READ(leader, thread_pid), BPF_CORE_READ(leader, thread_pid, level));
 	if (BPF_CORE_READ(task, flags) & PF_EXITING) {
 		who->exiting = 1;
 		who->exit_code = (__u32)BPF_CORE_READ(task, exit_code);

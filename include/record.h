@@ -75,6 +75,8 @@ struct lp_task {
 	__u32 tgid;          /* in the initial pid namespace */
 	__u32 uid;           /* effective, in the initial user namespace */
 	char comm[LP_COMM_LEN]; /* the leader's; may hold any bytes, NUL-terminated */
+	__u32 vpid;      /* tgid in its own pid namespace; 0: as tgid */
+	__u32 pad;
 	__u32 exiting;   /* 1: it was exiting (PF_EXITING) */
 	__u32 exit_code; /* then: as wait(2) gives it; the low 7 bits are the signal that ended it */
 };
@@ -166,13 +168,13 @@ enum lp_stat {
 #else
 #define LP_ASSERT _Static_assert
 #endif
-LP_ASSERT(sizeof(struct lp_task) == 48, "lp_task has no padding");
+LP_ASSERT(sizeof(struct lp_task) == 56, "lp_task has no padding");
 LP_ASSERT(__builtin_offsetof(struct lp_record, local_addr) == 48, "header of lp_record");
 LP_ASSERT(__builtin_offsetof(struct lp_record, netns) == 92, "addresses of lp_record");
 LP_ASSERT(__builtin_offsetof(struct lp_record, snd_una) == 112, "identity of lp_record");
 LP_ASSERT(__builtin_offsetof(struct lp_record, bytes_acked) == 136, "sequence numbers of lp_record");
 LP_ASSERT(__builtin_offsetof(struct lp_record, task) == 184, "counters of lp_record");
-LP_ASSERT(sizeof(struct lp_record) == 232, "lp_record has no padding");
-LP_ASSERT(sizeof(struct lp_holder) == 72, "lp_holder has no padding");
+LP_ASSERT(sizeof(struct lp_record) == 240, "lp_record has no padding");
+LP_ASSERT(sizeof(struct lp_holder) == 80, "lp_holder has no padding");
 
 #endif

@@ -397,11 +397,11 @@ static enum lp_phase phase_of(const struct facts *f)
 	return f->old == TCP_CLOSE_WAIT ? PHASE_HALF_CLOSED : PHASE_ESTABLISHED;
 }
 
-/* TCP_USER_TIMEOUT against a closed window: the peer still answered if no probe is outstanding. (It answers two a
- * second at most, tcp_invalid_ratelimit: where probes come faster, the network is said and the peer may be alive.) */
+/* TCP_USER_TIMEOUT against a closed window: the peer still answered if no more than one probe is outstanding. It
+ * answers two a second at most (tcp_invalid_ratelimit), so that one may be, of a peer that is alive. */
 static bool peer_answered(const struct facts *f)
 {
-	return !f->in_flight && f->waiting && !f->r->snd_wnd && !f->r->probes_out;
+	return !f->in_flight && f->waiting && !f->r->snd_wnd && f->r->probes_out <= 1;
 }
 
 /* Whether an ICMP error that came while connect(2) had the socket locked would have been seen. tcp_v6_err() reports

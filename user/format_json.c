@@ -112,6 +112,8 @@ static void put_owner(struct line *line, const struct event *e)
 
 	if (o->via) {
 		put_integer(line, "process.pid", o->process.tgid);
+		if (o->process.vpid && o->process.vpid != o->process.tgid)
+			put_integer(line, "process.vpid", o->process.vpid);
 		put_string(line, "process.name", o->process.comm);
 		if (*e->executable)
 			put_string(line, "process.executable.path", e->executable);
