@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""A client in a process of its own, which speaks its server's protocol over one socket: see speak() of each server."""
+import os
+import signal
+import time
+
+import clock
+import sockets
+from host import Host, Process
+
+
+class Client:
+    def __init__(self, server, name):
+        self.server = server
+        self.host = Host(name, beside=server.client_host)
+        self.pid = self.connect()
+        self.process = Process(self.pid)
+        entry = clock.wait(lambda: sockets.connection(self.pid), "the connection of %s" % name)
+        self.local, self.peer = entry.local, entry.peer
+
+    def connect(self):
+        """Connect, say what has to be said first, and return the pid that has the connection."""
+        self.host("import %s as protocol; s = protocol.connect((THERE, PORT))" % type(self.server).__module__,
+                  THERE=self.server.address(), PORT=self.server.port)
+        return self.host.pid
+
+    def ask(self, size):
+        """Ask for an answer of at least so many bytes, and do not read it."""
+        self.host("protocol.ask(s, size)", size=size)
+
+    def take(self, size):
+        """Read so much of the answer."""
+        self.host("import client; client.take(s.fileno(), size)", size=size)
+
+    def drain(self):
+        """Begin to read whatever comes, for ever."""
+        self.host.start("client.take(s.fileno(), 1 << 40)")
+
+    def hold(self):
+        """Read nothing from now on: it does so only when told."""
+
+    def kill(self):
+        self.host.kill()
+
+    def cut(self):
+        """Let nothing that the server sends arrive; what we send still does."""
+        self.host("nft('input tcp dport %d drop')" % self.local[1])
+
+
+class Program(Client):
+    """A client that is a program of its own, started by the host, its output piped to it."""
+
+    def hold(self):
+        os.kill(self.pid, signal.SIGSTOP)
+        clock.wait(lambda: stopped(self.pid), "stop of the client")
+
+    def take(self, size):
+        self.host("import client; client.take(p.stdout.fileno(), size)", size=size)
+
+    def drain(self):
+        self.host.start("client.take(p.stdout.fileno(), 1 << 40)")
+
+    def kill(self):
+        self.host("p.kill(); p.wait()")
+        self.host.kill()
+
+
+def take(descriptor, size):
+    """Called in the client's process."""
+    while size > 0:
+        part = os.read(descriptor, min(size, 1 << 20))
+        if not part:
+            raise RuntimeError("the answer ended %d bytes early" % size)
+        size -= len(part)
+
+
+def stopped(pid):
+    with open("/proc/%d/stat" % pid, "rb") as f:
+        stat = f.read()
+    return stat[stat.rindex(b")") + 2:][:1] == b"T"
+
+
+def steady(read, seconds=0.1):
+    """The value of read() once it has not changed for that long."""
+    until = clock.deadline()
+    value, since = read(), time.monotonic()
+    while time.monotonic() - since < seconds * clock.SLOW:
+        if time.monotonic() > until:
+            raise TimeoutError("still changing: %r" % (value,))
+        time.sleep(0.003)
+        now = read()
+        if now != value:
+            value, since = now, time.monotonic()
+    return value

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""One connection of a client to a server, what is done to it, and the truth of that.
+
+The truth is fixed from /proc while the connection lives. Nothing here has ever seen what lostpeer says."""
+import os
+
+import clock
+import sockets
+from client import steady
+from contract import CAUSES
+from expect import Absent, AtLeast, Maybe, Near, OneOf, Set, Since, Truth
+from host import Process
+
+SMALL = 20000    # bytes of an answer that fits into all buffers
+BIG = 16 << 20   # and of one that does not: the server still has something to send
+PART = 1 << 16   # what the client reads of it before it is cut off
+
+
+class Connection:
+    def __init__(self, server, case, when):
+        self.name = "%s-%s%s" % (server.name, case, when and "-" + when)
+        self.server = server
+        self.case = case
+        self.seeded = when == "connected"
+        self.truths = []
+        self.problem = None
+        self.began = clock.now()
+        self.client = server.connect()
+        self.find_holders()
+
+    def find_holders(self):
+        """Who serves it: whoever has the server's socket open, of all processes."""
+        entry = clock.wait(self.served, "an accepted socket of %s" % self.name)
+        pids = steady(lambda: sockets.holders(entry.inode))
+        self.holders = [Process(pid) for pid in pids]
+        if not pids:
+            raise RuntimeError("nobody holds the server's socket")
+        if (self.server.process.pid in pids) != self.server.alone:
+            raise RuntimeError("held by %r, where %d listens" % (pids, self.server.process.pid))
+
+    def served(self):
+        """The server's end, once it is accepted; None when the kernel has done with it."""
+        entry = sockets.find(self.server.host.pid, self.client.peer, self.client.local)
+        return entry if entry and entry.inode else None
+
+    def seen(self):
+        """The client's end."""
+        return sockets.find(self.server.client_host.pid, self.client.local, self.client.peer)
+
+    # The cases: begin() does it, finished() says whether both kernels have done with it.
+
+    def begin(self):
+        self.find_holders()
+        getattr(self, self.case)()
+
+    def reset(self):
+        """Killed with unread data: its kernel answers with a RST."""
+        self.client.hold()
+        self.client.ask(SMALL)
+        clock.wait(lambda: self.seen().unread >= SMALL, "an answer to %s" % self.name)
+        unread = steady(lambda: (self.seen().unread, self.served().unacked))
+        if unread[1]:
+            raise RuntimeError("%d bytes are unacknowledged" % unread[1])
+        self.client.kill()
+        self.expect_server("peer_lost", "reset", "ECONNRESET")
+        self.expect_client("local_reset", "unread_data", "established", unread[0])
+
+    def fin(self):
+        """Killed idle: its kernel sends a FIN."""
+        if steady(lambda: (self.seen().unread, self.served().unacked)) != (0, 0):
+            raise RuntimeError("the connection is not idle")
+        self.client.kill()
+        self.expect_server("peer_closed", "fin")
+        self.expect_client("local_closed", "close", "orphaned", 0)
+
+    def timeout(self):
+        """Cut off in the midst of an answer; the client, which is told nothing, waits on."""
+        self.client.ask(BIG)
+        self.client.take(PART)
+        self.client.cut()
+        self.client.drain()
+        self.queued = 0
+
+    def finished(self):
+        entry = self.served()
+        if self.case != "timeout":
+            return entry is None and self.seen() is None
+        if entry:
+            self.queued = entry.unacked
+            return False
+        if not self.queued:
+            raise RuntimeError("nothing was in flight")
+        if not self.truths:
+            self.expect_server("peer_lost", "retransmit_timeout", "ETIMEDOUT",
+                               {"data.unacked_bytes": AtLeast(1), "data.queued": self.queued})
+        return True
+
+    # The truth.
+
+    def expect_server(self, event, cause, error=None, extra=None):
+        fields = self.common(event, cause, self.server.host.netns, self.client.peer, self.client.local)
+        fields.update({
+            "phase": "established",
+            "role": OneOf(None, "server") if self.seeded else "server",
+            "error.type": error or Absent(),
+            "network.connection.state": Maybe("established"),
+            "data.unread_bytes": Maybe(0),
+            "data.unacked_bytes": Maybe(0),
+            "data.unsent_bytes": Maybe(0),
+        })
+        if len(self.holders) == 1:
+            fields.update(who(self.holders[0]))
+            fields["owner.holders"] = Absent()
+        else:
+            # Which of them used it last is not known to anyone.
+            fields["process.pid"] = OneOf(None, *[holder.pid for holder in self.holders])
+            fields["owner.holders"] = Set([holder.pid for holder in self.holders])
+        if extra:
+            if "data.unacked_bytes" in extra:
+                del fields["data.unsent_bytes"]
+            fields.update(extra)
+        self.truths.append(Truth(fields))
+
+    def expect_client(self, event, cause, phase, unread):
+        fields = self.common(event, cause, self.server.client_host.netns, self.client.local, self.client.peer)
+        fields.update(who(self.client.process))
+        fields.update({
+            "phase": phase,
+            "role": OneOf(None, "client") if self.seeded else "client",
+            "error.type": Absent(),
+            "data.unread_bytes": unread or Maybe(0),
+            "data.unacked_bytes": Maybe(0),
+            "data.unsent_bytes": Maybe(0),
+            "process.exiting": True,
+            "process.exit.signal": "SIGKILL",
+            "owner.holders": Absent(),
+        })
+        self.truths.append(Truth(fields))
+
+    def common(self, event, cause, netns, local, peer):
+        return {
+            "schema": 1,
+            "time": Since(self.began),
+            "host.name": os.uname().nodename,
+            "event": event,
+            "cause": cause,
+            "by": CAUSES[event][cause],
+            "network.netns": netns,
+            "network.transport": "tcp",
+            "network.type": "ipv6" if ":" in local[0] else "ipv4",
+            "network.local.address": local[0],
+            "network.local.port": local[1],
+            "network.peer.address": peer[0],
+            "network.peer.port": peer[1],
+            "ambiguous": Absent(),
+        }
+
+    def concerns(self, event):
+        """Whether the event is about this connection, at either end."""
+        ports = event.get("network.local.port"), event.get("network.peer.port")
+        ends = self.client.local[1], self.client.peer[1]
+        return (event.get("network.netns"), ports) in ((self.server.host.netns, ends[::-1]),
+                                                       (self.server.client_host.netns, ends))
+
+
+def who(process):
+    return {
+        "process.pid": process.pid,
+        "process.name": process.name.decode("utf-8", "replace"),
+        "process.creation.time": Near(process.created),
+        "process.executable.path": Maybe(process.executable),
+        "process.user.id": process.uid,
+        "owner.unknown": Absent(),
+    }

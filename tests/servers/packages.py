@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The servers as Debian packages them, installed so that nothing starts by itself: not now, not at the next boot."""
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# Each package with the service that it brings.
+SERVICES = {"nginx": "nginx", "redis-server": "redis-server", "postgresql": "postgresql", "openssh-server": "ssh"}
+CLIENTS = ("openssh-client",)
+POLICY = "/usr/sbin/policy-rc.d"
+CLUSTERS = "/etc/postgresql-common/createcluster.d"
+
+
+def installed(package):
+    try:
+        done = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Status}", package], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    except FileNotFoundError:
+        return False
+    return done.stdout == b"installed"
+
+
+def install():
+    """Install what is missing; tools/install-deps prints its command first. False where that failed."""
+    wanted = list(SERVICES) + list(CLIENTS)
+    missing = [package for package in wanted if not installed(package)]
+    if not missing:
+        return True
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, frame: sys.exit(128 + number))
+    # Where nothing may be installed it only says what is missing.
+    if os.environ.get("INSTALL_DEPS") == "no":
+        return subprocess.call([tool(), *missing]) == 0
+    with quiet_services(), no_cluster("postgresql" in missing):
+        done = subprocess.call([tool(), *missing], stdin=subprocess.DEVNULL) == 0
+        for package in missing:
+            if package in SERVICES and installed(package):
+                disable(SERVICES[package])
+    return done
+
+
+def tool():
+    return os.path.join(ROOT, "tools", "install-deps")
+
+
+def disable(service):
+    """Debian enables what it installs: undo that, of what has just been installed only."""
+    print("+ update-rc.d %s disable" % service, flush=True)
+    subprocess.call(["update-rc.d", service, "disable"], stdin=subprocess.DEVNULL)
+
+
+@contextlib.contextmanager
+def quiet_services():
+    """Let package scripts start no service: policy-rc.d answers 101 for the while, and is then as it was."""
+    if forbids():
+        yield
+        return
+    aside = POLICY + ".lostpeer"
+    exists = os.path.lexists(POLICY)
+    if exists:
+        os.rename(POLICY, aside)
+    try:
+        create(POLICY, "#!/bin/sh\nexit 101\n", 0o755)
+        yield
+    finally:
+        if exists:
+            os.rename(aside, POLICY)
+        else:
+            os.unlink(POLICY)
+
+
+def forbids():
+    """Whether this machine's own policy lets nothing start already."""
+    if not os.access(POLICY, os.X_OK):
+        return False
+    answers = {subprocess.call([POLICY, service, "start"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL) for service in SERVICES.values()}
+    return answers == {101}
+
+
+@contextlib.contextmanager
+def no_cluster(wanted):
+    """Let the postgresql package make no cluster: the directory is one that its createcluster.conf includes."""
+    if not wanted:
+        yield
+        return
+    made = [path for path in (os.path.dirname(CLUSTERS), CLUSTERS) if not os.path.isdir(path)]
+    os.makedirs(CLUSTERS, exist_ok=True)
+    setting = os.path.join(CLUSTERS, "lostpeer.conf")
+    try:
+        create(setting, "create_main_cluster = false\n", 0o644)
+        yield
+    finally:
+        os.unlink(setting)
+        for path in reversed(made):
+            # What the package has filled since is its own.
+            with contextlib.suppress(OSError):
+                os.rmdir(path)
+
+
+def create(path, text, mode):
+    with open(path, "w") as f:
+        f.write(text)
+    os.chmod(path, mode)

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""A real server, run from a private directory in a network namespace of its own, with its clients in another."""
+import contextlib
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+
+import clock
+import network
+import sockets
+from host import Process, wait_gone
+
+PR_SET_PDEATHSIG = 1
+
+
+class Missing(Exception):
+    """The server is not installed, or cannot be had on this machine."""
+
+
+class Server:
+    """What all servers share. A kind of server says how it is prepared and run, and what its client is."""
+
+    name = None
+    port = None
+    family = "ipv4"
+    # Whether the process that listens serves the connections itself.
+    alone = False
+
+    def __init__(self):
+        self.directory = tempfile.mkdtemp(prefix="lostpeer-%s-" % self.name)
+        os.chmod(self.directory, 0o711)
+        self.client_host, self.host = network.pair(self.family, names=("client", "server"))
+        # So few retransmissions are about 1.5 s; closing reports are still far longer.
+        self.host("sysctls(retries2=2)")
+        self.process = None
+        self.connections = 0
+
+    # What a kind of server defines.
+
+    @classmethod
+    def require(cls):
+        """Raise Missing where it cannot be run."""
+
+    def prepare(self):
+        """Begin to make its files, in its namespace; start() waits for that, and wants None or 0."""
+        self.host.start("None")
+
+    def command(self):
+        """Its words, and the user that it runs as."""
+        raise NotImplementedError
+
+    def ready(self):
+        return sockets.listens(self.host.pid, self.port)
+
+    def connect(self):
+        """A client of it, connected and idle."""
+        raise NotImplementedError
+
+    # Its life.
+
+    def start(self):
+        if self.host.finish(60):
+            raise RuntimeError("%s could not be prepared: %s" % (self.name, self.said()))
+        words, user = self.command()
+        pid = self.host("import server; server.spawn(words, user, log).pid", words=words, user=user, log=self.log())
+        clock.wait(lambda: self.ready() or gone(pid), "readiness of %s" % self.name, 60)
+        if gone(pid):
+            raise RuntimeError("%s ended: %s" % (self.name, self.said()))
+        self.process = Process(pid)
+
+    def log(self):
+        return self.path("log")
+
+    def said(self):
+        with open(self.log(), errors="replace") as f:
+            return f.read()[-1500:].strip()
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def write(self, name, text, mode=0o644):
+        with open(self.path(name), "w") as f:
+            f.write(text)
+        os.chmod(self.path(name), mode)
+        return self.path(name)
+
+    def address(self):
+        return self.host("HERE")
+
+    def namespaces(self):
+        """The addresses that each of its namespaces has."""
+        return {host.netns: host.addresses for host in (self.host, self.client_host)}
+
+    def end(self):
+        """End what runs in its namespaces, each process by its pid, and leave no file."""
+        hosts = (self.client_host, self.host)
+        if self.process and not gone(self.process.pid):
+            os.kill(self.process.pid, signal.SIGQUIT if self.name == "postgresql" else signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                clock.wait(lambda: gone(self.process.pid), "end of %s" % self.name, 5)
+        for host in hosts:
+            # Sessions outlive their server; nobody else is in these namespaces.
+            for pid in set(sockets.inhabitants(host.netns)) - {h.pid for h in hosts}:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                wait_gone(pid)
+        for host in hosts:
+            host.kill()
+            os.close(host.netns_fd)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def spawn(words, user, log):
+    """Start a process that ends with us. Called in the server's namespace."""
+    def last_words():
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    who = {}
+    if user:
+        entry = pwd.getpwnam(user)
+        who = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+    with open(log, "ab") as f:
+        return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=f, stderr=f, cwd="/", preexec_fn=last_words,
+                                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}, **who)
+
+
+def gone(pid):
+    """Ended, reaped or not."""
+    try:
+        with open("/proc/%d/stat" % pid, "rb") as f:
+            stat = f.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return stat[stat.rindex(b")") + 2:][:1] in (b"Z", b"X")
+
+
+def program(name):
+    return shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin")
+
+
+def require(*names):
+    for name in names:
+        if not program(name):
+            raise Missing("%s is not installed" % name)
+
+
+def user(*names):
+    """The first of these users that there is."""
+    for name in names:
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name).pw_name
+    raise Missing("no user %s" % " or ".join(names))

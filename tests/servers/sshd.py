@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""sshd: a listener that forks a process for each connection; a user's session is a child of that, and both hold it."""
+import os
+import shlex
+import subprocess
+
+import client
+import server
+
+CONFIGURATION = """\
+ListenAddress {address}
+Port {port}
+HostKey {directory}/host
+AuthorizedKeysFile {directory}/user.pub
+PidFile none
+UsePAM no
+UseDNS no
+StrictModes no
+PermitRootLogin prohibit-password
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PrintMotd no
+PrintLastLog no
+"""
+# The machine's accounts are not needed: what sshd sees of them is its own, in a mount namespace, as is /run/sshd.
+HOUSE = """\
+mount -t tmpfs tmpfs /run && mkdir -m 755 /run/sshd &&
+mount --bind {directory}/passwd /etc/passwd && mount --bind {directory}/shadow /etc/shadow &&
+exec {sshd} -D -e -f {directory}/sshd.conf
+"""
+PATRON = 64999
+
+
+class Sshd(server.Server):
+    name = "sshd"
+    port = 22
+    user = "root"
+
+    @classmethod
+    def require(cls):
+        server.require("sshd", "ssh", "ssh-keygen", "unshare")
+
+    def prepare(self):
+        words = ["sh", "-ec", "for key in host user; do ssh-keygen -q -t ed25519 -N '' -C '' -f %s/$key; done" %
+                 shlex.quote(self.directory)]
+        self.host.start("import server; server.spawn(words, None, log).wait()", words=words, log=self.log())
+
+    def command(self):
+        with open("/etc/passwd") as f:
+            others = [line for line in f if not line.startswith(("root:", "patron:"))]
+        self.write("passwd", "root:x:0:0::/:/bin/sh\npatron:x:%d:%d::/:/bin/sh\n" % (PATRON, PATRON) + "".join(others))
+        self.write("shadow", "root:*:19000:0:99999:7:::\npatron:*:19000:0:99999:7:::\n", 0o600)
+        os.chmod(self.path("user.pub"), 0o644)
+        fill = {"directory": self.directory, "port": self.port, "address": self.address(),
+                "sshd": server.program("sshd")}
+        self.write("sshd.conf", CONFIGURATION.format(**fill))
+        return ["unshare", "--mount", "--propagation", "private", "sh", "-c", HOUSE.format(**fill)], None
+
+    def connect(self):
+        self.connections += 1
+        return Ssh(self, "ssh-client")
+
+
+class SshdUser(Sshd):
+    name = "sshd-user"
+    user = "patron"
+
+
+class Ssh(client.Program):
+    def connect(self):
+        self.orders = self.server.path("orders-%d" % self.server.connections)
+        os.mkfifo(self.orders)
+        os.chmod(self.orders, 0o666)
+        remote = "echo ready; while read size; do head -c $size /dev/zero; done <>%s" % self.orders
+        options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "BatchMode=yes", "LogLevel=ERROR",
+                   "IdentitiesOnly=yes", "IdentityAgent=none", "Compression=no")
+        words = ["ssh", "-F", "none", "-n", "-T", "-i", self.server.path("user"), "-l", self.server.user,
+                 "-p", str(self.server.port)]
+        for option in options:
+            words += ["-o", option]
+        self.host("import sshd; p = sshd.spawn(words, log)", words=words + [self.server.address(), remote],
+                  log=self.server.log())
+        return self.host("p.pid")
+
+    def ask(self, size):
+        # The session holds both ends of the pipe, so that it neither waits for us here nor ends after this.
+        with open(self.orders, "w") as f:
+            f.write("%d\n" % size)
+
+
+def spawn(words, log):
+    """Start ssh, in the client's process, and wait until it is logged in."""
+    with open(log, "ab") as f:
+        p = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=f, bufsize=0, cwd="/")
+    said = p.stdout.readline()
+    if said != b"ready\n":
+        raise RuntimeError("ssh ended with %s: %r" % (p.wait(), said))
+    return p
