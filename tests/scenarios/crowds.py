@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Many losses at once, and processes that are gone a moment later: each still gets its own name."""
+from owners import ANYHOW, FOUND
+from trial import End, one_family
+
+ROOM = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))"
+
+
+@one_family
+def thousand_connections_reset(t):
+    client, server = t.pair()
+    for host in client, server:
+        host(ROOM)
+    server("l = listen(1024)")
+    client("all = [tcp() for _ in range(1000)]\nfor s in all: s.connect(target)",
+           target=server("HERE, l.getsockname()[1]"))
+    server("all = [l.accept()[0] for _ in range(1000)]")
+    ends = [End(host, role, **facts) for host, role in ((client, "client"), (server, "server"))
+            for facts in host("list(map(about, all))")]
+    server("for s in all: linger(s); s.close()")
+    client("for s in all: reached(s, 'close')")
+    for end in ends:
+        if end.role == "client":
+            t.expect(end, "peer_lost", "reset", "established", error="ECONNRESET")
+        else:
+            t.expect(end, "local_reset", "linger", "established")
+
+
+@one_family
+def thousand_connections_closed(t):
+    """The same in order."""
+    client, server = t.pair()
+    for host in client, server:
+        host(ROOM)
+    server("l = listen(1024)")
+    client("all = [tcp() for _ in range(1000)]\nfor s in all: s.connect(target)",
+           target=server("HERE, l.getsockname()[1]"))
+    server("all = [l.accept()[0] for _ in range(1000)]")
+    for host, role in (client, "client"), (server, "server"):
+        for facts in host("list(map(about, all))"):
+            end = End(host, role, **facts)
+            if role == "client":
+                t.expect(end, "local_closed", "close", "orphaned")
+            else:
+                t.expect(end, "peer_closed", "fin", "established")
+    client("for s in all: s.close()")
+    server("for s in all: reached(s, 'close_wait'); s.close()")
+    t.settle()
+
+
+@one_family
+def processes_amid_a_storm(t):
+    """200 processes lose one peer each and exit, while others are executed and gone by the hundred."""
+    client, server = t.pair()
+    server("l = listen(256); all = []")
+    target = server("HERE, l.getsockname()[1]")
+    children, ends = [client.fork() for _ in range(200)], []
+    for child in children:
+        child("s = tcp(); s.connect(target)", target=target)
+        ends.append(End(child, "client"))
+        server("all.append(l.accept()[0])")
+        child.start("try: s.recv(1)\nfinally: os._exit(0)")
+    served = [End(server, "server", **facts) for facts in server("list(map(about, all))")]
+    storms = [t.beside(client, "storm"), t.beside(server, "storm")]
+    for storm in storms:
+        storm("def blow():\n for _ in range(20): os.waitpid(os.posix_spawn('/bin/true', ['true'], {}), 0)\nblow()")
+        storm.start("until = time.monotonic() + 2\nwhile time.monotonic() < until: blow()")
+    server("for s in all: linger(s); s.close()")
+    for storm in storms:
+        storm.finish()
+    for end in ends:
+        client("ended(%d, %d)" % (end.local[1], end.peer[1]))
+        t.expect(end, "peer_lost", "reset", "established", error="ECONNRESET", via=ANYHOW)
+    for end in served:
+        t.expect(end, "local_reset", "linger", "established")
+
+
+@one_family
+def children_exit_at_once(t):
+    """100 children forked after accept; each has its connection alone, reads the error and exits."""
+    client, server = t.pair()
+    t.listen(server)
+    client("all = []")
+    ends = []
+    for _ in range(100):
+        client("s = tcp(); s.connect(target); all.append(s)", target=server("HERE, l.getsockname()[1]"))
+        s = t.accept(server)
+        s.host = server.fork()
+        server("s.close()")
+        s.host.start("try: s.recv(1)\nfinally: os._exit(0)")
+        ends.append(s)
+    mine = [End(client, "client", **facts) for facts in client("list(map(about, all))")]
+    client("for s in all: linger(s); s.close()")
+    for end in mine:
+        t.expect(end, "local_reset", "linger", "established")
+    for end in ends:
+        server("ended(%d, %d)" % (end.local[1], end.peer[1]))
+        t.expect(end, "peer_lost", "reset", "established", error="ECONNRESET", via=FOUND)

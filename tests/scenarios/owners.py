@@ -89,6 +89,7 @@ def owner_worker_peer_closed(t):
     c("s.close()")
     t.expect(c, "local_closed", "close", "orphaned")
     one("reached(s, 'close_wait')")
+    c.ended()
     t.expect(s, "peer_closed", "fin", "established", via=FOUND)
 
 

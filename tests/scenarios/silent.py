@@ -49,8 +49,10 @@ def rst_bad_in_syn_sent(t):
     wire("w.forge('right', wire.RST | wire.ACK, ack=77)")
     wire("w.forge('right', wire.RST)")
     t.premise(c("time.sleep(0.05); state(s)") == "syn_sent", "the attempt goes on")
-    c("s.close()")
-    t.expect(c, "connect_failed", "abandoned", "connecting", severity=HEALTHY, ambiguous=doubt(t))
+    # Some kernels answer the first of them by sending the SYN again.
+    again = c("n = retransmits(s); s.close(); n") > 0
+    t.expect(c, "connect_failed", "abandoned", "connecting", severity="notice" if again else HEALTHY,
+             ambiguous=doubt(t, again))
 
 
 @scenario()
