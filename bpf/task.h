@@ -24,8 +24,10 @@ static __always_inline void copy_comm(char *to, const char *from)
 }
 
 /* The leader's number in its own, innermost pid namespace; 0 in the first one. */
-static __always_inline __u32 task_vpid(struct pid *pid, __u32 level)
+static __always_inline __u32 task_vpid(struct task_struct *leader, __u32 level)
 {
+	/* read so that it is a mere number: 6.1 takes no arithmetic on a typed pointer */
+	struct pid *pid = BPF_CORE_READ(leader, thread_pid);
 	int nr = 0;
 
 	if (!level || level > 32) /* MAX_PID_NS_LEVEL */
@@ -45,7 +47,7 @@ static __always_inline void task_fill(struct lp_task *who, struct task_struct *t
 	who->cgroup_id = task->cgroups->dfl_cgrp->kn->id;
 	copy_comm(who->comm, leader->comm);
 	if (leader->thread_pid->level)
-		who->vpid = task_vpid(leader->thread_pid, leader->thread_pid->level);
+		who->vpid = task_vpid(leader, leader->thread_pid->level);
 	if (task->flags & PF_EXITING) {
 		who->exiting = 1;
 		who->exit_code = (__u32)task->exit_code;
@@ -62,7 +64,7 @@ static __always_inline void task_probe(struct lp_task *who, struct task_struct *
 	who->uid = BPF_CORE_READ(task, cred, euid.val);
 	who->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
 	bpf_core_read(&who->comm, sizeof(who->comm), &leader->comm);
-	who->vpid = task_vpid(BPF_CORE_READ(leader, thread_pid), BPF_CORE_READ(leader, thread_pid, level));
+	who->vpid = task_vpid(leader, BPF_CORE_READ(leader, thread_pid, level));
 	if (BPF_CORE_READ(task, flags) & PF_EXITING) {
 		who->exiting = 1;
 		who->exit_code = (__u32)BPF_CORE_READ(task, exit_code);
