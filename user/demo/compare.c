@@ -13,9 +13,12 @@ static bool same(const char *a, const char *b)
 	return a && b && !strcmp(a, b);
 }
 
-/* Each end has its namespace for itself; the port leaves out what prepares a row, and an ip that might connect. */
-static bool is_about(const struct said *said, const struct end *end)
+/* Each end has its namespace for itself; the port leaves out what prepares a row. The number of a namespace that is
+ * gone is given again, so what was before is about another one. */
+static bool is_about(const struct said *said, const struct scene *scene, const struct end *end)
 {
+	if (!said->time || strcmp(said->time, scene->begun) < 0)
+		return false;
 	if (said->netns)
 		return said->netns == end->netns &&
 		       (said->local_port == DEMO_PORT || said->peer_port == DEMO_PORT);
@@ -35,8 +38,9 @@ static bool is_expected(const struct said *said, const struct expected *expected
 }
 
 /* Whether what is expected of this end was said, each once, and nothing else. */
-static bool end_is_right(const struct expected *expected, const struct end *end, const struct witness *witness)
+static bool end_is_right(const struct scene *scene, const struct end *end, const struct witness *witness)
 {
+	const struct expected *expected = scene->row->expected[end->side];
 	bool right = true;
 
 	for (; expected->cause != CAUSE_NONE; expected++) {
@@ -45,7 +49,7 @@ static bool end_is_right(const struct expected *expected, const struct end *end,
 		for (size_t i = 0; i < witness->said_count && !found; i++) {
 			struct said *said = &witness->said[i];
 
-			if (!said->taken && is_about(said, end) && is_expected(said, expected, end))
+			if (!said->taken && is_about(said, scene, end) && is_expected(said, expected, end))
 				found = said;
 		}
 		if (found)
@@ -54,7 +58,7 @@ static bool end_is_right(const struct expected *expected, const struct end *end,
 			right = false;
 	}
 	for (size_t i = 0; i < witness->said_count; i++)
-		if (!witness->said[i].taken && is_about(&witness->said[i], end))
+		if (!witness->said[i].taken && is_about(&witness->said[i], scene, end))
 			right = false;
 	return right;
 }
@@ -80,7 +84,8 @@ static void said_format(const struct said *said, char text[TEXT_LEN])
 		 said->cause ? said->cause : "?", said->by ? said->by : "?", process);
 }
 
-static void print_end(FILE *out, const struct end *end, const struct witness *witness, const char *verdict)
+static void print_end(FILE *out, const struct scene *scene, const struct end *end, const struct witness *witness,
+		      const char *verdict)
 {
 	const char *side = end->side == A ? "A" : "B";
 	const char *truth = end->truth;
@@ -88,7 +93,7 @@ static void print_end(FILE *out, const struct end *end, const struct witness *wi
 	for (size_t i = 0; i < witness->said_count; i++) {
 		char text[TEXT_LEN];
 
-		if (!is_about(&witness->said[i], end))
+		if (!is_about(&witness->said[i], scene, end))
 			continue;
 		said_format(&witness->said[i], text);
 		print_line(out, side, truth, text, verdict);
@@ -99,9 +104,10 @@ static void print_end(FILE *out, const struct end *end, const struct witness *wi
 }
 
 /* Where an end is wrong: all that was expected, and the whole of what was said. */
-static void print_wrong(FILE *out, const struct expected *expected, const struct end *end,
-			const struct witness *witness)
+static void print_wrong(FILE *out, const struct scene *scene, const struct end *end, const struct witness *witness)
 {
+	const struct expected *expected = scene->row->expected[end->side];
+
 	if (expected->cause == CAUSE_NONE)
 		fprintf(out, "     expected nothing\n");
 	for (; expected->cause != CAUSE_NONE; expected++)
@@ -111,7 +117,7 @@ static void print_wrong(FILE *out, const struct expected *expected, const struct
 			expected->phase == PHASE_COUNT ? "any" : phase_name(expected->phase),
 			expected->error ? end_error_name(end->error) : "none", (int)end->pid);
 	for (size_t i = 0; i < witness->said_count; i++)
-		if (is_about(&witness->said[i], end))
+		if (is_about(&witness->said[i], scene, end))
 			fprintf(out, "     said %s\n", json_object_to_json_string(witness->said[i].line));
 }
 
@@ -120,14 +126,13 @@ static enum outcome compare_ends(FILE *out, const struct scene *scene, struct wi
 	enum outcome outcome = OUTCOME_RIGHT;
 
 	for (enum side side = A; side < SIDES; side++) {
-		const struct expected *expected = scene->row->expected[side];
 		const struct end *end = &scene->ends[side];
-		bool right = end_is_right(expected, end, witness);
+		bool right = end_is_right(scene, end, witness);
 
-		print_end(out, end, witness, right ? "right" : "WRONG");
+		print_end(out, scene, end, witness, right ? "right" : "WRONG");
 		if (right)
 			continue;
-		print_wrong(out, expected, end, witness);
+		print_wrong(out, scene, end, witness);
 		outcome = OUTCOME_WRONG;
 	}
 	return outcome;

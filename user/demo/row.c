@@ -3,10 +3,16 @@
 
 #include <stdio.h>
 
+/* What an end leaves unfinished when it is stopped, the kernel would try to finish for two minutes, and keep the
+ * namespace for it. */
+#define SHORT_AFTERLIFE "ipv4/tcp_orphan_retries=1"
+
 /* Two namespaces, joined, in which the ends have heard of each other. */
 static const struct step prologue[] = {
 	{ .who = B, .run = step_unshare },
 	{ .who = A, .run = step_unshare },
+	{ .who = B, .run = step_sysctl, .text = SHORT_AFTERLIFE },
+	{ .who = A, .run = step_sysctl, .text = SHORT_AFTERLIFE },
 	{ .who = A, .run = step_make_link },
 	{ .who = B, .run = step_raise_link },
 	{ .who = A, .run = step_meet },

@@ -297,8 +297,10 @@ const struct row demo_rows[] = {
 		.whole_host = true,
 		.steps = { A_CONNECTS,
 			   { B, step_listen_aside },
+			   { A, step_sysctl, .text = "ipv4/tcp_orphan_retries=8" },
 			   { A, step_make_orphans },
 			   { A, step_close_without_orphans, .did = "closed, tcp_max_orphans 0" },
+			   { A, step_sysctl, .text = "ipv4/tcp_orphan_retries=1" },
 			   { B, step_so_error, EPIPE } },
 		/* The FIN had left before the kernel counted its orphans. */
 		.expected = { [A] = { { LOCAL_RESET_NO_MEMORY, BY_KERNEL, PHASE_COUNT, false } },

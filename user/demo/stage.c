@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "clock.h"
 
 /* Most rows wait for a timer of the kernel, so it is not the processors that set this. */
 #define SCENES_AT_ONCE 8
@@ -66,6 +65,7 @@ static void scene_cue(struct scene *scene)
 static void scene_start(struct scene *scene)
 {
 	scene->state = SCENE_PLAYING;
+	clock_format_utc(clock_realtime_ns(), scene->begun);
 	for (enum side side = A; side < SIDES; side++) {
 		int err = end_start(&scene->ends[side], scene->row, &scene->line[side]);
 

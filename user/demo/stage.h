@@ -4,6 +4,7 @@
 #define LOSTPEER_DEMO_STAGE_H
 
 #include <stddef.h>
+#include "clock.h"
 #include "demo/end.h"
 #include "demo/row.h"
 
@@ -23,6 +24,7 @@ struct scene {
 	size_t next;      /* step */
 	__u64 deadline;   /* of the step that runs, CLOCK_MONOTONIC ns */
 	enum scene_state state;
+	char begun[CLOCK_TEXT_LEN]; /* when, as an event's time is told */
 	char why[256];
 };
 
