@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A record made of named facts, so that a test says what the kernel saw and nothing else. Sequence numbers begin
+ * just below the wrap of 32 bits: whatever is computed from them has to survive it.
+ */
+#ifndef TESTS_UNIT_FACTS_H
+#define TESTS_UNIT_FACTS_H
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "record.h"
+
+/* Who has the socket at that moment. */
+enum held {
+	HELD,     /* connected or accepted, and a process has its file */
+	IN_CLOSE, /* its last descriptor is being closed, by close(2) or by exit */
+	ORPHAN,
+	QUEUED,  /* in an accept queue */
+	SUBFLOW, /* of MPTCP: it has no file of its own, and is no orphan */
+	NO_FILE, /* a socket of the kernel's own */
+};
+
+struct facts {
+	int state; /* the one that it left */
+	enum held held;
+	__u32 flags; /* besides those that `held` brings */
+	__u16 err, soft;
+	__u16 shut;    /* IN_CLOSE and ORPHAN: 3 */
+	__u32 unack;   /* write_seq - snd_una: SYN and FIN of ours are in it */
+	__u32 unsent;  /* of these, never sent */
+	__u32 unread;  /* payload; the peer's FIN comes on top where LP_F_FIN_IN says so */
+	bool no_window; /* the peer's window is closed */
+	__u8 probes;
+	__u8 retr;
+	__u32 user_timeout_ms;
+	__s32 linger2;
+	__u32 linger_jiffies;
+	int family;      /* 0: AF_INET */
+	bool mapped;     /* an IPv4 peer on an IPv6 socket */
+	bool no_port;    /* no local port was ever chosen */
+	int kind;        /* 0: LP_KIND_CLOSE */
+};
+
+/* The words of the flags that the tables use most. */
+#define OWN LP_F_OWNED
+#define FIN_IN LP_F_FIN_IN
+#define RST_IN LP_F_RST_IN
+#define RST_OUT LP_F_RST_OUT
+#define CLIENT LP_F_CONNECTED
+
+static inline __u32 flags_of_held(enum held held)
+{
+	switch (held) {
+	case HELD:
+		return LP_F_SOCKET | LP_F_FILE;
+	case IN_CLOSE:
+		return LP_F_SOCKET | LP_F_FILE | LP_F_OWNED;
+	case ORPHAN:
+		return LP_F_DEAD;
+	case QUEUED:
+		return LP_F_ACCEPTED;
+	case SUBFLOW:
+		return LP_F_MPTCP;
+	case NO_FILE:
+		return LP_F_SOCKET;
+	}
+	return 0;
+}
+
+static inline void fill_addresses(struct lp_record *r, const struct facts *f)
+{
+	static const __u8 local[4] = {10, 0, 0, 7}, peer[4] = {10, 0, 0, 5};
+	static const __u8 prefix[12] = {[10] = 0xff, [11] = 0xff};
+
+	r->family = (__u16)(f->mapped ? AF_INET6 : f->family ? f->family : AF_INET);
+	r->local_port = f->no_port ? 0 : 51820;
+	r->peer_port = 5432;
+	if (r->family == AF_INET) {
+		memcpy(r->local_addr, local, 4);
+		memcpy(r->peer_addr, peer, 4);
+	} else if (f->mapped) {
+		memcpy(r->local_addr, prefix, 12);
+		memcpy(r->local_addr + 12, local, 4);
+		memcpy(r->peer_addr, prefix, 12);
+		memcpy(r->peer_addr + 12, peer, 4);
+	} else {
+		r->local_addr[0] = r->peer_addr[0] = 0xfd;
+		r->local_addr[15] = 7;
+		r->peer_addr[15] = 5;
+	}
+}
+
+static inline struct lp_record record_of(const struct facts *f)
+{
+	struct lp_record r = {
+		.version = LP_RECORD_VERSION,
+		.kind = (__u8)(f->kind ? f->kind : LP_KIND_CLOSE),
+		.state = (__u8)f->state,
+		.flags = LP_F_STATE | flags_of_held(f->held) | f->flags,
+		.err = f->err,
+		.soft_err = f->soft,
+		.shutdown = f->held == IN_CLOSE || f->held == ORPHAN ? 3 : f->shut,
+		.refs = f->held == HELD ? 1 : 0,
+		.snd_una = 0xffffff00u,
+		.snd_wnd = f->no_window ? 0 : 64240,
+		.copied_seq = 0xfffffff0u,
+		.total_retrans = f->retr,
+		.retransmits = f->retr,
+		.probes_out = f->probes,
+		.user_timeout_ms = f->user_timeout_ms,
+		.linger2 = f->linger2,
+		.linger_jiffies = f->linger_jiffies,
+	};
+
+	r.write_seq = r.snd_una + f->unack;
+	r.snd_nxt = r.write_seq - f->unsent;
+	r.rcv_nxt = r.copied_seq + f->unread + ((f->flags & LP_F_FIN_IN) ? 1 : 0);
+	fill_addresses(&r, f);
+	return r;
+}
+
+#endif

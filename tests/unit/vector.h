@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Vectors for cause_judge(): facts in, verdict out, each a test with a name of its own. */
+#ifndef TESTS_UNIT_VECTOR_H
+#define TESTS_UNIT_VECTOR_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "cause.h"
+#include "facts.h"
+
+#define VECTORS_MAX 128
+
+/* What the kernel of a vector lacks. */
+enum lacks { LACKS_NOTHING, LACKS_ERROR_REPORT, LACKS_SEND_RESET };
+
+struct vector {
+	const char *name;
+	struct facts in;
+	struct verdict out; /* {0}: no event */
+	bool reset_after;   /* a RST of ours follows the close */
+	enum lacks lacks;
+};
+
+static inline struct cause_kernel kernel_of(const struct vector *v)
+{
+	return (struct cause_kernel){
+		.error_report = v->lacks != LACKS_ERROR_REPORT,
+		.send_reset = v->lacks != LACKS_SEND_RESET,
+	};
+}
+
+static inline void check_verdict(const struct verdict *got, const struct verdict *expected)
+{
+	assert_string_equal(event_name(cause_event(got->cause)), event_name(cause_event(expected->cause)));
+	assert_string_equal(cause_name(got->cause), cause_name(expected->cause));
+	if (!expected->cause)
+		return;
+	assert_string_equal(by_name(got->by), by_name(expected->by));
+	assert_string_equal(phase_name(got->phase), phase_name(expected->phase));
+	assert_string_equal(cause_name(got->ambiguous), cause_name(expected->ambiguous));
+}
+
+static inline void test_vector(void **state)
+{
+	const struct vector *v = *state;
+	struct cause_kernel kernel = kernel_of(v);
+	struct lp_record r = record_of(&v->in);
+	struct verdict got = cause_judge(&r, v->reset_after, &kernel);
+
+	check_verdict(&got, &v->out);
+	/* the RST may also have been seen first, and come in the record itself */
+	if (v->reset_after) {
+		r.flags |= LP_F_RST_AFTER;
+		got = cause_judge(&r, false, &kernel);
+		check_verdict(&got, &v->out);
+	}
+}
+
+/* Appends a test for each vector to tests[*n]. */
+static inline void add_vectors(struct CMUnitTest *tests, size_t *n, const struct vector *vectors, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		assert_true(*n < VECTORS_MAX);
+		tests[(*n)++] = (struct CMUnitTest){
+			.name = vectors[i].name,
+			.test_func = test_vector,
+			.initial_state = (void *)(uintptr_t)&vectors[i],
+		};
+	}
+}
+
+/* Every cause of the event is made by one of the vectors at least. */
+static inline void check_all_made(enum lp_event event, const struct vector *vectors, size_t count)
+{
+	for (int cause = CAUSE_NONE + 1; cause < CAUSE_COUNT; cause++) {
+		bool made = false;
+
+		for (size_t i = 0; i < count; i++)
+			made |= (int)vectors[i].out.cause == cause;
+		if (!made && cause_event((enum lp_cause)cause) == event)
+			fail_msg("no vector for %s/%s", event_name(event), cause_name((enum lp_cause)cause));
+	}
+}
+
+#endif
