@@ -47,10 +47,16 @@ class Connection:
         """The client's end."""
         return sockets.find(self.server.client_host.pid, self.client.local, self.client.peer)
 
-    # The cases: begin() does it, finished() says whether both kernels have done with it.
+    # The cases: prepare() brings it to the point, act() does it, finished() says whether both kernels have done
+    # with it.
 
-    def begin(self):
+    def prepare(self):
         self.find_holders()
+        if self.case == "timeout":
+            self.client.ask(BIG)
+            self.client.take(PART)
+
+    def act(self):
         getattr(self, self.case)()
 
     def reset(self):
@@ -75,11 +81,9 @@ class Connection:
 
     def timeout(self):
         """Cut off in the midst of an answer; the client, which is told nothing, waits on."""
-        self.client.ask(BIG)
-        self.client.take(PART)
+        self.queued = 0
         self.client.cut()
         self.client.drain()
-        self.queued = 0
 
     def finished(self):
         entry = self.served()
@@ -108,18 +112,11 @@ class Connection:
             "data.unacked_bytes": Maybe(0),
             "data.unsent_bytes": Maybe(0),
         })
-        if len(self.holders) == 1:
-            fields.update(who(self.holders[0]))
-            fields["owner.holders"] = Absent()
-        else:
-            # Which of them used it last is not known to anyone.
-            fields["process.pid"] = OneOf(None, *[holder.pid for holder in self.holders])
-            fields["owner.holders"] = Set([holder.pid for holder in self.holders])
         if extra:
             if "data.unacked_bytes" in extra:
                 del fields["data.unsent_bytes"]
             fields.update(extra)
-        self.truths.append(Truth(fields))
+        self.truths.append(Served(fields, self.holders))
 
     def expect_client(self, event, cause, phase, unread):
         fields = self.common(event, cause, self.server.client_host.netns, self.client.local, self.client.peer)
@@ -161,6 +158,24 @@ class Connection:
         ends = self.client.local[1], self.client.peer[1]
         return (event.get("network.netns"), ports) in ((self.server.host.netns, ends[::-1]),
                                                        (self.server.client_host.netns, ends))
+
+
+class Served(Truth):
+    """The truth of a server's end. Where several hold it, as sshd's monitor and the user's session do, it is the
+    session's, the youngest's; or all are told of and nobody is named. The monitor alone would be wrong."""
+
+    def __init__(self, fields, holders):
+        super().__init__(fields)
+        pids = Set([holder.pid for holder in holders])
+        session = dict(who(max(holders, key=lambda holder: (holder.created, holder.pid))))
+        if len(holders) == 1:
+            self.ways = [dict(session, **{"owner.holders": Absent()})]
+        else:
+            self.ways = [dict(session, **{"owner.holders": OneOf(None, pids)}),
+                         {"process.pid": Absent(), "owner.unknown": "shared", "owner.holders": pids}]
+
+    def mismatches(self, event):
+        return min((Truth(dict(self.fields, **way)).mismatches(event) for way in self.ways), key=len)
 
 
 def who(process):

@@ -34,8 +34,8 @@ class Server:
         self.directory = tempfile.mkdtemp(prefix="lostpeer-%s-" % self.name)
         os.chmod(self.directory, 0o711)
         self.client_host, self.host = network.pair(self.family, names=("client", "server"))
-        # So few retransmissions are about 1.5 s; closing reports are still far longer.
-        self.host("sysctls(retries2=2)")
+        # So few retransmissions are about 3 s.
+        self.host("sysctls(retries2=3)")
         self.process = None
         self.connections = 0
 
