@@ -9,6 +9,9 @@
 __u64 clock_monotonic_ns(void);
 __u64 clock_realtime_ns(void);
 
+/* CLOCK_BOOTTIME - CLOCK_MONOTONIC: the time that the host was suspended. */
+__u64 clock_boot_ahead_ns(void);
+
 /* CLOCK_MONOTONIC of a moment not long ago as CLOCK_REALTIME. */
 __u64 clock_wall_from_monotonic(__u64 monotonic_ns);
 /* CLOCK_BOOTTIME (a task's start) as CLOCK_REALTIME. Steady for one boot as long as the clock is not set. */

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cause.h"
 #include "clock.h"
@@ -46,14 +45,6 @@ static unsigned bucket_of(__u64 sk)
 static __u64 last_fork(void *kernel, __u32 tgid)
 {
 	return kernel_last_fork(kernel, tgid);
-}
-
-static __u64 boot_ahead(void)
-{
-	struct timespec boot;
-
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	return (__u64)boot.tv_sec * 1000 * MS + (__u64)boot.tv_nsec - clock_monotonic_ns();
 }
 
 struct pending_list *pending_new(struct kernel *kernel, pending_done *done, void *context)
@@ -135,7 +126,7 @@ static struct pending *new_pending(const struct pending_list *list, const struct
 	p->waits_for_reset = cause_waits_for_reset(record);
 	p->evidence.can_look = kernel_features(list->kernel)->iterator_of_one;
 	p->evidence.since_ns = list->since_ns;
-	p->evidence.boot_ahead_ns = boot_ahead();
+	p->evidence.boot_ahead_ns = clock_boot_ahead_ns();
 	p->evidence.last_fork = last_fork;
 	p->evidence.fork_context = list->kernel;
 	return p;
@@ -220,6 +211,7 @@ static struct owner_found *found_slot(struct owner_evidence *e, const struct lp_
 	if (!e->found || e->n_found >= OWNER_HOLDERS_MAX)
 		return NULL;
 	e->found[e->n_found].task = *task;
+	e->found[e->n_found].task.exiting = 0; /* as with a destroyer */
 	return &e->found[e->n_found++];
 }
 
