@@ -42,6 +42,7 @@ struct facts {
 	int family;      /* 0: AF_INET */
 	bool mapped;     /* an IPv4 peer on an IPv6 socket */
 	bool no_port;    /* no local port was ever chosen */
+	bool forgotten;  /* there was no room to remember the socket: what hooks saw before is not known */
 	int kind;        /* 0: LP_KIND_CLOSE */
 };
 
@@ -100,7 +101,7 @@ static inline struct lp_record record_of(const struct facts *f)
 		.version = LP_RECORD_VERSION,
 		.kind = (__u8)(f->kind ? f->kind : LP_KIND_CLOSE),
 		.state = (__u8)f->state,
-		.flags = LP_F_STATE | flags_of_held(f->held) | f->flags,
+		.flags = (f->forgotten ? 0 : LP_F_STATE) | flags_of_held(f->held) | f->flags,
 		.err = f->err,
 		.soft_err = f->soft,
 		.shutdown = f->held == IN_CLOSE || f->held == ORPHAN ? 3 : f->shut,

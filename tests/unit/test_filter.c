@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Which events are wanted: each kind of filter and its opposite, lists, networks, and what the kernel is asked for. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "facts.h"
+#include "filter.h"
+
+static struct lp_record record;
+static struct event event;
+
+/* A server's connection from 10.0.0.5:5432, lost in namespace 4026531840, of "checkout" (4711). */
+static void make_event(enum lp_cause cause)
+{
+	record = record_of(&(struct facts){TCP_ESTABLISHED, HELD, LP_F_ACCEPTED, .unack = 512});
+	record.netns = 4026531840u;
+	event_from_record(&event, &record,
+			  (struct verdict){cause, cause_by(cause), PHASE_ESTABLISHED, CAUSE_NONE}, 1);
+	event.owner = (struct owner){.via = VIA_ACCEPT, .process = {.tgid = 4711, .comm = "checkout"}};
+}
+
+static void set_peer(int family, const char *address)
+{
+	memset(record.peer_addr, 0, sizeof(record.peer_addr));
+	record.family = (__u16)family;
+	assert_int_equal(inet_pton(family, address, record.peer_addr), 1);
+}
+
+static bool passes(const struct filter *f)
+{
+	return filter_event(f, &event) && filter_owner(f, &event);
+}
+
+static void check(enum filter_kind kind, const char *text, bool matches)
+{
+	struct filter only, not;
+
+	filter_init(&only);
+	filter_init(&not);
+	assert_null(filter_add(&only, kind, false, text));
+	assert_null(filter_add(&not, kind, true, text));
+	if (passes(&only) != matches)
+		fail_msg("'%s' %s", text, matches ? "keeps it out" : "lets it pass");
+	if (passes(&not) == matches)
+		fail_msg("not '%s' %s", text, matches ? "lets it pass" : "keeps it out");
+	filter_free(&only);
+	filter_free(&not);
+}
+
+static void test_no_filter_passes_every_drop(void **state)
+{
+	struct filter f;
+
+	(void)state;
+	filter_init(&f);
+	for (int cause = CAUSE_NONE + 1; cause < EVENTS_LOST_RING_FULL; cause++) {
+		make_event((enum lp_cause)cause);
+		record.total_retrans = 1;
+		assert_int_equal(passes(&f), cause != PEER_CLOSED_FIN && cause != LOCAL_CLOSED_CLOSE);
+	}
+	filter_free(&f);
+}
+
+static void test_event_and_cause(void **state)
+{
+	(void)state;
+	make_event(PEER_LOST_RESET);
+	check(FILTER_EVENT, "peer_lost", true);
+	check(FILTER_EVENT, "local_reset", false);
+	check(FILTER_CAUSE, "reset", true);
+	check(FILTER_CAUSE, "refused", false);
+	make_event(LOCAL_RESET_DESTROYED);
+	check(FILTER_CAUSE, "destroyed", true);
+	make_event(CONNECT_FAILED_DESTROYED);
+	check(FILTER_CAUSE, "destroyed", true);
+}
+
+static void test_ports(void **state)
+{
+	(void)state;
+	make_event(PEER_LOST_RESET);
+	check(FILTER_PORT, "5432", true);
+	check(FILTER_PORT, "51820", true);
+	check(FILTER_PORT, "80", false);
+	check(FILTER_LOCAL_PORT, "51820", true);
+	check(FILTER_LOCAL_PORT, "5432", false);
+	check(FILTER_PEER_PORT, "5432", true);
+	check(FILTER_PEER_PORT, "51820", false);
+	record.local_port = 65535;
+	check(FILTER_PORT, "65535", true);
+}
+
+static void test_process(void **state)
+{
+	(void)state;
+	make_event(PEER_LOST_RESET);
+	check(FILTER_PID, "4711", true);
+	check(FILTER_PID, "471", false);
+	check(FILTER_NAME, "checkout", true);
+	check(FILTER_NAME, "check", false);
+	event.owner.n_holders = 2;
+	event.owner.holders[0] = 4711;
+	event.owner.holders[1] = 4712;
+	check(FILTER_PID, "4712", true);
+}
+
+static void test_an_owner_that_is_not_known_matches_nothing(void **state)
+{
+	(void)state;
+	make_event(PEER_LOST_RESET);
+	event.owner = (struct owner){.unknown = UNKNOWN_SHARED, .n_holders = 2, .holders = {8, 9}};
+	check(FILTER_NAME, "checkout", false);
+	check(FILTER_PID, "4711", false);
+	check(FILTER_PID, "9", true);
+}
+
+static void test_a_long_name_is_compared_as_the_kernel_keeps_it(void **state)
+{
+	(void)state;
+	make_event(PEER_LOST_RESET);
+	strcpy(event.owner.process.comm, "systemd-resolve");
+	check(FILTER_NAME, "systemd-resolved", true);
+	check(FILTER_NAME, "systemd-resolve", true);
+	check(FILTER_NAME, "systemd-resolv", false);
+	strcpy(event.owner.process.comm, "a, b");
+	check(FILTER_NAME, "a, b", true);
+}
+
+static void test_netns(void **state)
+{
+	struct stat st;
+	char inode[32];
+
+	(void)state;
+	assert_int_equal(stat("/proc/self/ns/net", &st), 0);
+	snprintf(inode, sizeof(inode), "%llu", (unsigned long long)st.st_ino);
+	make_event(PEER_LOST_RESET);
+	check(FILTER_NETNS, "4026531840", true);
+	check(FILTER_NETNS, "4026531839", false);
+	record.netns = (__u32)st.st_ino;
+	check(FILTER_NETNS, "/proc/self/ns/net", true);
+	check(FILTER_NETNS, inode, true);
+	record.netns = 1;
+	check(FILTER_NETNS, "/proc/self/ns/net", false);
+}
+
+struct network {
+	const char *text;
+	int family;
+	const char *peer;
+	bool matches;
+};
+
+static const struct network networks[] = {
+	{"10.0.0.5", AF_INET, "10.0.0.5", true},
+	{"10.0.0.5", AF_INET, "10.0.0.4", false},
+	{"10.0.0.5/32", AF_INET, "10.0.0.5", true},
+	{"10.0.0.5/32", AF_INET, "10.0.0.4", false},
+	{"10.0.0.4/31", AF_INET, "10.0.0.5", true},
+	{"10.0.0.4/31", AF_INET, "10.0.0.6", false},
+	{"10.0.0.0/8", AF_INET, "10.255.0.1", true},
+	{"10.0.0.0/8", AF_INET, "11.0.0.1", false},
+	{"10.9.8.7/8", AF_INET, "10.1.2.3", true},
+	{"172.16.0.0/12", AF_INET, "172.31.255.255", true},
+	{"172.16.0.0/12", AF_INET, "172.32.0.0", false},
+	{"128.0.0.0/1", AF_INET, "255.0.0.1", true},
+	{"128.0.0.0/1", AF_INET, "127.0.0.1", false},
+	{"0.0.0.0/0", AF_INET, "192.0.2.1", true},
+	{"0.0.0.0/0", AF_INET6, "2001:db8::1", false},
+	{"10.0.0.0/8", AF_INET6, "2001:db8::1", false},
+	/* an IPv4 peer is one on whichever socket, and however it is asked for */
+	{"10.0.0.0/8", AF_INET6, "::ffff:10.1.2.3", true},
+	{"10.0.0.5", AF_INET6, "::ffff:10.0.0.5", true},
+	{"0.0.0.0/0", AF_INET6, "::ffff:10.0.0.5", true},
+	{"::ffff:10.0.0.5", AF_INET, "10.0.0.5", true},
+	{"::ffff:10.0.0.0/104", AF_INET, "10.9.9.9", true},
+	{"::ffff:10.0.0.0/104", AF_INET, "11.9.9.9", false},
+	{"::ffff:0:0/96", AF_INET, "11.9.9.9", true},
+	{"::10.0.0.5", AF_INET, "10.0.0.5", false},
+	{"2001:db8::1", AF_INET6, "2001:db8::1", true},
+	{"2001:db8::1", AF_INET6, "2001:db8::2", false},
+	{"2001:DB8:0::1/128", AF_INET6, "2001:db8::1", true},
+	{"2001:db8::1/128", AF_INET6, "2001:db8::", false},
+	{"2001:db8::/127", AF_INET6, "2001:db8::1", true},
+	{"2001:db8::/127", AF_INET6, "2001:db8::2", false},
+	{"2001:db8::/33", AF_INET6, "2001:db8:7fff::1", true},
+	{"2001:db8::/33", AF_INET6, "2001:db8:8000::1", false},
+	{"2001:db8::/32", AF_INET6, "2001:db9::1", false},
+	{"2001:db8::/32", AF_INET, "10.0.0.5", false},
+	{"::/0", AF_INET6, "2001:db8::1", true},
+	/* nobody who asks for all of IPv6, or keeps it out, means IPv4 */
+	{"::/0", AF_INET, "10.0.0.5", false},
+	{"::/64", AF_INET, "10.0.0.5", false},
+	{"::/0", AF_INET6, "::ffff:10.0.0.5", false},
+};
+
+static void test_network(void **state)
+{
+	const struct network *n = *state;
+
+	make_event(PEER_LOST_RESET);
+	set_peer(n->family, n->peer);
+	check(FILTER_PEER, n->text, n->matches);
+}
+
+static void test_values_of_one_option_are_alternatives(void **state)
+{
+	struct filter f;
+
+	(void)state;
+	filter_init(&f);
+	make_event(PEER_LOST_RESET);
+	filter_add(&f, FILTER_PEER_PORT, false, "80");
+	assert_false(passes(&f));
+	filter_add(&f, FILTER_PEER_PORT, false, "5432");
+	filter_add(&f, FILTER_PEER_PORT, false, "443");
+	assert_true(passes(&f));
+	filter_add(&f, FILTER_PEER, true, "192.0.2.0/24");
+	filter_add(&f, FILTER_PEER, true, "10.0.0.5");
+	assert_false(passes(&f));
+	filter_free(&f);
+}
+
+static void test_different_options_all_apply(void **state)
+{
+	struct filter f;
+
+	(void)state;
+	filter_init(&f);
+	make_event(PEER_LOST_RESET);
+	filter_add(&f, FILTER_EVENT, false, "peer_lost");
+	filter_add(&f, FILTER_PORT, false, "5432");
+	filter_add(&f, FILTER_NAME, false, "checkout");
+	assert_true(passes(&f));
+	filter_add(&f, FILTER_PID, false, "1");
+	assert_false(passes(&f));
+	filter_free(&f);
+}
+
+/* Before the owner is known only what does not depend on it decides. */
+static void test_what_only_the_owner_decides_waits_for_him(void **state)
+{
+	struct filter f;
+
+	(void)state;
+	filter_init(&f);
+	make_event(PEER_LOST_RESET);
+	event.owner = (struct owner){.unknown = UNKNOWN_NOT_SEEN};
+	filter_add(&f, FILTER_PID, false, "4711");
+	filter_add(&f, FILTER_NAME, false, "checkout");
+	assert_true(filter_event(&f, &event));
+	assert_false(filter_owner(&f, &event));
+	filter_free(&f);
+}
+
+static void test_min_severity(void **state)
+{
+	struct filter f;
+
+	(void)state;
+	filter_init(&f);
+	make_event(PEER_LOST_RESET);
+	for (int least = SEVERITY_ERROR; least < SEVERITY_COUNT; least++) {
+		f.min_severity = (enum lp_severity)least;
+		for (int severity = SEVERITY_ERROR; severity < SEVERITY_COUNT; severity++) {
+			event.severity = (enum lp_severity)severity;
+			assert_int_equal(passes(&f), severity <= least);
+		}
+	}
+	filter_free(&f);
+}
+
+static void check_asked(const struct filter *f, enum lp_cause cause, __u32 retrans, bool told)
+{
+	make_event(cause);
+	record.total_retrans = retrans;
+	assert_int_equal(passes(f), told);
+}
+
+static void test_orderly_ends_are_told_only_when_asked_for(void **state)
+{
+	struct filter f;
+
+	(void)state;
+	filter_init(&f);
+	check_asked(&f, PEER_CLOSED_FIN, 0, false);
+	check_asked(&f, LOCAL_CLOSED_CLOSE, 0, false);
+	check_asked(&f, CONNECT_FAILED_ABANDONED, 0, false);
+	check_asked(&f, CONNECT_FAILED_ABANDONED, 1, true);
+	filter_add(&f, FILTER_EVENT, true, "local_closed"); /* not to want it is not to ask for it */
+	check_asked(&f, PEER_CLOSED_FIN, 0, false);
+	f.all = true;
+	check_asked(&f, PEER_CLOSED_FIN, 0, true);
+	check_asked(&f, LOCAL_CLOSED_CLOSE, 0, false);
+	check_asked(&f, CONNECT_FAILED_ABANDONED, 0, true);
+	filter_free(&f);
+}
+
+static void test_naming_an_orderly_end_asks_for_it(void **state)
+{
+	static const struct {
+		enum filter_kind kind;
+		const char *text;
+		enum lp_cause cause;
+		__u32 class;
+	} asked[] = {
+		{FILTER_EVENT, "peer_closed", PEER_CLOSED_FIN, LP_CLASS_PEER_CLOSED},
+		{FILTER_CAUSE, "fin", PEER_CLOSED_FIN, LP_CLASS_PEER_CLOSED},
+		{FILTER_EVENT, "local_closed", LOCAL_CLOSED_CLOSE, LP_CLASS_LOCAL_CLOSED},
+		{FILTER_CAUSE, "close", LOCAL_CLOSED_CLOSE, LP_CLASS_LOCAL_CLOSED},
+		{FILTER_EVENT, "connect_failed", CONNECT_FAILED_ABANDONED, LP_CLASS_ABANDONED},
+		{FILTER_CAUSE, "abandoned", CONNECT_FAILED_ABANDONED, LP_CLASS_ABANDONED},
+	};
+	struct filter f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++) {
+		filter_init(&f);
+		filter_add(&f, asked[i].kind, false, asked[i].text);
+		check_asked(&f, asked[i].cause, 0, true);
+		assert_int_equal(filter_wants(&f).classes, LP_CLASS_LOST | asked[i].class);
+		filter_free(&f);
+	}
+}
+
+static void test_wants_of_no_filter_and_of_all(void **state)
+{
+	struct filter f;
+
+	(void)state;
+	filter_init(&f);
+	assert_int_equal(filter_wants(&f).classes, LP_CLASS_LOST);
+	assert_int_equal(filter_wants(&f).netns, 0);
+	filter_add(&f, FILTER_EVENT, true, "peer_lost");
+	filter_add(&f, FILTER_CAUSE, true, "fin");
+	filter_add(&f, FILTER_EVENT, false, "local_reset");
+	assert_int_equal(filter_wants(&f).classes, LP_CLASS_LOST);
+	f.all = true;
+	assert_int_equal(filter_wants(&f).classes,
+			 LP_CLASS_LOST | LP_CLASS_LOCAL_CLOSED | LP_CLASS_PEER_CLOSED | LP_CLASS_ABANDONED);
+	filter_free(&f);
+}
+
+static void test_wants_one_namespace_or_all(void **state)
+{
+	struct filter f;
+
+	(void)state;
+	filter_init(&f);
+	filter_add(&f, FILTER_NETNS, true, "5");
+	assert_int_equal(filter_wants(&f).netns, 0);
+	filter_add(&f, FILTER_NETNS, false, "4026531840");
+	assert_true(filter_wants(&f).netns == 4026531840u);
+	filter_add(&f, FILTER_NETNS, false, "4026531841");
+	assert_int_equal(filter_wants(&f).netns, 0);
+	filter_free(&f);
+}
+
+/* A gap in the stream concerns whoever reads it, whatever he filters for. */
+static void test_gaps_pass_unless_they_are_not_wanted(void **state)
+{
+	struct filter f;
+
+	(void)state;
+	filter_init(&f);
+	f.min_severity = SEVERITY_ERROR;
+	filter_add(&f, FILTER_EVENT, false, "peer_lost");
+	filter_add(&f, FILTER_PORT, false, "443");
+	filter_add(&f, FILTER_PEER, false, "10.0.0.5");
+	filter_add(&f, FILTER_NETNS, false, "7");
+	event_from_loss(&event, EVENTS_LOST_RING_FULL, (struct loss){3, 1, 2});
+	assert_true(filter_event(&f, &event));
+	filter_add(&f, FILTER_EVENT, true, "events_lost");
+	assert_false(filter_event(&f, &event));
+	filter_free(&f);
+}
+
+static void test_refuses_wrong_values(void **state)
+{
+	static const struct {
+		enum filter_kind kind;
+		const char *text;
+	} wrong[] = {
+		{FILTER_EVENT, ""},          {FILTER_EVENT, "reset"},        {FILTER_EVENT, "peer_lost "},
+		{FILTER_EVENT, "Peer_Lost"}, {FILTER_CAUSE, ""},             {FILTER_CAUSE, "peer_lost"},
+		{FILTER_CAUSE, "rese"},      {FILTER_PORT, ""},              {FILTER_PORT, "65536"},
+		{FILTER_PORT, "-1"},         {FILTER_PORT, "http"},          {FILTER_LOCAL_PORT, " 80"},
+		{FILTER_PEER_PORT, "80x"},   {FILTER_PID, "0"},              {FILTER_PID, "4194305"},
+		{FILTER_PID, "self"},        {FILTER_NAME, ""},              {FILTER_NETNS, "0"},
+		{FILTER_NETNS, "x"},         {FILTER_NETNS, "4294967296"},   {FILTER_NETNS, "/proc/none/such"},
+		{FILTER_NETNS, ""},          {FILTER_PEER, ""},              {FILTER_PEER, "localhost"},
+		{FILTER_PEER, "10.0.0"},     {FILTER_PEER, "10.0.0.256"},    {FILTER_PEER, "10.0.0.5/33"},
+		{FILTER_PEER, "10.0.0.5/"},  {FILTER_PEER, "10.0.0.5/-1"},   {FILTER_PEER, "10.0.0.0/8/8"},
+		{FILTER_PEER, "/8"},         {FILTER_PEER, "2001:db8::/129"}, {FILTER_PEER, "2001:db8::g"},
+		{FILTER_PEER, "[::1]"},      {FILTER_PEER, "fe80::1%lo"},    {FILTER_PEER, "10.0.0.5:80"},
+		{FILTER_PEER, "1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa"},
+	};
+	struct filter f;
+
+	(void)state;
+	filter_init(&f);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		if (!filter_add(&f, wrong[i].kind, false, wrong[i].text))
+			fail_msg("'%s' was taken", wrong[i].text);
+	filter_free(&f);
+}
+
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_filter_passes_every_drop),
+		cmocka_unit_test(test_event_and_cause),
+		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_process),
+		cmocka_unit_test(test_an_owner_that_is_not_known_matches_nothing),
+		cmocka_unit_test(test_a_long_name_is_compared_as_the_kernel_keeps_it),
+		cmocka_unit_test(test_netns),
+		cmocka_unit_test(test_values_of_one_option_are_alternatives),
+		cmocka_unit_test(test_different_options_all_apply),
+		cmocka_unit_test(test_what_only_the_owner_decides_waits_for_him),
+		cmocka_unit_test(test_min_severity),
+		cmocka_unit_test(test_orderly_ends_are_told_only_when_asked_for),
+		cmocka_unit_test(test_naming_an_orderly_end_asks_for_it),
+		cmocka_unit_test(test_wants_of_no_filter_and_of_all),
+		cmocka_unit_test(test_wants_one_namespace_or_all),
+		cmocka_unit_test(test_gaps_pass_unless_they_are_not_wanted),
+		cmocka_unit_test(test_refuses_wrong_values),
+	};
+	struct CMUnitTest all[COUNT(tests) + COUNT(networks)];
+	char names[COUNT(networks)][96];
+
+	memcpy(all, tests, sizeof(tests));
+	for (size_t i = 0; i < COUNT(networks); i++) {
+		snprintf(names[i], sizeof(names[i]), "peer_%s_is%s_in_%s", networks[i].peer,
+			 networks[i].matches ? "" : "_not", networks[i].text);
+		all[COUNT(tests) + i] = (struct CMUnitTest){
+			.name = names[i],
+			.test_func = test_network,
+			.initial_state = (void *)(uintptr_t)&networks[i],
+		};
+	}
+	return _cmocka_run_group_tests("filter", all, COUNT(all), NULL, NULL);
+}

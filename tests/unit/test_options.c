@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The command line: what is taken, and that what is not taken is named on stderr. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "options.h"
+
+/* What the setters were told, one after another. */
+static char calls[256];
+
+static const char *set(void *context, int tag, bool opposite, const char *value)
+{
+	size_t n = strlen(calls);
+
+	assert_ptr_equal(context, calls);
+	snprintf(calls + n, sizeof(calls) - n, "%s%d=%s ", opposite ? "not-" : "", tag, value ? value : "(none)");
+	return value && !strcmp(value, "bad") ? "not good" : NULL;
+}
+
+static const struct option_spec specs[] = {
+	{"json", NULL, "one JSON object a line", set, 1},
+	{"port*", "PORT", "only this port", set, 2},
+	{"output", "FILE", "append to FILE", set, 3},
+	{"peer*", "ADDRESS", "only this peer", set, 4},
+	{"peer-port*", "PORT", "only this port of the peer", set, 5},
+	{"not-so", NULL, "a name that begins like an opposite", set, 6},
+};
+
+static const struct option_table table = {
+	.verb = "watch",
+	.usage = "watch [OPTION...]",
+	.summary = "Shows things.",
+	.options = specs,
+	.count = sizeof(specs) / sizeof(*specs),
+};
+
+static char out[4096], err[1024];
+
+static int divert(int fd, FILE *to)
+{
+	int saved = dup(fd);
+
+	fflush(fd == 1 ? stdout : stderr);
+	dup2(fileno(to), fd);
+	return saved;
+}
+
+static void restore(int fd, int saved, FILE *from, char *text, size_t size)
+{
+	size_t n;
+
+	fflush(fd == 1 ? stdout : stderr);
+	dup2(saved, fd);
+	close(saved);
+	rewind(from);
+	n = fread(text, 1, size - 1, from);
+	text[n] = '\0';
+	fclose(from);
+}
+
+/* Parses the words, separated by spaces, after the verb; what was said is in out and err. */
+static enum option_result parse(const char *words, int *rest)
+{
+	FILE *out_file = tmpfile(), *err_file = tmpfile();
+	char copy[256], *argv[16], *next = copy;
+	enum option_result result;
+	int argc = 0, saved_out, saved_err;
+
+	assert_non_null(out_file);
+	assert_non_null(err_file);
+	calls[0] = '\0';
+	snprintf(copy, sizeof(copy), "watch%s%s", *words ? " " : "", words);
+	while (next)
+		argv[argc++] = strsep(&next, " ");
+	argv[argc] = NULL;
+	saved_out = divert(1, out_file);
+	saved_err = divert(2, err_file);
+	result = options_parse(&table, argc, argv, calls, rest);
+	restore(1, saved_out, out_file, out, sizeof(out));
+	restore(2, saved_err, err_file, err, sizeof(err));
+	return result;
+}
+
+static void takes(const char *words, const char *expected, int rest_expected)
+{
+	int rest = -1;
+
+	assert_int_equal(parse(words, &rest), OPTIONS_RUN);
+	assert_string_equal(calls, expected);
+	assert_int_equal(rest, rest_expected);
+	assert_string_equal(out, "");
+	assert_string_equal(err, "");
+}
+
+static void refuses(const char *words, const char *message)
+{
+	int rest;
+
+	assert_int_equal(parse(words, &rest), OPTIONS_WRONG);
+	assert_string_equal(err, message);
+	assert_string_equal(out, "");
+}
+
+static void test_takes_nothing(void **state)
+{
+	(void)state;
+	takes("", "", 1);
+}
+
+static void test_takes_values_after_a_space_or_an_equals_sign(void **state)
+{
+	(void)state;
+	takes("--json --port 80 --output=a=b", "1=(none) 2=80 3=a=b ", 5);
+	takes("--output=", "3= ", 2);
+	takes("--port=80 --port 443", "2=80 2=443 ", 4);
+}
+
+static void test_a_value_may_look_like_an_option(void **state)
+{
+	(void)state;
+	takes("--output --json", "3=--json ", 3);
+	takes("--output -- --json", "3=-- 1=(none) ", 4);
+}
+
+static void test_takes_opposites(void **state)
+{
+	(void)state;
+	takes("--not-port 80 --not-peer-port=5432 --not-peer ::1", "not-2=80 not-5=5432 not-4=::1 ", 6);
+	takes("--not-so", "6=(none) ", 2);
+}
+
+static void test_names_are_whole(void **state)
+{
+	(void)state;
+	takes("--peer 1 --peer-port 2", "4=1 5=2 ", 5);
+	refuses("--pee 1", "lostpeer watch: --pee: no such option; see lostpeer watch --help\n");
+	refuses("--peer-por=1", "lostpeer watch: --peer-por: no such option; see lostpeer watch --help\n");
+	refuses("--port*=1", "lostpeer watch: --port*: no such option; see lostpeer watch --help\n");
+}
+
+static void test_stops_at_the_first_word_and_after_two_dashes(void **state)
+{
+	(void)state;
+	takes("--json ls --port", "1=(none) ", 2);
+	takes("--json -- --port", "1=(none) ", 3);
+	takes("--", "", 2);
+	takes("-- --", "", 2);
+}
+
+static void test_names_an_unknown_option(void **state)
+{
+	(void)state;
+	refuses("--nothing", "lostpeer watch: --nothing: no such option; see lostpeer watch --help\n");
+	refuses("--nothing=1", "lostpeer watch: --nothing: no such option; see lostpeer watch --help\n");
+	refuses("-j", "lostpeer watch: -j: no such option; see lostpeer watch --help\n");
+	refuses("-", "lostpeer watch: -: no such option; see lostpeer watch --help\n");
+	refuses("--=x", "lostpeer watch: --: no such option; see lostpeer watch --help\n");
+	assert_string_equal(calls, "");
+}
+
+static void test_names_an_opposite_that_does_not_exist(void **state)
+{
+	(void)state;
+	refuses("--not-json", "lostpeer watch: --not-json: no such option; see lostpeer watch --help\n");
+	refuses("--not-output x", "lostpeer watch: --not-output: no such option; see lostpeer watch --help\n");
+	refuses("--not-not-port 1", "lostpeer watch: --not-not-port: no such option; see lostpeer watch --help\n");
+	refuses("--not-", "lostpeer watch: --not-: no such option; see lostpeer watch --help\n");
+}
+
+static void test_names_an_option_without_its_value(void **state)
+{
+	(void)state;
+	refuses("--json --port", "lostpeer watch: --port: needs a value; see lostpeer watch --help\n");
+	refuses("--not-port", "lostpeer watch: --not-port: needs a value; see lostpeer watch --help\n");
+}
+
+static void test_names_an_option_with_a_value_too_many(void **state)
+{
+	(void)state;
+	refuses("--json=yes", "lostpeer watch: --json 'yes': takes no value; see lostpeer watch --help\n");
+	refuses("--json=", "lostpeer watch: --json '': takes no value; see lostpeer watch --help\n");
+}
+
+static void test_says_what_is_wrong_with_a_value(void **state)
+{
+	(void)state;
+	refuses("--port bad --json", "lostpeer watch: --port 'bad': not good; see lostpeer watch --help\n");
+	refuses("--not-port=bad", "lostpeer watch: --not-port 'bad': not good; see lostpeer watch --help\n");
+}
+
+static void check_help(const char *words)
+{
+	int rest;
+
+	assert_int_equal(parse(words, &rest), OPTIONS_HELPED);
+	assert_string_equal(err, "");
+	assert_non_null(strstr(out, "Usage: lostpeer watch [OPTION...]\nShows things.\n"));
+	assert_non_null(strstr(out, "  --json "));
+	assert_non_null(strstr(out, "  --[not-]port PORT "));
+	assert_non_null(strstr(out, "  --[not-]peer-port PORT "));
+	assert_non_null(strstr(out, "  --output FILE "));
+	assert_non_null(strstr(out, "  --help "));
+	assert_null(strchr(out, '*'));
+}
+
+static void test_help_shows_every_option_and_opposite(void **state)
+{
+	(void)state;
+	check_help("--help");
+	check_help("-h");
+	check_help("--json --help");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_takes_nothing),
+		cmocka_unit_test(test_takes_values_after_a_space_or_an_equals_sign),
+		cmocka_unit_test(test_a_value_may_look_like_an_option),
+		cmocka_unit_test(test_takes_opposites),
+		cmocka_unit_test(test_names_are_whole),
+		cmocka_unit_test(test_stops_at_the_first_word_and_after_two_dashes),
+		cmocka_unit_test(test_names_an_unknown_option),
+		cmocka_unit_test(test_names_an_opposite_that_does_not_exist),
+		cmocka_unit_test(test_names_an_option_without_its_value),
+		cmocka_unit_test(test_names_an_option_with_a_value_too_many),
+		cmocka_unit_test(test_says_what_is_wrong_with_a_value),
+		cmocka_unit_test(test_help_shows_every_option_and_opposite),
+	};
+
+	return cmocka_run_group_tests_name("options", tests, NULL, NULL);
+}

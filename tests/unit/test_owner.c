@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The owner rule where the record itself says who it is, and for what is in an accept queue; and that evidence is
+ * asked for only as long as it can change the answer. What a process holds is in test_owner_held.c.
+ */
+#include "trial.h"
+
+#include <errno.h>
+
+/* 1. The current task has the socket locked. */
+
+static void test_current_who_closes_is_the_closer(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_CURRENT, OTHER, (struct facts){TCP_ESTABLISHED, IN_CLOSE, LP_F_LINGER, .err = 0});
+	names(t, OTHER, VIA_CLOSER);
+	LISTS_NOBODY(t);
+}
+
+static void test_current_who_does_not_close_is_a_holder(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_CURRENT, OTHER, (struct facts){TCP_ESTABLISHED, HELD, OWN | RST_IN, .err = ECONNRESET});
+	names(t, OTHER, VIA_HOLDER);
+}
+
+static void test_current_is_named_by_its_birth_where_it_is_the_same(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_CURRENT, BIRTH, (struct facts){TCP_ESTABLISHED, IN_CLOSE, CLIENT | LP_F_IS_BIRTH, .err = 0});
+	names(t, BIRTH, VIA_CONNECT);
+	given(t, LP_WHO_CURRENT, BIRTH, (struct facts){TCP_ESTABLISHED, HELD, OWN | LP_F_ACCEPTED | LP_F_IS_BIRTH, .err = 0});
+	names(t, BIRTH, VIA_ACCEPT);
+	given(t, LP_WHO_CURRENT, BIRTH, (struct facts){TCP_ESTABLISHED, IN_CLOSE, LP_F_SEEDED | LP_F_IS_BIRTH, .err = 0});
+	names(t, BIRTH, VIA_SEED);
+}
+
+static void test_current_of_a_failed_connect_is_the_connector(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_CURRENT, BIRTH,
+	      (struct facts){TCP_CLOSE, NO_FILE, OWN | CLIENT, .err = EACCES, .kind = LP_KIND_NO_CONNECT});
+	names(t, BIRTH, VIA_CONNECT);
+}
+
+static void test_current_needs_no_evidence(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_CURRENT, BIRTH, (struct facts){TCP_ESTABLISHED, HELD, OWN | CLIENT | LP_F_IS_BIRTH, .err = 0});
+	t->record.refs = 5;
+	walk_found(t, 1, PERSONS(OTHER), 1);
+	destroyed_by(t, THIRD);
+	names(t, BIRTH, VIA_CONNECT);
+	LISTS_NOBODY(t);
+}
+
+/* 2. Orphaned. */
+
+static void test_orphan_is_its_closers(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_CLOSER, OTHER, (struct facts){TCP_FIN_WAIT1, ORPHAN, .err = ETIMEDOUT, .unack = 901});
+	names(t, OTHER, VIA_CLOSER);
+}
+
+static void test_orphan_nobody_was_seen_closing(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_BIRTH, BIRTH, (struct facts){TCP_FIN_WAIT1, ORPHAN, CLIENT, .err = ETIMEDOUT, .unack = 901});
+	names_nobody(t, UNKNOWN_HOLDER_GONE);
+	given(t, LP_WHO_NONE, NOBODY, (struct facts){TCP_FIN_WAIT1, ORPHAN, LP_F_SEEDED, .err = ETIMEDOUT, .unack = 901});
+	names_nobody(t, UNKNOWN_NOT_SEEN);
+	given(t, LP_WHO_NONE, NOBODY, (struct facts){TCP_FIN_WAIT1, ORPHAN, .unack = 901, .forgotten = true});
+	names_nobody(t, UNKNOWN_NOT_SEEN);
+}
+
+/* 3. Never accepted. */
+
+static const struct facts reset_in_queue = {TCP_ESTABLISHED, QUEUED, RST_IN, .err = ECONNRESET};
+
+static void test_unaccepted_is_the_listeners_who_still_listens(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_LISTENER, BIRTH, reset_in_queue);
+	needs(t, NEED_LOOK);
+	found(t, 1, PERSONS(BIRTH), 1);
+	names(t, BIRTH, VIA_LISTENER);
+	LISTS_NOBODY(t);
+}
+
+static void test_unaccepted_is_the_only_holders_of_the_listener(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_LISTENER, BIRTH, reset_in_queue);
+	t->evidence.looked = true;
+	needs(t, NEED_WALK);
+	walk_found(t, 1, PERSONS(OTHER), 1);
+	names(t, OTHER, VIA_LISTENER);
+	LISTS_NOBODY(t);
+}
+
+static void test_unaccepted_of_several_holders_is_nobodys(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_LISTENER, BIRTH, reset_in_queue);
+	walk_found(t, 2, PERSONS(OTHER, THIRD), 1);
+	names_nobody(t, UNKNOWN_SHARED);
+	lists(t, 2, PERSONS(OTHER, THIRD));
+}
+
+static void test_unaccepted_of_several_holders_is_who_listened(void **state)
+{
+	struct trial *t = *state;
+
+	t->evidence.can_look = false;
+	given(t, LP_WHO_LISTENER, BIRTH, reset_in_queue);
+	needs(t, NEED_WALK);
+	walk_found(t, 2, PERSONS(OTHER, BIRTH), 1);
+	names(t, BIRTH, VIA_LISTENER);
+	lists(t, 2, PERSONS(OTHER, BIRTH));
+}
+
+static void test_unaccepted_with_nobody_left_listening(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_LISTENER, BIRTH, reset_in_queue);
+	walk_found(t, 0, NULL, 0);
+	names_nobody(t, UNKNOWN_HOLDER_GONE);
+	t->evidence.walk_failed = true;
+	names_nobody(t, UNKNOWN_UNSUPPORTED);
+}
+
+static void test_unaccepted_and_nobody_seen_listening_walks(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_NONE, NOBODY, reset_in_queue);
+	needs(t, NEED_WALK);
+	walk_found(t, 1, PERSONS(OTHER), 1);
+	names(t, OTHER, VIA_LISTENER);
+}
+
+static void test_unaccepted_is_his_who_closed_the_listener_meanwhile(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_LISTENER, BIRTH, reset_in_queue);
+	destroyed_by(t, OTHER);
+	names(t, OTHER, VIA_LISTENER);
+}
+
+static void test_listener_closed_names_who_closes_it(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_LISTENER, OTHER, (struct facts){TCP_ESTABLISHED, QUEUED, LP_F_LISTENER_CLOSING, .unread = 10});
+	names(t, OTHER, VIA_LISTENER);
+}
+
+static void test_listener_closed_names_who_listened(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_LISTENER, BIRTH, (struct facts){TCP_ESTABLISHED, QUEUED, .unread = 10});
+	names(t, BIRTH, VIA_LISTENER);
+	given(t, LP_WHO_NONE, NOBODY, (struct facts){TCP_ESTABLISHED, QUEUED, .unread = 10});
+	names_nobody(t, UNKNOWN_NOT_SEEN);
+}
+
+static void test_the_peers_fin_in_the_queue_looks_for_the_listener(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_LISTENER, BIRTH,
+	      (struct facts){TCP_ESTABLISHED, QUEUED, FIN_IN, .shut = 1, .kind = LP_KIND_PEER_FIN});
+	needs(t, NEED_LOOK);
+}
+
+static void test_who_has_the_listeners_pid_now_is_not_the_listener(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_LISTENER, BIRTH, reset_in_queue);
+	found(t, 1, PERSONS(REUSED), 1);
+	needs(t, NEED_WALK);
+}
+
+/* What has no process. */
+
+static void test_a_socket_of_the_kernels_own(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_NONE, NOBODY, (struct facts){TCP_ESTABLISHED, NO_FILE, RST_IN, .err = ECONNRESET});
+	names_nobody(t, UNKNOWN_KERNEL);
+	given(t, LP_WHO_BIRTH, BIRTH, (struct facts){TCP_ESTABLISHED, NO_FILE, OWN | LP_F_KTHREAD | RST_IN, .err = ECONNRESET});
+	names_nobody(t, UNKNOWN_KERNEL);
+}
+
+static void test_a_subflow_is_not_what_its_holder_has(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_BIRTH, BIRTH, (struct facts){TCP_ESTABLISHED, SUBFLOW, RST_IN, .err = ECONNRESET});
+	names_nobody(t, UNKNOWN_UNSUPPORTED);
+}
+
+/* Whoever ran `ss -K` is the current task, and no owner: such a record names the birth as any other. */
+static void test_killed_from_outside_is_not_the_killers(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_BIRTH, BIRTH, (struct facts){TCP_ESTABLISHED, HELD, OWN | CLIENT, .err = ECONNABORTED});
+	needs(t, NEED_DESTROYER);
+	t->evidence.waited = true;
+	needs(t, NEED_LOOK);
+}
+
+/* Each kind of evidence is asked for once at most, whatever the others gave; then it is decided. */
+static void check_ends(enum lp_who who, const struct facts *facts, __u32 refs, bool can_look)
+{
+	bool asked[NEED_WALK + 1] = {false};
+	enum owner_need need;
+	struct trial *t;
+
+	assert_int_equal(set_up((void **)&t), 0);
+	t->evidence.can_look = can_look;
+	given(t, who, BIRTH, *facts);
+	t->record.refs = refs;
+	while ((need = owner_decide(&t->record, &t->evidence, &t->owner)) != NEED_NOTHING) {
+		assert_false(asked[need]);
+		asked[need] = true;
+		t->evidence.waited |= need == NEED_DESTROYER;
+		t->evidence.looked |= need == NEED_LOOK;
+		t->evidence.walked |= need == NEED_WALK;
+	}
+	assert_true((t->owner.via == VIA_NONE) != (t->owner.unknown == UNKNOWN_NONE));
+	if (!can_look)
+		assert_false(asked[NEED_LOOK]);
+	tear_down((void **)&t);
+}
+
+static void test_never_asks_twice_and_always_ends(void **state)
+{
+	static const struct facts all[] = {
+		{TCP_ESTABLISHED, HELD, RST_IN | CLIENT, .err = ECONNRESET},
+		{TCP_ESTABLISHED, HELD, RST_IN | LP_F_SEEDED | LP_F_SHARED, .err = ECONNRESET},
+		{TCP_ESTABLISHED, HELD, RST_IN, .err = ECONNRESET, .forgotten = true},
+		{TCP_ESTABLISHED, IN_CLOSE, CLIENT, .unread = 1},
+		{TCP_ESTABLISHED, QUEUED, RST_IN, .err = ECONNRESET},
+		{TCP_ESTABLISHED, QUEUED, .unread = 10},
+		{TCP_FIN_WAIT1, ORPHAN, CLIENT, .err = ETIMEDOUT, .unack = 901},
+		{TCP_ESTABLISHED, SUBFLOW, RST_IN, .err = ECONNRESET},
+		{TCP_ESTABLISHED, NO_FILE, RST_IN, .err = ECONNRESET},
+		{TCP_ESTABLISHED, HELD, FIN_IN | CLIENT, .shut = 1, .kind = LP_KIND_PEER_FIN},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		for (int who = LP_WHO_NONE; who < LP_WHO_COUNT; who++)
+			for (__u32 refs = 0; refs < 4; refs++) {
+				check_ends((enum lp_who)who, &all[i], refs, true);
+				check_ends((enum lp_who)who, &all[i], refs, false);
+			}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_current_who_closes_is_the_closer),
+		TEST(test_current_who_does_not_close_is_a_holder),
+		TEST(test_current_is_named_by_its_birth_where_it_is_the_same),
+		TEST(test_current_of_a_failed_connect_is_the_connector),
+		TEST(test_current_needs_no_evidence),
+		TEST(test_orphan_is_its_closers),
+		TEST(test_orphan_nobody_was_seen_closing),
+		TEST(test_unaccepted_is_the_listeners_who_still_listens),
+		TEST(test_unaccepted_is_the_only_holders_of_the_listener),
+		TEST(test_unaccepted_of_several_holders_is_nobodys),
+		TEST(test_unaccepted_of_several_holders_is_who_listened),
+		TEST(test_unaccepted_with_nobody_left_listening),
+		TEST(test_unaccepted_and_nobody_seen_listening_walks),
+		TEST(test_unaccepted_is_his_who_closed_the_listener_meanwhile),
+		TEST(test_listener_closed_names_who_closes_it),
+		TEST(test_listener_closed_names_who_listened),
+		TEST(test_the_peers_fin_in_the_queue_looks_for_the_listener),
+		TEST(test_who_has_the_listeners_pid_now_is_not_the_listener),
+		TEST(test_a_socket_of_the_kernels_own),
+		TEST(test_a_subflow_is_not_what_its_holder_has),
+		TEST(test_killed_from_outside_is_not_the_killers),
+		cmocka_unit_test(test_never_asks_twice_and_always_ends),
+	};
+
+	return cmocka_run_group_tests_name("owner", tests, NULL, NULL);
+}

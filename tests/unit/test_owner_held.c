@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The owner rule for sockets that processes hold, by the references of their file: who is named, and who is not
+ * although it looks like him. */
+#include "trial.h"
+
+#include <errno.h>
+
+/* 4. One reference, so one holder. */
+
+static const struct facts reset_held = {TCP_ESTABLISHED, HELD, RST_IN | CLIENT, .err = ECONNRESET};
+
+static void test_sole_birth_that_holds_it_still(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_BIRTH, BIRTH, reset_held);
+	t->evidence.waited = true;
+	needs(t, NEED_LOOK);
+	found(t, 1, PERSONS(BIRTH), 1);
+	names(t, BIRTH, VIA_CONNECT);
+	LISTS_NOBODY(t);
+}
+
+static void test_sole_destroyer_whoever_it_is(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_BIRTH, BIRTH, reset_held);
+	destroyed_by(t, OTHER);
+	names(t, OTHER, VIA_CLOSER);
+	destroyed_by(t, BIRTH);
+	names(t, BIRTH, VIA_CONNECT);
+	destroyed_by(t, REUSED);
+	names(t, REUSED, VIA_CLOSER);
+	destroyed_by(t, CHILD);
+	names(t, CHILD, VIA_CLOSER);
+	LISTS_NOBODY(t);
+}
+
+static void test_sole_birth_is_named_by_how_it_got_the_socket(void **state)
+{
+	struct trial *t = *state;
+
+	destroyed_by(t, BIRTH);
+	given(t, LP_WHO_BIRTH, BIRTH, (struct facts){TCP_ESTABLISHED, HELD, RST_IN | LP_F_ACCEPTED, .err = ECONNRESET});
+	names(t, BIRTH, VIA_ACCEPT);
+	given(t, LP_WHO_BIRTH, BIRTH, (struct facts){TCP_ESTABLISHED, HELD, RST_IN | LP_F_SEEDED, .err = ECONNRESET});
+	names(t, BIRTH, VIA_SEED);
+}
+
+static void test_sole_holder_found_by_a_walk(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_BIRTH, BIRTH, reset_held);
+	t->evidence.waited = t->evidence.looked = true;
+	needs(t, NEED_WALK);
+	walk_found(t, 1, PERSONS(OTHER), 1);
+	names(t, OTHER, VIA_HOLDER);
+	walk_found(t, 1, PERSONS(BIRTH), 1);
+	names(t, BIRTH, VIA_CONNECT);
+	walk_found(t, 1, PERSONS(REUSED), 1);
+	names(t, REUSED, VIA_HOLDER);
+}
+
+static void test_sole_holder_that_is_gone(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_BIRTH, BIRTH, reset_held);
+	t->evidence.waited = true;
+	walk_found(t, 0, NULL, 0);
+	names_nobody(t, UNKNOWN_HOLDER_GONE);
+	LISTS_NOBODY(t);
+	t->evidence.walk_failed = true;
+	names_nobody(t, UNKNOWN_UNSUPPORTED);
+}
+
+static void test_sole_holder_that_has_shared_it_since(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_BIRTH, BIRTH, reset_held);
+	t->evidence.waited = true;
+	walk_found(t, 2, PERSONS(BIRTH, OTHER), 1);
+	names(t, BIRTH, VIA_CONNECT);
+	lists(t, 2, PERSONS(BIRTH, OTHER));
+	walk_found(t, 2, PERSONS(OTHER, THIRD), 1);
+	names_nobody(t, UNKNOWN_SHARED);
+	lists(t, 2, PERSONS(OTHER, THIRD));
+}
+
+static void test_sole_acceptor_seen_by_the_hook_and_gone(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_BIRTH, BIRTH,
+	      (struct facts){TCP_ESTABLISHED, HELD, RST_IN | LP_F_ACCEPTED | LP_F_ACCEPT_HOOK, .err = ECONNRESET});
+	t->evidence.waited = true;
+	walk_found(t, 0, NULL, 0);
+	names(t, BIRTH, VIA_ACCEPT);
+	walk_found(t, 1, PERSONS(OTHER), 1);
+	names(t, OTHER, VIA_HOLDER);
+}
+
+static void test_sole_holder_without_a_known_birth_is_walked_for(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_NONE, NOBODY, reset_held);
+	t->evidence.waited = true;
+	needs(t, NEED_WALK);
+	walk_found(t, 1, PERSONS(OTHER), 1);
+	names(t, OTHER, VIA_HOLDER);
+}
+
+static void test_sole_holder_where_one_process_cannot_be_walked_alone(void **state)
+{
+	struct trial *t = *state;
+
+	t->evidence.can_look = false;
+	given(t, LP_WHO_BIRTH, BIRTH, reset_held);
+	t->evidence.waited = true;
+	needs(t, NEED_WALK);
+}
+
+/* 5. More references: several processes, several descriptors of one, or threads that sit in a call on it. */
+
+static void given_shared(struct trial *t, __u32 refs)
+{
+	given(t, LP_WHO_BIRTH, BIRTH, reset_held);
+	t->record.refs = refs;
+	t->evidence.waited = true;
+}
+
+static void test_shared_by_several_with_the_birth_among_them(void **state)
+{
+	struct trial *t = *state;
+
+	given_shared(t, 3);
+	needs(t, NEED_WALK);
+	walk_found(t, 3, PERSONS(OTHER, BIRTH, THIRD), 1);
+	names(t, BIRTH, VIA_CONNECT);
+	lists(t, 3, PERSONS(OTHER, BIRTH, THIRD));
+}
+
+static void test_shared_by_several_without_the_birth(void **state)
+{
+	struct trial *t = *state;
+
+	given_shared(t, 2);
+	walk_found(t, 2, PERSONS(OTHER, REUSED), 1);
+	names_nobody(t, UNKNOWN_SHARED);
+	lists(t, 2, PERSONS(OTHER, REUSED));
+}
+
+static void test_shared_but_all_descriptors_are_ones(void **state)
+{
+	struct trial *t = *state;
+
+	given_shared(t, 2);
+	t->other_forked_ns = BORN + 1;
+	walk_found(t, 1, PERSONS(OTHER), 2);
+	names(t, OTHER, VIA_HOLDER);
+	LISTS_NOBODY(t);
+}
+
+static void test_shared_but_only_one_holds_it_and_has_not_forked(void **state)
+{
+	struct trial *t = *state;
+
+	given_shared(t, 2);
+	t->birth_forked_ns = BORN - 1;
+	walk_found(t, 1, PERSONS(BIRTH), 1);
+	names(t, BIRTH, VIA_CONNECT);
+	LISTS_NOBODY(t);
+}
+
+static void test_shared_and_who_is_left_had_forked(void **state)
+{
+	struct trial *t = *state;
+
+	given_shared(t, 2);
+	t->birth_forked_ns = BORN + 1;
+	walk_found(t, 1, PERSONS(BIRTH), 1);
+	names_nobody(t, UNKNOWN_HOLDER_GONE);
+	lists(t, 1, PERSONS(BIRTH));
+}
+
+static void test_shared_and_nobody_is_left(void **state)
+{
+	struct trial *t = *state;
+
+	given_shared(t, 2);
+	walk_found(t, 0, NULL, 0);
+	names_nobody(t, UNKNOWN_HOLDER_GONE);
+	LISTS_NOBODY(t);
+	t->evidence.walk_failed = true;
+	names_nobody(t, UNKNOWN_UNSUPPORTED);
+}
+
+/* A destroyer was the last of the holders, not the only one. */
+static void test_shared_destroyer_proves_only_that_it_was_last(void **state)
+{
+	struct trial *t = *state;
+
+	given_shared(t, 2);
+	t->birth_forked_ns = BORN + 1;
+	destroyed_by(t, BIRTH);
+	walk_found(t, 0, NULL, 0);
+	names_nobody(t, UNKNOWN_HOLDER_GONE);
+	lists(t, 1, PERSONS(BIRTH));
+	destroyed_by(t, CHILD);
+	names_nobody(t, UNKNOWN_HOLDER_GONE);
+	lists(t, 1, PERSONS(CHILD));
+}
+
+/* It may have been handed the descriptor (SCM_RIGHTS) by the birth owner, who held it too and closed first. */
+static void test_shared_destroyer_that_is_not_the_birth_is_not_named(void **state)
+{
+	struct trial *t = *state;
+
+	given_shared(t, 2);
+	destroyed_by(t, OTHER);
+	walk_found(t, 0, NULL, 0);
+	names_nobody(t, UNKNOWN_HOLDER_GONE);
+	lists(t, 1, PERSONS(OTHER));
+}
+
+/* The second reference is then a thread of its own that sits in recv(2). */
+static void test_shared_destroyer_that_was_alone_since_birth(void **state)
+{
+	struct trial *t = *state;
+
+	given_shared(t, 2);
+	destroyed_by(t, BIRTH);
+	names(t, BIRTH, VIA_CONNECT);
+	LISTS_NOBODY(t);
+}
+
+/* Who held it before the agent is known of the start alone: there it had several holders. */
+static void test_shared_at_the_start_and_one_is_left(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_BIRTH, BIRTH, (struct facts){TCP_ESTABLISHED, HELD, RST_IN | LP_F_SEEDED | LP_F_SHARED, .err = ECONNRESET});
+	t->record.born_ns = 0;
+	t->record.refs = 2;
+	t->evidence.waited = true;
+	walk_found(t, 1, PERSONS(BIRTH), 1);
+	names_nobody(t, UNKNOWN_HOLDER_GONE);
+	lists(t, 1, PERSONS(BIRTH));
+	destroyed_by(t, BIRTH);
+	names_nobody(t, UNKNOWN_HOLDER_GONE);
+}
+
+static void test_seeded_and_alone_with_it_ever_since(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_BIRTH, BIRTH, (struct facts){TCP_ESTABLISHED, HELD, RST_IN | LP_F_SEEDED, .err = ECONNRESET});
+	t->record.born_ns = 0;
+	t->record.refs = 2;
+	t->evidence.waited = true;
+	walk_found(t, 1, PERSONS(BIRTH), 1);
+	names(t, BIRTH, VIA_SEED);
+	t->birth_forked_ns = AGENT_STARTED + 1;
+	names_nobody(t, UNKNOWN_HOLDER_GONE);
+	lists(t, 1, PERSONS(BIRTH));
+}
+
+static void test_holders_are_bounded(void **state)
+{
+	enum person many[OWNER_HOLDERS_MAX];
+	struct trial *t = *state;
+
+	for (int i = 0; i < OWNER_HOLDERS_MAX; i++)
+		many[i] = OTHER;
+	given_shared(t, 100);
+	walk_found(t, OWNER_HOLDERS_MAX, many, 1);
+	names_nobody(t, UNKNOWN_SHARED);
+	lists(t, OWNER_HOLDERS_MAX, many);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_sole_birth_that_holds_it_still),
+		TEST(test_sole_destroyer_whoever_it_is),
+		TEST(test_sole_birth_is_named_by_how_it_got_the_socket),
+		TEST(test_sole_holder_found_by_a_walk),
+		TEST(test_sole_holder_that_is_gone),
+		TEST(test_sole_holder_that_has_shared_it_since),
+		TEST(test_sole_acceptor_seen_by_the_hook_and_gone),
+		TEST(test_sole_holder_without_a_known_birth_is_walked_for),
+		TEST(test_sole_holder_where_one_process_cannot_be_walked_alone),
+		TEST(test_shared_by_several_with_the_birth_among_them),
+		TEST(test_shared_by_several_without_the_birth),
+		TEST(test_shared_but_all_descriptors_are_ones),
+		TEST(test_shared_but_only_one_holds_it_and_has_not_forked),
+		TEST(test_shared_and_who_is_left_had_forked),
+		TEST(test_shared_and_nobody_is_left),
+		TEST(test_shared_destroyer_proves_only_that_it_was_last),
+		TEST(test_shared_destroyer_that_is_not_the_birth_is_not_named),
+		TEST(test_shared_destroyer_that_was_alone_since_birth),
+		TEST(test_shared_at_the_start_and_one_is_left),
+		TEST(test_seeded_and_alone_with_it_ever_since),
+		TEST(test_holders_are_bounded),
+	};
+
+	return cmocka_run_group_tests_name("owner_held", tests, NULL, NULL);
+}
