@@ -29,14 +29,15 @@ class Connection:
         self.find_holders()
 
     def find_holders(self):
-        """Who serves it: whoever has the server's socket open, of all processes."""
+        """Who serves it: whoever has the server's socket open, of all processes. A parent lets go of it after its
+        child has begun to answer."""
         entry = clock.wait(self.served, "an accepted socket of %s" % self.name)
-        pids = steady(lambda: sockets.holders(entry.inode))
-        self.holders = [Process(pid) for pid in pids]
-        if not pids:
-            raise RuntimeError("nobody holds the server's socket")
-        if (self.server.process.pid in pids) != self.server.alone:
-            raise RuntimeError("held by %r, where %d listens" % (pids, self.server.process.pid))
+        listener = self.server.process.pid
+
+        def final():
+            pids = sockets.holders(entry.inode)
+            return pids if pids and (listener in pids) == self.server.alone else None
+        self.holders = [Process(pid) for pid in clock.wait(final, "holder of %s but %d" % (self.name, listener), 10)]
 
     def served(self):
         """The server's end, once it is accepted; None when the kernel has done with it."""

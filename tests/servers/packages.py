@@ -2,9 +2,7 @@
 """The servers as Debian packages them, installed so that nothing starts by itself: not now, not at the next boot."""
 import contextlib
 import os
-import signal
 import subprocess
-import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # Each package with the service that it brings.
@@ -29,8 +27,6 @@ def install():
     missing = [package for package in wanted if not installed(package)]
     if not missing:
         return True
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, frame: sys.exit(128 + number))
     # Where nothing may be installed it only says what is missing.
     if os.environ.get("INSTALL_DEPS") == "no":
         return subprocess.call([tool(), *missing]) == 0

@@ -4,6 +4,7 @@ import glob
 import os
 import re
 import shutil
+import signal
 import socket
 import struct
 
@@ -17,6 +18,7 @@ ROW = SMALL // 100
 class Postgresql(server.Server):
     name = "postgresql"
     port = 5432
+    farewell = signal.SIGQUIT
 
     @classmethod
     def require(cls):

@@ -12,7 +12,7 @@ import tempfile
 import clock
 import network
 import sockets
-from host import Process, wait_gone
+from host import Failed, Process, wait_gone
 
 PR_SET_PDEATHSIG = 1
 
@@ -29,6 +29,8 @@ class Server:
     family = "ipv4"
     # Whether the process that listens serves the connections itself.
     alone = False
+    # What ends it at once, whoever is connected.
+    farewell = signal.SIGTERM
 
     def __init__(self):
         self.directory = tempfile.mkdtemp(prefix="lostpeer-%s-" % self.name)
@@ -98,8 +100,12 @@ class Server:
     def end(self):
         """End what runs in its namespaces, each process by its pid, and leave no file."""
         hosts = (self.client_host, self.host)
+        for host in hosts:
+            # What is left of closed sockets shall not be retransmitted into the next run.
+            with contextlib.suppress(Failed):
+                host("sysctls(orphan_retries=1)")
         if self.process and not gone(self.process.pid):
-            os.kill(self.process.pid, signal.SIGQUIT if self.name == "postgresql" else signal.SIGTERM)
+            os.kill(self.process.pid, self.farewell)
             with contextlib.suppress(TimeoutError):
                 clock.wait(lambda: gone(self.process.pid), "end of %s" % self.name, 5)
         for host in hosts:
@@ -114,8 +120,8 @@ class Server:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def spawn(words, user, log):
-    """Start a process that ends with us. Called in the server's namespace."""
+def spawn(words, user, log, output=None):
+    """Start a process that ends with us. Called in a process of the namespace that it is to be in."""
     def last_words():
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     who = {}
@@ -123,8 +129,9 @@ def spawn(words, user, log):
         entry = pwd.getpwnam(user)
         who = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
     with open(log, "ab") as f:
-        return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=f, stderr=f, cwd="/", preexec_fn=last_words,
-                                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}, **who)
+        return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output or f, stderr=f, bufsize=0, cwd="/",
+                                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}, preexec_fn=last_words,
+                                **who)
 
 
 def gone(pid):

@@ -78,7 +78,7 @@ class Ssh(client.Program):
                  "-p", str(self.server.port)]
         for option in options:
             words += ["-o", option]
-        self.host("import sshd; p = sshd.spawn(words, log)", words=words + [self.server.address(), remote],
+        self.host("import sshd; p = sshd.log_in(words, log)", words=words + [self.server.address(), remote],
                   log=self.server.log())
         return self.host("p.pid")
 
@@ -88,10 +88,9 @@ class Ssh(client.Program):
             f.write("%d\n" % size)
 
 
-def spawn(words, log):
-    """Start ssh, in the client's process, and wait until it is logged in."""
-    with open(log, "ab") as f:
-        p = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=f, bufsize=0, cwd="/")
+def log_in(words, log):
+    """Start ssh, in the client's host, and wait until it is logged in."""
+    p = server.spawn(words, None, log, subprocess.PIPE)
     said = p.stdout.readline()
     if said != b"ready\n":
         raise RuntimeError("ssh ended with %s: %r" % (p.wait(), said))
