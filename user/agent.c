@@ -359,7 +359,10 @@ struct ledger agent_finish(struct agent *a)
 		.emitted = stats[LP_STAT_EMITTED],
 		.written = counts.written,
 		.filtered = a->filtered,
-		.lost = stats[LP_STAT_LOST] + counts.output_full + counts.write_failed + counts.stopped,
+		.ring_full = stats[LP_STAT_LOST],
+		.output_full = counts.output_full,
+		.write_failed = counts.write_failed,
+		.stopped = counts.stopped,
 		.pending = pending_count(a->pending) + counts.waiting,
 	};
 }

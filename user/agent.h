@@ -33,7 +33,10 @@ struct ledger {
 	__u64 written;
 	__u64 filtered;
 	__u64 grouped;
-	__u64 lost;
+	__u64 ring_full; /* the four places of lost */
+	__u64 output_full;
+	__u64 write_failed;
+	__u64 stopped;
 	__u64 pending;
 };
 

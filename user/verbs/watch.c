@@ -206,9 +206,15 @@ static void greet(const struct agent *agent, const struct watch *w, bool termina
 
 static void print_ledger(struct ledger l)
 {
+	__u64 lost = l.ring_full + l.output_full + l.write_failed + l.stopped;
+
 	fprintf(stderr,
-		"lostpeer: %llu emitted = %llu written + %llu filtered + %llu grouped + %llu lost + %llu pending\n",
-		l.emitted, l.written, l.filtered, l.grouped, l.lost, l.pending);
+		"lostpeer: %llu emitted = %llu written + %llu filtered + %llu grouped + %llu lost + %llu pending",
+		l.emitted, l.written, l.filtered, l.grouped, lost, l.pending);
+	if (lost)
+		fprintf(stderr, " (lost: %llu ring_full, %llu output_full, %llu write_failed, %llu stopped)", l.ring_full,
+			l.output_full, l.write_failed, l.stopped);
+	fprintf(stderr, "\n");
 }
 
 static int run(struct watch *w, char **command)
