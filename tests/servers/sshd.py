@@ -68,10 +68,12 @@ class SshdUser(Sshd):
 
 class Ssh(client.Program):
     def connect(self):
-        self.orders = self.server.path("orders-%d" % self.server.connections)
-        os.mkfifo(self.orders)
-        os.chmod(self.orders, 0o666)
-        remote = "echo ready; while read size; do head -c $size /dev/zero; done <>%s" % self.orders
+        path = self.server.path("orders-%d" % self.server.connections)
+        os.mkfifo(path)
+        os.chmod(path, 0o666)
+        # Open both ways, so that opening waits for nobody; the session reads its end when we are gone.
+        self.orders = os.open(path, os.O_RDWR)
+        remote = "echo ready; while read size; do head -c $size /dev/zero; done <%s" % shlex.quote(path)
         options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "BatchMode=yes", "LogLevel=ERROR",
                    "IdentitiesOnly=yes", "IdentityAgent=none", "Compression=no")
         words = ["ssh", "-F", "none", "-n", "-T", "-i", self.server.path("user"), "-l", self.server.user,
@@ -83,9 +85,7 @@ class Ssh(client.Program):
         return self.host("p.pid")
 
     def ask(self, size):
-        # The session holds both ends of the pipe, so that it neither waits for us here nor ends after this.
-        with open(self.orders, "w") as f:
-            f.write("%d\n" % size)
+        os.write(self.orders, b"%d\n" % size)
 
 
 def log_in(words, log):
