@@ -232,9 +232,11 @@ static void check_ends(enum lp_who who, const struct facts *facts, __u32 refs, b
 {
 	bool asked[NEED_WALK + 1] = {false};
 	enum owner_need need;
+	void *state = NULL;
 	struct trial *t;
 
-	assert_int_equal(set_up((void **)&t), 0);
+	assert_int_equal(set_up(&state), 0);
+	t = state;
 	t->evidence.can_look = can_look;
 	given(t, who, BIRTH, *facts);
 	t->record.refs = refs;
@@ -248,7 +250,7 @@ static void check_ends(enum lp_who who, const struct facts *facts, __u32 refs, b
 	assert_true((t->owner.via == VIA_NONE) != (t->owner.unknown == UNKNOWN_NONE));
 	if (!can_look)
 		assert_false(asked[NEED_LOOK]);
-	tear_down((void **)&t);
+	tear_down(&state);
 }
 
 static void test_never_asks_twice_and_always_ends(void **state)

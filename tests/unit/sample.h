@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Events for the tests of formats and outputs: the example of lostpeer-events(7), and one that has every field. */
+#ifndef TESTS_UNIT_SAMPLE_H
+#define TESTS_UNIT_SAMPLE_H
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <time.h>
+
+#include "clock.h"
+#include "event.h"
+#include "facts.h"
+#include "format.h"
+
+struct sample {
+	struct lp_record record;
+	struct event event;
+};
+
+/* UTC, as CLOCK_REALTIME. */
+static inline __u64 sample_wall_ns(int day, int hour, int minute, int second, __u64 ns)
+{
+	struct tm tm = {
+		.tm_year = 126, .tm_mon = 10, .tm_mday = day, .tm_hour = hour, .tm_min = minute, .tm_sec = second};
+
+	return (__u64)timegm(&tm) * 1000000000ULL + ns;
+}
+
+/* A start time that is told as this wall time. */
+static inline __u64 sample_boot_ns(__u64 wall_ns)
+{
+	return wall_ns - clock_wall_from_boot(0);
+}
+
+static inline void sample_judge(struct sample *s, struct verdict verdict)
+{
+	struct owner owner = s->event.owner;
+
+	event_from_record(&s->event, &s->record, verdict, sample_wall_ns(22, 12, 1, 2, 123456789));
+	s->event.owner = owner;
+}
+
+/* What lostpeer-events(7) shows: all that it does not show is not known, where that can be. */
+static inline void sample_example(struct sample *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->record = record_of(&(struct facts){TCP_ESTABLISHED, HELD, CLIENT | RST_IN, .err = ECONNRESET, .unack = 512});
+	s->record.netns = 4026531840u;
+	s->record.time_ns = 900000000000ULL;
+	s->record.established_ns = s->record.time_ns - 81234500000ULL;
+	sample_judge(s, (struct verdict){PEER_LOST_RESET, BY_PEER, PHASE_ESTABLISHED, CAUSE_NONE});
+	s->event.owner = (struct owner){
+		.via = VIA_CONNECT,
+		.process = {.start_boot_ns = sample_boot_ns(sample_wall_ns(20, 8, 0, 0, 10000000)),
+			    .tgid = 4711,
+			    .uid = 1000,
+			    .comm = "checkout"},
+	};
+}
+
+/* Every field that an event of a socket can have, but for owner.unknown. */
+static inline void sample_everything(struct sample *s)
+{
+	sample_example(s);
+	s->record.cookie = 77;
+	s->record.soft_err = EHOSTUNREACH;
+	s->record.srtt_us = 8 * 250;
+	s->record.heard = 1;
+	s->record.silent_jiffies = 3;
+	s->record.total_retrans = 4;
+	s->record.bytes_acked = 1001;
+	s->record.bytes_received = 70;
+	s->record.write_seq += 10;
+	s->record.rcv_nxt += 6;
+	s->record.flags |= LP_F_MPTCP;
+	s->record.reset_reason = 5;
+	sample_judge(s, (struct verdict){PEER_LOST_RESET, BY_PEER, PHASE_ESTABLISHED, LOCAL_RESET_DATA_AFTER_CLOSE});
+	s->event.owner.process.vpid = 12;
+	s->event.owner.process.exiting = 1;
+	s->event.owner.process.exit_code = 9;
+	s->event.owner.n_holders = 2;
+	s->event.owner.holders[0] = 4711;
+	s->event.owner.holders[1] = 4712;
+	strcpy(s->event.executable, "/usr/bin/checkout");
+}
+
+static inline const char *sample_reason(void *kernel, __u32 reason)
+{
+	(void)kernel;
+	return reason == 5 ? "ABORT_ON_DATA" : NULL;
+}
+
+static inline struct format_context sample_context(void)
+{
+	return (struct format_context){.host = "web-3", .reset_reason = sample_reason};
+}
+
+#endif

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The lines for people: one line an event, columns that stay in line, and a terminal that is never given a control
+ * character but our own colours. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sample.h"
+
+static struct line line;
+static struct sample sample;
+static struct format_context context;
+
+static int set_up(void **state)
+{
+	(void)state;
+	context = sample_context();
+	sample_example(&sample);
+	return 0;
+}
+
+/* The line without its newline; NUL-terminated. */
+static const char *format(void)
+{
+	format_text(&line, &sample.event, &context);
+	assert_false(line.cut);
+	assert_ptr_equal(memchr(line.text, '\n', line.length), line.text + line.length - 1);
+	line.text[line.length - 1] = '\0';
+	assert_int_equal(strlen(line.text), line.length - 1);
+	return line.text;
+}
+
+/* C0, DEL and C1, the last as UTF-8 and as a byte that is none. */
+static void check_no_control(const char *text)
+{
+	for (const unsigned char *s = (const unsigned char *)text; *s; s++) {
+		assert_true(*s >= 0x20 && *s != 0x7f);
+		assert_false(*s == 0xc2 && s[1] < 0xa0);
+	}
+}
+
+static void says(const char *part)
+{
+	if (!strstr(format(), part))
+		fail_msg("no '%s' in '%s'", part, line.text);
+}
+
+static void does_not_say(const char *part)
+{
+	if (strstr(format(), part))
+		fail_msg("'%s' in '%s'", part, line.text);
+}
+
+static void test_the_example(void **state)
+{
+	(void)state;
+	assert_string_equal(format(), "12:01:02.123 checkout[4711]          10.0.0.5:5432           "
+				      "peer_lost/reset               reset by the peer, after 1m21s (ECONNRESET); "
+				      "512 B unacked; local 10.0.0.7:51820");
+}
+
+static size_t column_of(const char *text, const char *word)
+{
+	const char *at = strstr(text, word);
+
+	assert_non_null(at);
+	return (size_t)(at - text);
+}
+
+static void test_columns_stand_under_their_names(void **state)
+{
+	static struct line header;
+	const char *text = format();
+
+	(void)state;
+	format_text_header(&header);
+	assert_int_equal(header.text[header.length - 1], '\n');
+	header.text[header.length - 1] = '\0';
+	check_no_control(header.text);
+	assert_int_equal(column_of(header.text, "TIME"), 0);
+	assert_int_equal(column_of(header.text, "WHO"), column_of(text, "checkout"));
+	assert_int_equal(column_of(header.text, "LOST"), column_of(text, "10.0.0.5"));
+	assert_int_equal(column_of(header.text, "EVENT/CAUSE"), column_of(text, "peer_lost/reset"));
+	assert_int_equal(column_of(header.text, "WHAT HAPPENED"), column_of(text, "reset by the peer"));
+}
+
+static void test_columns_stay_apart_when_one_is_too_wide(void **state)
+{
+	(void)state;
+	strcpy(sample.event.owner.process.comm, "fifteen letters");
+	sample.event.owner.process.tgid = 4194304;
+	says(" fifteen letters[4194304] 10.0.0.5:5432 ");
+	sample.record = record_of(&(struct facts){TCP_ESTABLISHED, HELD, .family = AF_INET6});
+	memset(sample.record.peer_addr, 0xfd, 16);
+	says(" [fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd]:5432 peer_lost/reset ");
+}
+
+/* With nothing but the cause changed each has a sentence of its own. */
+static void test_every_cause_has_a_sentence(void **state)
+{
+	static char seen[CAUSE_COUNT][256];
+	char row[64];
+
+	(void)state;
+	for (int cause = CAUSE_NONE + 1; cause < EVENTS_LOST_RING_FULL; cause++) {
+		sample_judge(&sample, (struct verdict){(enum lp_cause)cause, BY_PEER, PHASE_ESTABLISHED, CAUSE_NONE});
+		snprintf(row, sizeof(row), "%s/%s ", event_name(cause_event((enum lp_cause)cause)),
+			 cause_name((enum lp_cause)cause));
+		says(row);
+		snprintf(seen[cause], sizeof(seen[cause]), "%s", strstr(line.text, row) + strlen(row));
+		check_no_control(line.text);
+		for (int other = CAUSE_NONE + 1; other < cause; other++)
+			assert_string_not_equal(seen[other], seen[cause]);
+	}
+}
+
+static void test_a_gap(void **state)
+{
+	__u64 first = sample_wall_ns(22, 12, 0, 0, 0), last = sample_wall_ns(22, 12, 0, 1, 500000000);
+
+	(void)state;
+	for (int place = EVENTS_LOST_RING_FULL; place < CAUSE_COUNT; place++) {
+		event_from_loss(&sample.event, (enum lp_cause)place, (struct loss){7, first, last});
+		says("LOST 7 EVENTS between 12:00:00.000 and 12:00:01.500: ");
+		check_no_control(line.text);
+		assert_true(line.text[line.length - 2] != ' '); /* it says where */
+	}
+}
+
+static void check_colour(enum lp_severity severity, const char *before, const char *after)
+{
+	size_t n = strlen(before), m = strlen(after);
+
+	sample.event.severity = severity;
+	context.colour = true;
+	format();
+	assert_true(line.length > n + m);
+	assert_memory_equal(line.text, before, n);
+	assert_string_equal(line.text + strlen(line.text) - m, after);
+	line.text[strlen(line.text) - m] = '\0';
+	check_no_control(line.text + n);
+	context.colour = false;
+	check_no_control(format());
+}
+
+static void test_colours_only_when_asked(void **state)
+{
+	(void)state;
+	check_colour(SEVERITY_ERROR, "\033[1;31m", "\033[0m");
+	check_colour(SEVERITY_WARNING, "\033[33m", "\033[0m");
+	check_colour(SEVERITY_NOTICE, "", "");
+	check_colour(SEVERITY_INFO, "\033[2m", "\033[0m");
+}
+
+static void test_no_name_reaches_the_terminal_raw(void **state)
+{
+	static const struct {
+		const char *name, *shown;
+	} names[] = {
+		{"a\nb", "a\\x0ab["},
+		{"\033[2J\007", "\\x1b[2J\\x07["},
+		{"\x7f", "\\x7f["},
+		{"\xc2\x9b" "31m", "\\x9b31m["},
+		{"\x9b" "31m", "\xef\xbf\xbd" "31m["},
+		{"\xe2\x80\xae" "gnp", "\xef\xbf\xbd" "gnp["},
+		{"%s%n", "%s%n["},
+		{"caf\xc3\xa9", "caf\xc3\xa9["},
+		{"", "?["},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		strcpy(sample.event.owner.process.comm, names[i].name);
+		says(names[i].shown);
+		check_no_control(line.text);
+	}
+}
+
+static void test_says_why_nobody_is_named(void **state)
+{
+	(void)state;
+	for (int unknown = UNKNOWN_NONE + 1; unknown < UNKNOWN_COUNT; unknown++) {
+		sample.event.owner = (struct owner){.unknown = (enum owner_unknown)unknown};
+		says(unknown_name((enum owner_unknown)unknown));
+		does_not_say("[0]");
+	}
+}
+
+static void test_lists_the_holders_where_nobody_is_named(void **state)
+{
+	(void)state;
+	sample.event.owner = (struct owner){.unknown = UNKNOWN_SHARED, .n_holders = 2, .holders = {8, 9}};
+	says("one of pid 8,9 ");
+	sample.event.owner = (struct owner){.unknown = UNKNOWN_SHARED, .n_holders = 6, .holders = {1, 2, 3, 4, 5, 6}};
+	says("one of pid 1,2,3,4,\xe2\x80\xa6");
+	sample.event.owner = (struct owner){.unknown = UNKNOWN_HOLDER_GONE, .n_holders = 1, .holders = {8}};
+	says("8");
+}
+
+static void check_duration(__u64 ms, const char *shown)
+{
+	sample.record.time_ns = 1000000000000000ULL;
+	sample.record.established_ns = sample.record.time_ns - ms * 1000000;
+	says(shown);
+}
+
+static void test_durations_are_short(void **state)
+{
+	(void)state;
+	check_duration(0, ", after 0 ms ");
+	check_duration(999, ", after 999 ms ");
+	check_duration(1000, ", after 1.0 s ");
+	check_duration(59900, ", after 59.9 s ");
+	check_duration(60000, ", after 1m00s ");
+	check_duration(3599999, ", after 59m59s ");
+	check_duration(3600000, ", after 1h00m ");
+	check_duration(86399999, ", after 23h59m ");
+	check_duration(90000000, ", after 1d01h ");
+	check_duration(864000000, ", after 10d00h ");
+	sample.record.established_ns = 0;
+	does_not_say("after");
+}
+
+/* 59,999.9 ms are no 60.0 s, which would be a minute. */
+static void test_durations_do_not_round_into_the_next_unit(void **state)
+{
+	(void)state;
+	sample.record.time_ns = 1000000000000ULL;
+	sample.record.established_ns = sample.record.time_ns - 59999900000ULL;
+	does_not_say("60.0 s");
+	sample.record.established_ns = sample.record.time_ns - 999900000ULL;
+	does_not_say("1000 ms");
+}
+
+static void test_says_the_data_at_stake(void **state)
+{
+	(void)state;
+	sample.record.rcv_nxt += 3000;
+	sample.record.write_seq += 20;
+	sample_judge(&sample, sample.event.verdict);
+	says("; 3000 B unread; 512 B unacked; 20 B unsent;");
+}
+
+static void test_says_what_else_it_may_have_been(void **state)
+{
+	(void)state;
+	sample.event.verdict.ambiguous = LOCAL_RESET_DATA_AFTER_CLOSE;
+	says("; or data_after_close");
+}
+
+static void test_says_an_earlier_error_once(void **state)
+{
+	(void)state;
+	sample.record.soft_err = EHOSTUNREACH;
+	says("(ECONNRESET); earlier EHOSTUNREACH");
+	sample.record.err = EHOSTUNREACH;
+	sample_judge(&sample, sample.event.verdict);
+	says("(EHOSTUNREACH)");
+	does_not_say("earlier");
+	sample.record.soft_err = 9999; /* no errno of this C library */
+	does_not_say("(null)");
+}
+
+static void test_says_how_the_process_ended(void **state)
+{
+	(void)state;
+	sample.event.owner.process.exiting = 1;
+	sample.event.owner.process.exit_code = 9;
+	says("SIGKILL");
+	sample.event.owner.process.exit_code = 11;
+	says("SIGSEGV");
+	sample.event.owner.process.exit_code = 0x300;
+	says("exited");
+	does_not_say("SIG");
+}
+
+static void test_says_which_address_without_a_local_port(void **state)
+{
+	(void)state;
+	sample.record.local_port = 0;
+	does_not_say("local");
+	says("10.0.0.5:5432");
+}
+
+#define TEST(f) cmocka_unit_test_setup(f, set_up)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_the_example),
+		TEST(test_columns_stand_under_their_names),
+		TEST(test_columns_stay_apart_when_one_is_too_wide),
+		TEST(test_every_cause_has_a_sentence),
+		TEST(test_a_gap),
+		TEST(test_colours_only_when_asked),
+		TEST(test_no_name_reaches_the_terminal_raw),
+		TEST(test_says_why_nobody_is_named),
+		TEST(test_lists_the_holders_where_nobody_is_named),
+		TEST(test_durations_are_short),
+		TEST(test_durations_do_not_round_into_the_next_unit),
+		TEST(test_says_the_data_at_stake),
+		TEST(test_says_what_else_it_may_have_been),
+		TEST(test_says_an_earlier_error_once),
+		TEST(test_says_how_the_process_ended),
+		TEST(test_says_which_address_without_a_local_port),
+	};
+
+	setenv("TZ", "UTC", 1);
+	tzset();
+	return cmocka_run_group_tests_name("format_text", tests, NULL, NULL);
+}
