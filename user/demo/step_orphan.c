@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Too many orphans: tcp_max_orphans is one number for the whole host, so it is lowered only where --whole-host
- * says so, and only while one socket is closed. The kernel counts roughly: per CPU and in batches (before 5.15), so there
- * must be a good many orphans; or as of a tenth of a second ago (since), by a timer that waits for its processor to
- * be busy anyway.
+ * says so, and only while one socket is closed. The kernel counts roughly: per CPU and in batches (before 5.15), so
+ * there must be a good many orphans; or as of a tenth of a second ago (since), by a timer that waits for its
+ * processor to be busy anyway.
  */
 #include "demo/step.h"
 

@@ -37,7 +37,8 @@ struct witness {
  * signalfd that ends the wait. Returns 0, -EINTR, or -ECHILD after passing on what it said is missing. */
 int witness_start(struct witness *witness, int signals);
 
-/* Lets it write what it knows and end, then reads that, in order of time. Returns 0, or negative errno after telling what went wrong. */
+/* Lets it write what it knows and end, then reads that, in order of time. Returns 0, or negative errno after telling
+ * what went wrong. */
 int witness_stop(struct witness *witness);
 
 /* Ends it if it runs, and frees everything. */
