@@ -24,7 +24,7 @@ enum {
 	CONN_WANTS_OWNER = 1u << 2, /* CLOSE was told without a final owner: tell who destroys it */
 };
 
-/* Records on their way to the agent. 4 MiB hold 18,000; when full, a record is counted as lost (emit.h).
+/* Records on their way to the agent. 4 MiB hold 16,900; when full, a record is counted as lost (emit.h).
  * The agent may set another size before loading. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -37,6 +37,7 @@ struct agent {
 
 	int epoll, timer, signals, end_timer, gone;
 	bool stop;
+	bool muted;       /* shows nothing more */
 	bool sweep;       /* somebody wants what does not wake us */
 	bool came;        /* since the timer was last set */
 	pid_t child;
@@ -48,6 +49,13 @@ struct agent {
 };
 
 /* --- the way of a record --- */
+
+/* Enough was shown. A command is waited for, all the same. */
+static void end(struct agent *a)
+{
+	a->muted = true;
+	a->stop = !a->child;
+}
 
 static void filter_out(struct agent *a)
 {
@@ -69,7 +77,7 @@ static void on_owner(void *context, const struct lp_record *record, bool reset_a
 	if (!filter_event(a->options->filter, e) || !filter_owner(a->options->filter, e) ||
 	    (a->options->follow &&
 	     (!owner->via || !kernel_follows(a->kernel, owner->process.tgid, owner->process.start_boot_ns))) ||
-	    (a->options->most_events && a->passed >= a->options->most_events)) {
+	    a->muted) {
 		filter_out(a);
 		return;
 	}
@@ -78,7 +86,7 @@ static void on_owner(void *context, const struct lp_record *record, bool reset_a
 	output_put(a->output, e);
 	a->passed++;
 	if (a->options->most_events && a->passed >= a->options->most_events)
-		a->stop = true;
+		end(a);
 }
 
 /* What its verdict already keeps out need not look for an owner. */
@@ -191,8 +199,8 @@ static void on_signal(struct agent *a)
 		reap(a);
 	} else if (a->child) {
 		/* the terminal has sent SIGINT to the command as well; its end is ours */
-		if (info.ssi_signo == SIGTERM)
-			kill(a->child, SIGTERM);
+		if (info.ssi_signo != SIGINT)
+			kill(a->child, (int)info.ssi_signo);
 	} else {
 		a->stop = true;
 	}
@@ -214,19 +222,27 @@ static void on_source(struct agent *a, enum source source)
 		on_signal(a);
 		break;
 	case SOURCE_END:
+		if (read(a->end_timer, &ticks, sizeof(ticks)) == sizeof(ticks))
+			end(a);
+		break;
 	case SOURCE_GONE:
-		a->stop = true;
+		if (read(a->gone, &ticks, sizeof(ticks)) == sizeof(ticks))
+			end(a);
 		break;
 	}
 }
 
 int agent_run(struct agent *a, pid_t child, int *status)
 {
+	struct itimerspec after = {{0}, {0}};
 	struct epoll_event ready[8];
 	int n;
 
 	a->child = child;
 	a->status = status;
+	after.it_value.tv_sec = (time_t)(a->options->most_ns / (1000 * MS));
+	after.it_value.tv_nsec = (long)(a->options->most_ns % (1000 * MS));
+	timerfd_settime(a->end_timer, 0, &after, NULL);
 	if (child)
 		reap(a); /* its SIGCHLD may have come before the signalfd */
 	arm(a);
@@ -253,13 +269,13 @@ static int watch_fd(struct agent *a, int fd, enum source source)
 
 static int open_loop(struct agent *a)
 {
-	struct itimerspec end = {{0}, {0}};
 	sigset_t set;
 	int err;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN); /* a reader that left is an error of write() */
@@ -268,9 +284,6 @@ static int open_loop(struct agent *a)
 	a->end_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
 	a->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	a->gone = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	end.it_value.tv_sec = (time_t)(a->options->most_ns / (1000 * MS));
-	end.it_value.tv_nsec = (long)(a->options->most_ns % (1000 * MS));
-	timerfd_settime(a->end_timer, 0, &end, NULL);
 	if ((err = watch_fd(a, a->timer, SOURCE_TIMER)) || (err = watch_fd(a, a->end_timer, SOURCE_END)) ||
 	    (err = watch_fd(a, a->signals, SOURCE_SIGNAL)) || (err = watch_fd(a, a->gone, SOURCE_GONE)))
 		fprintf(stderr, "lostpeer: cannot set up the event loop: %s\n", strerror(-err));

@@ -44,8 +44,8 @@ struct ledger {
 int agent_open(struct agent **agent, const struct agent_options *options);
 /* How many connections of how many processes existed before. */
 void agent_watches(const struct agent *agent, unsigned *connections, unsigned *processes);
-/* Runs until SIGINT, SIGTERM, most_events, most_ns, a reader that left, or the end of child (0: none; its wait
- * status goes to *status). 0 or a negative errno. */
+/* Runs until SIGINT, SIGTERM, SIGHUP, most_events, most_ns or a reader that left; with a child (0: none) until that
+ * ends, whose wait status goes to *status. 0 or a negative errno. */
 int agent_run(struct agent *agent, pid_t child, int *status);
 /* Detaches, tells what waits, flushes. */
 struct ledger agent_finish(struct agent *agent);

@@ -109,11 +109,20 @@ const char *phase_name(enum lp_phase phase)
 	return phase_names[phase];
 }
 
-bool cause_name_exists(const char *name)
+bool event_is_said(enum lp_event event)
 {
+	return event != EVENT_ACCEPT_DROPPED && event != EVENT_PEER_SILENT && event != EVENT_PEER_BACK &&
+	       event != EVENT_CLOSE_IGNORED;
+}
+
+bool cause_name_exists(const char *name, bool *said)
+{
+	*said = false;
 	for (int i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++)
-		if (!strcmp(causes[i].name, name))
+		if (!strcmp(causes[i].name, name)) {
+			*said = event_is_said(causes[i].event);
 			return true;
+		}
 	return false;
 }
 
@@ -136,6 +145,7 @@ struct facts {
 	bool socket;       /* accepted or connected, and still held */
 	bool unaccepted;   /* in the accept queue */
 	bool fin_in;       /* the peer's FIN had come */
+	bool remembered;   /* without this the next two say nothing */
 	bool rst_in;
 	bool rst_out;      /* before CLOSE */
 	bool reset_after;
@@ -159,6 +169,7 @@ static struct facts facts_of(const struct lp_record *r, bool reset_after, const 
 		.dead = r->flags & LP_F_DEAD,
 		.socket = r->flags & LP_F_SOCKET,
 		.fin_in = r->flags & LP_F_FIN_IN,
+		.remembered = r->flags & LP_F_STATE,
 		.rst_in = r->flags & LP_F_RST_IN,
 		.rst_out = r->flags & LP_F_RST_OUT,
 		.reset_after = reset_after,
@@ -192,9 +203,10 @@ static bool never_sent(const struct facts *f)
 	return f->owned && !f->r->shutdown && (!f->r->local_port || !f->in_flight);
 }
 
+/* without a memory of the socket there is no mark of a RST, and a RST is the likelier */
 static bool is_refused(const struct facts *f)
 {
-	return f->rst_in && f->err == ECONNREFUSED;
+	return f->err == ECONNREFUSED && (f->rst_in || !f->remembered);
 }
 static bool is_aborted(const struct facts *f)
 {
@@ -410,12 +422,14 @@ static bool icmp_shown(const struct facts *f)
 {
 	if (f->r->family == AF_INET6 && !data_is_mapped(f->r) && !f->r->total_retrans)
 		return false;
-	return f->kernel->error_report;
+	return f->kernel->error_report && f->remembered;
 }
 
 static enum lp_cause other_possible(const struct facts *f, enum lp_cause cause)
 {
 	if (cause == CONNECT_FAILED_ABANDONED && !f->r->soft_err && !icmp_shown(f))
+		return CONNECT_FAILED_UNREACHABLE;
+	if (cause == CONNECT_FAILED_REFUSED && !f->remembered)
 		return CONNECT_FAILED_UNREACHABLE;
 	if (cause == PEER_LOST_RESET && in_fin_wait(f) && !f->kernel->send_reset && (f->r->shutdown & 1))
 		return LOCAL_RESET_DATA_AFTER_CLOSE;

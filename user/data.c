@@ -46,7 +46,7 @@ struct data data_of(const struct lp_record *r)
 	if (r->state == TCP_SYN_SENT)
 		d.unread = 0; /* no sequence number of the peer's is known */
 	/* a child's SYN is not in snd_una..snd_nxt: tcp_create_openreq_child() begins after it */
-	if (connecting && (r->flags & LP_F_CONNECTED))
+	if (r->state == TCP_SYN_SENT || (connecting && (r->flags & LP_F_CONNECTED)))
 		d.unacked = less(d.unacked, 1);
 	if (fin_queued(r->state) && d.waiting > 0) {
 		if (d.unsent)

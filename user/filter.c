@@ -2,6 +2,7 @@
 #include "filter.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ struct filter_value {
 	struct {
 		__u8 bytes[16]; /* v4-mapped for IPv4 */
 		unsigned bits;
+		bool v4;
 	} network;
 };
 
@@ -24,16 +26,24 @@ struct filter_value {
 typedef const char *parse_value(struct filter_value *value, const char *text);
 typedef bool match_value(const struct filter_value *value, const struct event *event);
 
+static const char not_said[] = "in lostpeer-events(7), but not yet said by this version";
+
 static const char *parse_event(struct filter_value *value, const char *text)
 {
 	value->number = event_by_name(text);
-	return value->number ? NULL : "not an event of lostpeer-events(7)";
+	if (!value->number)
+		return "not an event of lostpeer-events(7)";
+	return event_is_said((enum lp_event)value->number) ? NULL : not_said;
 }
 
 static const char *parse_cause(struct filter_value *value, const char *text)
 {
+	bool said;
+
 	value->text = strdup(text);
-	return cause_name_exists(text) ? NULL : "not a cause of lostpeer-events(7)";
+	if (!cause_name_exists(text, &said))
+		return "not a cause of lostpeer-events(7)";
+	return said ? NULL : not_said;
 }
 
 static const char *parse_port(struct filter_value *value, const char *text)
@@ -62,7 +72,7 @@ static const char *parse_netns(struct filter_value *value, const char *text)
 	if (!strchr(text, '/'))
 		return number_parse(text, 1, UINT32_MAX, &value->number) ? "neither an inode nor a path" : NULL;
 	if (stat(text, &st))
-		return "cannot be looked at";
+		return strerror(errno);
 	value->number = st.st_ino;
 	return NULL;
 }
@@ -92,10 +102,13 @@ static const char *parse_peer(struct filter_value *value, const char *text)
 		if (slash && number_parse(slash + 1, 0, 32, &bits))
 			return wrong;
 		value->network.bits = slash ? 96 + (unsigned)bits : 128;
+		value->network.v4 = true;
 	} else if (inet_pton(AF_INET6, address, value->network.bytes) == 1) {
 		if (slash && number_parse(slash + 1, 0, 128, &bits))
 			return wrong;
 		value->network.bits = slash ? (unsigned)bits : 128;
+		value->network.v4 = value->network.bits >= 96 &&
+				    IN6_IS_ADDR_V4MAPPED((struct in6_addr *)value->network.bytes);
 	} else {
 		return wrong;
 	}
@@ -143,6 +156,8 @@ static bool match_peer(const struct filter_value *value, const struct event *e)
 	unsigned bits = value->network.bits, whole = bits / 8;
 	__u8 bytes[16], mask = (__u8)(0xff00u >> (bits % 8));
 
+	if (value->network.v4 != (e->record->family == AF_INET || data_is_mapped(e->record)))
+		return false;
 	if (e->record->family == AF_INET)
 		map_v4(bytes, e->record->peer_addr);
 	else
@@ -196,12 +211,16 @@ const char *filter_add(struct filter *filter, enum filter_kind kind, bool opposi
 {
 	struct filter_value **list = opposite ? &filter->not[kind] : &filter->only[kind];
 	struct filter_value *value = calloc(1, sizeof(*value));
+	const char *why;
 
 	if (!value)
 		return "out of memory";
 	value->next = *list;
 	*list = value;
-	return kinds[kind].parse(value, text);
+	why = kinds[kind].parse(value, text);
+	if (!why && opposite && kind == FILTER_EVENT && value->number == EVENT_EVENTS_LOST)
+		return "gaps are always told";
+	return why;
 }
 
 static bool names_event(const struct filter *f, enum lp_event event)
@@ -275,8 +294,8 @@ static bool is_unasked(const struct filter *f, const struct event *e)
 
 bool filter_event(const struct filter *f, const struct event *e)
 {
-	if (!e->record) /* a gap concerns whoever reads the stream, unless he says otherwise */
-		return !rejects(f, FILTER_EVENT, e);
+	if (!e->record) /* a gap concerns whoever reads the stream */
+		return true;
 	if (e->severity > f->min_severity || is_unasked(f, e))
 		return false;
 	for (int kind = 0; kind < FILTER_PID; kind++)

@@ -5,6 +5,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -210,34 +211,70 @@ static int check_features(const struct kernel_features *f)
 static int load_error(int err)
 {
 	if (err == -EPERM || err == -EACCES)
-		return say(err, "not permitted to load BPF programs: run as root, or with CAP_BPF, CAP_PERFMON and "
-				"CAP_SYS_PTRACE; `lostpeer doctor` shows what is missing");
+		return say(err, "not permitted to load BPF programs: run as root of the host (not of a user namespace), or "
+				"with CAP_BPF and CAP_PERFMON; `lostpeer doctor` shows what is missing");
 	return say(err, "the kernel does not take the BPF programs: %s (LOSTPEER_DEBUG=1 shows why)", strerror(-err));
 }
 
-/* The kernel numbers processes as its first pid namespace does; in another one every pid would be wrong. */
-static int check_pid_namespace(void)
+bool kernel_pid_namespace_is_first(void)
 {
 	struct stat st;
 
-	if (stat("/proc/self/ns/pid", &st) || st.st_ino == PID_NAMESPACE_INIT)
+	return stat("/proc/self/ns/pid", &st) || st.st_ino == PID_NAMESPACE_INIT;
+}
+
+static int check_pid_namespace(void)
+{
+	if (kernel_pid_namespace_is_first())
 		return 0;
 	return say(-ENOTSUP, "this is not the host's pid namespace: start it there (for a container: --pid=host)");
 }
 
-/* perf tracepoints are attached by an id that only tracefs gives. Where it is not mounted, mount it where nobody
- * else sees it. */
-static int need_tracefs(void)
+/* Whether tracefs is there, as our effective rights see it: 0, -ENOENT, or why it cannot be read. */
+int kernel_look_for_tracefs(void)
 {
-	if (!access("/sys/kernel/tracing/events/syscalls", F_OK) ||
-	    !access("/sys/kernel/debug/tracing/events/syscalls", F_OK))
+	static const char *const ids[] = {
+		"/sys/kernel/tracing/events/syscalls/sys_enter_connect/id",
+		"/sys/kernel/debug/tracing/events/syscalls/sys_enter_connect/id",
+	};
+	int err = -ENOENT;
+
+	for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++) {
+		if (!faccessat(AT_FDCWD, ids[i], R_OK, AT_EACCESS))
+			return 0;
+		if (errno != ENOENT)
+			err = -errno;
+	}
+	return err;
+}
+
+/* perf tracepoints are attached by an id that only tracefs gives. Where it is not mounted, mount it where nobody
+ * else sees it; *home is then the mount namespace to go back to. */
+static int need_tracefs(int *home)
+{
+	int err = kernel_look_for_tracefs();
+
+	*home = -1;
+	if (err == -EACCES)
+		return say(err, "--connect-hook and --accept-hook cannot read tracefs (/sys/kernel/tracing): run as root, "
+				"or with CAP_DAC_READ_SEARCH");
+	if (!err)
 		return 0;
-	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL) ||
-	    access("/sys/kernel/tracing/events/syscalls", F_OK))
-		return say(-ENOENT, "--connect-hook and --accept-hook need tracefs (/sys/kernel/tracing) and "
-				    "CONFIG_FTRACE_SYSCALLS: %s", strerror(errno));
+	*home = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (*home < 0 || unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL) || kernel_look_for_tracefs())
+		return say(-ENOENT, "--connect-hook and --accept-hook need tracefs mounted on /sys/kernel/tracing, and "
+				    "CONFIG_FTRACE_SYSCALLS; mounting it failed: %s", strerror(errno));
 	return 0;
+}
+
+static void leave_tracefs(int home)
+{
+	if (home < 0)
+		return;
+	if (setns(home, CLONE_NEWNS))
+		say(-errno, "cannot return to the host's mount namespace: %s", strerror(errno));
+	close(home);
 }
 
 static int on_ring(void *context, void *data, size_t size)
@@ -250,6 +287,17 @@ static int on_ring(void *context, void *data, size_t size)
 	else
 		k->take(k->take_context, record);
 	return 0;
+}
+
+static int attach(struct kernel *k, const struct kernel_options *options)
+{
+	int err, home = -1;
+
+	if ((options->connect_hook || options->accept_hook) && (err = need_tracefs(&home)))
+		return err;
+	err = lostpeer__attach(k->skeleton);
+	leave_tracefs(home);
+	return err ? load_error(err) : 0;
 }
 
 static int load(struct kernel *k, const struct kernel_options *options)
@@ -269,8 +317,6 @@ static int load(struct kernel *k, const struct kernel_options *options)
 	err = check_pid_namespace();
 	if (err)
 		return err;
-	if ((options->connect_hook || options->accept_hook) && (err = need_tracefs()))
-		return err;
 	k->skeleton = lostpeer__open();
 	if (!k->skeleton)
 		return load_error(-errno);
@@ -285,9 +331,9 @@ static int load(struct kernel *k, const struct kernel_options *options)
 	k->ring = ring_buffer__new(bpf_map__fd(k->skeleton->maps.ring), on_ring, k, NULL);
 	if (!k->ring)
 		return say(-errno, "cannot map the ring buffer: %s", strerror(errno));
-	err = lostpeer__attach(k->skeleton);
+	err = attach(k, options);
 	malloc_trim(0); /* loading took ten times what staying takes */
-	return err ? load_error(err) : 0;
+	return err;
 }
 
 int kernel_open(struct kernel **kernel, const struct kernel_options *options)

@@ -39,6 +39,10 @@ struct kernel_features {
 };
 
 struct kernel_features kernel_probe(void);
+/* The kernel numbers processes as its first pid namespace does; in another one every pid would be wrong. */
+bool kernel_pid_namespace_is_first(void);
+/* Whether the syscall hooks can be attached: 0, -ENOENT (tracefs is not mounted), -EACCES. */
+int kernel_look_for_tracefs(void);
 
 /* 0, or a negative errno after one message on stderr that says what is missing and what to do. */
 int kernel_open(struct kernel **kernel, const struct kernel_options *options);

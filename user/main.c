@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* lostpeer [VERB] [OPTION...]: finds the verb; without one it watches. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "options.h"
 #include "verbs/verbs.h"
@@ -25,9 +27,24 @@ static void help(void)
 	printf("\nlostpeer VERB --help shows its options; lostpeer --version what was built.\n");
 }
 
+/* A descriptor below 3 that is closed would be given to something else, and be written to. */
+static int check_standard_files(void)
+{
+	if (fcntl(STDIN_FILENO, F_GETFD) < 0 && open("/dev/null", O_RDONLY) < 0)
+		return -1;
+	if (fcntl(STDOUT_FILENO, F_GETFD) < 0) {
+		fprintf(stderr, "lostpeer: standard output is closed\n");
+		return -1;
+	}
+	return fcntl(STDERR_FILENO, F_GETFD) < 0 && open("/dev/null", O_WRONLY) < 0 ? -1 : 0;
+}
+
 int main(int argc, char **argv)
 {
 	static char watch[] = "watch";
+
+	if (check_standard_files())
+		return EXIT_USAGE;
 
 	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))) {
 		help();

@@ -88,8 +88,10 @@ static bool forked_since_birth(const struct lp_record *r, const struct owner_evi
 static bool alone_since_birth(const struct lp_record *r, const struct owner_evidence *e, const struct lp_task *task)
 {
 	bool there = task->start_boot_ns < born_ns(r, e) + e->boot_ahead_ns;
+	/* who listened need not be who accepted (pre-forked workers); who connected had it */
+	bool had_it = r->who == LP_WHO_NONE || (r->flags & LP_F_ACCEPTED) || same_process(task, &r->task);
 
-	return there && !(r->flags & LP_F_SHARED) && !forked_since_birth(r, e, task);
+	return there && had_it && !(r->flags & LP_F_SHARED) && !forked_since_birth(r, e, task);
 }
 
 static enum owner_need decide_never_accepted(const struct lp_record *r, const struct owner_evidence *e,
@@ -108,14 +110,14 @@ static enum owner_need decide_never_accepted(const struct lp_record *r, const st
 	if (has_birth(r) && e->can_look && !e->looked && !e->walked)
 		return NEED_LOOK;
 	birth = has_birth(r) ? find(e, &r->task) : NULL;
-	if (birth)
+	if (birth && !e->walked)
 		return name(owner, &birth->task, VIA_LISTENER);
 	if (!e->walked)
 		return NEED_WALK;
 	if (e->walk_failed)
 		return name_unknown(owner, UNKNOWN_UNSUPPORTED);
 	if (e->n_found == 0)
-		return name_unknown(owner, UNKNOWN_HOLDER_GONE);
+		return e->waited ? name_unknown(owner, UNKNOWN_HOLDER_GONE) : NEED_DESTROYER;
 	if (e->n_found == 1)
 		return name(owner, &e->found[0].task, VIA_LISTENER);
 	return name_one_of(owner, r, e, VIA_LISTENER);
@@ -165,7 +167,7 @@ static enum owner_need decide_shared(const struct lp_record *r, const struct own
 		return name_unknown(owner, e->walk_failed ? UNKNOWN_UNSUPPORTED : UNKNOWN_HOLDER_GONE);
 	}
 	one = &e->found[0];
-	if (one->fds >= r->refs || !forked_since_birth(r, e, &one->task))
+	if (one->fds >= r->refs || (!(r->flags & LP_F_SHARED) && !forked_since_birth(r, e, &one->task)))
 		return name_found(owner, r, &one->task, VIA_HOLDER);
 	list_holders(owner, e);
 	return name_unknown(owner, UNKNOWN_HOLDER_GONE);

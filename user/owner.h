@@ -27,7 +27,7 @@ struct owner_found {
 };
 
 struct owner_evidence {
-	bool waited;        /* a destroyer would have come by now */
+	bool waited;        /* a destroyer would have come by now; taken back once, after a walk that found nobody */
 	bool destroyed;
 	struct lp_task destroyer;
 	bool can_look;      /* this kernel can walk one process alone */

@@ -12,6 +12,7 @@
 #define MS 1000000ULL
 #define RESET_WAIT_NS (1 * MS)     /* the RST goes out in the same softirq as the close */
 #define DESTROYER_WAIT_NS (5 * MS) /* an application that is told of an error usually closes within this */
+#define LAST_WAIT_NS (50 * MS)     /* a walk found nobody: who had it is just letting go, and may be preempted there */
 #define WALK_INTERVAL_NS (250 * MS)
 #define BUCKETS 4096
 
@@ -22,6 +23,7 @@ struct pending {
 	struct owner_evidence evidence;
 	enum owner_need need;
 	__u64 arrived_ns;
+	__u64 destroyer_by_ns; /* until when a destroyer is waited for */
 	bool waits_for_reset;
 	bool reset_after;
 };
@@ -192,6 +194,7 @@ void pending_add(struct pending_list *list, const struct lp_record *record)
 	}
 	/* from when the kernel saw it: what was to come has come if the agent was late */
 	p->arrived_ns = record->time_ns;
+	p->destroyer_by_ns = record->time_ns + DESTROYER_WAIT_NS;
 	p->previous = list->newest;
 	*(list->newest ? &list->newest->next : &list->oldest) = p;
 	list->newest = p;
@@ -276,6 +279,10 @@ static void run_round(struct round *round)
 			e->walked = true;
 			e->walk_failed = err != 0;
 		}
+		if (e->walked && !e->n_found && !e->destroyed) {
+			e->waited = false;
+			round->who[i]->destroyer_by_ns = clock_monotonic_ns() + LAST_WAIT_NS;
+		}
 		settle(round->list, round->who[i]);
 	}
 }
@@ -324,7 +331,7 @@ static void end_waits(struct pending_list *list, __u64 now_ns)
 		if (p->waits_for_reset && now_ns >= p->arrived_ns + RESET_WAIT_NS) {
 			p->waits_for_reset = false;
 			settle(list, p);
-		} else if (p->need == NEED_DESTROYER && now_ns >= p->arrived_ns + DESTROYER_WAIT_NS) {
+		} else if (p->need == NEED_DESTROYER && now_ns >= p->destroyer_by_ns) {
 			p->evidence.waited = true;
 			settle(list, p);
 		}
@@ -364,7 +371,7 @@ static __u64 due(const struct pending_list *list, const struct pending *p)
 	case NEED_NOTHING:
 		return reset;
 	case NEED_DESTROYER:
-		return p->waits_for_reset ? reset : p->arrived_ns + DESTROYER_WAIT_NS;
+		return p->waits_for_reset ? reset : p->destroyer_by_ns;
 	case NEED_LOOK:
 		return list->next_look_ns ? list->next_look_ns : 1;
 	default:

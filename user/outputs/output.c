@@ -19,11 +19,13 @@
 /* A line waits as its length, its kind, and its bytes, one after another in a ring of bytes. */
 struct entry {
 	unsigned length;
-	bool event; /* counted in the ledger; an events_lost line is not */
+	bool event;  /* counted in the ledger; an events_lost line is not */
+	__u64 count; /* what an events_lost line tells of; 1 for an event */
 };
 
 struct output {
 	const struct output_ops *ops;
+	const char *target;
 	void *state;
 	format_event *format;
 	struct format_context context;
@@ -38,6 +40,7 @@ struct output {
 	bool stop;
 	bool idle;
 	bool gone;
+	bool failing; /* and said so */
 	__u64 progress;
 	struct output_counts counts;
 	struct loss full, failed;
@@ -63,9 +66,9 @@ static void copy_out(struct output *o, void *to, size_t n)
 	o->tail += n;
 }
 
-static bool enqueue(struct output *o, const struct line *line, bool event, size_t keep_free)
+static bool enqueue(struct output *o, const struct line *line, bool event, __u64 count, size_t keep_free)
 {
-	struct entry entry = {(unsigned)line->length, event};
+	struct entry entry = {(unsigned)line->length, event, count};
 	size_t used = o->head - o->tail;
 
 	if (used + sizeof(entry) + line->length + keep_free > OUTPUT_QUEUE_BYTES)
@@ -85,8 +88,9 @@ static void note_loss(struct loss *loss, __u64 count, __u64 first_ns, __u64 last
 	loss->last_ns = last_ns;
 }
 
-/* A gap that can be told by now goes in first, so that it stands where it belongs. */
-static void enqueue_loss(struct output *o, struct loss *loss, enum lp_cause place)
+/* A gap that can be told by now goes in first, so that it stands where it belongs: with room for what follows it,
+ * or one gap would become many. */
+static void enqueue_loss(struct output *o, struct loss *loss, enum lp_cause place, size_t following)
 {
 	static __thread struct line line;
 	struct event event;
@@ -95,7 +99,7 @@ static void enqueue_loss(struct output *o, struct loss *loss, enum lp_cause plac
 		return;
 	event_from_loss(&event, place, *loss);
 	o->format(&line, &event, &o->context);
-	if (enqueue(o, &line, false, 0))
+	if (enqueue(o, &line, false, loss->count, following))
 		loss->count = 0;
 }
 
@@ -105,9 +109,10 @@ void output_put(struct output *o, const struct event *event)
 
 	o->format(&line, event, &o->context);
 	pthread_mutex_lock(&o->lock);
-	enqueue_loss(o, &o->full, EVENTS_LOST_OUTPUT_FULL);
-	enqueue_loss(o, &o->failed, EVENTS_LOST_WRITE_FAILED);
-	if (o->full.count || o->gone || !enqueue(o, &line, event->record != NULL, LOSS_ROOM)) {
+	enqueue_loss(o, &o->full, EVENTS_LOST_OUTPUT_FULL, line.length + LOSS_ROOM);
+	enqueue_loss(o, &o->failed, EVENTS_LOST_WRITE_FAILED, line.length + LOSS_ROOM);
+	if (o->full.count || o->gone ||
+	    !enqueue(o, &line, event->record != NULL, event->record ? 1 : event->loss.count, LOSS_ROOM)) {
 		if (event->record) {
 			o->counts.output_full++;
 			note_loss(&o->full, 1, event->wall_ns, event->wall_ns);
@@ -123,8 +128,8 @@ struct batch {
 	char bytes[BATCH_BYTES];
 	size_t length;
 	unsigned n;
-	unsigned ends[BATCH_BYTES / 64];
-	bool events[BATCH_BYTES / 64];
+	size_t ends[BATCH_BYTES / 64];
+	struct entry entries[BATCH_BYTES / 64];
 };
 
 static void take_batch(struct output *o, struct batch *batch)
@@ -133,7 +138,7 @@ static void take_batch(struct output *o, struct batch *batch)
 	size_t tail;
 
 	batch->length = batch->n = 0;
-	while (o->head != o->tail && batch->n < sizeof(batch->events)) {
+	while (o->head != o->tail && batch->n < sizeof(batch->entries) / sizeof(*batch->entries)) {
 		tail = o->tail;
 		copy_out(o, &entry, sizeof(entry));
 		if (batch->length + entry.length > BATCH_BYTES) {
@@ -142,8 +147,8 @@ static void take_batch(struct output *o, struct batch *batch)
 		}
 		copy_out(o, batch->bytes + batch->length, entry.length);
 		batch->length += entry.length;
-		batch->ends[batch->n] = (unsigned)batch->length;
-		batch->events[batch->n++] = entry.event;
+		batch->ends[batch->n] = batch->length;
+		batch->entries[batch->n++] = entry;
 	}
 }
 
@@ -153,17 +158,21 @@ static void account(struct output *o, const struct batch *batch, size_t out, int
 	__u64 one = 1;
 
 	for (unsigned i = 0; i < batch->n; i++) {
-		if (!batch->events[i])
+		const struct entry *entry = &batch->entries[i];
+		bool written = batch->ends[i] <= out;
+
+		if (!written) /* a gap that could not be told stays a gap */
+			note_loss(&o->failed, entry->count, now, now);
+		if (!entry->event)
 			continue;
 		o->counts.waiting--;
-		if (batch->ends[i] <= out) {
-			o->counts.written++;
-		} else {
-			o->counts.write_failed++;
-			note_loss(&o->failed, one, now, now);
-		}
+		*(written ? &o->counts.written : &o->counts.write_failed) += 1;
 	}
 	o->progress++;
+	if (error && error != EPIPE && !o->failing)
+		fprintf(stderr, "lostpeer: output %s%s%s: %s\n", o->ops->name, o->target ? " " : "",
+			o->target ? o->target : "", strerror(error));
+	o->failing = error != 0;
 	if (error == EPIPE && !o->gone) {
 		o->gone = true;
 		if (o->gone_fd >= 0 && write(o->gone_fd, &one, sizeof(one)) < 0)
@@ -225,7 +234,7 @@ struct output *output_open(const struct output_ops *ops, const char *target, for
 
 	if (!o)
 		goto out;
-	*o = (struct output){.ops = ops, .format = format, .context = *context, .gone_fd = gone_fd, .idle = true};
+	*o = (struct output){.ops = ops, .target = target, .format = format, .context = *context, .gone_fd = gone_fd, .idle = true};
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&o->lock, NULL);
@@ -273,8 +282,9 @@ void output_finish(struct output *o, int patience_ms)
 {
 	pthread_mutex_lock(&o->lock);
 	do {
-		enqueue_loss(o, &o->full, EVENTS_LOST_OUTPUT_FULL);
-		enqueue_loss(o, &o->failed, EVENTS_LOST_WRITE_FAILED);
+		enqueue_loss(o, &o->full, EVENTS_LOST_OUTPUT_FULL, 0);
+		if (!o->failing)
+			enqueue_loss(o, &o->failed, EVENTS_LOST_WRITE_FAILED, 0);
 		if (o->head != o->tail)
 			o->idle = false;
 	} while (!o->idle && wait_for_progress(o, patience_ms));

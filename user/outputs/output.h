@@ -12,7 +12,7 @@
 
 #include "format.h"
 
-/* Bytes of lines that may wait; about 8,000 JSON lines. Memory is taken only as it is used. */
+/* Bytes of lines that may wait; about 4,600 JSON lines. Memory is taken only as it is used. */
 #define OUTPUT_QUEUE_BYTES (4u << 20)
 
 struct output;
@@ -36,7 +36,7 @@ struct output_counts {
 	__u64 waiting; /* in the queue */
 };
 
-/* NULL after a message on stderr. gone_fd: an eventfd that is written to when the reader has left (EPIPE), or -1. */
+/* NULL after a message on stderr; target must outlive it. gone_fd: an eventfd that is written to when the reader has left (EPIPE), or -1. */
 struct output *output_open(const struct output_ops *ops, const char *target, format_event *format,
 			   const struct format_context *context, int gone_fd);
 /* Never blocks. */

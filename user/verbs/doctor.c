@@ -2,6 +2,7 @@
 /* lostpeer doctor: what this kernel and this user can and cannot do, and what that costs in truth. */
 #include "verbs/verbs.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -90,8 +91,11 @@ static int check_rights(void)
 		{caps >> 38 & 1 || admin, NEEDED, "CAP_PERFMON: attach them", "nothing works: run as root"},
 		{caps >> 19 & 1, BETTER, "CAP_SYS_PTRACE: executables of other users' processes",
 		 "process.executable.path is left out"},
-		{admin, BETTER, "CAP_SYS_ADMIN: lostpeer demo, and tracefs where it is not mounted",
-		 "no demo; --connect-hook and --accept-hook only where tracefs is mounted"},
+		{kernel_look_for_tracefs() == 0 || (admin && kernel_look_for_tracefs() == -ENOENT), BETTER,
+		 "tracefs (/sys/kernel/tracing): mounted and readable, or CAP_SYS_ADMIN to mount it",
+		 "no --connect-hook and no --accept-hook; reading it takes root or CAP_DAC_READ_SEARCH"},
+		{admin, BETTER, "CAP_SYS_ADMIN: lostpeer demo", "no demo"},
+		{kernel_pid_namespace_is_first(), NEEDED, "the host's pid namespace", "nothing works: every pid would be wrong"},
 	};
 
 	printf("This user (uid %u):\n", getuid());

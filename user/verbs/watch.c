@@ -220,12 +220,14 @@ static void print_ledger(struct ledger l)
 static int run(struct watch *w, char **command)
 {
 	bool terminal = w->agent.output == &output_stdout && isatty(STDOUT_FILENO);
+	const char *no_colour = getenv("NO_COLOR"); /* no-color.org: set, and not empty */
 	struct agent *agent;
+	struct ledger ledger;
 	int err, status = 0, go = -1;
 	pid_t child = 0;
 
 	w->agent.format = w->json ? format_json : format_text;
-	w->agent.colour = terminal && !w->json && !getenv("NO_COLOR");
+	w->agent.colour = terminal && !w->json && !(no_colour && *no_colour);
 	w->agent.filter = &w->filter;
 	if (*command) {
 		w->agent.kernel.follow_parent = (__u32)getpid();
@@ -247,11 +249,14 @@ static int run(struct watch *w, char **command)
 	err = agent_run(agent, child, &status);
 	if (err)
 		fprintf(stderr, "lostpeer: event loop: %s\n", strerror(-err));
-	print_ledger(agent_finish(agent));
+	ledger = agent_finish(agent);
+	print_ledger(ledger);
 	agent_close(agent);
 	if (*command && WIFSIGNALED(status))
 		return 128 + WTERMSIG(status);
-	return *command ? WEXITSTATUS(status) : err ? EXIT_RUNTIME : EXIT_OK;
+	if (*command)
+		return WEXITSTATUS(status);
+	return err || ledger.write_failed ? EXIT_RUNTIME : EXIT_OK;
 }
 
 int watch_main(int argc, char **argv)
