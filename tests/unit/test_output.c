@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * An output behind its queue, with writers of the test's own: one that never returns, one that fails, one whose
+ * reader has left. Whatever happens, each event put in is counted in exactly one place, and each one that was lost
+ * is told in the stream itself once it flows again. The files themselves are in test_output_file.c.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "stream.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* A writer that does as the test says, and keeps what it was given. */
+static struct sink {
+	pthread_mutex_t lock;
+	pthread_cond_t moved;
+	bool blocks;   /* until it is false again */
+	bool entered;  /* the writer is in write() */
+	int error;     /* what write() fails with; 0: does not */
+	size_t takes;  /* then: so many bytes are out before it fails */
+	unsigned writes;
+	char *text;
+	size_t length, room;
+	bool closed;
+} sink = {.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER};
+
+static int open_sink(void **state, const char *target)
+{
+	*state = &sink;
+	return target && !strcmp(target, "refuses") ? -EACCES : 0;
+}
+
+static size_t write_sink(void *state, const char *lines, size_t length, int *error)
+{
+	struct sink *s = state;
+
+	pthread_mutex_lock(&s->lock);
+	s->entered = true;
+	s->writes++;
+	pthread_cond_broadcast(&s->moved);
+	while (s->blocks)
+		pthread_cond_wait(&s->moved, &s->lock);
+	s->entered = false;
+	if (s->error) {
+		*error = s->error;
+		length = s->takes < length ? s->takes : length;
+	}
+	while (s->length + length > s->room) {
+		s->room = s->room ? 2 * s->room : 1 << 20;
+		s->text = realloc(s->text, s->room);
+	}
+	memcpy(s->text + s->length, lines, length);
+	s->length += length;
+	pthread_mutex_unlock(&s->lock);
+	return length;
+}
+
+static void close_sink(void *state)
+{
+	((struct sink *)state)->closed = true;
+}
+
+static const struct output_ops ops = {"sink", open_sink, write_sink, close_sink};
+
+static void set_sink(bool blocks, int error, size_t takes)
+{
+	pthread_mutex_lock(&sink.lock);
+	sink.blocks = blocks;
+	sink.error = error;
+	sink.takes = takes;
+	pthread_cond_broadcast(&sink.moved);
+	pthread_mutex_unlock(&sink.lock);
+}
+
+static void wait_until_it_writes(void)
+{
+	pthread_mutex_lock(&sink.lock);
+	while (!sink.entered)
+		pthread_cond_wait(&sink.moved, &sink.lock);
+	pthread_mutex_unlock(&sink.lock);
+}
+
+static struct output *output;
+
+static void open_output(int gone_fd)
+{
+	struct format_context context = sample_context();
+
+	output = output_open(&ops, NULL, format_json, &context, gone_fd);
+	assert_non_null(output);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	set_sink(false, 0, 0);
+	sink.length = 0;
+	sink.writes = 0;
+	sink.closed = sink.entered = false;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	set_sink(false, 0, 0);
+	if (output)
+		output_finish(output, 10000); /* else its thread would go on in the next test */
+	output_close(output);
+	output = NULL;
+	free(sink.text);
+	sink.text = NULL;
+	sink.length = sink.room = 0;
+	return 0;
+}
+
+static void put_one_and_wait(unsigned number)
+{
+	stream_put(output, number, number);
+	stream_wait_empty(output);
+}
+
+/* The parts of the ledger that an output answers for. */
+static void check_ledger(__u64 put)
+{
+	struct output_counts c = output_counts(output);
+
+	if (c.written + c.output_full + c.write_failed + c.stopped + c.waiting != put)
+		fail_msg("%llu put: %llu written, %llu output_full, %llu write_failed, %llu stopped, %llu waiting", put,
+			 c.written, c.output_full, c.write_failed, c.stopped, c.waiting);
+}
+
+static void test_writes_lines_in_order(void **state)
+{
+	struct stream s;
+
+	(void)state;
+	open_output(-1);
+	stream_put(output, 1, 1000);
+	output_finish(output, 10000);
+	assert_int_equal(output_counts(output).written, 1000);
+	check_ledger(1000);
+	s = stream_read(sink.text, sink.length);
+	assert_int_equal(s.events, 1000);
+	assert_int_equal(s.last, 1000);
+	assert_int_equal(s.gaps, 0);
+}
+
+/* More than the queue holds goes through it, so that the ring of bytes wraps at every kind of place. */
+static void test_lines_survive_the_wrap_of_the_queue(void **state)
+{
+	struct stream s;
+
+	(void)state;
+	open_output(-1);
+	for (unsigned i = 0; i < 40; i++) {
+		stream_put(output, i * 1000 + 1, i * 1000 + 1000);
+		stream_wait_empty(output);
+	}
+	output_finish(output, 10000);
+	check_ledger(40000);
+	assert_true(sink.length > 3 * OUTPUT_QUEUE_BYTES);
+	s = stream_read(sink.text, sink.length);
+	assert_int_equal(s.events, 40000);
+	assert_int_equal(s.gaps, 0);
+}
+
+static void test_a_line_is_given_to_the_writer_at_once(void **state)
+{
+	(void)state;
+	open_output(-1);
+	put_one_and_wait(1);
+	assert_int_equal(output_counts(output).written, 1);
+	assert_int_equal(stream_read(sink.text, sink.length).events, 1);
+}
+
+/* Blocks the writer, and puts more than fits; how many were put. */
+static unsigned overfill(void)
+{
+	unsigned n = 1;
+
+	set_sink(true, 0, 0);
+	stream_put(output, 1, 1);
+	wait_until_it_writes();
+	while (output_counts(output).output_full < 100) {
+		n++;
+		stream_put(output, n, n);
+	}
+	return n;
+}
+
+static void test_a_writer_that_never_returns_costs_only_its_own_events(void **state)
+{
+	struct output_counts c;
+	unsigned n;
+
+	(void)state;
+	open_output(-1);
+	n = overfill();
+	c = output_counts(output);
+	assert_int_equal(c.written, 0);
+	assert_int_equal(c.output_full, 100);
+	assert_true(c.waiting > 4000);
+	check_ledger(n);
+}
+
+static void test_a_full_queue_is_told_where_it_belongs(void **state)
+{
+	struct stream s;
+	unsigned n;
+
+	(void)state;
+	open_output(-1);
+	n = overfill();
+	set_sink(false, 0, 0);
+	stream_wait_empty(output);
+	stream_put(output, n + 1, n + 3);
+	output_finish(output, 10000);
+	check_ledger(n + 3);
+	assert_int_equal(output_counts(output).output_full, 100);
+	s = stream_read(sink.text, sink.length);
+	assert_int_equal(s.events, n + 3 - 100);
+	assert_int_equal(s.gaps, 1);
+	assert_int_equal(s.lost, 100);
+	assert_string_equal(s.place, "output_full");
+	assert_int_equal(s.before_gap, n - 100);
+	assert_int_equal(s.after_gap, n + 1);
+	/* between which times: of the first and the last that were lost */
+	assert_int_equal(s.lost_first, n - 99);
+	assert_int_equal(s.lost_last, n);
+}
+
+static void test_a_full_queue_is_told_at_the_end_when_nothing_follows(void **state)
+{
+	struct stream s;
+	unsigned n;
+
+	(void)state;
+	open_output(-1);
+	n = overfill();
+	set_sink(false, 0, 0);
+	output_finish(output, 10000);
+	check_ledger(n);
+	s = stream_read(sink.text, sink.length);
+	assert_int_equal(s.lost, 100);
+	assert_int_equal(s.before_gap, n - 100);
+}
+
+static void test_a_gap_that_does_not_fit_is_told_with_what_follows(void **state)
+{
+	struct event gap;
+	struct stream s;
+	unsigned n;
+
+	(void)state;
+	open_output(-1);
+	n = overfill();
+	event_from_loss(&gap, EVENTS_LOST_RING_FULL, (struct loss){55, 1, 2});
+	output_put(output, &gap);
+	check_ledger(n);
+	set_sink(false, 0, 0);
+	output_finish(output, 10000);
+	s = stream_read(sink.text, sink.length);
+	assert_int_equal(s.lost, 155);
+}
+
+static void test_what_fails_to_be_written_is_counted_and_told(void **state)
+{
+	struct stream s;
+
+	(void)state;
+	open_output(-1);
+	put_one_and_wait(1);
+	set_sink(false, EIO, 0);
+	put_one_and_wait(2);
+	assert_int_equal(output_counts(output).write_failed, 1);
+	check_ledger(2);
+	set_sink(false, 0, 0);
+	put_one_and_wait(3);
+	output_finish(output, 10000);
+	check_ledger(3);
+	s = stream_read(sink.text, sink.length);
+	assert_int_equal(s.events, 2);
+	assert_int_equal(s.lost, 1);
+	assert_string_equal(s.place, "write_failed");
+	assert_int_equal(s.before_gap, 1);
+	assert_int_equal(s.after_gap, 3);
+}
+
+/* The line that tells of a loss may be lost as well: what it told must not be. */
+static void test_every_failure_is_told_when_it_lasts(void **state)
+{
+	struct stream s;
+
+	(void)state;
+	open_output(-1);
+	set_sink(false, ENOSPC, 0);
+	for (unsigned i = 1; i <= 10; i++)
+		put_one_and_wait(i);
+	assert_int_equal(output_counts(output).write_failed, 10);
+	set_sink(false, 0, 0);
+	put_one_and_wait(11);
+	output_finish(output, 10000);
+	check_ledger(11);
+	s = stream_read(sink.text, sink.length);
+	assert_int_equal(s.events, 1);
+	assert_int_equal(s.lost, 10);
+}
+
+static void test_a_gap_that_fails_to_be_written_is_told_later(void **state)
+{
+	struct event gap;
+	struct stream s;
+
+	(void)state;
+	open_output(-1);
+	set_sink(false, EIO, 0);
+	event_from_loss(&gap, EVENTS_LOST_RING_FULL, (struct loss){55, 1, 2});
+	output_put(output, &gap);
+	put_one_and_wait(1);
+	set_sink(false, 0, 0);
+	output_finish(output, 10000);
+	check_ledger(1);
+	s = stream_read(sink.text, sink.length);
+	assert_int_equal(s.lost, 56);
+}
+
+/* Lines of a batch that are out for sure are written, a part of a line is not. */
+static void test_a_write_that_fails_in_between_counts_whole_lines(void **state)
+{
+	(void)state;
+	open_output(-1);
+	set_sink(true, 0, 0);
+	stream_put(output, 1, 1);
+	wait_until_it_writes();
+	stream_put(output, 2, 11); /* one batch */
+	set_sink(false, EIO, stream_line_length(2, 4) + 7);
+	output_finish(output, 10000);
+	assert_int_equal(output_counts(output).written, 4); /* event 1 had a write of its own */
+	assert_int_equal(output_counts(output).write_failed, 7);
+	check_ledger(11);
+}
+
+static void test_a_reader_that_left_is_told_to_the_agent(void **state)
+{
+	int gone = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	uint64_t times = 0;
+	unsigned writes;
+
+	(void)state;
+	open_output(gone);
+	put_one_and_wait(1);
+	assert_int_equal(read(gone, &times, sizeof(times)), -1);
+	set_sink(false, EPIPE, 0);
+	put_one_and_wait(2);
+	assert_int_equal(read(gone, &times, sizeof(times)), sizeof(times));
+	assert_int_equal(times, 1);
+	writes = sink.writes;
+	stream_put(output, 3, 12);
+	output_finish(output, 10000);
+	assert_int_equal(read(gone, &times, sizeof(times)), -1); /* once is enough */
+	assert_int_equal(sink.writes, writes);                   /* and nothing more is written */
+	assert_int_equal(output_counts(output).written, 1);
+	check_ledger(12);
+	close(gone);
+}
+
+static void test_other_errors_are_not_a_reader_that_left(void **state)
+{
+	int gone = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	uint64_t times;
+
+	(void)state;
+	open_output(gone);
+	set_sink(false, EIO, 0);
+	put_one_and_wait(1);
+	assert_int_equal(read(gone, &times, sizeof(times)), -1);
+	close(gone);
+}
+
+static void test_finish_waits_for_a_slow_writer_but_not_for_ever(void **state)
+{
+	__u64 begun;
+	unsigned n;
+
+	(void)state;
+	open_output(-1);
+	n = overfill();
+	begun = clock_monotonic_ns();
+	output_finish(output, 50);
+	assert_true(clock_monotonic_ns() - begun < 5 * 1000000000ULL);
+	assert_int_equal(output_counts(output).waiting, 0);
+	assert_int_equal(output_counts(output).stopped, n - 100);
+	check_ledger(n);
+}
+
+/* The write that was given up may return after all, while the agent still reads the counts. */
+static void test_a_write_that_returns_after_the_end_is_not_counted_twice(void **state)
+{
+	unsigned n;
+
+	(void)state;
+	open_output(-1);
+	n = overfill();
+	output_finish(output, 10);
+	check_ledger(n);
+	set_sink(false, 0, 0);
+	for (int i = 0; i < 200 && output_counts(output).written < n - 100; i++)
+		usleep(10000);
+	check_ledger(n);
+	assert_true(output_counts(output).waiting == 0);
+}
+
+/* It says so on stderr, where it would look like a failure of this test. */
+static void test_an_output_that_cannot_be_opened_is_none(void **state)
+{
+	struct format_context context = sample_context();
+	int saved = dup(2), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct output *none;
+
+	(void)state;
+	fflush(stderr);
+	dup2(null, 2);
+	none = output_open(&ops, "refuses", format_json, &context, -1);
+	dup2(saved, 2);
+	close(saved);
+	close(null);
+	assert_null(none);
+	output_close(NULL);
+}
+
+static void test_close_closes(void **state)
+{
+	(void)state;
+	open_output(-1);
+	put_one_and_wait(1);
+	output_close(output);
+	output = NULL;
+	assert_true(sink.closed);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_writes_lines_in_order),
+		TEST(test_lines_survive_the_wrap_of_the_queue),
+		TEST(test_a_line_is_given_to_the_writer_at_once),
+		TEST(test_a_writer_that_never_returns_costs_only_its_own_events),
+		TEST(test_a_full_queue_is_told_where_it_belongs),
+		TEST(test_a_full_queue_is_told_at_the_end_when_nothing_follows),
+		TEST(test_a_gap_that_does_not_fit_is_told_with_what_follows),
+		TEST(test_what_fails_to_be_written_is_counted_and_told),
+		TEST(test_every_failure_is_told_when_it_lasts),
+		TEST(test_a_gap_that_fails_to_be_written_is_told_later),
+		TEST(test_a_write_that_fails_in_between_counts_whole_lines),
+		TEST(test_a_reader_that_left_is_told_to_the_agent),
+		TEST(test_other_errors_are_not_a_reader_that_left),
+		TEST(test_finish_waits_for_a_slow_writer_but_not_for_ever),
+		TEST(test_a_write_that_returns_after_the_end_is_not_counted_twice),
+		TEST(test_close_closes),
+		TEST(test_an_output_that_cannot_be_opened_is_none),
+	};
+
+	return cmocka_run_group_tests_name("output", tests, NULL, NULL);
+}
