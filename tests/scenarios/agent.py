@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import select
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import clock
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.environ.get("LOSTPEER", os.path.join(ROOT, "build", "lostpeer"))
+LIMIT = resource.getrlimit(resource.RLIMIT_NOFILE)
 LEDGER = re.compile(r"lostpeer: (\d+) emitted = (\d+) written \+ (\d+) filtered \+ (\d+) grouped \+ (\d+) lost.*? "
                     r"\+ (\d+) pending")
 
@@ -22,8 +24,10 @@ class Agent:
         """Start and wait for readiness. The output goes to a file, or to a descriptor that the caller reads."""
         self.file = tempfile.TemporaryFile()
         self.messages = tempfile.TemporaryFile()
+        # The agent has the limits that a user's shell gives it, not those of the suite.
         self.process = subprocess.Popen([PROGRAM, verb] + list(options), stdin=subprocess.DEVNULL,
-                                        stdout=self.file if output is None else output, stderr=self.messages)
+                                        stdout=self.file if output is None else output, stderr=self.messages,
+                                        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, LIMIT))
         self.pid = self.process.pid
         self.status = None
         self.events = []
@@ -133,7 +137,9 @@ def read_until(descriptor, done, seconds=30):
     data = b""
     until = clock.deadline(seconds)
     while not done(data):
-        if not select.select([descriptor], [], [], max(0, until - time.monotonic()))[0]:
+        ready = select.poll()
+        ready.register(descriptor, select.POLLIN)
+        if not ready.poll(max(0, until - time.monotonic()) * 1000):
             break
         try:
             part = os.read(descriptor, 1 << 16)

@@ -193,7 +193,9 @@ def receive(channel, until=None):
         data = b""
         while len(data) < size:
             if until is not None:
-                if not select.select([channel], [], [], max(0, until - time.monotonic()))[0]:
+                ready = select.poll()
+                ready.register(channel, select.POLLIN)
+                if not ready.poll(max(0, until - time.monotonic()) * 1000):
                     raise Failed("no answer from the worker in time")
             part = channel.recv(size - len(data))
             if not part:

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What existed before the agent started: sockets of every state, with an agent of the scenario's own."""
+from trial import Absent, AtLeast, Maybe, OneOf, Set, scenario
+
+SEED = OneOf("seed", "holder")
+CLOSED_SEED = OneOf("seed", "holder", "closer")
+# Since when a connection existed, and which of its ends connected, nobody could see.
+UNSEEN = {"tcp.duration_ms": Absent()}
+seeded = scenario(families=("ipv4",), own=True)
+
+
+def expect(t, end, *what, via=SEED, **fields):
+    extra = dict(UNSEEN, role=Maybe(end.role))
+    extra.update(fields.pop("extra", {}))
+    t.expect(end, *what, via=via, extra=extra, **fields)
+
+
+def watch(t):
+    return t.agent("--json", "--all")
+
+
+@scenario(own=True)
+def seed_reset(t):
+    c, s = t.connection()
+    agent = watch(t)
+    s("linger(s); s.close()")
+    expect(t, s, "local_reset", "linger", "established", via=CLOSED_SEED)
+    expect(t, c, "peer_lost", "reset", "established", error=c.error())
+    t.check(agent)
+
+
+@seeded
+def seed_close(t):
+    c, s = t.connection()
+    agent = watch(t)
+    c("s.close()")
+    s("reached(s, 'close_wait')")
+    expect(t, s, "peer_closed", "fin", "established")
+    expect(t, c, "local_closed", "close", "orphaned", via=CLOSED_SEED)
+    t.settle()
+    s("s.close()")
+    s.ended()
+    c.ended()
+    t.check(agent)
+
+
+@seeded
+def seed_half_closed(t):
+    """The peer's FIN came before the agent, so its close is not told; its RST is."""
+    c, s = t.connection()
+    s("s.shutdown(socket.SHUT_WR)")
+    c("reached(s, 'close_wait')")
+    agent = watch(t)
+    s("linger(s); s.close()")
+    expect(t, s, "local_reset", "linger", "closing", via=CLOSED_SEED)
+    expect(t, c, "peer_lost", "reset", "half_closed", error=c.error())
+    t.check(agent)
+
+
+@seeded
+def seed_unacked(t):
+    client, server = t.pair()
+    client("sysctls(retries2=2)")
+    c, s = t.connection(client, server)
+    s("drop(s)")
+    c("s.send(bytes(10))")
+    agent = watch(t)
+    c("s.send(bytes(20))")
+    if c("state(s)") == "close":
+        t.skip("the agent took longer to start than the connection to time out")
+    expect(t, c, "peer_lost", "retransmit_timeout", "established", error=c.error(), queued=30)
+    t.check(agent)
+
+
+@seeded
+def seed_connecting(t):
+    from connect import attempt
+    client, server = t.pair()
+    port = server("l = listen(); drop(l); l.getsockname()[1]")
+    c = attempt(client, server, port)
+    c("option(s, TCP_SYNCNT, 2); begin(target, s)")
+    agent = watch(t)
+    c("wait(lambda: state(s) == 'close')")
+    error = c.error("raise OSError(s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), '')")
+    t.premise(error == "ETIMEDOUT", error)
+    expect(t, c, "connect_failed", "timeout", "connecting", error=error, extra={"tcp.duration_ms": Maybe(AtLeast(0))})
+    t.check(agent)
+
+
+@seeded
+def seed_listener(t):
+    """The listener is older than the agent, the connection is not."""
+    client, server = t.pair()
+    t.listen(server)
+    agent = watch(t)
+    c = t.connect(client, server)
+    s = t.accept(server)
+    c("linger(s); s.close()")
+    t.expect(c, "local_reset", "linger", "established")
+    t.expect(s, "peer_lost", "reset", "established", error=s.error(), via=OneOf("accept", "seed", "holder"))
+    t.check(agent)
+
+
+@seeded
+def seed_listener_unaccepted(t):
+    client, server = t.pair()
+    t.listen(server)
+    agent = watch(t)
+    c = t.connect(client, server)
+    s = t.waiting(server, c)
+    c("linger(s); s.close()")
+    t.expect(c, "local_reset", "linger", "established")
+    s.ended()
+    t.expect(s, "peer_lost", "reset", "unaccepted", error="ECONNRESET")
+    t.settle()
+    t.check(agent)
+
+
+@seeded
+def seed_unaccepted(t):
+    """In the accept queue since before: no descriptor, no clone; at least its listener can be found."""
+    client, server = t.pair()
+    t.listen(server)
+    c = t.connect(client, server)
+    s = t.waiting(server, c)
+    agent = watch(t)
+    c("linger(s); s.close()")
+    expect(t, c, "local_reset", "linger", "established", via=CLOSED_SEED)
+    s.ended()
+    expect(t, s, "peer_lost", "reset", "unaccepted", error="ECONNRESET", via=OneOf("listener"))
+    t.settle()
+    t.check(agent)
+
+
+@seeded
+def seed_accepted_later(t):
+    """Established before the agent, accepted after it."""
+    client, server = t.pair()
+    t.listen(server)
+    c = t.connect(client, server)
+    agent = watch(t)
+    s = t.accept(server)
+    c("linger(s); s.close()")
+    expect(t, c, "local_reset", "linger", "established", via=CLOSED_SEED)
+    expect(t, s, "peer_lost", "reset", "established", error=s.error(), via=OneOf("accept", "seed", "holder", "closer"))
+    t.settle()
+    t.check(agent)
+
+
+@seeded
+def seed_forked(t):
+    """Accepted by a parent that has closed it, held by a child, all before the agent."""
+    c, s = t.connection()
+    s.host = s.host.fork()
+    t.hosts[-1]("s.close()")
+    agent = watch(t)
+    c("linger(s); s.close()")
+    expect(t, c, "local_reset", "linger", "established", via=CLOSED_SEED)
+    expect(t, s, "peer_lost", "reset", "established", error=s.error())
+    t.check(agent)
+
+
+@seeded
+def seed_several(t):
+    """Two processes hold it: both are told. Which of them was first, nobody can know any more."""
+    c, s = t.connection()
+    child = s.host.fork()
+    agent = watch(t)
+    c("linger(s); s.close()")
+    expect(t, c, "local_reset", "linger", "established", via=CLOSED_SEED)
+    expect(t, s, "peer_lost", "reset", "established", error=s.error(),
+           extra={"owner.holders": Set([s.host.pid, child.pid])})
+    for name in list(t.truths[-1].fields):
+        if name.startswith("process.") or name in ("owner.via", "owner.unknown"):
+            t.truths[-1].fields.pop(name)
+    t.truths[-1].fields["process.pid"] = OneOf(None, s.host.pid, child.pid)
+    t.finish()
+    t.settle()
+    t.check(agent)
+
+
+@seeded
+def seed_orphan(t):
+    """Closed with data on the way before the agent: whose it was cannot be known."""
+    client, server = t.pair()
+    client("sysctls(orphan_retries=3)")
+    c, s = t.connection(client, server)
+    s("drop(s)")
+    c("s.send(bytes(300)); s.close()")
+    agent = watch(t)
+    if not c("entry(%d, %d)" % (c.local[1], c.peer[1])):
+        t.skip("the agent took longer to start than the orphan to time out")
+    c.ended()
+    expect(t, c, "peer_lost", "retransmit_timeout", "orphaned", unacked=300, process="not_seen",
+           extra={"owner.via": Absent()})
+    t.check(agent)
+
+
+@seeded
+def seed_idle(t):
+    """Connections that go on and close in order, before and after: nothing more than that is told."""
+    client, server = t.pair()
+    c, s = t.connection(client, server)
+    agent = watch(t)
+    c("s.send(b'x')")
+    s("s.recv(1)")
+    t.check(agent)
