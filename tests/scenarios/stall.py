@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""An agent whose reader stalls, and one that is killed: neither may cost anyone else anything."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+
+import clock
+from agent import read_until
+from trial import scenario
+
+FLOOD = """
+def flood(count):
+    l = listen(16)
+    for _ in range(count):
+        s = tcp()
+        s.connect(l.getsockname())
+        d = l.accept()[0]
+        linger(d)
+        d.close()
+        s.close()
+    l.close()
+"""
+
+
+@scenario(families=("ipv4",), alone=True)
+def stalled_reader(t):
+    """Nobody reads the pipe while tens of thousands of drops come: the agent loses output, tells how much, and goes on."""
+    host = t.loopback()
+    host(FLOOD)
+    ours, theirs = os.pipe()
+    agent = t.agent("--json", "--netns", str(host.netns), output=theirs)
+    os.close(theirs)
+    host("flood(20000)")
+    assert agent.process.poll() is None, "the agent ended: %s" % agent.said()
+    data = []
+    reader = threading.Thread(target=lambda: data.append(read_until(ours, lambda _: False, 600)), daemon=True)
+    reader.start()
+    # What comes now is told again, and the process ends with the last of it written.
+    clock.wait(lambda: queue_is_empty(ours), "an empty pipe")
+    t.settle()
+    host("tcp().connect_ex((HERE, 9))")
+    t.settle()
+    status = agent.stop()
+    reader.join(60 * clock.SLOW)
+    os.close(ours)
+    events = [json.loads(line) for line in data[0].decode().splitlines()]
+    gaps = [event for event in events if event["event"] == "events_lost"]
+    ledger = agent.ledger()
+    assert status == 0, "status %r: %s" % (status, agent.said())
+    assert isinstance(ledger, dict), "no ledger: %r" % ledger
+    assert ledger["emitted"] == sum(ledger[name] for name in ledger if name != "emitted"), "ledger %r" % ledger
+    assert ledger["pending"] == 0 and ledger["emitted"] >= 40000, "ledger %r" % ledger
+    assert gaps and {gap["cause"] for gap in gaps} == {"output_full"}, "gaps %s" % gaps[:3]
+    assert sum(gap["lost.count"] for gap in gaps) == ledger["lost"], "told %d lost, the ledger says %d" % (
+        sum(gap["lost.count"] for gap in gaps), ledger["lost"])
+    told = len(events) - len(gaps)
+    assert told in (ledger["written"], ledger["written"] - len(gaps)), "%d events, ledger %r" % (told, ledger)
+    assert events[-1]["cause"] == "refused" or events[-2]["cause"] == "refused", "the last is %s" % events[-1]
+
+
+def queue_is_empty(descriptor):
+    import array
+    import fcntl
+    import termios
+    waiting = array.array("i", [0])
+    fcntl.ioctl(descriptor, termios.FIONREAD, waiting)
+    return waiting[0] == 0
+
+
+def objects():
+    """How many programs, maps and links the kernel has."""
+    found = []
+    for kind in ("prog", "map", "link"):
+        done = subprocess.run(["bpftool", "-j", kind, "show"], stdout=subprocess.PIPE, check=True)
+        found.append(len(json.loads(done.stdout or b"[]")))
+    return found
+
+
+@scenario(families=("ipv4",), alone=True)
+def killed_agent(t):
+    """kill -9, at its start and in the middle of a flood: nothing is left in the kernel, and it starts again."""
+    if not shutil.which("bpftool"):
+        t.skip("no bpftool")
+    host = t.loopback()
+    host(FLOOD)
+    before = objects()
+    agent = t.agent("--json", ready=False)
+    agent.process.send_signal(signal.SIGKILL)
+    agent.process.wait()
+    agent = t.agent("--json", "--all")
+    host.start("flood(2000)")
+    assert objects() > before, "the agent has no programs?"
+    agent.process.send_signal(signal.SIGKILL)
+    agent.process.wait()
+    host.finish()
+    # Maps are freed after a grace period.
+    clock.wait(lambda: objects() <= before, "the kernel to be as before: %s, now %s" % (before, objects()))
+    agent = t.agent("--json", "--netns", str(host.netns))
+    host("tcp().connect_ex((HERE, 9))")
+    agent.stop()
+    assert len(agent.events) == 1 and not agent.faults(), "%s %s" % (agent.events, agent.faults())
