@@ -272,6 +272,9 @@ def default_vias(birth, event, cause, phase):
         return ("listener",)
     if event == "local_reset" and cause in ("unread_data", "linger", "linger2") or cause == "abandoned":
         return ("closer", birth)
+    if birth == "accept" and KERNEL < (5, 11):
+        # Nothing is cloned from the listener: an accepted connection's owner has to be found.
+        return ("accept", "holder", "closer")
     return (birth,)
 
 
