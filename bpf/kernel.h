@@ -118,6 +118,27 @@ struct file {
 	file_ref_t f_ref;   /* from 6.13; ONEREF is 0 */
 };
 
+struct list_head {
+	struct list_head *next;
+};
+typedef struct wait_queue_head {
+	struct list_head head;
+} wait_queue_head_t;
+typedef struct wait_queue_entry {
+	void *private;
+	struct list_head entry;
+} wait_queue_entry_t;
+struct socket_wq {
+	wait_queue_head_t wait;
+};
+struct poll_table_entry { /* poll(2), select(2): one for each file */
+	struct file *filp;
+	wait_queue_entry_t wait;
+};
+struct poll_wqueues {
+	struct task_struct *polling_task;
+};
+
 struct socket {
 	short type;
 	struct file *file;
@@ -128,6 +149,7 @@ struct sock {
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
 	struct socket *sk_socket;
+	struct socket_wq *sk_wq;
 	kuid_t sk_uid;
 	int sk_err;
 	int sk_err_soft;
@@ -196,6 +218,7 @@ struct pid {
 
 struct task_struct {
 	unsigned int flags;
+	void *stack;
 	int pid;
 	int tgid;
 	int exit_code;
@@ -213,6 +236,7 @@ struct fdtable {
 	struct file **fd;
 };
 struct files_struct {
+	atomic_t count;
 	struct fdtable *fdt;
 };
 

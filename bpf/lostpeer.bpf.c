@@ -19,6 +19,7 @@
 #include "facts.h"
 #include "iterators.h"
 #include "syscalls.h"
+#include "waiter.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -185,6 +186,15 @@ static __always_inline void name_owner(struct lp_record *r, struct sock *sk, str
 	}
 }
 
+/* Before the birth, which is only a candidate: who sleeps on the socket now. */
+static __always_inline void name_waiter(struct lp_record *r, struct sock *sk, struct conn *conn)
+{
+	if (r->who == LP_WHO_CURRENT || !(r->flags & LP_F_FILE))
+		return;
+	if (waiter_find(r, sk))
+		r->flags |= birth_flag(r, conn);
+}
+
 static __always_inline void name_acceptor(struct lp_record *r, struct sock *sk)
 {
 	__u64 key = (__u64)sk;
@@ -215,7 +225,7 @@ static __always_inline void remember(struct lp_record *r, struct conn *conn)
 
 static __always_inline void expect_owner(struct lp_record *r, struct conn *conn)
 {
-	if (conn && r->who != LP_WHO_CURRENT && r->who != LP_WHO_CLOSER && (r->flags & LP_F_SOCKET))
+	if (conn && (r->who == LP_WHO_BIRTH || r->who == LP_WHO_NONE) && (r->flags & LP_F_SOCKET))
 		conn->flags |= CONN_WANTS_OWNER;
 }
 
@@ -243,6 +253,7 @@ static __always_inline void tell_close(struct sock *sk, struct tcp_sock *tp, __u
 	remember(r, conn);
 	name_owner(r, sk, conn);
 	name_acceptor(r, sk);
+	name_waiter(r, sk, conn);
 	expect_more(r, conn);
 	emit_submit(r, class == LP_CLASS_LOST);
 }
@@ -283,6 +294,7 @@ static __always_inline void on_peer_fin(struct sock *sk, __u8 old_state)
 	remember(r, conn);
 	name_owner(r, sk, conn);
 	name_acceptor(r, sk);
+	name_waiter(r, sk, conn);
 	expect_owner(r, conn);
 	emit_submit(r, 0);
 }
@@ -322,43 +334,63 @@ static __always_inline void on_state(struct sock *sk, int old_state, int new_sta
 	}
 }
 
+/* Since 6.1 (05b24ff9b2cf) the kernel does not run a program for what interrupts it. A process inside set_state would
+ * cost a softirq its transition; since 7.0 (a46023d5616e), where tracepoints leave preemption on, other tasks too. So
+ * there are copies, attached one after the other, and a transition is taken by the first that is not under way on
+ * this CPU. `level`: how many copies come before. */
+static __always_inline void take_state(struct sock *sk, int old_state, int new_state, __u32 level)
+{
+	__u32 zero = 0, *under_way = bpf_map_lookup_elem(&busy, &zero);
+
+	if (!under_way)
+		return;
+	if (level >= 1 && !under_way[0])
+		return;
+	if (level >= 2 && !under_way[1])
+		return;
+	if (level)
+		count(LP_STAT_NESTED);
+	under_way[level]++;
+	on_state(sk, old_state, new_state);
+	under_way[level]--;
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(set_state, struct sock *sk, int old_state, int new_state)
 {
-	__u32 zero = 0, *depth = bpf_map_lookup_elem(&busy, &zero);
-
-	if (depth)
-		(*depth)++;
-	on_state(sk, old_state, new_state);
-	if (depth)
-		(*depth)--;
+	take_state(sk, old_state, new_state, 0);
 	return 0;
 }
 
-/* Since 6.1 (05b24ff9b2cf) a program that is interrupted does not run for what interrupts it: a softirq's
- * transitions would be lost while a process is inside set_state. This one, attached after it, takes them. */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(set_state_nested, struct sock *sk, int old_state, int new_state)
 {
-	__u32 zero = 0, *depth = bpf_map_lookup_elem(&busy, &zero);
-
-	if (!depth || !*depth)
-		return 0;
-	count(LP_STAT_NESTED);
-	on_state(sk, old_state, new_state);
+	take_state(sk, old_state, new_state, 1);
 	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(set_state_nested_twice, struct sock *sk, int old_state, int new_state)
+{
+	take_state(sk, old_state, new_state, 2);
+	return 0;
+}
+
+static __always_inline void on_receive_reset(struct sock *sk)
+{
+	struct conn *conn;
+
+	if (sk->sk_protocol != IPPROTO_TCP || sk->__sk_common.skc_state == TCP_CLOSE)
+		return;
+	conn = conn_find_or_make(sk);
+	if (conn)
+		conn->flags |= LP_F_RST_IN;
 }
 
 SEC("tp_btf/tcp_receive_reset")
 int BPF_PROG(receive_reset, struct sock *sk)
 {
-	struct conn *conn;
-
-	if (sk->sk_protocol != IPPROTO_TCP || sk->__sk_common.skc_state == TCP_CLOSE)
-		return 0;
-	conn = conn_find_or_make(sk);
-	if (conn)
-		conn->flags |= LP_F_RST_IN;
+	on_receive_reset(sk);
 	return 0;
 }
 
@@ -434,56 +466,71 @@ int BPF_PROG(send_reset_reason, struct sock *sk, struct sk_buff *skb, int reason
 	return 0;
 }
 
-SEC("tp_btf/inet_sk_error_report")
-int BPF_PROG(error_report, struct sock *sk)
+static __always_inline void on_error_report(struct sock *sk)
 {
 	struct conn *conn;
 
 	if (sk->__sk_common.skc_state != TCP_SYN_SENT || sk->sk_protocol != IPPROTO_TCP)
-		return 0;
+		return;
 	conn = conn_find(sk);
 	if (conn)
 		conn->flags |= LP_F_ICMP_SYN;
+}
+
+SEC("tp_btf/inet_sk_error_report")
+int BPF_PROG(error_report, struct sock *sk)
+{
+	on_error_report(sk);
 	return 0;
 }
 
-SEC("tp_btf/tcp_destroy_sock")
-int BPF_PROG(destroy_sock, struct sock *sk)
+static __always_inline void on_destroy(struct sock *sk)
 {
 	struct conn *conn;
 
 	if (sk->sk_protocol != IPPROTO_TCP)
-		return 0;
+		return;
 	if (accept_hook) {
 		__u64 key = (__u64)sk;
 
 		bpf_map_delete_elem(&acceptors, &key);
 	}
 	if (kernel_has_storage() && !sk->sk_lock.owned)
-		return 0;
+		return;
 	conn = conn_find(sk);
 	if (conn && (conn->flags & CONN_WANTS_OWNER) && sk->sk_lock.owned && !task_is_kernel())
 		tell_owner(sk, conn);
 	conn_forget(sk, conn);
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(destroy_sock, struct sock *sk)
+{
+	on_destroy(sk);
 	return 0;
 }
 
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
+static __always_inline void on_fork(struct task_struct *parent, struct task_struct *child)
 {
 	__u32 tgid = (__u32)parent->tgid, child_tgid = (__u32)child->tgid;
 	__u64 now, start, *parent_start;
 
 	if (child_tgid == tgid)
-		return 0;
+		return;
 	now = bpf_ktime_get_ns();
 	bpf_map_update_elem(&forks, &tgid, &now, BPF_ANY);
 	if (!follow_parent)
-		return 0;
+		return;
 	parent_start = bpf_map_lookup_elem(&followed, &tgid);
 	if (tgid != follow_parent && !(parent_start && *parent_start == parent->group_leader->start_boottime))
-		return 0;
+		return;
 	start = child->start_boottime;
 	bpf_map_update_elem(&followed, &child_tgid, &start, BPF_ANY);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	on_fork(parent, child);
 	return 0;
 }

@@ -139,12 +139,13 @@ struct {
 	__type(value, __u64);
 } stats SEC(".maps");
 
-/* How many runs of set_state are under way on this CPU. */
+/* Which copies of set_state are under way on this CPU (lostpeer.bpf.c: take_state). */
+#define SET_STATE_COPIES 3
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, __u32[SET_STATE_COPIES]);
 } busy SEC(".maps");
 
 static __always_inline void count(__u32 stat)

@@ -36,6 +36,7 @@ enum lp_who {
 	LP_WHO_CURRENT,  /* the task that had the socket locked: final */
 	LP_WHO_CLOSER,   /* an orphan: who closed it: final */
 	LP_WHO_LISTENER, /* never accepted: who called listen(), or who closes the listener now (LP_F_LISTENER_CLOSING) */
+	LP_WHO_WAITER,   /* who slept in a system call on the socket: a holder for certain, if not the only one */
 	LP_WHO_BIRTH,    /* who connected, or whose listener it came from, or who held it at start: a candidate */
 	LP_WHO_COUNT
 };
@@ -124,7 +125,7 @@ struct lp_record {
 	__u8 retransmits; /* icsk_retransmits: of the segment now waiting */
 	__u8 probes_out;  /* keepalive or window probes unanswered */
 	__u8 heard;       /* 1: silent_jiffies is valid */
-	__u8 pad0;
+	__u8 waits; /* references of refs that are held by those who sleep on the socket (recv, poll) */
 	__u32 reset_reason; /* enum sk_rst_reason of the running kernel plus 1; 0 none known */
 
 	struct lp_task task; /* as lp_record.who says */

@@ -141,7 +141,11 @@ bool event_write_closed(const struct event *e)
 double event_duration_ms(const struct event *e)
 {
 	const struct lp_record *r = e->record;
-	__u64 from = cause_event(e->verdict.cause) == EVENT_CONNECT_FAILED ? r->born_ns : r->established_ns;
+	__u64 from;
+
+	if (e->verdict.cause == CONNECT_FAILED_NO_PORT) /* no SYN was sent */
+		return -1;
+	from = cause_event(e->verdict.cause) == EVENT_CONNECT_FAILED ? r->born_ns : r->established_ns;
 
 	return from && from <= r->time_ns ? (double)(r->time_ns - from) / 1e6 : -1;
 }

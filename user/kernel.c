@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "lostpeer.skel.h"
@@ -85,6 +86,14 @@ static bool has_member(const struct btf *btf, const char *type_name, const char 
 	return false;
 }
 
+/* BTF does not show it; the release only decides how many copies of a program are worth attaching. */
+static bool is_preemptible(void)
+{
+	struct utsname name;
+
+	return !uname(&name) && atoi(name.release) >= 7;
+}
+
 static struct kernel_features probe(const struct btf *btf)
 {
 	return (struct kernel_features){
@@ -98,6 +107,7 @@ static struct kernel_features probe(const struct btf *btf)
 		.fork = tracepoint_args(btf, "sched_process_fork") >= 2,
 		.storage = has_helper(btf, "BPF_FUNC_sock_from_file"),
 		.cookie = has_helper(btf, "BPF_FUNC_check_mtu"),
+		.preemptible = is_preemptible(),
 		.guards_recursion = has_function(btf, "bpf_prog_inc_misses_counter"),
 		.iterator = has_function(btf, "bpf_iter_task_file"),
 		.iterator_of_one = has_member(btf, "bpf_iter_seq_task_common", "pid_visiting"),
@@ -170,6 +180,7 @@ static void choose_programs(struct kernel *k, const struct kernel_options *optio
 	bpf_program__set_autoload(s->progs.destroy_sock, f->destroy_sock);
 	bpf_program__set_autoload(s->progs.process_fork, f->fork);
 	bpf_program__set_autoload(s->progs.set_state_nested, f->guards_recursion);
+	bpf_program__set_autoload(s->progs.set_state_nested_twice, f->guards_recursion && f->preemptible);
 	bpf_program__set_autoload(s->progs.connect_enter, options->connect_hook);
 	bpf_program__set_autoload(s->progs.connect_exit, options->connect_hook);
 	bpf_program__set_autoload(s->progs.accept_exit, options->accept_hook);
@@ -421,8 +432,10 @@ __u64 kernel_missed(const struct kernel *k)
 		__u32 size = sizeof(info);
 		int fd = bpf_program__fd(program);
 
-		/* what set_state_nested missed set_state took, or counts itself */
-		if (program != k->skeleton->progs.set_state_nested && fd >= 0 &&
+		/* what a copy of set_state missed another one took, or set_state counts; a fork is no event */
+		if (program != k->skeleton->progs.set_state_nested &&
+		    program != k->skeleton->progs.set_state_nested_twice &&
+		    program != k->skeleton->progs.process_fork && fd >= 0 &&
 		    !bpf_obj_get_info_by_fd(fd, &info, &size))
 			missed += info.recursion_misses;
 	}

@@ -33,7 +33,8 @@ struct kernel_features {
 	bool fork;
 	bool storage;           /* socket storage, from 5.11 */
 	bool cookie;            /* from 5.12 */
-	bool guards_recursion;  /* a program interrupted is not run again, from 6.1 */
+	bool guards_recursion;  /* a program that is interrupted does not run for what interrupts it, from 6.1 */
+	bool preemptible;       /* ... and may be preempted, from 7.0 */
 	bool iterator;          /* walks over open files */
 	bool iterator_of_one;   /* ... narrowed to one process, from 6.1 */
 };

@@ -173,6 +173,18 @@ static enum owner_need decide_shared(const struct lp_record *r, const struct own
 	return name_unknown(owner, UNKNOWN_HOLDER_GONE);
 }
 
+/* Who slept on the socket held it. Whether others did as well is only asked where there are more references. */
+static enum owner_need decide_waiter(const struct lp_record *r, const struct owner_evidence *e, struct owner *owner)
+{
+	enum owner_via via = r->flags & LP_F_IS_BIRTH ? birth_via(r) : VIA_HOLDER;
+
+	if (r->refs > r->waits + 1u && !e->walked)
+		return NEED_WALK;
+	if (e->n_found > 1)
+		list_holders(owner, e);
+	return name(owner, &r->task, via);
+}
+
 bool owner_is_listener(const struct lp_record *r)
 {
 	return !(r->flags & (LP_F_SOCKET | LP_F_DEAD | LP_F_MPTCP));
@@ -203,5 +215,7 @@ enum owner_need owner_decide(const struct lp_record *r, const struct owner_evide
 											       UNKNOWN_HOLDER_GONE);
 	if (!(r->flags & LP_F_FILE))
 		return name_unknown(owner, UNKNOWN_KERNEL);
+	if (r->who == LP_WHO_WAITER)
+		return decide_waiter(r, e, owner);
 	return r->refs > 1 ? decide_shared(r, e, owner) : decide_sole(r, e, owner);
 }
