@@ -130,12 +130,15 @@ static void test_unaccepted_of_several_holders_is_who_listened(void **state)
 	lists(t, 2, PERSONS(OTHER, BIRTH));
 }
 
+/* Who closes the listener may be found out yet. */
 static void test_unaccepted_with_nobody_left_listening(void **state)
 {
 	struct trial *t = *state;
 
 	given(t, LP_WHO_LISTENER, BIRTH, reset_in_queue);
 	walk_found(t, 0, NULL, 0);
+	needs(t, NEED_DESTROYER);
+	t->evidence.waited = true;
 	names_nobody(t, UNKNOWN_HOLDER_GONE);
 	t->evidence.walk_failed = true;
 	names_nobody(t, UNKNOWN_UNSUPPORTED);

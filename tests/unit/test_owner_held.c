@@ -238,6 +238,19 @@ static void test_shared_destroyer_that_was_alone_since_birth(void **state)
 	LISTS_NOBODY(t);
 }
 
+/* Who listened is not who accepted where workers share a listener. */
+static void test_shared_destroyer_that_accepted_and_was_alone_since(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_BIRTH, BIRTH, (struct facts){TCP_ESTABLISHED, HELD, RST_IN | LP_F_ACCEPTED, .err = ECONNRESET});
+	t->record.refs = 2;
+	destroyed_by(t, OTHER);
+	names(t, OTHER, VIA_CLOSER);
+	t->other_forked_ns = BORN + 1;
+	needs(t, NEED_DESTROYER);
+}
+
 /* Who held it before the agent is known of the start alone: there it had several holders. */
 static void test_shared_at_the_start_and_one_is_left(void **state)
 {
@@ -282,6 +295,62 @@ static void test_holders_are_bounded(void **state)
 	lists(t, OWNER_HOLDERS_MAX, many);
 }
 
+/* Who sleeps in recv(2) or poll(2) on the socket holds it for certain, and a reference for each sleeper. */
+
+static void given_waiter(struct trial *t, __u32 flags, __u32 refs, __u8 waits)
+{
+	given(t, LP_WHO_WAITER, OTHER, (struct facts){TCP_ESTABLISHED, HELD, RST_IN | flags, .err = ECONNRESET});
+	t->record.refs = refs;
+	t->record.waits = waits;
+}
+
+static void test_waiter_with_all_references(void **state)
+{
+	struct trial *t = *state;
+
+	given_waiter(t, CLIENT, 2, 1);
+	names(t, OTHER, VIA_HOLDER);
+	LISTS_NOBODY(t);
+	given_waiter(t, CLIENT, 1, 0);
+	names(t, OTHER, VIA_HOLDER);
+}
+
+static void test_waiter_is_named_by_its_birth(void **state)
+{
+	struct trial *t = *state;
+
+	given_waiter(t, CLIENT | LP_F_IS_BIRTH, 3, 2);
+	names(t, OTHER, VIA_CONNECT);
+	given_waiter(t, LP_F_ACCEPTED | LP_F_IS_BIRTH, 2, 1);
+	names(t, OTHER, VIA_ACCEPT);
+	given_waiter(t, LP_F_SEEDED | LP_F_IS_BIRTH, 2, 1);
+	names(t, OTHER, VIA_SEED);
+}
+
+static void test_waiter_among_several_holders(void **state)
+{
+	struct trial *t = *state;
+
+	given_waiter(t, LP_F_ACCEPTED, 3, 1);
+	needs(t, NEED_WALK);
+	walk_found(t, 2, PERSONS(BIRTH, OTHER), 1);
+	names(t, OTHER, VIA_HOLDER);
+	lists(t, 2, PERSONS(BIRTH, OTHER));
+}
+
+static void test_waiter_whose_fellow_holders_are_gone(void **state)
+{
+	struct trial *t = *state;
+
+	given_waiter(t, LP_F_ACCEPTED, 3, 1);
+	walk_found(t, 1, PERSONS(OTHER), 1);
+	names(t, OTHER, VIA_HOLDER);
+	LISTS_NOBODY(t);
+	walk_found(t, 0, NULL, 0);
+	names(t, OTHER, VIA_HOLDER);
+	LISTS_NOBODY(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,9 +372,14 @@ int main(void)
 		TEST(test_shared_destroyer_proves_only_that_it_was_last),
 		TEST(test_shared_destroyer_that_is_not_the_birth_is_not_named),
 		TEST(test_shared_destroyer_that_was_alone_since_birth),
+		TEST(test_shared_destroyer_that_accepted_and_was_alone_since),
 		TEST(test_shared_at_the_start_and_one_is_left),
 		TEST(test_seeded_and_alone_with_it_ever_since),
 		TEST(test_holders_are_bounded),
+		TEST(test_waiter_with_all_references),
+		TEST(test_waiter_is_named_by_its_birth),
+		TEST(test_waiter_among_several_holders),
+		TEST(test_waiter_whose_fellow_holders_are_gone),
 	};
 
 	return cmocka_run_group_tests_name("owner_held", tests, NULL, NULL);

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Compare the options of lostpeer(8) with what --help prints: each verb's, with its argument, in both directions.
+
+In the page an option is defined by `.It Fl -NAME [Ar ARGUMENT]`, several with commas between, in the section
+`.Ss lostpeer VERB`; what is under no verb belongs to lostpeer itself. Every option that is only mentioned must be
+one that exists."""
+import argparse
+import os
+import re
+import subprocess
+import sys
+
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+VERBS = ("watch", "demo", "doctor")
+HELP = re.compile(r"  --(\[not-\])?([a-z][a-z0-9-]*)(?: (\S+))?  +\S")
+OF_EVERY_VERB = {"help": ""}  # the page need not say it of each
+
+
+class Wrong(Exception):
+    """What a check found; the message is the why of its line."""
+
+
+def help_options(program, verb):
+    """What --help shows: name -> argument, opposites as names of their own."""
+    run = subprocess.run([program, verb, "--help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30,
+                         check=False, text=True)
+    if run.returncode != 0:
+        raise Wrong(f"lostpeer {verb} --help exits with {run.returncode}")
+    options = {}
+    for line in run.stdout.splitlines():
+        match = HELP.match(line)
+        if not match:
+            if line.lstrip().startswith("--"):
+                raise Wrong(f"not the form of an option: {line}")
+            continue
+        opposite, name, argument = match.groups()
+        options[name] = argument or ""
+        if opposite:
+            options["not-" + name] = argument or ""
+    if "help" not in options:
+        raise Wrong(f"lostpeer {verb} --help does not show --help")
+    return options
+
+
+def item_options(line):
+    """`.It Fl -peer Ar ADDRESS Ns Oo / Ns Ar BITS Oc , Fl -not-peer ...` as name -> argument."""
+    options = {}
+    for part in re.split(r" [,|] (?=Fl )", line[len(".It "):].replace(r"\-", "-")):
+        words = part.split(" ")
+        if words[0] != "Fl":
+            return {}
+        name = re.fullmatch(r"-([a-z][a-z0-9-]*)", words[1])
+        if not name:
+            raise Wrong(f"not the form of an option: {line}")
+        argument = "".join({"Oo": "[", "Oc": "]"}.get(word, word) for word in words[2:] if word not in ("Ar", "Ns"))
+        options[name.group(1)] = argument
+    return options
+
+
+class Page:
+    """verb -> {name: argument}, "" for what is under none; and every name that is mentioned anywhere."""
+
+    def __init__(self, path):
+        self.options = {verb: {} for verb in ("",) + VERBS}
+        self.mentioned = set()
+        verb = ""
+        with open(path, encoding="utf-8") as file:
+            for line in file.read().splitlines():
+                section = re.fullmatch(r"\.S([sh]) (?:lostpeer )?(.*)", line)
+                if section:
+                    verb = section.group(2) if section.group(1) == "s" and section.group(2) in VERBS else ""
+                elif line.startswith(".It Fl"):
+                    self.options[verb].update(item_options(line))
+                if not line.startswith('.\\"'):
+                    self.mention(line)
+
+    def mention(self, line):
+        line = line.replace(r"\-", "-")
+        self.mentioned.update(re.findall(r"(?:\bFl -|(?<![\w-])--)([a-z][a-z0-9-]*)", line))
+
+
+def check_verb(page, verb, options):
+    told = {**OF_EVERY_VERB, **page.options[verb]}
+    why = []
+    for name in sorted(options.keys() | told.keys()):
+        if name not in told:
+            why.append(f"--{name} is not in the page")
+        elif name not in options:
+            why.append(f"--{name} is only in the page")
+        elif options[name] != told[name]:
+            why.append(f"--{name} takes {options[name] or 'nothing'}, in the page {told[name] or 'nothing'}")
+    if why:
+        raise Wrong("; ".join(why))
+
+
+def check_mentioned(page, known):
+    unknown = sorted(page.mentioned - known)
+    if unknown:
+        raise Wrong("no such option: " + ", ".join("--" + name for name in unknown))
+
+
+def check_top(program, page):
+    """What belongs to no verb: --version and --help work, and the page has nothing else."""
+    for name in ("help", "version"):
+        run = subprocess.run([program, "--" + name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30,
+                             check=False)
+        if run.returncode != 0 or not run.stdout:
+            raise Wrong(f"lostpeer --{name} exits with {run.returncode}")
+    others = sorted(page.options[""].keys() - {"help", "version"})
+    if others:
+        raise Wrong("of no verb: " + ", ".join(others))
+
+
+class Tally:
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def run(self, name, check, *args):
+        try:
+            result = check(*args)
+        except (Wrong, OSError, UnicodeError, subprocess.SubprocessError) as error:
+            print(f"not ok {name}: {error}")
+            self.failed += 1
+            return None
+        print(f"ok {name}")
+        self.passed += 1
+        return result
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Compare the options of lostpeer(8) with --help.")
+    parser.add_argument("program", nargs="?", default=os.path.join(TREE, "build/lostpeer"))
+    parser.add_argument("--page", default=os.path.join(TREE, "tools/man/lostpeer.8"))
+    args = parser.parse_args()
+    if not os.path.exists(args.page):
+        print(f"skip options: there is no {os.path.relpath(args.page, TREE)}\n0 passed, 0 failed, 1 skipped")
+        return 0
+
+    tally = Tally()
+    page = tally.run("page_has_its_form", Page, args.page)
+    known = {"version", "help"}
+    for verb in VERBS:
+        options = tally.run(f"{verb}_has_help", help_options, args.program, verb)
+        if page and options:
+            known |= options.keys()
+            tally.run(f"{verb}_has_the_options_of_the_page", check_verb, page, verb, options)
+    if page:
+        tally.run("page_mentions_only_options_that_exist", check_mentioned, page, known)
+        tally.run("lostpeer_itself_has_the_options_of_the_page", check_top, args.program, page)
+    print(f"{tally.passed} passed, {tally.failed} failed, 0 skipped")
+    return 1 if tally.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What crosses from the BPF object to the agent lies at the same place on both sides: the types of the object that
+ * the agent carries (by its BTF), member by member, against what this compiler made of the same header. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "lostpeer.skel.h"
+#include "record.h"
+
+struct member {
+	const char *name;
+	size_t offset, size;
+};
+
+#define MEMBER(type, member) {#member, offsetof(struct type, member), sizeof(((struct type *)NULL)->member)}
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
+
+#define TASK(m) MEMBER(lp_task, m)
+static const struct member task[] = {
+	TASK(start_boot_ns), TASK(cgroup_id), TASK(tgid), TASK(uid), TASK(comm), TASK(vpid), TASK(pad), TASK(exiting),
+	TASK(exit_code),
+};
+
+#define RECORD(m) MEMBER(lp_record, m)
+static const struct member record[] = {
+	RECORD(version),      RECORD(kind),           RECORD(who),        RECORD(state),       RECORD(flags),
+	RECORD(time_ns),      RECORD(sk),             RECORD(cookie),     RECORD(born_ns),     RECORD(established_ns),
+	RECORD(local_addr),   RECORD(peer_addr),      RECORD(local_port), RECORD(peer_port),   RECORD(family),
+	RECORD(err),          RECORD(soft_err),       RECORD(shutdown),   RECORD(netns),       RECORD(sk_uid),
+	RECORD(refs),         RECORD(inode),          RECORD(snd_una),    RECORD(snd_nxt),     RECORD(write_seq),
+	RECORD(rcv_nxt),      RECORD(copied_seq),     RECORD(snd_wnd),    RECORD(bytes_acked), RECORD(bytes_received),
+	RECORD(total_retrans), RECORD(srtt_us),       RECORD(silent_jiffies), RECORD(user_timeout_ms), RECORD(linger2),
+	RECORD(linger_jiffies), RECORD(retransmits),  RECORD(probes_out), RECORD(heard),       RECORD(waits),
+	RECORD(reset_reason), RECORD(task),
+};
+
+#define HOLDER(m) MEMBER(lp_holder, m)
+static const struct member holder[] = {
+	HOLDER(key), HOLDER(inode), HOLDER(task), HOLDER(fd), HOLDER(listening),
+};
+
+#define WANTS(m) MEMBER(lp_wants, m)
+static const struct member wants[] = {
+	WANTS(classes), WANTS(netns),
+};
+
+static struct bpf_object *object;
+static const struct btf *btf;
+
+static int open_object(void **state)
+{
+	size_t size;
+	const void *bytes = lostpeer__elf_bytes(&size);
+
+	(void)state;
+	object = bpf_object__open_mem(bytes, size, NULL);
+	btf = object ? bpf_object__btf(object) : NULL;
+	return btf ? 0 : -1;
+}
+
+static int close_object(void **state)
+{
+	(void)state;
+	bpf_object__close(object);
+	return 0;
+}
+
+/* Members of ours must be all of theirs, and leave no hole. */
+static void check_layout(const char *name, size_t size, const struct member *ours, size_t count)
+{
+	const struct btf_type *type = btf__type_by_id(btf, (__u32)btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT));
+	const struct btf_member *theirs;
+	size_t end = 0;
+
+	assert_non_null(type);
+	assert_int_equal(type->size, size);
+	assert_int_equal(btf_vlen(type), count);
+	theirs = btf_members(type);
+	for (size_t i = 0; i < count; i++) {
+		assert_string_equal(btf__name_by_offset(btf, theirs[i].name_off), ours[i].name);
+		assert_int_equal(btf_member_bitfield_size(type, (__u32)i), 0);
+		assert_int_equal(btf_member_bit_offset(type, (__u32)i), ours[i].offset * 8);
+		assert_int_equal(btf__resolve_size(btf, theirs[i].type), ours[i].size);
+		assert_int_equal(ours[i].offset, end);
+		end = ours[i].offset + ours[i].size;
+	}
+	assert_int_equal(end, size);
+}
+
+static void test_task(void **state)
+{
+	(void)state;
+	check_layout("lp_task", sizeof(struct lp_task), task, COUNT(task));
+}
+
+static void test_record(void **state)
+{
+	(void)state;
+	check_layout("lp_record", sizeof(struct lp_record), record, COUNT(record));
+}
+
+static void test_holder(void **state)
+{
+	(void)state;
+	check_layout("lp_holder", sizeof(struct lp_holder), holder, COUNT(holder));
+}
+
+static void test_wants(void **state)
+{
+	(void)state;
+	check_layout("lp_wants", sizeof(struct lp_wants), wants, COUNT(wants));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_task),
+		cmocka_unit_test(test_record),
+		cmocka_unit_test(test_holder),
+		cmocka_unit_test(test_wants),
+	};
+
+	return cmocka_run_group_tests_name("layout", tests, open_object, close_object);
+}
