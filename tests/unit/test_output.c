@@ -57,7 +57,8 @@ static size_t write_sink(void *state, const char *lines, size_t length, int *err
 		s->room = s->room ? 2 * s->room : 1 << 20;
 		s->text = realloc(s->text, s->room);
 	}
-	memcpy(s->text + s->length, lines, length);
+	if (length)
+		memcpy(s->text + s->length, lines, length);
 	s->length += length;
 	pthread_mutex_unlock(&s->lock);
 	return length;

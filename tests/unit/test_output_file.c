@@ -265,6 +265,7 @@ static void test_a_pipe_that_does_not_block_has_whole_lines_too(void **state)
 	size_t n;
 
 	(void)state;
+	fcntl(STDOUT_FILENO, F_SETPIPE_SZ, 4096);
 	stream_put(output, 1, 400);
 	usleep(100000);
 	n = read_all(d.reader, text, sizeof(text));
