@@ -9,6 +9,7 @@ from agent import PROGRAM, Agent
 from trial import scenario
 
 alone_agent = scenario(families=("ipv4",), own=True)
+portable = scenario(families=("ipv4",), own=True, portable=True)
 SEVERITIES = ["info", "notice", "warning", "error"]
 
 
@@ -51,7 +52,7 @@ def predicates(client, server, other):
     yield ["--not-cause", "reset", "--not-name", "other"], lambda e: e["cause"] != "reset" and e.get("process.name") != "other"
 
 
-@alone_agent
+@portable
 def filters(t):
     """Every filter and its opposite, beside an agent without one: what passes must be what it says."""
     client, server = t.pair()
@@ -101,7 +102,7 @@ def refused(t):
     return host, "tcp().connect_ex((HERE, 9))"
 
 
-@alone_agent
+@portable
 def count(t):
     host, once = refused(t)
     agent = t.agent("--json", "--count", "3", "--netns", str(host.netns))
@@ -111,7 +112,7 @@ def count(t):
     assert not agent.faults(), agent.faults()
 
 
-@alone_agent
+@portable
 def duration(t):
     host, once = refused(t)
     agent = t.agent("--json", "--for", "2s", "--netns", str(host.netns))
@@ -160,7 +161,7 @@ def command(t):
     assert {event["process.name"] for event in agent.events} <= {"python3", "python"}, agent.events
 
 
-@alone_agent
+@portable
 def command_statuses(t):
     """As the shell has them: the command's own, 128+N for a signal, 126 and 127."""
     host, once = refused(t)
@@ -170,7 +171,7 @@ def command_statuses(t):
         assert agent.status == wanted, "%s: status %r, not %d: %s" % (words, agent.status, wanted, agent.said())
 
 
-@alone_agent
+@portable
 def wrong_options(t):
     """Exit 2 and one line that names the option."""
     for words in (["--bogus"], ["--port", "70000"], ["--port", "x"], ["--port"], ["--pid", "0x"], ["--pid", "-5"],
@@ -189,7 +190,7 @@ def run(*words, **how):
                           stderr=subprocess.PIPE, universal_newlines=True, timeout=60 * clock.SLOW, **how)
 
 
-@alone_agent
+@portable
 def without_rights(t):
     """One clear sentence, exit 2."""
     done = run("--json", "--for", "1s", preexec_fn=lambda: (os.setgroups([]), os.setgid(65534), os.setuid(65534)))
@@ -198,7 +199,7 @@ def without_rights(t):
     assert said.startswith("lostpeer") and len(said.splitlines()) <= 2 and not done.stdout, "%r" % said
 
 
-@alone_agent
+@portable
 def help_text(t):
     done = run("--help")
     assert done.returncode == 0 and not done.stderr, done.stderr

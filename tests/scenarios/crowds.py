@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Many losses at once, and processes that are gone a moment later: each still gets its own name."""
 from owners import ANYHOW, FOUND
-from trial import End, one_family
+from trial import End, scenario
+
+crowd = scenario(families=("ipv4",), heavy=True)
 
 ROOM = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))"
 
 
-@one_family
+@crowd
 def thousand_connections_reset(t):
     client, server = t.pair()
     for host in client, server:
@@ -26,7 +28,7 @@ def thousand_connections_reset(t):
             t.expect(end, "local_reset", "linger", "established")
 
 
-@one_family
+@crowd
 def thousand_connections_closed(t):
     """The same in order."""
     client, server = t.pair()
@@ -48,7 +50,7 @@ def thousand_connections_closed(t):
     t.settle()
 
 
-@one_family
+@crowd
 def processes_amid_a_storm(t):
     """200 processes lose one peer each and exit, while others are executed and gone by the hundred."""
     client, server = t.pair()
@@ -75,7 +77,7 @@ def processes_amid_a_storm(t):
         t.expect(end, "local_reset", "linger", "established")
 
 
-@one_family
+@crowd
 def children_exit_at_once(t):
     """100 children forked after accept; each has its connection alone, reads the error and exits."""
     client, server = t.pair()

@@ -106,7 +106,7 @@ def controls(data):
     return re.findall(rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]", data)
 
 
-@scenario(families=("ipv4",), own=True)
+@scenario(families=("ipv4",), own=True, portable=True)
 def terminal_colour(t):
     """No control character but the end of a line and colour."""
     os.environ.pop("NO_COLOR", None)
@@ -116,14 +116,14 @@ def terminal_colour(t):
     assert data.count(b"\n") >= 2 * len(NAMES), "one line an event: %r" % data[:400]
 
 
-@scenario(families=("ipv4",), own=True)
+@scenario(families=("ipv4",), own=True, portable=True)
 def terminal_without_colour(t):
     data = on_terminal(t, {"TERM": "xterm-256color", "NO_COLOR": "1"})
     found = controls(data)
     assert not found, "control characters on the terminal: %r" % found
 
 
-@scenario(families=("ipv4",), own=True)
+@scenario(families=("ipv4",), own=True, portable=True)
 def text_to_file(t):
     """Not a terminal: no colour at all, one line an event, and nothing that could become two."""
     client, server = t.pair()

@@ -19,6 +19,9 @@ ORDERLY = ("peer_closed", "local_closed")
 registry = {}
 
 
+VM = os.environ.get("LOSTPEER_VM") == "1"
+
+
 class Skip(Exception):
     pass
 
@@ -28,19 +31,22 @@ class Broken(Exception):
 
 
 class Scenario:
-    def __init__(self, function, families, own, alone):
+    def __init__(self, function, families, own, alone, heavy, portable):
         self.function = function
         self.name = function.__name__
         self.module = function.__module__
         self.families = families
         self.own = own
         self.alone = alone
+        self.heavy = heavy
+        self.portable = portable
 
 
-def scenario(families=FAMILIES, own=False, alone=False):
-    """Register a scenario; `own`: it starts agents itself, `alone`: nothing else may run beside it."""
+def scenario(families=FAMILIES, own=False, alone=False, heavy=False, portable=False):
+    """Register a scenario. own: it starts agents itself; alone: so, and nothing else may run beside it; heavy: it is
+    watched by the shared agent, with nothing else beside it; portable: it says the same on every kernel."""
     def register(function):
-        made = Scenario(function, families, own or alone, alone)
+        made = Scenario(function, families, own or alone, alone, heavy, portable)
         assert made.name not in registry, made.name
         registry[made.name] = made
         return function
