@@ -37,7 +37,8 @@ static const struct queue_vector queues[] = {
 	{"fin_wait1_only_the_fin", {TCP_FIN_WAIT1, HELD, .shut = 2, .unack = 1}, 0, 0, 0, 1},
 	{"fin_wait1_only_the_fin_unsent", {TCP_FIN_WAIT1, HELD, .shut = 2, .unack = 1, .unsent = 1}, 0, 0, 0, 1},
 	{"fin_wait1_the_fin_unsent", {TCP_FIN_WAIT1, ORPHAN, .unack = 901, .unsent = 501}, 0, 400, 500, 901},
-	{"fin_wait1_only_the_fin_unsent_behind_data", {TCP_FIN_WAIT1, ORPHAN, .unack = 401, .unsent = 1}, 0, 400, 0, 401},
+	{"fin_wait1_only_the_fin_unsent_behind_data",
+	 {TCP_FIN_WAIT1, ORPHAN, .unack = 401, .unsent = 1}, 0, 400, 0, 401},
 	{"fin_wait2", {TCP_FIN_WAIT2, ORPHAN, .unack = 0}, 0, 0, 0, 0},
 	{"fin_wait2_with_data_unread", {TCP_FIN_WAIT2, HELD, FIN_IN, .shut = 3, .unread = 300}, 300, 0, 0, 0},
 	{"closing_only_the_fin", {TCP_CLOSING, ORPHAN, FIN_IN, .unack = 1}, 0, 0, 0, 1},
@@ -46,7 +47,8 @@ static const struct queue_vector queues[] = {
 	{"last_ack_only_the_fin", {TCP_LAST_ACK, ORPHAN, FIN_IN, .unack = 1}, 0, 0, 0, 1},
 	{"last_ack_with_payload_unsent", {TCP_LAST_ACK, ORPHAN, FIN_IN, .unack = 41, .unsent = 11}, 0, 30, 10, 41},
 	{"last_ack_done", {TCP_LAST_ACK, ORPHAN, FIN_IN, .unack = 0}, 0, 0, 0, 0},
-	{"across_the_wrap", {TCP_ESTABLISHED, HELD, .unack = 0x300, .unsent = 0x180, .unread = 0x80}, 0x80, 0x180, 0x180, 0x300},
+	{"across_the_wrap",
+	 {TCP_ESTABLISHED, HELD, .unack = 0x300, .unsent = 0x180, .unread = 0x80}, 0x80, 0x180, 0x180, 0x300},
 };
 
 static void test_queue(void **state)
@@ -58,7 +60,8 @@ static void test_queue(void **state)
 	assert_int_equal(d.unread, v->unread);
 	assert_int_equal(d.unacked, v->unacked);
 	assert_int_equal(d.unsent, v->unsent);
-	if (v->in.state != TCP_SYN_SENT && v->in.state != TCP_SYN_RECV) /* whether the SYN waits too matters to nobody */
+	if (v->in.state != TCP_SYN_SENT &&
+	    v->in.state != TCP_SYN_RECV) /* whether the SYN waits too matters to nobody */
 		assert_int_equal(d.waiting, v->waiting);
 }
 
@@ -75,7 +78,8 @@ static const struct total_vector totals[] = {
 	{"client_that_sent_nothing", {TCP_ESTABLISHED, HELD, CLIENT, .err = 0}, 1, 0, 0, 0},
 	{"server", {TCP_ESTABLISHED, HELD, LP_F_ACCEPTED, .err = 0}, 1000, 70, 1000, 70},
 	{"server_that_sent_nothing", {TCP_ESTABLISHED, HELD, LP_F_ACCEPTED, .err = 0}, 0, 70, 0, 70},
-	{"client_past_4_gib", {TCP_ESTABLISHED, HELD, CLIENT, .err = 0}, 5000000001, 6000000000, 5000000000, 6000000000},
+	{"client_past_4_gib",
+	 {TCP_ESTABLISHED, HELD, CLIENT, .err = 0}, 5000000001, 6000000000, 5000000000, 6000000000},
 	{"client_after_the_peers_fin", {TCP_CLOSE_WAIT, HELD, CLIENT | FIN_IN, .shut = 1}, 1001, 71, 1000, 70},
 	{"server_after_the_peers_fin", {TCP_CLOSE_WAIT, HELD, LP_F_ACCEPTED | FIN_IN, .shut = 1}, 1000, 71, 1000, 70},
 	{"client_our_fin_in_flight", {TCP_FIN_WAIT1, ORPHAN, CLIENT, .unack = 1}, 1001, 70, 1000, 70},
@@ -87,7 +91,8 @@ static const struct total_vector totals[] = {
 	{"closing_our_fin_in_flight", {TCP_CLOSING, ORPHAN, CLIENT | FIN_IN, .unack = 1}, 1001, 71, 1000, 70},
 	{"closing_our_fin_acknowledged", {TCP_CLOSING, ORPHAN, CLIENT | FIN_IN, .unack = 0}, 1002, 71, 1000, 70},
 	{"last_ack_our_fin_in_flight", {TCP_LAST_ACK, ORPHAN, LP_F_ACCEPTED | FIN_IN, .unack = 1}, 1000, 71, 1000, 70},
-	{"last_ack_our_fin_acknowledged", {TCP_LAST_ACK, ORPHAN, LP_F_ACCEPTED | FIN_IN, .unack = 0}, 1001, 71, 1000, 70},
+	{"last_ack_our_fin_acknowledged",
+	 {TCP_LAST_ACK, ORPHAN, LP_F_ACCEPTED | FIN_IN, .unack = 0}, 1001, 71, 1000, 70},
 	{"syn_recv_of_fast_open", {TCP_SYN_RECV, HELD, LP_F_ACCEPTED, .unread = 100}, 0, 100, 0, 100},
 };
 

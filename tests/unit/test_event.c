@@ -17,13 +17,17 @@ struct severity_vector {
 };
 
 static const struct severity_vector severities[] = {
-	{"reset_is_a_warning", PEER_LOST_RESET, PHASE_ESTABLISHED, {TCP_ESTABLISHED, HELD, .unack = 9}, SEVERITY_WARNING},
-	{"reset_without_data_is_a_warning", PEER_LOST_RESET, PHASE_ESTABLISHED, {TCP_ESTABLISHED, HELD, .err = 0}, SEVERITY_WARNING},
+	{"reset_is_a_warning", PEER_LOST_RESET, PHASE_ESTABLISHED,
+	 {TCP_ESTABLISHED, HELD, .unack = 9}, SEVERITY_WARNING},
+	{"reset_without_data_is_a_warning", PEER_LOST_RESET, PHASE_ESTABLISHED,
+	 {TCP_ESTABLISHED, HELD, .err = 0}, SEVERITY_WARNING},
 	{"reset_half_closed_is_a_warning", PEER_LOST_RESET, PHASE_HALF_CLOSED, {TCP_CLOSE_WAIT, HELD, FIN_IN, .err = 0},
 	 SEVERITY_WARNING},
-	{"connect_timeout_is_a_warning", CONNECT_FAILED_TIMEOUT, PHASE_CONNECTING, {TCP_SYN_SENT, HELD, CLIENT, .err = 0},
+	{"connect_timeout_is_a_warning", CONNECT_FAILED_TIMEOUT, PHASE_CONNECTING,
+	 {TCP_SYN_SENT, HELD, CLIENT, .err = 0},
 	 SEVERITY_WARNING},
-	{"no_port_is_a_warning", CONNECT_FAILED_NO_PORT, PHASE_CONNECTING, {TCP_SYN_SENT, HELD, CLIENT, .err = 0}, SEVERITY_WARNING},
+	{"no_port_is_a_warning", CONNECT_FAILED_NO_PORT, PHASE_CONNECTING,
+	 {TCP_SYN_SENT, HELD, CLIENT, .err = 0}, SEVERITY_WARNING},
 	{"our_reset_is_a_warning", LOCAL_RESET_UNREAD_DATA, PHASE_ESTABLISHED, {TCP_ESTABLISHED, IN_CLOSE, .unread = 1},
 	 SEVERITY_WARNING},
 	{"orphan_with_data_is_a_warning", LOCAL_RESET_NO_MEMORY, PHASE_ORPHANED, {TCP_FIN_WAIT1, ORPHAN, .unack = 2},
@@ -34,24 +38,30 @@ static const struct severity_vector severities[] = {
 	 SEVERITY_WARNING},
 	{"peer_silent_is_a_warning", PEER_SILENT_UNACKED, PHASE_ESTABLISHED, {TCP_ESTABLISHED, HELD, .unack = 9},
 	 SEVERITY_WARNING},
-	{"accept_dropped_is_a_warning", ACCEPT_DROPPED_QUEUE_FULL, PHASE_CONNECTING, {TCP_LISTEN, HELD, .err = 0}, SEVERITY_WARNING},
-	{"refused_is_a_notice", CONNECT_FAILED_REFUSED, PHASE_CONNECTING, {TCP_SYN_SENT, HELD, CLIENT, .err = 0}, SEVERITY_NOTICE},
+	{"accept_dropped_is_a_warning", ACCEPT_DROPPED_QUEUE_FULL, PHASE_CONNECTING,
+	 {TCP_LISTEN, HELD, .err = 0}, SEVERITY_WARNING},
+	{"refused_is_a_notice", CONNECT_FAILED_REFUSED, PHASE_CONNECTING,
+	 {TCP_SYN_SENT, HELD, CLIENT, .err = 0}, SEVERITY_NOTICE},
 	{"abandoned_late_is_a_notice", CONNECT_FAILED_ABANDONED, PHASE_CONNECTING, {TCP_SYN_SENT, IN_CLOSE, .retr = 1},
 	 SEVERITY_NOTICE},
 	{"unaccepted_is_a_notice", PEER_LOST_RESET, PHASE_UNACCEPTED, {TCP_ESTABLISHED, QUEUED, .unread = 10},
 	 SEVERITY_NOTICE},
-	{"listener_closed_is_a_notice", LOCAL_RESET_LISTENER_CLOSED, PHASE_UNACCEPTED, {TCP_ESTABLISHED, QUEUED, .err = 0},
+	{"listener_closed_is_a_notice", LOCAL_RESET_LISTENER_CLOSED, PHASE_UNACCEPTED,
+	 {TCP_ESTABLISHED, QUEUED, .err = 0},
 	 SEVERITY_NOTICE},
-	{"abandoned_at_once_is_info", CONNECT_FAILED_ABANDONED, PHASE_CONNECTING, {TCP_SYN_SENT, IN_CLOSE, CLIENT, .err = 0},
+	{"abandoned_at_once_is_info", CONNECT_FAILED_ABANDONED, PHASE_CONNECTING,
+	 {TCP_SYN_SENT, IN_CLOSE, CLIENT, .err = 0},
 	 SEVERITY_INFO},
 	{"peer_closed_is_info", PEER_CLOSED_FIN, PHASE_ESTABLISHED, {TCP_ESTABLISHED, HELD, FIN_IN, .unread = 9},
 	 SEVERITY_INFO},
-	{"peer_closed_before_accept_is_info", PEER_CLOSED_FIN, PHASE_UNACCEPTED, {TCP_ESTABLISHED, QUEUED, FIN_IN, .err = 0},
+	{"peer_closed_before_accept_is_info", PEER_CLOSED_FIN, PHASE_UNACCEPTED,
+	 {TCP_ESTABLISHED, QUEUED, FIN_IN, .err = 0},
 	 SEVERITY_INFO},
 	{"local_closed_is_info", LOCAL_CLOSED_CLOSE, PHASE_CLOSING, {TCP_FIN_WAIT2, HELD, FIN_IN, .unread = 300},
 	 SEVERITY_INFO},
 	{"peer_back_is_info", PEER_BACK_ACKED, PHASE_ESTABLISHED, {TCP_ESTABLISHED, HELD, .err = 0}, SEVERITY_INFO},
-	{"closing_without_data_is_info", PEER_LOST_RESET, PHASE_CLOSING, {TCP_FIN_WAIT1, HELD, .unack = 1}, SEVERITY_INFO},
+	{"closing_without_data_is_info", PEER_LOST_RESET, PHASE_CLOSING,
+	 {TCP_FIN_WAIT1, HELD, .unack = 1}, SEVERITY_INFO},
 	{"orphan_without_data_is_info", LOCAL_RESET_LINGER2, PHASE_ORPHANED, {TCP_FIN_WAIT2, ORPHAN, .linger2 = -1},
 	 SEVERITY_INFO},
 };
@@ -102,7 +112,8 @@ static const struct half_vector halves[] = {
 	{"both_open_before_accept", {TCP_ESTABLISHED, QUEUED, RST_IN, .err = 0}, false, false},
 	{"both_open_in_syn_recv", {TCP_SYN_RECV, HELD, RST_IN, .err = 0}, false, false},
 	{"both_open_until_we_close", {TCP_ESTABLISHED, IN_CLOSE, LP_F_LINGER, .err = 0}, false, false},
-	{"both_open_until_the_kernel_closes_its_own", {TCP_ESTABLISHED, NO_FILE, OWN, .shut = 3, .unread = 3}, false, false},
+	{"both_open_until_the_kernel_closes_its_own",
+	 {TCP_ESTABLISHED, NO_FILE, OWN, .shut = 3, .unread = 3}, false, false},
 	{"both_open_until_the_peers_fin", {TCP_ESTABLISHED, HELD, FIN_IN, .shut = 1, .kind = LP_KIND_PEER_FIN}, false,
 	 false},
 	{"peer_closed_before", {TCP_CLOSE_WAIT, HELD, FIN_IN | RST_IN, .shut = 1}, true, false},
@@ -143,9 +154,11 @@ static int error_of(enum lp_cause cause, struct facts facts)
 static void test_the_error_is_what_the_application_is_told(void **state)
 {
 	(void)state;
-	assert_int_equal(error_of(PEER_LOST_RESET, (struct facts){TCP_ESTABLISHED, HELD, .err = ECONNRESET}), ECONNRESET);
+	assert_int_equal(error_of(PEER_LOST_RESET, (struct facts){TCP_ESTABLISHED, HELD, .err = ECONNRESET}),
+			 ECONNRESET);
 	assert_int_equal(error_of(PEER_LOST_RESET, (struct facts){TCP_CLOSE_WAIT, HELD, .err = EPIPE}), EPIPE);
-	assert_int_equal(error_of(PEER_LOST_RESET, (struct facts){TCP_ESTABLISHED, QUEUED, .err = ECONNRESET}), ECONNRESET);
+	assert_int_equal(error_of(PEER_LOST_RESET, (struct facts){TCP_ESTABLISHED, QUEUED, .err = ECONNRESET}),
+			 ECONNRESET);
 	assert_int_equal(error_of(CONNECT_FAILED_DENIED, (struct facts){TCP_CLOSE, HELD, .err = EPERM}), EPERM);
 	assert_int_equal(error_of(CONNECT_FAILED_NO_PORT, (struct facts){TCP_SYN_SENT, HELD, .err = 0}), EADDRNOTAVAIL);
 	assert_int_equal(error_of(LOCAL_RESET_LINGER, (struct facts){TCP_ESTABLISHED, IN_CLOSE, .err = 0}), 0);
@@ -196,7 +209,8 @@ static void test_an_event_says_only_one_of_via_and_unknown(void **state)
 
 	(void)state;
 	memset(&event, 0xff, sizeof(event));
-	event_from_record(&event, &record, (struct verdict){PEER_LOST_RESET, BY_PEER, PHASE_ESTABLISHED, CAUSE_NONE}, 1);
+	event_from_record(&event, &record, (struct verdict){PEER_LOST_RESET, BY_PEER, PHASE_ESTABLISHED, CAUSE_NONE},
+			  1);
 	assert_int_equal(event.owner.via, VIA_NONE);
 	assert_int_equal(event.owner.unknown, UNKNOWN_NOT_SEEN);
 	assert_int_equal(event.owner.n_holders, 0);

@@ -28,7 +28,8 @@ static struct json_object *read_line(void)
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 	object = json_tokener_parse_ex(tokener, line.text, (int)line.length - 1);
 	if (!object)
-		fail_msg("%s: %.*s", json_tokener_error_desc(json_tokener_get_error(tokener)), (int)line.length, line.text);
+		fail_msg("%s: %.*s", json_tokener_error_desc(json_tokener_get_error(tokener)), (int)line.length,
+			 line.text);
 	assert_int_equal(json_tokener_get_parse_end(tokener), line.length - 1);
 	json_tokener_free(tokener);
 	assert_int_equal(json_object_get_type(object), json_type_object);
@@ -83,9 +84,9 @@ static const char example[] =
 static bool is_always_known(const char *piece)
 {
 	static const char *const keys[] = {
-		"\"process.user.id\":",   "\"network.netns\":",     "\"tcp.bytes_sent\":",     "\"tcp.bytes_received\":",
-		"\"tcp.retransmits\":",   "\"data.unread_bytes\":", "\"data.unsent_bytes\":", "\"stream.read_closed\":",
-		"\"stream.write_closed\":",
+		"\"process.user.id\":",    "\"network.netns\":",      "\"tcp.bytes_sent\":",
+		"\"tcp.bytes_received\":", "\"tcp.retransmits\":",    "\"data.unread_bytes\":",
+		"\"data.unsent_bytes\":",  "\"stream.read_closed\":", "\"stream.write_closed\":",
 	};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
@@ -249,8 +250,8 @@ static void test_leaves_out_what_is_not_known_of_the_process(void **state)
 {
 	(void)state;
 	sample.event.owner.process = (struct lp_task){.tgid = 4711};
-	LEAVES_OUT("process.name", "process.executable.path", "process.vpid", "process.creation.time", "process.exiting",
-		   "process.exit.signal", "owner.unknown", "owner.holders");
+	LEAVES_OUT("process.name", "process.executable.path", "process.vpid", "process.creation.time",
+		   "process.exiting", "process.exit.signal", "owner.unknown", "owner.holders");
 	sample.event.owner.process.vpid = 4711; /* where it differs */
 	LEAVES_OUT("process.vpid");
 	sample.event.owner.process.exit_code = 9; /* of a process that is not exiting it says nothing */
@@ -266,9 +267,11 @@ static void test_leaves_out_the_process_where_it_is_not_known(void **state)
 
 	(void)state;
 	for (int unknown = UNKNOWN_NONE + 1; unknown < UNKNOWN_COUNT; unknown++) {
-		sample.event.owner = (struct owner){.unknown = (enum owner_unknown)unknown, .process = {.tgid = 9, .comm = "x"}};
-		LEAVES_OUT("process.pid", "process.vpid", "process.name", "process.executable.path", "process.creation.time",
-			   "process.user.id", "process.exiting", "process.exit.signal", "owner.via", "owner.holders");
+		sample.event.owner =
+			(struct owner){.unknown = (enum owner_unknown)unknown, .process = {.tgid = 9, .comm = "x"}};
+		LEAVES_OUT("process.pid", "process.vpid", "process.name", "process.executable.path",
+			   "process.creation.time", "process.user.id", "process.exiting", "process.exit.signal",
+			   "owner.via", "owner.holders");
 		o = format();
 		check_string(o, "owner.unknown", unknown_name((enum owner_unknown)unknown));
 		json_object_put(o);
@@ -294,10 +297,12 @@ static void test_leaves_out_what_a_connecting_socket_has_not(void **state)
 static void test_leaves_out_all_of_tcp_where_nothing_was_begun(void **state)
 {
 	(void)state;
-	sample.record = record_of(&(struct facts){TCP_CLOSE, NO_FILE, OWN | CLIENT, .err = EACCES, .kind = LP_KIND_NO_CONNECT});
+	sample.record = record_of(
+		&(struct facts){TCP_CLOSE, NO_FILE, OWN | CLIENT, .err = EACCES, .kind = LP_KIND_NO_CONNECT});
 	sample_judge(&sample, (struct verdict){CONNECT_FAILED_DENIED, BY_LOCAL, PHASE_CONNECTING, CAUSE_NONE});
 	LEAVES_OUT("tcp.duration_ms", "tcp.bytes_sent", "tcp.bytes_received", "tcp.retransmits", "tcp.silent_ms",
-		   "data.unread_bytes", "data.unacked_bytes", "data.unsent_bytes", "stream.read_closed", "stream.write_closed");
+		   "data.unread_bytes", "data.unacked_bytes", "data.unsent_bytes", "stream.read_closed",
+		   "stream.write_closed");
 }
 
 /* bytes_acked has our SYN in it if we connected, and of what existed before nobody knows whether we did. */
@@ -347,7 +352,8 @@ static void test_each_cause_says_its_row(void **state)
 
 	(void)state;
 	for (int cause = CAUSE_NONE + 1; cause < EVENTS_LOST_RING_FULL; cause++) {
-		sample_judge(&sample, (struct verdict){(enum lp_cause)cause, cause_by((enum lp_cause)cause), PHASE_CLOSING, 0});
+		sample_judge(&sample, (struct verdict){(enum lp_cause)cause, cause_by((enum lp_cause)cause),
+						       PHASE_CLOSING, 0});
 		o = format();
 		check_string(o, "event", event_name(cause_event((enum lp_cause)cause)));
 		check_string(o, "cause", cause_name((enum lp_cause)cause));
@@ -443,7 +449,8 @@ static void test_the_longest_event_is_not_cut(void **state)
 	for (int i = 0; i < OWNER_HOLDERS_MAX; i++)
 		sample.event.owner.holders[i] = 4194304;
 	o = format();
-	assert_int_equal(json_object_get_string_len(json_object_object_get(o, "process.executable.path")), PATH_MAX - 1);
+	assert_int_equal(json_object_get_string_len(json_object_object_get(o, "process.executable.path")),
+			 PATH_MAX - 1);
 	assert_int_equal(json_object_array_length(json_object_object_get(o, "owner.holders")), OWNER_HOLDERS_MAX);
 	json_object_put(o);
 }

@@ -49,7 +49,9 @@ static void test_refuses_what_is_out_of_range(void **state)
 
 static void test_refuses_what_is_no_number(void **state)
 {
-	static const char *const texts[] = {"", " ", "x", "-", "+", "0x10", "1e3", "1.0", "one", "\xd9\xa1" /* U+0661 */};
+	static const char *const texts[] = {
+		"", " ", "x", "-", "+", "0x10", "1e3", "1.0", "one", "\xd9\xa1" /* U+0661 */,
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)

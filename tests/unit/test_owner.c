@@ -32,9 +32,11 @@ static void test_current_is_named_by_its_birth_where_it_is_the_same(void **state
 
 	given(t, LP_WHO_CURRENT, BIRTH, (struct facts){TCP_ESTABLISHED, IN_CLOSE, CLIENT | LP_F_IS_BIRTH, .err = 0});
 	names(t, BIRTH, VIA_CONNECT);
-	given(t, LP_WHO_CURRENT, BIRTH, (struct facts){TCP_ESTABLISHED, HELD, OWN | LP_F_ACCEPTED | LP_F_IS_BIRTH, .err = 0});
+	given(t, LP_WHO_CURRENT, BIRTH,
+	      (struct facts){TCP_ESTABLISHED, HELD, OWN | LP_F_ACCEPTED | LP_F_IS_BIRTH, .err = 0});
 	names(t, BIRTH, VIA_ACCEPT);
-	given(t, LP_WHO_CURRENT, BIRTH, (struct facts){TCP_ESTABLISHED, IN_CLOSE, LP_F_SEEDED | LP_F_IS_BIRTH, .err = 0});
+	given(t, LP_WHO_CURRENT, BIRTH,
+	      (struct facts){TCP_ESTABLISHED, IN_CLOSE, LP_F_SEEDED | LP_F_IS_BIRTH, .err = 0});
 	names(t, BIRTH, VIA_SEED);
 }
 
@@ -75,7 +77,8 @@ static void test_orphan_nobody_was_seen_closing(void **state)
 
 	given(t, LP_WHO_BIRTH, BIRTH, (struct facts){TCP_FIN_WAIT1, ORPHAN, CLIENT, .err = ETIMEDOUT, .unack = 901});
 	names_nobody(t, UNKNOWN_HOLDER_GONE);
-	given(t, LP_WHO_NONE, NOBODY, (struct facts){TCP_FIN_WAIT1, ORPHAN, LP_F_SEEDED, .err = ETIMEDOUT, .unack = 901});
+	given(t, LP_WHO_NONE, NOBODY,
+	      (struct facts){TCP_FIN_WAIT1, ORPHAN, LP_F_SEEDED, .err = ETIMEDOUT, .unack = 901});
 	names_nobody(t, UNKNOWN_NOT_SEEN);
 	given(t, LP_WHO_NONE, NOBODY, (struct facts){TCP_FIN_WAIT1, ORPHAN, .unack = 901, .forgotten = true});
 	names_nobody(t, UNKNOWN_NOT_SEEN);
@@ -207,7 +210,8 @@ static void test_a_socket_of_the_kernels_own(void **state)
 
 	given(t, LP_WHO_NONE, NOBODY, (struct facts){TCP_ESTABLISHED, NO_FILE, RST_IN, .err = ECONNRESET});
 	names_nobody(t, UNKNOWN_KERNEL);
-	given(t, LP_WHO_BIRTH, BIRTH, (struct facts){TCP_ESTABLISHED, NO_FILE, OWN | LP_F_KTHREAD | RST_IN, .err = ECONNRESET});
+	given(t, LP_WHO_BIRTH, BIRTH,
+	      (struct facts){TCP_ESTABLISHED, NO_FILE, OWN | LP_F_KTHREAD | RST_IN, .err = ECONNRESET});
 	names_nobody(t, UNKNOWN_KERNEL);
 }
 

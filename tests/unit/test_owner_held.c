@@ -256,7 +256,8 @@ static void test_shared_at_the_start_and_one_is_left(void **state)
 {
 	struct trial *t = *state;
 
-	given(t, LP_WHO_BIRTH, BIRTH, (struct facts){TCP_ESTABLISHED, HELD, RST_IN | LP_F_SEEDED | LP_F_SHARED, .err = ECONNRESET});
+	given(t, LP_WHO_BIRTH, BIRTH,
+	      (struct facts){TCP_ESTABLISHED, HELD, RST_IN | LP_F_SEEDED | LP_F_SHARED, .err = ECONNRESET});
 	t->record.born_ns = 0;
 	t->record.refs = 2;
 	t->evidence.waited = true;
