@@ -27,7 +27,7 @@ USER_SRC := $(wildcard user/*.c user/verbs/*.c user/outputs/*.c user/demo/*.c)
 USER_OBJ := $(USER_SRC:%.c=build/%.o)
 CORE_OBJ := $(filter-out build/user/main.o,$(USER_OBJ))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
-UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=build/tests/%)
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=build/tests/%) build/tests/names
 
 BUILD_PACKAGES = gcc make clang libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev libjson-c-dev bpftool
 TEST_PACKAGES  = libcmocka-dev iproute2 nftables python3 man-db groff-base qemu-system-x86 qemu-system-common \

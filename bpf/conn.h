@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What we remember of a connection: one accessor over socket storage (from 5.11) and a hash by address (5.10). */
+/* What we remember of a connection: one accessor over a hash by address. Socket storage would die with the socket by
+ * itself, but costs twice as much a connection (two allocations an end, charged to the socket and to a cgroup). */
 #ifndef LOSTPEER_BPF_CONN_H
 #define LOSTPEER_BPF_CONN_H
 
@@ -9,56 +10,70 @@ static __always_inline struct conn *conn_find(struct sock *sk)
 {
 	__u64 key = (__u64)sk;
 
-	if (kernel_has_storage())
-		return bpf_sk_storage_get(&conns, sk, 0, 0);
-	return bpf_map_lookup_elem(&conns_by_address, &key);
+	return bpf_map_lookup_elem(&conns, &key);
+}
+
+/* Begins anew, whatever was remembered of this address. */
+static __always_inline void conn_begin(struct sock *sk, const struct conn *conn)
+{
+	__u64 key = (__u64)sk;
+
+	if (bpf_map_update_elem(&conns, &key, conn, BPF_ANY))
+		count(LP_STAT_STATE_FULL);
 }
 
 static __always_inline struct conn *conn_find_or_make(struct sock *sk)
 {
 	static const struct conn nothing;
-	__u64 key = (__u64)sk;
-	struct conn *conn;
+	struct conn *conn = conn_find(sk);
 
-	if (kernel_has_storage()) {
-		conn = bpf_sk_storage_get(&conns, sk, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	} else {
-		conn = bpf_map_lookup_elem(&conns_by_address, &key);
-		if (!conn) {
-			bpf_map_update_elem(&conns_by_address, &key, &nothing, BPF_NOEXIST);
-			conn = bpf_map_lookup_elem(&conns_by_address, &key);
-		}
-	}
-	if (!conn)
-		count(LP_STAT_STATE_FULL);
-	return conn;
+	if (conn)
+		return conn;
+	conn_begin(sk, &nothing);
+	return conn_find(sk);
 }
 
-/* The socket is about to be destroyed. Storage goes with it; the hash entry does not by itself. */
+/* Of the listener that a child in its first event was copied from. tcp_create_openreq_child sets up the queue of
+ * sent segments only after that event, so the child's still points to its listener's, which is empty for good. */
+static __always_inline struct conn *conn_find_listener(struct sock *child)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(child);
+	struct conn *conn;
+	__u64 key = 0;
+
+	if (!tp || bpf_probe_read_kernel(&key, sizeof(key), (void *)&tp->tsorted_sent_queue.next))
+		return (void *)0;
+	key -= bpf_core_field_offset(struct tcp_sock, tsorted_sent_queue);
+	conn = bpf_map_lookup_elem(&conns, &key);
+	return conn && (conn->flags & CONN_LISTENS) ? conn : (void *)0;
+}
+
+/* The socket is about to be destroyed. */
 static __always_inline void conn_forget(struct sock *sk, struct conn *conn)
 {
 	__u64 key = (__u64)sk;
 	__u32 zero = 0;
 	struct destroyed *last;
 
-	if (kernel_has_storage())
+	if (!conn)
 		return;
 	last = bpf_map_lookup_elem(&last_destroyed, &zero);
-	if (last && conn) {
+	/* only these are asked for after tcp_destroy_sock: send_reset */
+	if (last && (conn->flags & CONN_WANTS_RST || (!conn->closed_ns && conn->closer.tgid))) {
 		last->sk = key;
 		last->conn = *conn;
 	}
-	bpf_map_delete_elem(&conns_by_address, &key);
+	bpf_map_delete_elem(&conns, &key);
 }
 
-/* For a RST sent after tcp_destroy_sock: storage is still there, the hash entry is in the CPU's last_destroyed. */
+/* For a RST sent after tcp_destroy_sock: it is in the CPU's last_destroyed. */
 static __always_inline struct conn *conn_find_destroyed(struct sock *sk)
 {
 	struct conn *conn = conn_find(sk);
 	struct destroyed *last;
 	__u32 zero = 0;
 
-	if (conn || kernel_has_storage())
+	if (conn)
 		return conn;
 	last = bpf_map_lookup_elem(&last_destroyed, &zero);
 	return last && last->sk == (__u64)sk ? &last->conn : (struct conn *)0;

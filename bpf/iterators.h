@@ -30,20 +30,10 @@ static __always_inline struct sock *file_sock(struct file *file)
 	return sk;
 }
 
-/* A typed socket, which storage needs, where the kernel can give one (5.11). */
 static __always_inline struct conn *seed_conn(struct file *file)
 {
-	struct socket *socket;
-	struct sock *sk;
+	struct sock *sk = file_sock(file);
 
-	if (!kernel_has_storage()) {
-		sk = file_sock(file);
-		return sk ? conn_find_or_make(sk) : (void *)0;
-	}
-	socket = (struct socket *)bpf_sock_from_file(file);
-	if (!socket)
-		return (void *)0;
-	sk = socket->sk;
 	return sk ? conn_find_or_make(sk) : (void *)0;
 }
 

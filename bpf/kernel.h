@@ -178,6 +178,7 @@ struct inet_connection_sock {
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
+	struct list_head tsorted_sent_queue;
 	__u32 rcv_nxt;
 	__u32 copied_seq;
 	__u32 snd_nxt;
@@ -257,12 +258,12 @@ struct bpf_iter__task_file {
 /*
  * What a kernel's tracing programs may call changed in two steps that matter here; the enumerators of helpers
  * that arrived with them tell, and the verifier never walks the branch that is not taken:
- * 5.11: bpf_sk_storage_get (8e4597c627fb), bpf_get_current_task_btf, bpf_sock_from_file;
+ * 5.11: bpf_get_current_task_btf (3ca1032ab7ab), a task by direct loads;
  * 5.12: bpf_get_socket_cookie (c5dbb89fc2ac), which shares its release with bpf_check_mtu.
  */
-static __always_inline _Bool kernel_has_storage(void)
+static __always_inline _Bool kernel_has_task(void)
 {
-	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_sock_from_file);
+	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf);
 }
 
 static __always_inline _Bool kernel_has_cookie(void)

@@ -23,6 +23,10 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+/* Their types are then in the object's BTF, where tests/unit compares their layout with the agent's. */
+const struct lp_record *type_of_record __attribute__((unused));
+const struct lp_holder *type_of_holder __attribute__((unused));
+
 /* The agent's own tgid while it runs a command: who it forks is followed. 0: nobody. */
 const volatile __u32 follow_parent = 0;
 
@@ -39,42 +43,30 @@ static __always_inline _Bool wanted(__u32 class, struct sock *sk)
 /* A new connection of this socket begins: connect(2) is locking it. */
 static __always_inline void begin_connect(struct sock *sk)
 {
-	struct conn *conn = conn_find_or_make(sk);
+	struct conn conn = {.born_ns = bpf_ktime_get_ns(), .flags = LP_F_CONNECTED};
 
 	connect_attempted();
-	if (!conn)
-		return;
-	__builtin_memset(conn, 0, sizeof(*conn));
-	conn->born_ns = bpf_ktime_get_ns();
-	conn->flags = LP_F_CONNECTED;
 	if (sk->sk_lock.owned && !task_is_kernel())
-		task_current(&conn->birth);
+		task_current(&conn.birth);
+	conn_begin(sk, &conn);
 }
 
 static __always_inline void begin_listen(struct sock *sk)
 {
-	struct conn *conn = conn_find_or_make(sk);
+	struct conn conn = {.flags = CONN_LISTENS};
 
-	if (!conn)
-		return;
-	__builtin_memset(conn, 0, sizeof(*conn));
-	conn->flags = CONN_LISTENS;
 	if (sk->sk_lock.owned && !task_is_kernel())
-		task_current(&conn->birth);
+		task_current(&conn.birth);
+	conn_begin(sk, &conn);
 }
 
-/* 5.10 has no storage to clone from the listener: remember at least that it came from one. */
-static __always_inline void begin_child_by_address(struct sock *sk)
+/* A listener's child inherits who listened. */
+static __always_inline void begin_child(struct sock *sk)
 {
-	struct conn *conn;
+	static const struct conn unknown = {.flags = LP_F_ACCEPTED};
+	struct conn *listener = conn_find_listener(sk);
 
-	if (kernel_has_storage())
-		return;
-	conn = conn_find_or_make(sk);
-	if (!conn)
-		return;
-	__builtin_memset(conn, 0, sizeof(*conn));
-	conn->flags = LP_F_ACCEPTED;
+	conn_begin(sk, listener ? listener : &unknown);
 }
 
 static __always_inline void establish(struct sock *sk, __u8 old_state)
@@ -316,10 +308,13 @@ static __always_inline void on_state(struct sock *sk, int old_state, int new_sta
 			on_peer_fin(sk, (__u8)old_state);
 		break;
 	case TCP_FIN_WAIT1:
-	case TCP_FIN_WAIT2:
 	case TCP_LAST_ACK:
-	case TCP_CLOSING:
 		note_closer(sk);
+		break;
+	case TCP_FIN_WAIT2:
+	case TCP_CLOSING:
+		if (old_state == new_state) /* close(2) of what was shut down; else the peer's doing, whoever runs */
+			note_closer(sk);
 		break;
 	case TCP_SYN_SENT:
 		begin_connect(sk);
@@ -329,7 +324,7 @@ static __always_inline void on_state(struct sock *sk, int old_state, int new_sta
 		break;
 	case TCP_SYN_RECV:
 		if (old_state == TCP_LISTEN)
-			begin_child_by_address(sk);
+			begin_child(sk);
 		break;
 	}
 }
@@ -495,8 +490,6 @@ static __always_inline void on_destroy(struct sock *sk)
 
 		bpf_map_delete_elem(&acceptors, &key);
 	}
-	if (kernel_has_storage() && !sk->sk_lock.owned)
-		return;
 	conn = conn_find(sk);
 	if (conn && (conn->flags & CONN_WANTS_OWNER) && sk->sk_lock.owned && !task_is_kernel())
 		tell_owner(sk, conn);

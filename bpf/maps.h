@@ -6,7 +6,7 @@
 #include "kernel.h"
 #include "record.h"
 
-/* What we remember of a connection from its birth on. In socket storage it dies with the socket. */
+/* What we remember of a connection from its birth on. */
 struct conn {
 	struct lp_task birth;  /* who connected or listened, or held it when the agent started */
 	struct lp_task closer; /* who closed it, in process context, while it lived on */
@@ -31,26 +31,17 @@ struct {
 	__uint(max_entries, 4 << 20);
 } ring SEC(".maps");
 
-/* From 5.11. Storage needs no size: it is charged to the socket (net.core.optmem_max), and a socket that has no
- * room is counted (LP_STAT_STATE_FULL) and remembered as unknown. */
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
-	__type(key, int);
-	__type(value, struct conn);
-} conns SEC(".maps");
-
-/* 5.10 only, by address of the socket; removed at tcp_destroy_sock. 262,144 connections are more than hosts of
- * that age are tuned for (about 50 MB then); when full, counted and remembered as unknown. */
+/* By address of the socket, from its birth to tcp_destroy_sock. Memory is taken as connections come, about 200 bytes
+ * each, and 4 MiB for the buckets; when full, counted and remembered as unknown. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 262144);
+	__uint(max_entries, 1 << 18);
 	__type(key, __u64);
 	__type(value, struct conn);
-} conns_by_address SEC(".maps");
+} conns SEC(".maps");
 
-/* 5.10 only: what was remembered of the socket that this CPU destroyed last. The RST for data that arrived after
+/* What was remembered of the socket that this CPU destroyed last. The RST for data that arrived after
  * close goes out right after tcp_destroy_sock, in the same softirq. */
 struct destroyed {
 	__u64 sk;

@@ -10,7 +10,7 @@ static __always_inline _Bool task_is_kernel(void)
 {
 	unsigned int flags;
 
-	if (kernel_has_storage())
+	if (kernel_has_task())
 		flags = ((struct task_struct *)bpf_get_current_task_btf())->flags;
 	else
 		flags = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), flags);
@@ -73,7 +73,7 @@ static __always_inline void task_probe(struct lp_task *who, struct task_struct *
 
 static __always_inline void task_current(struct lp_task *who)
 {
-	if (kernel_has_storage())
+	if (kernel_has_task())
 		task_fill(who, (struct task_struct *)bpf_get_current_task_btf());
 	else
 		task_probe(who, (struct task_struct *)bpf_get_current_task());
@@ -81,7 +81,7 @@ static __always_inline void task_current(struct lp_task *who)
 
 static __always_inline __u64 task_current_start(void)
 {
-	if (kernel_has_storage())
+	if (kernel_has_task())
 		return ((struct task_struct *)bpf_get_current_task_btf())->group_leader->start_boottime;
 	return BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), group_leader, start_boottime);
 }

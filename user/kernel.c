@@ -105,7 +105,6 @@ static struct kernel_features probe(const struct btf *btf)
 		.destroy_sock = tracepoint_args(btf, "tcp_destroy_sock") == 1,
 		.error_report = tracepoint_args(btf, "inet_sk_error_report") == 1,
 		.fork = tracepoint_args(btf, "sched_process_fork") >= 2,
-		.storage = has_helper(btf, "BPF_FUNC_sock_from_file"),
 		.cookie = has_helper(btf, "BPF_FUNC_check_mtu"),
 		.preemptible = is_preemptible(),
 		.guards_recursion = has_function(btf, "bpf_prog_inc_misses_counter"),
@@ -194,10 +193,6 @@ static void choose_maps(struct kernel *k, const struct kernel_options *options)
 {
 	struct lostpeer *s = k->skeleton;
 
-	bpf_map__set_autocreate(s->maps.conns, k->features.storage);
-	bpf_map__set_autocreate(s->maps.conns_by_address, !k->features.storage);
-	if (k->features.storage)
-		bpf_map__set_max_entries(s->maps.last_destroyed, 1);
 	if (!options->accept_hook)
 		bpf_map__set_max_entries(s->maps.acceptors, 1);
 	if (!options->connect_hook)

@@ -31,7 +31,6 @@ struct kernel_features {
 	bool destroy_sock;
 	bool error_report;      /* from 5.14 */
 	bool fork;
-	bool storage;           /* socket storage, from 5.11 */
 	bool cookie;            /* from 5.12 */
 	bool guards_recursion;  /* a program that is interrupted does not run for what interrupts it, from 6.1 */
 	bool preemptible;       /* ... and may be preempted, from 7.0 */

@@ -40,7 +40,8 @@ struct output {
 	bool stop;
 	bool idle;
 	bool gone;
-	bool failing; /* and said so */
+	bool failing;  /* and said so */
+	bool finished; /* what waited is counted as stopped: a write that returns later changes nothing */
 	__u64 progress;
 	struct output_counts counts;
 	struct loss full, failed;
@@ -95,7 +96,7 @@ static void enqueue_loss(struct output *o, struct loss *loss, enum lp_cause plac
 	static __thread struct line line;
 	struct event event;
 
-	if (!loss->count)
+	if (!loss->count || o->gone)
 		return;
 	event_from_loss(&event, place, *loss);
 	o->format(&line, &event, &o->context);
@@ -161,6 +162,8 @@ static void account(struct output *o, const struct batch *batch, size_t out, int
 		const struct entry *entry = &batch->entries[i];
 		bool written = batch->ends[i] <= out;
 
+		if (o->finished)
+			continue;
 		if (!written) /* a gap that could not be told stays a gap */
 			note_loss(&o->failed, entry->count, now, now);
 		if (!entry->event)
@@ -280,16 +283,21 @@ static bool wait_for_progress(struct output *o, int patience_ms)
 
 void output_finish(struct output *o, int patience_ms)
 {
+	bool tried = false; /* a gap where writing fails is told once more, no oftener */
+
 	pthread_mutex_lock(&o->lock);
 	do {
 		enqueue_loss(o, &o->full, EVENTS_LOST_OUTPUT_FULL, 0);
-		if (!o->failing)
+		if (o->failed.count && !tried) {
 			enqueue_loss(o, &o->failed, EVENTS_LOST_WRITE_FAILED, 0);
+			tried = o->failing;
+		}
 		if (o->head != o->tail)
 			o->idle = false;
 	} while (!o->idle && wait_for_progress(o, patience_ms));
 	o->counts.stopped += o->counts.waiting;
 	o->counts.waiting = 0;
+	o->finished = true;
 	pthread_mutex_unlock(&o->lock);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Standard output: a terminal, a pipe, a file that the shell opened. */
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@ static int open_stdout(void **state, const char *target)
 
 static size_t write_stdout(void *state, const char *lines, size_t length, int *error)
 {
+	struct pollfd full = {.fd = STDOUT_FILENO, .events = POLLOUT};
 	size_t out = 0;
 	ssize_t n;
 
@@ -23,6 +25,8 @@ static size_t write_stdout(void *state, const char *lines, size_t length, int *e
 		n = write(STDOUT_FILENO, lines + out, length - out);
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno == EAGAIN && poll(&full, 1, -1) >= 0)
+			continue; /* who shares this file made it non-blocking; we may block */
 		if (n < 0) {
 			*error = errno;
 			break;

@@ -56,8 +56,6 @@ static int check_kernel(const struct kernel_features *k)
 		{k->error_report, BETTER, "tracepoint sock:inet_sk_error_report (5.14)",
 		 "connect_failed/unreachable taken by SO_ERROR is said as abandoned, marked ambiguous"},
 		{k->fork, BETTER, "tracepoint sched:sched_process_fork", "no watch -- COMMAND"},
-		{k->storage, BETTER, "socket storage in tracing programs (5.11)",
-		 "at most 262,144 connections are remembered; who accepted is found by descriptor"},
 		{k->cookie, BETTER, "socket cookies in tracing programs (5.12)", "tcp.cookie is left out"},
 		{k->iterator, NEEDED, "walks over open files (iter/task_file)", "nothing works"},
 		{k->iterator_of_one, BETTER, "  ... of one process (6.1)", "holders are looked for among all processes"},
@@ -113,8 +111,6 @@ static void print_limits(const struct kernel_features *k)
 		printf("  data_after_close and peer_lost/reset\n");
 	if (!k->error_report)
 		printf("  unreachable and abandoned, once the application has read SO_ERROR\n");
-	if (!k->storage)
-		printf("  accepted sockets have no owner of birth: several holders are listed, none is preferred\n");
 }
 
 int doctor_main(int argc, char **argv)
