@@ -1,0 +1,591 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What waits for its owner, or for a RST of ours: each record comes out exactly once, with what joined it, after the
+ * time that it was given and no later. The kernel and the clock are the test's own, so the source is included here
+ * with their names changed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#define clock_monotonic_ns fake_now
+#define kernel_features fake_features
+#define kernel_find_holders fake_find_holders
+#define kernel_last_fork fake_last_fork
+#define pending_new tested_new
+#define pending_free tested_free
+#define pending_add tested_add
+#define pending_join tested_join
+#define pending_tick tested_tick
+#define pending_finish tested_finish
+#define pending_deadline tested_deadline
+#define pending_count tested_count
+#include "../../user/pending.c"
+
+#include <errno.h>
+
+#include "facts.h"
+
+#define HOLDERS_MAX 64
+
+/* What the kernel answers, and what it was asked. */
+struct kernel {
+	struct kernel_features features;
+	struct lp_holder holders[HOLDERS_MAX];
+	unsigned n_holders;
+	int error;
+	__u64 takes_ns;
+	unsigned looks, walks;
+	__u32 looked_at;
+	size_t sought;
+};
+
+static struct kernel kernel;
+static struct pending_list *list;
+static __u64 now_ns;
+
+static struct {
+	unsigned told;
+	struct lp_record record; /* the last one */
+	bool reset_after;
+	struct owner owner;
+	unsigned char times[PENDING_MAX * 2]; /* by lp_record.snd_wnd, which numbers them */
+} out;
+
+__u64 fake_now(void)
+{
+	return now_ns;
+}
+
+const struct kernel_features *fake_features(const struct kernel *k)
+{
+	return &k->features;
+}
+
+__u64 fake_last_fork(const struct kernel *k, __u32 tgid)
+{
+	(void)k;
+	(void)tgid;
+	return 0;
+}
+
+/* Like the iterator, it gives what has the key, of all processes or of one. */
+int fake_find_holders(struct kernel *k, __u32 tgid, const __u64 *keys, size_t n, kernel_found *found, void *context)
+{
+	*(tgid ? &k->looks : &k->walks) += 1;
+	k->looked_at = tgid;
+	k->sought = n;
+	now_ns += k->takes_ns;
+	for (unsigned h = 0; !k->error && h < k->n_holders; h++)
+		for (size_t i = 0; i < n; i++)
+			if (keys[i] == k->holders[h].key && (!tgid || tgid == k->holders[h].task.tgid))
+				found(context, &k->holders[h]);
+	return k->error;
+}
+
+static void done(void *context, const struct lp_record *record, bool reset_after, const struct owner *owner)
+{
+	assert_ptr_equal(context, &out);
+	out.told++;
+	out.record = *record;
+	out.reset_after = reset_after;
+	out.owner = *owner;
+	out.times[record->snd_wnd]++;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	memset(&kernel, 0, sizeof(kernel));
+	memset(&out, 0, sizeof(out));
+	kernel.features.iterator_of_one = true;
+	now_ns = 1000 * MS;
+	list = tested_new(&kernel, done, &out);
+	return list ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	tested_free(list);
+	return 0;
+}
+
+#define BIRTH 100
+#define OTHER 200
+
+/* A record of now that waits for its owner: reset by the peer, held by one process, born of BIRTH. */
+static struct lp_record drop(__u64 sk)
+{
+	struct lp_record r = record_of(&(struct facts){TCP_ESTABLISHED, HELD, RST_IN | CLIENT, .err = ECONNRESET});
+
+	r.sk = sk;
+	r.cookie = sk + 1;
+	r.inode = sk + 2;
+	r.time_ns = now_ns;
+	r.born_ns = now_ns;
+	r.who = LP_WHO_BIRTH;
+	r.task = (struct lp_task){.tgid = BIRTH, .start_boot_ns = 7};
+	r.snd_wnd = 1;
+	return r;
+}
+
+static struct lp_record owner_record(const struct lp_record *of, __u32 tgid)
+{
+	return (struct lp_record){
+		.kind = LP_KIND_OWNER,
+		.who = LP_WHO_CURRENT,
+		.sk = of->sk,
+		.cookie = of->cookie,
+		.time_ns = now_ns,
+		.task = {.tgid = tgid, .start_boot_ns = 7},
+	};
+}
+
+static void add(struct lp_record r)
+{
+	tested_add(list, &r);
+}
+
+static void holds(const struct lp_record *r, __u32 tgid)
+{
+	kernel.holders[kernel.n_holders++] = (struct lp_holder){
+		.key = r->sk, .inode = r->inode, .task = {.tgid = tgid, .start_boot_ns = 7}, .fd = 3};
+}
+
+static void pass(__u64 ns)
+{
+	now_ns += ns;
+	tested_tick(list, now_ns);
+}
+
+static void told(unsigned n)
+{
+	assert_int_equal(out.told, n);
+	assert_int_equal(tested_count(list), 0);
+	assert_int_equal(tested_deadline(list), 0);
+}
+
+static void named(__u32 tgid, enum owner_via via)
+{
+	assert_string_equal(via_name(out.owner.via), via_name(via));
+	assert_int_equal(out.owner.process.tgid, tgid);
+}
+
+static void nobody(enum owner_unknown why)
+{
+	assert_string_equal(unknown_name(out.owner.unknown), unknown_name(why));
+	assert_int_equal(out.owner.via, VIA_NONE);
+}
+
+static void test_a_final_owner_waits_for_nothing(void **state)
+{
+	struct lp_record r = drop(1);
+
+	(void)state;
+	r.who = LP_WHO_CURRENT;
+	add(r);
+	told(1);
+	named(BIRTH, VIA_HOLDER);
+	assert_int_equal(kernel.looks + kernel.walks, 0);
+}
+
+static void add_fin_wait2(void)
+{
+	struct lp_record r = record_of(&(struct facts){TCP_FIN_WAIT2, ORPHAN, RST_IN, .err = ECONNRESET});
+
+	r.who = LP_WHO_CLOSER;
+	r.task.tgid = OTHER;
+	r.sk = 64;
+	r.time_ns = now_ns;
+	add(r);
+}
+
+static void test_a_close_waits_a_millisecond_for_our_rst(void **state)
+{
+	(void)state;
+	add_fin_wait2();
+	assert_int_equal(tested_deadline(list), now_ns + MS);
+	pass(MS - 1);
+	assert_int_equal(out.told, 0);
+	pass(1);
+	told(1);
+	assert_false(out.reset_after);
+	named(OTHER, VIA_CLOSER);
+}
+
+static void test_our_rst_joins_the_close(void **state)
+{
+	struct lp_record rst = {.kind = LP_KIND_RESET_SENT, .sk = 64, .reset_reason = 9};
+
+	(void)state;
+	add_fin_wait2();
+	rst.sk = 128;
+	tested_join(list, &rst);
+	assert_int_equal(out.told, 0);
+	rst.sk = 64;
+	tested_join(list, &rst);
+	told(1);
+	assert_true(out.reset_after);
+	assert_int_equal(out.record.reset_reason, 9);
+	tested_join(list, &rst); /* nothing waits for it any more */
+	told(1);
+}
+
+static void test_a_rst_does_not_join_what_does_not_wait_for_it(void **state)
+{
+	struct lp_record r = drop(64), rst = {.kind = LP_KIND_RESET_SENT, .sk = 64, .cookie = 65, .reset_reason = 9};
+
+	(void)state;
+	add(r);
+	tested_join(list, &rst);
+	assert_int_equal(out.told, 0);
+	rst = owner_record(&r, OTHER);
+	tested_join(list, &rst);
+	told(1);
+	assert_false(out.reset_after);
+	assert_int_equal(out.record.reset_reason, 0);
+}
+
+static void test_a_destroyer_is_waited_for(void **state)
+{
+	struct lp_record r = drop(64), owner = owner_record(&r, OTHER);
+
+	(void)state;
+	add(r);
+	assert_int_equal(tested_deadline(list), now_ns + 5 * MS);
+	pass(5 * MS - 1);
+	assert_int_equal(kernel.looks + kernel.walks, 0);
+	owner.task.exiting = 1; /* long after the drop: that is not what ended it */
+	tested_join(list, &owner);
+	told(1);
+	named(OTHER, VIA_CLOSER);
+	assert_int_equal(out.owner.process.exiting, 0);
+}
+
+static void test_a_destroyer_of_another_socket_proves_nothing(void **state)
+{
+	struct lp_record r = drop(64), owner = owner_record(&r, OTHER);
+
+	(void)state;
+	add(r);
+	owner.cookie++;
+	tested_join(list, &owner);
+	owner.cookie--;
+	owner.sk += 64;
+	tested_join(list, &owner);
+	assert_int_equal(out.told, 0);
+}
+
+/* Without cookies an address may have been another socket's: the newest is meant. */
+static void test_without_cookies_the_newest_of_an_address_is_meant(void **state)
+{
+	struct lp_record before = drop(64), after = drop(64), owner;
+
+	(void)state;
+	before.cookie = after.cookie = 0;
+	before.inode = 5;
+	after.inode = 6;
+	add(before);
+	add(after);
+	owner = owner_record(&after, OTHER);
+	tested_join(list, &owner);
+	assert_int_equal(out.told, 1);
+	assert_int_equal(out.record.inode, 6);
+	assert_int_equal(tested_count(list), 1);
+}
+
+static void test_a_fin_and_its_close_share_their_owner(void **state)
+{
+	struct lp_record fin = drop(64), close = drop(64);
+
+	(void)state;
+	fin.kind = LP_KIND_PEER_FIN;
+	fin.err = 0;
+	add(fin);
+	add(close);
+	close = owner_record(&close, OTHER);
+	tested_join(list, &close);
+	told(2);
+}
+
+static void test_who_closes_proves_who_held_it_at_the_fin(void **state)
+{
+	struct lp_record fin = drop(64), close = drop(64);
+
+	(void)state;
+	fin.kind = LP_KIND_PEER_FIN;
+	fin.err = 0;
+	add(fin);
+	close.who = LP_WHO_CURRENT;
+	close.task.tgid = OTHER;
+	add(close);
+	told(2);
+	named(OTHER, VIA_HOLDER);
+}
+
+static void test_the_birth_owner_is_looked_at_first(void **state)
+{
+	struct lp_record r = drop(64);
+
+	(void)state;
+	holds(&r, BIRTH);
+	add(r);
+	pass(5 * MS);
+	told(1);
+	named(BIRTH, VIA_CONNECT);
+	assert_int_equal(kernel.looked_at, BIRTH);
+	assert_int_equal(kernel.looks, 1);
+	assert_int_equal(kernel.walks, 0);
+}
+
+static void test_one_look_answers_for_all_of_a_process(void **state)
+{
+	struct lp_record r;
+
+	(void)state;
+	for (__u64 i = 1; i <= 50; i++) {
+		r = drop(64 * i);
+		holds(&r, BIRTH);
+		add(r);
+	}
+	pass(5 * MS);
+	told(50);
+	assert_int_equal(kernel.looks, 1);
+	assert_int_equal(kernel.sought, 50);
+}
+
+static void test_everybody_is_looked_at_last(void **state)
+{
+	struct lp_record r = drop(64);
+
+	(void)state;
+	holds(&r, OTHER);
+	add(r);
+	pass(5 * MS);
+	told(1);
+	named(OTHER, VIA_HOLDER);
+	assert_int_equal(kernel.looks, 1);
+	assert_int_equal(kernel.walks, 1);
+}
+
+static void test_another_socket_at_the_same_address_is_not_it(void **state)
+{
+	struct lp_record r = drop(64);
+
+	(void)state;
+	holds(&r, BIRTH);
+	kernel.holders[0].inode++;
+	add(r);
+	pass(5 * MS);
+	pass(50 * MS);
+	told(1);
+	nobody(UNKNOWN_HOLDER_GONE);
+}
+
+static void test_a_listener_is_found_by_its_port(void **state)
+{
+	struct lp_record r = drop(64);
+
+	(void)state;
+	r.flags &= ~(__u32)(LP_F_SOCKET | LP_F_FILE | LP_F_CONNECTED);
+	r.who = LP_WHO_LISTENER;
+	r.netns = 77;
+	r.local_port = 443;
+	kernel.holders[kernel.n_holders++] = (struct lp_holder){
+		.key = kernel_listener_key(77, 443), .task = {.tgid = OTHER, .start_boot_ns = 7}, .listening = 1};
+	add(r);
+	tested_tick(list, now_ns);
+	told(1);
+	named(OTHER, VIA_LISTENER);
+}
+
+static void test_walks_are_shared_and_four_a_second(void **state)
+{
+	struct lp_record r;
+
+	(void)state;
+	for (__u64 i = 1; i <= 3; i++) {
+		r = drop(64 * i);
+		holds(&r, OTHER);
+		add(r);
+	}
+	pass(5 * MS);
+	told(3);
+	assert_int_equal(kernel.walks, 1);
+	r = drop(640);
+	holds(&r, OTHER);
+	add(r);
+	pass(5 * MS);
+	assert_int_equal(out.told, 3);
+	assert_int_equal(tested_deadline(list), now_ns + 245 * MS);
+	pass(245 * MS);
+	told(4);
+	assert_int_equal(kernel.walks, 2);
+}
+
+static void test_looks_take_a_fifth_of_the_time(void **state)
+{
+	struct lp_record r = drop(64);
+
+	(void)state;
+	kernel.takes_ns = 2 * MS;
+	holds(&r, BIRTH);
+	add(r);
+	pass(5 * MS);
+	told(1);
+	r = drop(128);
+	holds(&r, BIRTH);
+	add(r);
+	pass(5 * MS);
+	assert_int_equal(out.told, 1); /* 7 ms after the beginning of one that took 2 */
+	assert_int_equal(tested_deadline(list), now_ns + 3 * MS);
+	pass(3 * MS);
+	told(2);
+	assert_int_equal(kernel.looks, 2);
+}
+
+static void test_what_comes_late_has_waited_already(void **state)
+{
+	struct lp_record r = drop(64);
+
+	(void)state;
+	r.time_ns = now_ns - 100 * MS;
+	holds(&r, BIRTH);
+	add(r);
+	tested_tick(list, now_ns);
+	told(1);
+}
+
+static void test_a_walk_that_fails_is_not_a_holder_that_is_gone(void **state)
+{
+	(void)state;
+	kernel.error = -EPERM;
+	add(drop(64));
+	pass(5 * MS);
+	pass(50 * MS);
+	told(1);
+	nobody(UNKNOWN_UNSUPPORTED);
+}
+
+static void test_a_destroyer_may_come_after_a_walk_that_found_nobody(void **state)
+{
+	struct lp_record r = drop(64), owner = owner_record(&r, OTHER);
+
+	(void)state;
+	add(r);
+	pass(5 * MS);
+	assert_int_equal(out.told, 0);
+	pass(49 * MS);
+	tested_join(list, &owner);
+	told(1);
+	named(OTHER, VIA_CLOSER);
+}
+
+/* The oldest is told with what is known, which is that nobody has been looked for. */
+static void test_a_full_list_tells_its_oldest(void **state)
+{
+	struct lp_record r;
+
+	(void)state;
+	for (__u32 i = 0; i <= PENDING_MAX; i++) {
+		r = drop(64 * (i + 1));
+		r.snd_wnd = i;
+		add(r);
+	}
+	assert_int_equal(out.told, 1);
+	assert_int_equal(out.times[0], 1);
+	assert_int_equal(tested_count(list), PENDING_MAX);
+	nobody(UNKNOWN_NOT_SEEN);
+}
+
+static void test_finish_looks_once_more_and_tells_everything(void **state)
+{
+	struct lp_record held = drop(64), gone = drop(128);
+
+	(void)state;
+	holds(&held, OTHER);
+	add(held);
+	add(gone);
+	add_fin_wait2();
+	tested_finish(list);
+	told(3);
+}
+
+/* Whatever comes in whatever order: each record that stands for an event comes out once. */
+static void test_each_record_comes_out_exactly_once(void **state)
+{
+	unsigned added = 0;
+	struct lp_record r, owner;
+
+	(void)state;
+	srandom(1);
+	for (unsigned step = 0; step < 20000; step++) {
+		r = drop(64 * (__u64)(1 + random() % 50));
+		switch (random() % 8) {
+		case 0:
+			pass((__u64)(random() % 20) * MS);
+			break;
+		case 1:
+			owner = owner_record(&r, OTHER);
+			tested_join(list, &owner);
+			break;
+		case 2:
+			owner = (struct lp_record){.kind = LP_KIND_RESET_SENT, .sk = r.sk, .cookie = r.cookie};
+			tested_join(list, &owner);
+			break;
+		case 3:
+			kernel.error = random() % 4 ? 0 : -EIO;
+			kernel.n_holders = 0;
+			holds(&r, random() % 2 ? BIRTH : OTHER);
+			break;
+		default:
+			if (random() % 3 == 0)
+				r.state = TCP_FIN_WAIT2;
+			r.shutdown = 3;
+			r.refs = (__u32)(random() % 3);
+			r.who = (__u8)(random() % LP_WHO_COUNT);
+			r.flags ^= random() % 2 ? LP_F_SOCKET | LP_F_FILE : 0;
+			r.snd_wnd = added++;
+			add(r);
+		}
+	}
+	tested_finish(list);
+	told(added);
+	for (unsigned i = 0; i < added; i++)
+		assert_int_equal(out.times[i], 1);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_a_final_owner_waits_for_nothing),
+		TEST(test_a_close_waits_a_millisecond_for_our_rst),
+		TEST(test_our_rst_joins_the_close),
+		TEST(test_a_rst_does_not_join_what_does_not_wait_for_it),
+		TEST(test_a_destroyer_is_waited_for),
+		TEST(test_a_destroyer_of_another_socket_proves_nothing),
+		TEST(test_without_cookies_the_newest_of_an_address_is_meant),
+		TEST(test_a_fin_and_its_close_share_their_owner),
+		TEST(test_who_closes_proves_who_held_it_at_the_fin),
+		TEST(test_the_birth_owner_is_looked_at_first),
+		TEST(test_one_look_answers_for_all_of_a_process),
+		TEST(test_everybody_is_looked_at_last),
+		TEST(test_another_socket_at_the_same_address_is_not_it),
+		TEST(test_a_listener_is_found_by_its_port),
+		TEST(test_walks_are_shared_and_four_a_second),
+		TEST(test_looks_take_a_fifth_of_the_time),
+		TEST(test_what_comes_late_has_waited_already),
+		TEST(test_a_walk_that_fails_is_not_a_holder_that_is_gone),
+		TEST(test_a_destroyer_may_come_after_a_walk_that_found_nobody),
+		TEST(test_a_full_list_tells_its_oldest),
+		TEST(test_finish_looks_once_more_and_tells_everything),
+		TEST(test_each_record_comes_out_exactly_once),
+	};
+
+	return cmocka_run_group_tests_name("pending", tests, NULL, NULL);
+}
