@@ -199,6 +199,7 @@ static void add_fin_wait2(void)
 	r.who = LP_WHO_CLOSER;
 	r.task.tgid = OTHER;
 	r.sk = 64;
+	r.snd_wnd = 1;
 	r.time_ns = now_ns;
 	add(r);
 }
