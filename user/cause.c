@@ -181,8 +181,10 @@ static struct facts facts_of(const struct lp_record *r, bool reset_after, const 
 	};
 
 	f.unaccepted = !f.socket && !f.dead && !f.mptcp && f.old != TCP_SYN_SENT;
-	/* while close(2) runs no reference is left; without a file (a socket of the kernel's) sk_shutdown must do */
-	f.by_close = (r->flags & LP_F_FILE) ? r->refs == 0 : r->shutdown == 3;
+	f.by_close = data_closing_now(r);
+	/* IP_RECVERR leaves an ICMP error on a living socket, which its close has nothing to do with */
+	if (f.owned && f.socket && !f.dead && f.by_close && !f.rst_in && f.err != ECONNABORTED)
+		f.err = 0;
 	return f;
 }
 
@@ -235,6 +237,10 @@ static bool always(const struct facts *f)
 	return true;
 }
 
+static bool is_listener(const struct facts *f)
+{
+	return f->old == TCP_LISTEN;
+}
 /* A TCP_REPAIR close sends nothing (CRIU moves the connection elsewhere). */
 static bool is_repair(const struct facts *f)
 {
@@ -267,6 +273,12 @@ static bool is_orderly_error(const struct facts *f)
 		return false;
 	return both_streams_over(f) || (f->dead && f->old == TCP_FIN_WAIT1) ||
 	       (f->dead && f->old == TCP_FIN_WAIT2 && f->rst_in);
+}
+/* an error of IP_RECVERR that nobody took, and then the peer's FIN: no timer and no RST ended it */
+static bool is_over_with_old_error(const struct facts *f)
+{
+	return f->err && f->old == TCP_FIN_WAIT2 && (f->fin_in || f->dead) && !f->rst_in && !f->rst_out &&
+	       !f->r->probes_out;
 }
 static bool is_orderly_error_peer_first(const struct facts *f)
 {
@@ -363,6 +375,7 @@ static const struct rule connecting_rules[] = {
 
 /* Out of any later state; the first that fits, and none fits what must not be told or is not understood. */
 static const struct rule connected_rules[] = {
+	{is_listener, CAUSE_NONE},
 	{is_repair, CAUSE_NONE},
 	{is_half_open, CAUSE_NONE},
 	{is_dead_net, CAUSE_NONE},
@@ -371,6 +384,7 @@ static const struct rule connected_rules[] = {
 	{is_data_after_close, LOCAL_RESET_DATA_AFTER_CLOSE},
 	{is_orderly_error_peer_first, CAUSE_NONE},
 	{is_orderly_error, LOCAL_CLOSED_CLOSE},
+	{is_over_with_old_error, LOCAL_CLOSED_CLOSE},
 	{is_rst, PEER_LOST_RESET},
 	{is_synack_timeout, PEER_LOST_RETRANSMIT_TIMEOUT},
 	{is_user_timeout, PEER_LOST_USER_TIMEOUT},
@@ -431,7 +445,7 @@ static enum lp_cause other_possible(const struct facts *f, enum lp_cause cause)
 		return CONNECT_FAILED_UNREACHABLE;
 	if (cause == CONNECT_FAILED_REFUSED && !f->remembered)
 		return CONNECT_FAILED_UNREACHABLE;
-	if (cause == PEER_LOST_RESET && in_fin_wait(f) && !f->kernel->send_reset && (f->r->shutdown & 1))
+	if ((cause == PEER_LOST_RESET || (cause == LOCAL_CLOSED_CLOSE && f->rst_in)) && in_fin_wait(f) && !f->kernel->send_reset && (f->r->shutdown & 1))
 		return LOCAL_RESET_DATA_AFTER_CLOSE;
 	return CAUSE_NONE;
 }

@@ -13,6 +13,14 @@ bool data_is_mapped(const struct lp_record *r)
 	return r->family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&peer);
 }
 
+bool data_closing_now(const struct lp_record *r)
+{
+	if (!(r->flags & LP_F_OWNED))
+		return false;
+	/* no reference is left then; without a file (a socket of the kernel's own) sk_shutdown must do */
+	return (r->flags & LP_F_FILE) ? r->refs == 0 : r->shutdown == 3;
+}
+
 static bool fin_queued(int state)
 {
 	return state == TCP_FIN_WAIT1 || state == TCP_CLOSING || state == TCP_LAST_ACK;

@@ -20,6 +20,9 @@ struct data {
 /* An IPv4 peer on an IPv6 socket. */
 bool data_is_mapped(const struct lp_record *r);
 
+/* close(2) or exit is dropping the last reference: not connect(2), shutdown(2) or a softirq. */
+bool data_closing_now(const struct lp_record *r);
+
 struct data data_of(const struct lp_record *r);
 
 #endif

@@ -121,14 +121,13 @@ bool event_has_transfer(const struct event *e)
 bool event_read_closed(const struct event *e)
 {
 	const struct lp_record *r = e->record;
-	bool closing_now = (r->flags & LP_F_OWNED) && (r->flags & LP_F_FILE) && !r->refs;
 
 	if (r->kind == LP_KIND_PEER_FIN)
 		return false;
 	if (r->state == TCP_CLOSE_WAIT || r->state == TCP_LAST_ACK || r->state == TCP_CLOSING ||
 	    (r->flags & LP_F_DEAD))
 		return true;
-	return (r->shutdown & 1) && !closing_now && !(r->flags & LP_F_FIN_IN);
+	return (r->shutdown & 1) && !data_closing_now(r) && !(r->flags & LP_F_FIN_IN);
 }
 
 bool event_write_closed(const struct event *e)

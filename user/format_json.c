@@ -37,6 +37,8 @@ static void key(struct line *line, const char *name)
 
 static void put_string(struct line *line, const char *name, const char *value)
 {
+	if (!*value)
+		return;
 	key(line, name);
 	line_append(line, "\"", 1);
 	line_json_string(line, value);
@@ -62,6 +64,10 @@ static void put_ms(struct line *line, const char *name, double value)
 		return;
 	key(line, name);
 	line_printf(line, "%.3f", value);
+	while (line->text[line->length - 1] == '0')
+		line->length--;
+	if (line->text[line->length - 1] == '.')
+		line->length--;
 }
 
 static void put_time(struct line *line, const char *name, __u64 realtime_ns)
@@ -117,7 +123,8 @@ static void put_owner(struct line *line, const struct event *e)
 		put_string(line, "process.name", o->process.comm);
 		if (*e->executable)
 			put_string(line, "process.executable.path", e->executable);
-		put_time(line, "process.creation.time", clock_wall_from_boot(o->process.start_boot_ns));
+		if (o->process.start_boot_ns)
+			put_time(line, "process.creation.time", clock_wall_from_boot(o->process.start_boot_ns));
 		put_integer(line, "process.user.id", o->process.uid);
 		if (o->process.exiting)
 			put_boolean(line, "process.exiting", true);
@@ -150,7 +157,8 @@ static void put_network(struct line *line, const struct lp_record *r)
 		put_integer(line, "network.local.port", r->local_port);
 	put_string(line, "network.peer.address", peer);
 	put_integer(line, "network.peer.port", r->peer_port);
-	put_integer(line, "network.netns", r->netns);
+	if (r->netns)
+		put_integer(line, "network.netns", r->netns);
 	put_string(line, "network.connection.state", state_names[r->state]);
 }
 
@@ -164,10 +172,11 @@ static void put_tcp(struct line *line, const struct event *e, const struct forma
 	if (!event_has_transfer(e))
 		return;
 	put_ms(line, "tcp.duration_ms", event_duration_ms(e));
-	if (r->state != TCP_SYN_SENT) {
+	/* whether our SYN is in the kernel's count is known with the role */
+	if (r->state != TCP_SYN_SENT && (r->flags & (LP_F_CONNECTED | LP_F_ACCEPTED)))
 		put_integer(line, "tcp.bytes_sent", e->data.sent);
+	if (r->state != TCP_SYN_SENT)
 		put_integer(line, "tcp.bytes_received", e->data.received);
-	}
 	put_integer(line, "tcp.retransmits", r->total_retrans);
 	if (r->srtt_us)
 		put_integer(line, "tcp.rtt_us", r->srtt_us >> 3);

@@ -91,11 +91,11 @@ static void put_address(struct line *line, const struct lp_record *r, const __u8
 
 static void put_duration(struct line *line, double ms)
 {
-	unsigned long long seconds = (unsigned long long)(ms / 1000);
+	unsigned long long seconds = ms < 60000 ? 60 : (unsigned long long)(ms / 1000); /* 59.95 s is shown as 1m00s */
 
-	if (ms < 1000)
+	if (ms < 999.5)
 		line_printf(line, "%.0f ms", ms);
-	else if (seconds < 60)
+	else if (ms < 59950)
 		line_printf(line, "%.1f s", ms / 1000);
 	else if (seconds < 3600)
 		line_printf(line, "%llum%02llus", seconds / 60, seconds % 60);
@@ -153,7 +153,7 @@ static void put_details(struct line *line, const struct event *e)
 	}
 	if (error)
 		line_printf(line, " (%s)", error);
-	if (r->soft_err && r->soft_err != r->err)
+	if (r->soft_err && r->soft_err != r->err && strerrorname_np(r->soft_err))
 		line_printf(line, "; earlier %s", strerrorname_np(r->soft_err));
 	if (event_has_transfer(e))
 		put_data(line, e);

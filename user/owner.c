@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "owner.h"
 
-#include <netinet/tcp.h>
 #include <string.h>
+
+#include "data.h"
 
 static bool same_process(const struct lp_task *a, const struct lp_task *b)
 {
@@ -192,11 +193,9 @@ bool owner_is_listener(const struct lp_record *r)
 
 static enum owner_need name_current(const struct lp_record *r, struct owner *owner)
 {
-	bool closing = (r->flags & LP_F_FILE) && !r->refs;
-
 	if (r->kind == LP_KIND_NO_CONNECT || (r->flags & LP_F_IS_BIRTH))
 		return name(owner, &r->task, birth_via(r));
-	return name(owner, &r->task, closing ? VIA_CLOSER : VIA_HOLDER);
+	return name(owner, &r->task, data_closing_now(r) ? VIA_CLOSER : VIA_HOLDER);
 }
 
 enum owner_need owner_decide(const struct lp_record *r, const struct owner_evidence *e, struct owner *owner)

@@ -110,12 +110,16 @@ static void settle(struct pending_list *list, struct pending *p)
 		tell(list, p, &owner);
 }
 
-/* Without any further evidence. */
+/* Without any further evidence: who has not been looked for is not gone. */
 static void settle_now(struct pending_list *list, struct pending *p)
 {
-	p->waits_for_reset = false;
+	struct owner owner;
+
 	p->evidence.waited = p->evidence.looked = p->evidence.walked = true;
-	settle(list, p);
+	owner_decide(&p->record, &p->evidence, &owner);
+	if (!owner.via)
+		owner = (struct owner){.unknown = UNKNOWN_NOT_SEEN};
+	tell(list, p, &owner);
 }
 
 static struct pending *new_pending(const struct pending_list *list, const struct lp_record *record)
