@@ -104,7 +104,7 @@ def owner_unaccepted_of_listen_caller(t):
     c("linger(s); s.close()")
     t.expect(c, "local_reset", "linger", "established")
     s.ended()
-    t.expect(s, "peer_lost", "reset", "unaccepted", error="ECONNRESET", process=BORN,
+    t.expect(s, "peer_lost", "reset", "unaccepted", error="ECONNRESET",
              extra={"owner.holders": OneOf(None, Set([master.pid, one.pid, two.pid]))})
 
 

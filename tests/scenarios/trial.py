@@ -93,7 +93,7 @@ class Trial:
         self.agents = []
         self.began = clock.now()
         self.until = None
-        self.searched = made.module == "owners"
+        self.module = made.module
 
     # The network.
 
@@ -230,7 +230,13 @@ class Trial:
         The processes live on for a while, for the agent looks for an owner only after the drop: orderly ends are
         swept 20 times a second, and all processes are searched four times a second at most."""
         self.until = clock.now()
-        time.sleep(0.7 if self.searched else 0.15)
+        time.sleep((0.7 if self.searched() else 0.15) * max(1, clock.SLOW / 2))
+
+    def searched(self):
+        """Whether an owner may have to be searched among all processes."""
+        return self.module == "owners" or any(
+            truth.fields.get("phase") == "unaccepted" or KERNEL < (6, 1) and truth.fields.get("role") == "server"
+            for truth in self.truths)
 
     def settle(self):
         """Give the agent the time to see who holds what, before the scenario takes it away."""
