@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """RSTs that our own side sends, each with what the peer sees of it."""
-from trial import KERNEL, VM, Maybe, OneOf, scenario
+from trial import VM, Maybe, OneOf, scenario
 
 # A kernel may store the error after the fact, too late for the event.
 STORED_LATE = Maybe("ECONNRESET")
@@ -275,9 +275,7 @@ def listener_destroyed(t):
     s = t.waiting(server, c)
     server("kill_sockets('-l', 'sport', '=', str(l.getsockname()[1]))")
     s.ended()
-    # Before 5.11 nothing of the listener is known at its child, and by now it no longer listens.
-    t.expect(s, "local_reset", "listener_closed", "unaccepted", error=STORED_LATE,
-             process="host" if KERNEL >= (5, 11) else "not_seen")
+    t.expect(s, "local_reset", "listener_closed", "unaccepted", error=STORED_LATE)
     t.expect(c, "peer_lost", "reset", "established", error=c.error())
 
 

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Who held the connection, in every way that a descriptor can come to a process."""
 from host import Process
-from trial import KERNEL, End, OneOf, Set, one_family, scenario
+from trial import End, OneOf, Set, one_family, scenario
 
 # The process was found by its descriptor, or gave itself away when it closed; or it was there from the birth on.
 FOUND = OneOf("holder", "closer")
 ANYHOW = OneOf("connect", "accept", "holder", "closer")
-# Before 5.11 nothing is cloned from the listener: who an accepted connection was born to is not known.
-BORN = "host" if KERNEL >= (5, 11) else "shared"
 NOBODY = OneOf("holder_gone", "shared", "socket_gone", "not_seen")
 
 
@@ -188,7 +186,7 @@ def owner_several(t):
     """Parent and child both hold it: all are told, and the one that had it from its birth is named."""
     c, s = t.connection()
     child = s.host.fork()
-    reset_by_client(t, c, s, process=BORN, via=OneOf("accept", "holder"), extra={"owner.holders": Set([s.host.pid, child.pid])})
+    reset_by_client(t, c, s, via=OneOf("accept", "holder"), extra={"owner.holders": Set([s.host.pid, child.pid])})
 
 
 @one_family
