@@ -95,7 +95,7 @@ static void test_a_file_is_appended_to_and_not_for_everybody(void **state)
 /* A tmpfs of this size over the directory; skips the test where that is not allowed. */
 static void make_small_disk(const char *size)
 {
-	if (!mounted && (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)))
+	if (!mounted && (unshare(CLONE_NEWNS) || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL)))
 		skip();
 	assert_int_equal(mount("tmpfs", directory, "tmpfs", mounted ? MS_REMOUNT : 0, size), 0);
 	mounted = true;
