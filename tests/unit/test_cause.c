@@ -411,14 +411,44 @@ static void test_every_peer_closed_is_made(void **state)
 	check_all_made(EVENT_PEER_CLOSED, peer_closed, COUNT(peer_closed));
 }
 
+static void test_names_are_found_again(void **state)
+{
+	bool said;
+
+	(void)state;
+	for (int i = EVENT_NONE + 1; i < EVENT_COUNT; i++)
+		assert_int_equal(event_by_name(event_name((enum lp_event)i)), i);
+	for (int i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++) {
+		assert_true(cause_name_exists(cause_name((enum lp_cause)i), &said));
+		assert_int_equal(said, event_is_said(cause_event((enum lp_cause)i)));
+	}
+	assert_int_equal(event_by_name(""), EVENT_NONE);
+	assert_int_equal(event_by_name("reset"), EVENT_NONE);
+	assert_false(cause_name_exists("", &said));
+	assert_false(cause_name_exists("peer_lost", &said));
+}
+
+/* What a verdict can be is said; the rest of the contract is to come. */
+static void test_the_five_events_and_gaps_are_said(void **state)
+{
+	static const enum lp_event events[] = {EVENT_CONNECT_FAILED, EVENT_PEER_LOST,  EVENT_PEER_CLOSED,
+					       EVENT_LOCAL_CLOSED,   EVENT_LOCAL_RESET, EVENT_EVENTS_LOST};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(events); i++)
+		assert_true(event_is_said(events[i]));
+}
+
 int main(void)
 {
 	struct CMUnitTest tests[VECTORS_MAX] = {
+		cmocka_unit_test(test_names_are_found_again),
+		cmocka_unit_test(test_the_five_events_and_gaps_are_said),
 		cmocka_unit_test(test_every_connect_failed_is_made),
 		cmocka_unit_test(test_every_peer_lost_is_made),
 		cmocka_unit_test(test_every_peer_closed_is_made),
 	};
-	size_t n = 3;
+	size_t n = 5;
 
 	add_vectors(tests, &n, connect_failed, COUNT(connect_failed));
 	add_vectors(tests, &n, reset, COUNT(reset));

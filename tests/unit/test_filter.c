@@ -348,6 +348,31 @@ static void test_wants_of_no_filter_and_of_all(void **state)
 	filter_free(&f);
 }
 
+/* Ports, peers and owners are looked at here: the kernel is asked for no more and no less on their account. */
+static void test_other_filters_want_nothing_special(void **state)
+{
+	static const struct {
+		enum filter_kind kind;
+		const char *text;
+	} others[] = {
+		{FILTER_EVENT, "peer_lost"}, {FILTER_CAUSE, "reset"},     {FILTER_PORT, "443"},
+		{FILTER_LOCAL_PORT, "443"},  {FILTER_PEER_PORT, "443"},   {FILTER_PEER, "10.0.0.0/8"},
+		{FILTER_PID, "1"},           {FILTER_NAME, "nginx"},
+	};
+	struct filter f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		for (int opposite = 0; opposite < 2; opposite++) {
+			filter_init(&f);
+			assert_null(filter_add(&f, others[i].kind, opposite, others[i].text));
+			assert_int_equal(filter_wants(&f).classes, LP_CLASS_LOST);
+			assert_int_equal(filter_wants(&f).netns, 0);
+			filter_free(&f);
+		}
+	}
+}
+
 static void test_wants_one_namespace_or_all(void **state)
 {
 	struct filter f;
@@ -400,6 +425,7 @@ static void test_refuses_wrong_values(void **state)
 		{FILTER_PEER, "10.0.0.5/"},  {FILTER_PEER, "10.0.0.5/-1"},   {FILTER_PEER, "10.0.0.0/8/8"},
 		{FILTER_PEER, "/8"},         {FILTER_PEER, "2001:db8::/129"}, {FILTER_PEER, "2001:db8::g"},
 		{FILTER_PEER, "[::1]"},      {FILTER_PEER, "fe80::1%lo"},    {FILTER_PEER, "10.0.0.5:80"},
+		{FILTER_EVENT, "peer_silent"}, {FILTER_CAUSE, "queue_full"}, /* not yet said */
 		{FILTER_PEER, "1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa"},
 	};
 	struct filter f;
@@ -431,6 +457,7 @@ int main(void)
 		cmocka_unit_test(test_orderly_ends_are_told_only_when_asked_for),
 		cmocka_unit_test(test_naming_an_orderly_end_asks_for_it),
 		cmocka_unit_test(test_wants_of_no_filter_and_of_all),
+		cmocka_unit_test(test_other_filters_want_nothing_special),
 		cmocka_unit_test(test_wants_one_namespace_or_all),
 		cmocka_unit_test(test_gaps_always_pass),
 		cmocka_unit_test(test_refuses_wrong_values),
