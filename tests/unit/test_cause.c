@@ -133,6 +133,10 @@ static const struct vector connect_failed[] = {
 
 static const struct vector reset[] = {
 	{"rst_in_established", {TCP_ESTABLISHED, HELD, RST_IN, .err = ECONNRESET}, RESET(PHASE_ESTABLISHED)},
+	{"rst_in_established_and_one_of_ours",
+	 {TCP_ESTABLISHED, HELD, RST_IN, .err = ECONNRESET, .unack = 9},
+	 RESET(PHASE_ESTABLISHED),
+	 .reset_after = true},
 	{"rst_while_the_socket_is_locked",
 	 {TCP_ESTABLISHED, HELD, OWN | RST_IN, .err = ECONNRESET, .unack = 300},
 	 RESET(PHASE_ESTABLISHED)},

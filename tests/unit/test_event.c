@@ -87,6 +87,7 @@ static void test_a_gap_is_an_error(void **state)
 		assert_int_equal(s.event.verdict.by, BY_AGENT);
 		assert_int_equal(s.event.wall_ns, 3);
 		assert_null(s.event.record);
+		assert_false(event_has_transfer(&s.event));
 	}
 }
 

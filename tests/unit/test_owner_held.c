@@ -281,6 +281,9 @@ static void test_seeded_and_alone_with_it_ever_since(void **state)
 	t->birth_forked_ns = AGENT_STARTED + 1;
 	names_nobody(t, UNKNOWN_HOLDER_GONE);
 	lists(t, 1, PERSONS(BIRTH));
+	/* established since, but it was there before: a child forked in between has it */
+	t->record.born_ns = BORN;
+	names_nobody(t, UNKNOWN_HOLDER_GONE);
 }
 
 static void test_holders_are_bounded(void **state)
