@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * cycle order|reset COUNT CPU [stats]: makes COUNT connections to itself, one after the other, on CPU alone, in a
- * network namespace of its own, and prints what one cost:
+ * cycle order|reset|bare COUNT CPU [stats]: makes COUNT connections, one after the other, on CPU alone, in a network
+ * namespace of its own, and prints what one cost:
  *
  *   <CPU ns, median of slices> <CPU ns, mean> <wall ns, mean>
  *
- * One cycle is socket, connect, accept4, one byte sent and received, close, close. With `reset` the client's close
- * sends a RST (SO_LINGER 0). All of it, softirqs included, runs in this process: the loopback device delivers a
- * packet before the system call that sent it returns. The median of slices leaves out a slice that something else
+ * With `order` it is a whole connection of two processes: connect, accept4, a request, an answer of 1,000 bytes, the
+ * client's close, the server's end of file and its close, each side sleeping until the other has done its part.
+ * `reset` is the same, but the client's close sends a RST (SO_LINGER 0). `bare` is the least that is a connection: one
+ * process does both ends, with one byte, and nobody ever sleeps. All of it, softirqs included, runs in these
+ * processes: the loopback device delivers a packet before the system call that sent it returns. The median of slices leaves out a slice that something else
  * on the machine disturbed. With `stats` the kernel counts the time of every BPF program meanwhile.
  */
 #include <errno.h>
@@ -15,14 +17,17 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -92,24 +97,60 @@ static struct host host_open(void)
 	return host;
 }
 
-static void cycle(struct host *host, bool reset)
+static int connect_next(struct host *host)
 {
-	static const struct linger abort_at_once = {.l_onoff = 1};
 	static uint32_t turn;
-	char byte = 0;
-	int client, server;
+	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	host->address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + turn++ % ADDRESSES);
-	client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (client < 0 || connect(client, (struct sockaddr *)&host->address, sizeof(host->address)))
 		fail("connect");
+	return client;
+}
+
+/* The other process: serves until it is killed. */
+static void serve(struct host *host)
+{
+	char request[100], answer[1000] = "";
+	int server;
+
+	for (;;) {
+		server = accept4(host->listener, NULL, NULL, SOCK_CLOEXEC);
+		if (server < 0)
+			fail("accept4");
+		if (recv(server, request, sizeof(request), MSG_WAITALL) != sizeof(request) ||
+		    send(server, answer, sizeof(answer), 0) != sizeof(answer))
+			fail("serve");
+		if (recv(server, request, 1, 0) > 0) /* 0, or ECONNRESET */
+			fail("end of file");
+		close(server);
+	}
+}
+
+static void whole_cycle(struct host *host, bool reset)
+{
+	static const struct linger abort_at_once = {.l_onoff = 1};
+	char request[100] = "", answer[1000];
+	int client = connect_next(host);
+
+	if (send(client, request, sizeof(request), 0) != sizeof(request) ||
+	    recv(client, answer, sizeof(answer), MSG_WAITALL) != sizeof(answer))
+		fail("request");
+	if (reset && setsockopt(client, SOL_SOCKET, SO_LINGER, &abort_at_once, sizeof(abort_at_once)))
+		fail("SO_LINGER");
+	close(client);
+}
+
+static void bare_cycle(struct host *host)
+{
+	char byte = 0;
+	int client = connect_next(host), server;
+
 	server = accept4(host->listener, NULL, NULL, SOCK_CLOEXEC);
 	if (server < 0)
 		fail("accept4");
 	if (send(client, &byte, 1, 0) != 1 || recv(server, &byte, 1, 0) != 1)
 		fail("one byte");
-	if (reset && setsockopt(client, SOL_SOCKET, SO_LINGER, &abort_at_once, sizeof(abort_at_once)))
-		fail("SO_LINGER");
 	close(client);
 	close(server);
 }
@@ -121,20 +162,39 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void measure(struct host *host, bool reset, int slices)
+/* Of this process and, if there is one, of the server. */
+static uint64_t cpu_ns(pid_t server)
+{
+	uint64_t ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	clockid_t clock;
+
+	if (server && clock_getcpuclockid(server, &clock))
+		fail("clock_getcpuclockid");
+	return server ? ns + clock_ns(clock) : ns;
+}
+
+static void cycle(struct host *host, pid_t server, bool reset)
+{
+	if (server)
+		whole_cycle(host, reset);
+	else
+		bare_cycle(host);
+}
+
+static void measure(struct host *host, pid_t server, bool reset, int slices)
 {
 	uint64_t *each = calloc((size_t)slices, sizeof(*each)), cpu = 0, began, wall;
 
 	if (!each)
 		fail("calloc");
 	for (int i = 0; i < slices * SLICE / 8; i++) /* warm up */
-		cycle(host, reset);
+		cycle(host, server, reset);
 	wall = clock_ns(CLOCK_MONOTONIC);
 	for (int slice = 0; slice < slices; slice++) {
-		began = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+		began = cpu_ns(server);
 		for (int i = 0; i < SLICE; i++)
-			cycle(host, reset);
-		each[slice] = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - began;
+			cycle(host, server, reset);
+		each[slice] = cpu_ns(server) - began;
 		cpu += each[slice];
 	}
 	wall = clock_ns(CLOCK_MONOTONIC) - wall;
@@ -147,10 +207,11 @@ static void measure(struct host *host, bool reset, int slices)
 int main(int argc, char **argv)
 {
 	struct host host;
+	pid_t server = 0;
 	int slices;
 
-	if (argc < 4 || (strcmp(argv[1], "order") && strcmp(argv[1], "reset"))) {
-		fprintf(stderr, "usage: cycle order|reset COUNT CPU [stats]\n");
+	if (argc < 4 || (strcmp(argv[1], "order") && strcmp(argv[1], "reset") && strcmp(argv[1], "bare"))) {
+		fprintf(stderr, "usage: cycle order|reset|bare COUNT CPU [stats]\n");
 		return 2;
 	}
 	slices = atoi(argv[2]) / SLICE;
@@ -159,6 +220,19 @@ int main(int argc, char **argv)
 		count_programs();
 	loopback_up();
 	host = host_open();
-	measure(&host, !strcmp(argv[1], "reset"), slices > 0 ? slices : 1);
+	if (strcmp(argv[1], "bare")) {
+		server = fork();
+		if (server < 0)
+			fail("fork");
+		if (!server) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			serve(&host);
+		}
+	}
+	measure(&host, server, !strcmp(argv[1], "reset"), slices > 0 ? slices : 1);
+	if (server) {
+		kill(server, SIGKILL);
+		waitpid(server, NULL, 0);
+	}
 	return 0;
 }
