@@ -157,6 +157,15 @@ struct facts {
 	bool unread;
 };
 
+/* __tcp_close() goes straight to CLOSE from here. From FIN_WAIT on it only does with data unread or SO_LINGER 0; a
+ * longer linger sleeps there, and may be ended by a timer. */
+static bool close_resets(const struct facts *f)
+{
+	if (f->old == TCP_ESTABLISHED || f->old == TCP_CLOSE_WAIT || f->old == TCP_SYN_RECV)
+		return true;
+	return f->unread || ((f->r->flags & LP_F_LINGER) && !f->r->linger_jiffies);
+}
+
 static struct facts facts_of(const struct lp_record *r, bool reset_after, const struct cause_kernel *kernel)
 {
 	struct data data = data_of(r);
@@ -182,9 +191,8 @@ static struct facts facts_of(const struct lp_record *r, bool reset_after, const 
 
 	f.unaccepted = !f.socket && !f.dead && !f.mptcp && f.old != TCP_SYN_SENT;
 	f.by_close = data_closing_now(r);
-	/* IP_RECVERR leaves an ICMP error on a living socket, which its close has nothing to do with */
-	if (f.owned && f.socket && !f.dead && f.by_close && !f.rst_in && f.err != ECONNABORTED)
-		f.err = 0;
+	if (f.owned && f.socket && !f.dead && f.by_close && !f.rst_in && f.err != ECONNABORTED && close_resets(&f))
+		f.err = 0; /* IP_RECVERR left an ICMP error on a living socket; the close has nothing to do with it */
 	return f;
 }
 
@@ -441,11 +449,13 @@ static bool icmp_shown(const struct facts *f)
 
 static enum lp_cause other_possible(const struct facts *f, enum lp_cause cause)
 {
+	bool by_rst = cause == PEER_LOST_RESET || (cause == LOCAL_CLOSED_CLOSE && f->rst_in);
+
 	if (cause == CONNECT_FAILED_ABANDONED && !f->r->soft_err && !icmp_shown(f))
 		return CONNECT_FAILED_UNREACHABLE;
 	if (cause == CONNECT_FAILED_REFUSED && !f->remembered)
 		return CONNECT_FAILED_UNREACHABLE;
-	if ((cause == PEER_LOST_RESET || (cause == LOCAL_CLOSED_CLOSE && f->rst_in)) && in_fin_wait(f) && !f->kernel->send_reset && (f->r->shutdown & 1))
+	if (by_rst && in_fin_wait(f) && !f->kernel->send_reset && (f->r->shutdown & 1))
 		return LOCAL_RESET_DATA_AFTER_CLOSE;
 	return CAUSE_NONE;
 }
