@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""TCP Fast Open: data in the SYN, and full sockets that are still in SYN_RECV."""
+"""TCP Fast Open and simultaneous open: data in the SYN, and full sockets that are still in SYN_RECV."""
 from connect import HEALTHY, doubt
 from trial import AtLeast, End, Maybe, scenario
 
@@ -104,3 +104,45 @@ def fastopen_timeout_accepted(t):
     c("s.close()")
     t.expect(c, "connect_failed", "abandoned", "connecting", severity="notice", unacked=100,
              ambiguous=doubt(t, True))
+
+
+def crossing(t):
+    """Both ends connect to each other at once; their SYNs are on the wire."""
+    client, server, wire = t.wired()
+    wire("w.set('hold')")
+    for host in client, server:
+        host("s = bound()")
+    c, s = End(client, "client"), End(server, "client")
+    for end, other in (c, s), (s, c):
+        end("begin((THERE, port), s)", port=other.local[1])
+        end.peer = other.local
+    wire("w.holding(1, 'left'); w.holding(1, 'right')")
+    return c, s, wire
+
+
+@scenario()
+def simultaneous_open_close(t):
+    c, s, wire = crossing(t)
+    wire("w.release()")
+    for end in c, s:
+        end("reached(s, 'established')")
+    c("s.close()")
+    s("reached(s, 'close_wait'); s.close()")
+    t.expect(s, "peer_closed", "fin", "established")
+    s.ended()
+    c.ended()
+    t.expect(c, "local_closed", "close", "orphaned")
+
+
+@scenario()
+def simultaneous_open_reset(t):
+    """Each has the other's SYN and is in SYN_RECV; then a RST comes instead of the SYN-ACK."""
+    c, s, wire = crossing(t)
+    wire("w.set('cut'); [w.put(side, frame) for side, frame in w.held]")
+    c("reached(s, 'syn_received')")
+    wire("w.forge('right', wire.RST)")
+    t.expect(c, "peer_lost", "reset", "connecting", error=c.error(), state="syn_received")
+    s("reached(s, 'syn_received'); s.close()")
+    # What a close in SYN_RECV is called, the contract leaves open.
+    for event, cause in ("local_closed", "close"), ("connect_failed", "abandoned"):
+        t.perhaps(s, event, cause)

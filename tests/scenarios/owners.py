@@ -135,6 +135,83 @@ def owner_unaccepted_of_two_workers(t):
              extra={"owner.holders": Set([one.pid, two.pid])})
 
 
+def rivals(t):
+    """Two processes with a listener each on one port, and a connection in the queue of the one that is returned."""
+    client, one = t.pair()
+    two = t.beside(one, "two")
+    reuse = "l = tcp(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1); l.bind((ANY, port)); l.listen(5)"
+    one("port = 0; " + reuse)
+    two(reuse, port=one("l.getsockname()[1]"))
+    c = t.connect(client, one)
+    one("wait(lambda: entry(%d, %d) == 'established')" % (c.peer[1], c.local[1]))
+    ready = [host for host in (one, two) if host("bool(select.select([l], [], [], 0)[0])")]
+    t.premise(len(ready) == 1, "the connection is in one queue")
+    return c, ready[0]
+
+
+@scenario()
+def owner_of_two_listeners(t):
+    """SO_REUSEPORT: who accepted it, not who happens to listen on the same port."""
+    c, server = rivals(t)
+    reset_by_client(t, c, t.accept(server), via=ANYHOW)
+
+
+@one_family
+def owner_of_two_listeners_closed(t):
+    c, server = rivals(t)
+    s = t.accept(server)
+    c("s.close()")
+    t.expect(c, "local_closed", "close", "orphaned")
+    s("reached(s, 'close_wait')")
+    t.expect(s, "peer_closed", "fin", "established", via=ANYHOW)
+    c.ended()
+
+
+@scenario()
+def owner_of_two_listeners_unaccepted(t):
+    """The right one of the two, or nobody."""
+    c, server = rivals(t)
+    s = t.waiting(server, c)
+    c("linger(s); s.close()")
+    t.expect(c, "local_reset", "linger", "established")
+    s.ended()
+    t.expect(s, "peer_lost", "reset", "unaccepted", error="ECONNRESET")
+    may_be_unknown(t, server)
+
+
+@one_family
+def owner_of_two_addresses_unaccepted(t):
+    """Two processes listen on one port of different addresses."""
+    client, one = t.pair()
+    two = t.beside(one, "two")
+    two("l = tcp(); l.bind(('127.0.0.1', 0)); l.listen(5)")
+    one("l = tcp(); l.bind((HERE, port)); l.listen(5)", port=two("l.getsockname()[1]"))
+    c = t.connect(client, one)
+    s = t.waiting(one, c)
+    c("linger(s); s.close()")
+    t.expect(c, "local_reset", "linger", "established")
+    s.ended()
+    t.expect(s, "peer_lost", "reset", "unaccepted", error="ECONNRESET")
+    may_be_unknown(t, one)
+
+
+def may_be_unknown(t, host):
+    """No owner is better than a wrong one."""
+    fields = t.truths[-1].fields
+    for name in [name for name in fields if name.startswith("process.") or name.startswith("owner.")]:
+        fields.pop(name)
+    fields["process.pid"] = OneOf(None, host.pid)
+
+
+@one_family
+def owner_by_syn_cookie(t):
+    """No request was kept; the listener is known all the same."""
+    client, server = t.pair()
+    server("sysctls(syncookies=2)")
+    c, s = t.connection(client, server)
+    reset_by_client(t, c, s)
+
+
 def passed_on(t, s, name="other"):
     """A process with no relation to the server's gets a Unix socket to it: `u` there, `v` here."""
     other = t.beside(s.host, name)

@@ -169,6 +169,18 @@ def half_open_expires(t):
 
 
 @scenario()
+def deferred_accept(t):
+    """TCP_DEFER_ACCEPT: without data it stays half-open at the server, which then hears of its end in no way."""
+    client, server = t.pair()
+    t.listen(server)
+    server("option(l, socket.TCP_DEFER_ACCEPT, 30)")
+    c = t.connect(client, server)
+    c("linger(s); s.close()")
+    t.expect(c, "local_reset", "linger", "established")
+    server("ended(%d, %d)" % (c.peer[1], c.local[1]))
+
+
+@scenario()
 def repair_close(t):
     """TCP_REPAIR, as a checkpoint does it: both ends go without a segment."""
     c, s = t.connection()
