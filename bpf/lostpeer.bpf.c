@@ -19,7 +19,7 @@
 #include "facts.h"
 #include "iterators.h"
 #include "syscalls.h"
-#include "waiter.h"
+#include "tell.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -29,16 +29,6 @@ const struct lp_holder *type_of_holder __attribute__((unused));
 
 /* The agent's own tgid while it runs a command: who it forks is followed. 0: nobody. */
 const volatile __u32 follow_parent = 0;
-
-static __always_inline _Bool wanted(__u32 class, struct sock *sk)
-{
-	__u32 zero = 0;
-	struct lp_wants *want = bpf_map_lookup_elem(&wants, &zero);
-
-	if (!want || !(want->classes & class))
-		return 0;
-	return !want->netns || want->netns == sk->__sk_common.skc_net.net->ns.inum;
-}
 
 /* A new connection of this socket begins: connect(2) is locking it. */
 static __always_inline void begin_connect(struct sock *sk)
@@ -81,23 +71,6 @@ static __always_inline void establish(struct sock *sk, __u8 old_state)
 	conn->established_ns = bpf_ktime_get_ns();
 }
 
-/* The record of who is at work on a socket whose end was told without a final owner. */
-static __always_inline void tell_owner(struct sock *sk, struct conn *conn)
-{
-	struct lp_record *r = emit_reserve(LP_KIND_OWNER, bpf_ktime_get_ns());
-
-	conn->flags &= ~CONN_WANTS_OWNER;
-	if (!r)
-		return;
-	r->state = sk->__sk_common.skc_state;
-	r->sk = (__u64)sk;
-	if (kernel_has_cookie())
-		r->cookie = bpf_get_socket_cookie(sk);
-	task_current(&r->task);
-	r->who = LP_WHO_CURRENT;
-	emit_submit(r, 1);
-}
-
 /* The application sends its FIN, or closes what it had shut down: it may be gone when the end comes. */
 static __always_inline void note_closer(struct sock *sk)
 {
@@ -112,142 +85,6 @@ static __always_inline void note_closer(struct sock *sk)
 	task_current(&conn->closer);
 	if (conn->flags & CONN_WANTS_OWNER) /* after the peer's FIN was told */
 		tell_owner(sk, conn);
-}
-
-static __always_inline void note_listener_closer(struct sock *sk)
-{
-	__u64 key = bpf_get_current_pid_tgid(), start;
-
-	/* sk_shutdown tells close(2) from `ss -K` and from shutdown(2), whose task need not be a holder */
-	if (sk->sk_shutdown != SHUTDOWN_MASK || !sk->sk_lock.owned)
-		return;
-	start = task_current_start();
-	bpf_map_update_elem(&listener_closers, &key, &start, BPF_ANY);
-}
-
-static __always_inline _Bool closes_listener(void)
-{
-	__u64 key = bpf_get_current_pid_tgid();
-	__u64 *start = bpf_map_lookup_elem(&listener_closers, &key);
-
-	return start && *start == task_current_start();
-}
-
-static __always_inline __u32 birth_flag(struct lp_record *r, struct conn *conn)
-{
-	return conn && conn->birth.tgid == r->task.tgid &&
-			       conn->birth.start_boot_ns == r->task.start_boot_ns ?
-		       LP_F_IS_BIRTH :
-		       0;
-}
-
-/* Rules 1 to 3 of the owner rule, and the candidate for the others. */
-static __always_inline void name_owner(struct lp_record *r, struct sock *sk, struct conn *conn)
-{
-	_Bool aborted = sk->sk_err == ECONNABORTED;
-
-	if ((r->flags & LP_F_OWNED) && !aborted) {
-		if (task_is_kernel()) {
-			r->flags |= LP_F_KTHREAD;
-		} else {
-			task_current(&r->task);
-			r->flags |= birth_flag(r, conn);
-			r->who = LP_WHO_CURRENT;
-			return;
-		}
-	}
-	if (!(r->flags & (LP_F_SOCKET | LP_F_DEAD | LP_F_MPTCP))) {
-		if (!r->err && closes_listener()) {
-			task_current(&r->task);
-			r->flags |= LP_F_LISTENER_CLOSING;
-			r->who = LP_WHO_LISTENER;
-		} else if (conn && conn->birth.tgid) {
-			r->task = conn->birth;
-			r->who = LP_WHO_LISTENER;
-		}
-		return;
-	}
-	if (!conn)
-		return;
-	if ((r->flags & LP_F_DEAD) && conn->closer.tgid) {
-		r->task = conn->closer;
-		r->who = LP_WHO_CLOSER;
-	} else if (conn->birth.tgid) {
-		r->task = conn->birth;
-		r->who = LP_WHO_BIRTH;
-	}
-}
-
-/* Before the birth, which is only a candidate: who sleeps on the socket now. */
-static __always_inline void name_waiter(struct lp_record *r, struct sock *sk, struct conn *conn)
-{
-	if (r->who == LP_WHO_CURRENT || !(r->flags & LP_F_FILE))
-		return;
-	if (waiter_find(r, sk))
-		r->flags |= birth_flag(r, conn);
-}
-
-static __always_inline void name_acceptor(struct lp_record *r, struct sock *sk)
-{
-	__u64 key = (__u64)sk;
-	struct lp_task *acceptor;
-
-	if (!accept_hook || !(r->flags & LP_F_SOCKET) || r->who != LP_WHO_BIRTH)
-		return;
-	acceptor = bpf_map_lookup_elem(&acceptors, &key);
-	if (acceptor) {
-		r->task = *acceptor;
-		r->flags |= LP_F_ACCEPT_HOOK;
-	}
-}
-
-static __always_inline void remember(struct lp_record *r, struct conn *conn)
-{
-	if (!conn)
-		return;
-	r->flags |= LP_F_STATE;
-	r->flags |= conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED |
-				   LP_F_RST_IN | LP_F_RST_OUT | LP_F_ICMP_SYN);
-	if (conn->flags & CONN_LISTENS) /* a child that was never established (fast open) */
-		r->flags = (r->flags & ~LP_F_SEEDED) | LP_F_ACCEPTED;
-	r->born_ns = conn->born_ns;
-	r->established_ns = conn->established_ns;
-	r->reset_reason = conn->reset_reason;
-}
-
-static __always_inline void expect_owner(struct lp_record *r, struct conn *conn)
-{
-	if (conn && (r->who == LP_WHO_BIRTH || r->who == LP_WHO_NONE) && (r->flags & LP_F_SOCKET))
-		conn->flags |= CONN_WANTS_OWNER;
-}
-
-/* What may still come after CLOSE was told. */
-static __always_inline void expect_more(struct lp_record *r, struct conn *conn)
-{
-	if (!conn)
-		return;
-	conn->closed_ns = r->time_ns;
-	conn->flags &= ~(LP_F_RST_IN | LP_F_RST_OUT | LP_F_ICMP_SYN | CONN_WANTS_RST | CONN_WANTS_OWNER);
-	conn->reset_reason = 0;
-	if (r->state == TCP_FIN_WAIT1 || r->state == TCP_FIN_WAIT2)
-		conn->flags |= CONN_WANTS_RST;
-	expect_owner(r, conn);
-}
-
-static __always_inline void tell_close(struct sock *sk, struct tcp_sock *tp, __u8 old_state, __u32 flags,
-				       __u32 class, struct conn *conn)
-{
-	struct lp_record *r = emit_reserve(LP_KIND_CLOSE, bpf_ktime_get_ns());
-
-	if (!r)
-		return;
-	facts_fill(r, sk, tp, old_state, flags);
-	remember(r, conn);
-	name_owner(r, sk, conn);
-	name_acceptor(r, sk);
-	name_waiter(r, sk, conn);
-	expect_more(r, conn);
-	emit_submit(r, class == LP_CLASS_LOST);
 }
 
 static __always_inline void on_close(struct sock *sk, __u8 old_state)
@@ -387,33 +224,6 @@ int BPF_PROG(receive_reset, struct sock *sk)
 {
 	on_receive_reset(sk);
 	return 0;
-}
-
-/* A RST went out after CLOSE for a close that was not told, since it looked orderly: tell it now. The facts are
- * still there, but for the state, which can only have been FIN_WAIT2. */
-static __always_inline void tell_close_late(struct sock *sk, struct conn *conn, __u32 reason)
-{
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-
-	if (!tp || !wanted(LP_CLASS_LOST, sk))
-		return;
-	conn->flags |= LP_F_RST_OUT;
-	conn->reset_reason = reason;
-	tell_close(sk, tp, TCP_FIN_WAIT2, facts_flags(sk, tp) | LP_F_RST_AFTER, LP_CLASS_LOST, conn);
-}
-
-static __always_inline void tell_reset(struct sock *sk, struct conn *conn, __u32 reason)
-{
-	struct lp_record *r = emit_reserve(LP_KIND_RESET_SENT, bpf_ktime_get_ns());
-
-	conn->flags &= ~CONN_WANTS_RST;
-	if (!r)
-		return;
-	r->sk = (__u64)sk;
-	if (kernel_has_cookie())
-		r->cookie = bpf_get_socket_cookie(sk);
-	r->reset_reason = reason;
-	emit_submit(r, 1);
 }
 
 /* sk may be NULL, a request or a TIME_WAIT socket: only what all have in common may be read before the state is

@@ -74,10 +74,6 @@ struct {
 
 /* The command that `watch -- COMMAND` runs, and its descendants: who outlives its pid in the map is told from a
  * later process by its start. */
-struct follow_key {
-	__u32 tgid;
-	__u32 pad;
-};
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);

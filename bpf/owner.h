@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Whom a record names: what the kernel side of the owner rule knows at once, or the candidate (user/owner.c). */
+#ifndef LOSTPEER_BPF_OWNER_H
+#define LOSTPEER_BPF_OWNER_H
+
+#include "conn.h"
+#include "syscalls.h"
+#include "waiter.h"
+
+static __always_inline void note_listener_closer(struct sock *sk)
+{
+	__u64 key = bpf_get_current_pid_tgid(), start;
+
+	/* sk_shutdown tells close(2) from `ss -K` and from shutdown(2), whose task need not be a holder */
+	if (sk->sk_shutdown != SHUTDOWN_MASK || !sk->sk_lock.owned)
+		return;
+	start = task_current_start();
+	bpf_map_update_elem(&listener_closers, &key, &start, BPF_ANY);
+}
+
+static __always_inline _Bool closes_listener(void)
+{
+	__u64 key = bpf_get_current_pid_tgid();
+	__u64 *start = bpf_map_lookup_elem(&listener_closers, &key);
+
+	return start && *start == task_current_start();
+}
+
+static __always_inline __u32 birth_flag(struct lp_record *r, struct conn *conn)
+{
+	return conn && conn->birth.tgid == r->task.tgid &&
+			       conn->birth.start_boot_ns == r->task.start_boot_ns ?
+		       LP_F_IS_BIRTH :
+		       0;
+}
+
+/* Rules 1 to 3 of the owner rule, and the candidate for the others. */
+static __always_inline void name_owner(struct lp_record *r, struct sock *sk, struct conn *conn)
+{
+	_Bool aborted = sk->sk_err == ECONNABORTED;
+
+	if ((r->flags & LP_F_OWNED) && !aborted) {
+		if (task_is_kernel()) {
+			r->flags |= LP_F_KTHREAD;
+		} else {
+			task_current(&r->task);
+			r->flags |= birth_flag(r, conn);
+			r->who = LP_WHO_CURRENT;
+			return;
+		}
+	}
+	if (!(r->flags & (LP_F_SOCKET | LP_F_DEAD | LP_F_MPTCP))) {
+		if (!r->err && closes_listener()) {
+			task_current(&r->task);
+			r->flags |= LP_F_LISTENER_CLOSING;
+			r->who = LP_WHO_LISTENER;
+		} else if (conn && conn->birth.tgid) {
+			r->task = conn->birth;
+			r->who = LP_WHO_LISTENER;
+		}
+		return;
+	}
+	if (!conn)
+		return;
+	if ((r->flags & LP_F_DEAD) && conn->closer.tgid) {
+		r->task = conn->closer;
+		r->who = LP_WHO_CLOSER;
+	} else if (conn->birth.tgid) {
+		r->task = conn->birth;
+		r->who = LP_WHO_BIRTH;
+	}
+}
+
+static __always_inline void name_acceptor(struct lp_record *r, struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+	struct lp_task *acceptor;
+
+	if (!accept_hook || !(r->flags & LP_F_SOCKET) || r->who != LP_WHO_BIRTH)
+		return;
+	acceptor = bpf_map_lookup_elem(&acceptors, &key);
+	if (acceptor) {
+		r->task = *acceptor;
+		r->flags |= LP_F_ACCEPT_HOOK;
+	}
+}
+
+/* Before the birth, which is only a candidate: who sleeps on the socket now. */
+static __always_inline void name_waiter(struct lp_record *r, struct sock *sk, struct conn *conn)
+{
+	if (r->who == LP_WHO_CURRENT || !(r->flags & LP_F_FILE))
+		return;
+	if (waiter_find(r, sk))
+		r->flags |= birth_flag(r, conn);
+}
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The records, filled and emitted: what is wanted, what is remembered of the socket, what may still come. */
+#ifndef LOSTPEER_BPF_TELL_H
+#define LOSTPEER_BPF_TELL_H
+
+#include "emit.h"
+#include "facts.h"
+#include "owner.h"
+
+static __always_inline _Bool wanted(__u32 class, struct sock *sk)
+{
+	__u32 zero = 0;
+	struct lp_wants *want = bpf_map_lookup_elem(&wants, &zero);
+
+	if (!want || !(want->classes & class))
+		return 0;
+	return !want->netns || want->netns == sk->__sk_common.skc_net.net->ns.inum;
+}
+
+/* The record of who is at work on a socket whose end was told without a final owner. */
+static __always_inline void tell_owner(struct sock *sk, struct conn *conn)
+{
+	struct lp_record *r = emit_reserve(LP_KIND_OWNER, bpf_ktime_get_ns());
+
+	conn->flags &= ~CONN_WANTS_OWNER;
+	if (!r)
+		return;
+	r->state = sk->__sk_common.skc_state;
+	r->sk = (__u64)sk;
+	if (kernel_has_cookie())
+		r->cookie = bpf_get_socket_cookie(sk);
+	task_current(&r->task);
+	r->who = LP_WHO_CURRENT;
+	emit_submit(r, 1);
+}
+
+static __always_inline void remember(struct lp_record *r, struct conn *conn)
+{
+	if (!conn)
+		return;
+	r->flags |= LP_F_STATE;
+	r->flags |= conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED |
+				   LP_F_RST_IN | LP_F_RST_OUT | LP_F_ICMP_SYN);
+	if (conn->flags & CONN_LISTENS) /* a child that was never established (fast open) */
+		r->flags = (r->flags & ~LP_F_SEEDED) | LP_F_ACCEPTED;
+	r->born_ns = conn->born_ns;
+	r->established_ns = conn->established_ns;
+	r->reset_reason = conn->reset_reason;
+}
+
+static __always_inline void expect_owner(struct lp_record *r, struct conn *conn)
+{
+	if (conn && (r->who == LP_WHO_BIRTH || r->who == LP_WHO_NONE) && (r->flags & LP_F_SOCKET))
+		conn->flags |= CONN_WANTS_OWNER;
+}
+
+/* What may still come after CLOSE was told. */
+static __always_inline void expect_more(struct lp_record *r, struct conn *conn)
+{
+	if (!conn)
+		return;
+	conn->closed_ns = r->time_ns;
+	conn->flags &= ~(LP_F_RST_IN | LP_F_RST_OUT | LP_F_ICMP_SYN | CONN_WANTS_RST | CONN_WANTS_OWNER);
+	conn->reset_reason = 0;
+	if (r->state == TCP_FIN_WAIT1 || r->state == TCP_FIN_WAIT2)
+		conn->flags |= CONN_WANTS_RST;
+	expect_owner(r, conn);
+}
+
+static __always_inline void tell_close(struct sock *sk, struct tcp_sock *tp, __u8 old_state, __u32 flags,
+				       __u32 class, struct conn *conn)
+{
+	struct lp_record *r = emit_reserve(LP_KIND_CLOSE, bpf_ktime_get_ns());
+
+	if (!r)
+		return;
+	facts_fill(r, sk, tp, old_state, flags);
+	remember(r, conn);
+	name_owner(r, sk, conn);
+	name_acceptor(r, sk);
+	name_waiter(r, sk, conn);
+	expect_more(r, conn);
+	emit_submit(r, class == LP_CLASS_LOST);
+}
+
+/* A RST went out after CLOSE for a close that was not told, since it looked orderly: tell it now. The facts are
+ * still there, but for the state, which can only have been FIN_WAIT2. */
+static __always_inline void tell_close_late(struct sock *sk, struct conn *conn, __u32 reason)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	if (!tp || !wanted(LP_CLASS_LOST, sk))
+		return;
+	conn->flags |= LP_F_RST_OUT;
+	conn->reset_reason = reason;
+	tell_close(sk, tp, TCP_FIN_WAIT2, facts_flags(sk, tp) | LP_F_RST_AFTER, LP_CLASS_LOST, conn);
+}
+
+static __always_inline void tell_reset(struct sock *sk, struct conn *conn, __u32 reason)
+{
+	struct lp_record *r = emit_reserve(LP_KIND_RESET_SENT, bpf_ktime_get_ns());
+
+	conn->flags &= ~CONN_WANTS_RST;
+	if (!r)
+		return;
+	r->sk = (__u64)sk;
+	if (kernel_has_cookie())
+		r->cookie = bpf_get_socket_cookie(sk);
+	r->reset_reason = reason;
+	emit_submit(r, 1);
+}
+
+#endif
