@@ -36,7 +36,7 @@ static __always_inline void begin_connect(struct sock *sk)
 	struct conn conn = {.born_ns = bpf_ktime_get_ns(), .flags = LP_F_CONNECTED};
 
 	connect_attempted();
-	if (sk->sk_lock.owned && !task_is_kernel())
+	if (sk->sk_lock.owned && !task_is_nobody())
 		task_current(&conn.birth);
 	conn_begin(sk, &conn);
 }
@@ -45,7 +45,7 @@ static __always_inline void begin_listen(struct sock *sk)
 {
 	struct conn conn = {.flags = CONN_LISTENS};
 
-	if (sk->sk_lock.owned && !task_is_kernel())
+	if (sk->sk_lock.owned && !task_is_nobody())
 		task_current(&conn.birth);
 	conn_begin(sk, &conn);
 }
@@ -76,7 +76,7 @@ static __always_inline void note_closer(struct sock *sk)
 {
 	struct conn *conn;
 
-	if (sk->sk_shutdown != SHUTDOWN_MASK || !sk->sk_lock.owned || task_is_kernel())
+	if (sk->sk_shutdown != SHUTDOWN_MASK || !sk->sk_lock.owned || task_is_nobody())
 		return;
 	conn = conn_find(sk);
 	if (!conn)
@@ -301,7 +301,7 @@ static __always_inline void on_destroy(struct sock *sk)
 		bpf_map_delete_elem(&acceptors, &key);
 	}
 	conn = conn_find(sk);
-	if (conn && (conn->flags & CONN_WANTS_OWNER) && sk->sk_lock.owned && !task_is_kernel())
+	if (conn && (conn->flags & CONN_WANTS_OWNER) && sk->sk_lock.owned && !task_is_nobody())
 		tell_owner(sk, conn);
 	conn_forget(sk, conn);
 }

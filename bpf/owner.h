@@ -40,7 +40,7 @@ static __always_inline void name_owner(struct lp_record *r, struct sock *sk, str
 	_Bool aborted = sk->sk_err == ECONNABORTED;
 
 	if ((r->flags & LP_F_OWNED) && !aborted) {
-		if (task_is_kernel()) {
+		if (task_is_nobody()) {
 			r->flags |= LP_F_KTHREAD;
 		} else {
 			task_current(&r->task);

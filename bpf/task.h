@@ -5,11 +5,17 @@
 
 #include "maps.h"
 
-/* The current task is a kernel thread, which owns nothing. */
-static __always_inline _Bool task_is_kernel(void)
+/* The agent. Its walks over open files (iterators.h) take a reference to each for a moment, and may so be the last
+ * to drop one that its holder closed meanwhile. */
+const volatile __u32 agent_tgid = 0;
+
+/* The current task owns nothing: a kernel thread, or the agent itself. */
+static __always_inline _Bool task_is_nobody(void)
 {
 	unsigned int flags;
 
+	if ((__u32)(bpf_get_current_pid_tgid() >> 32) == agent_tgid)
+		return 1;
 	if (kernel_has_task())
 		flags = ((struct task_struct *)bpf_get_current_task_btf())->flags;
 	else

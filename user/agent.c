@@ -113,14 +113,17 @@ static void on_record(void *context, const struct lp_record *record)
 		return;
 	}
 	a->received++;
-	if (is_out(a, record))
+	if (is_out(a, record)) {
+		pending_join(a->pending, record); /* it may prove the owner of what waits */
 		filter_out(a);
-	else
+	} else {
 		pending_add(a->pending, record);
+	}
 }
 
 /* --- what was lost on the way --- */
 
+/* So many at that place by now, so many told before. */
 static void tell_loss(struct agent *a, enum lp_cause place, __u64 *seen, __u64 now)
 {
 	__u64 first = a->drained_ns ? a->drained_ns : clock_monotonic_ns();

@@ -328,6 +328,7 @@ static int load(struct kernel *k, const struct kernel_options *options)
 		return load_error(-errno);
 	choose_programs(k, options);
 	choose_maps(k, options);
+	k->skeleton->rodata->agent_tgid = (__u32)getpid();
 	k->skeleton->rodata->connect_hook = options->connect_hook;
 	k->skeleton->rodata->accept_hook = options->accept_hook;
 	k->skeleton->rodata->follow_parent = options->follow_parent;

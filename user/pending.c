@@ -171,6 +171,8 @@ void pending_join(struct pending_list *list, const struct lp_record *record)
 	struct pending *next, *newest = list->buckets[bucket_of(record->sk)];
 	__u64 inode;
 
+	if (!proves_owner(record) && record->kind != LP_KIND_RESET_SENT)
+		return;
 	while (newest && !is_of(newest, record))
 		newest = newest->chain;
 	inode = newest ? newest->record.inode : 0;
@@ -187,8 +189,7 @@ void pending_add(struct pending_list *list, const struct lp_record *record)
 	struct owner nobody = {.unknown = UNKNOWN_NOT_SEEN};
 	struct pending *p;
 
-	if (proves_owner(record))
-		pending_join(list, record);
+	pending_join(list, record);
 	if (list->count == PENDING_MAX)
 		settle_now(list, list->oldest);
 	p = new_pending(list, record);

@@ -29,7 +29,8 @@ void pending_free(struct pending_list *list);
 
 /* Takes a copy of a record that stands for an event; may call done at once. */
 void pending_add(struct pending_list *list, const struct lp_record *record);
-/* A LP_KIND_RESET_SENT or LP_KIND_OWNER record: joins what it belongs to, if that still waits. */
+/* A LP_KIND_RESET_SENT or LP_KIND_OWNER record, or one that is not added: joins what it belongs to, if that still
+ * waits. */
 void pending_join(struct pending_list *list, const struct lp_record *record);
 
 /* Does what is due. now_ns: CLOCK_MONOTONIC. */
