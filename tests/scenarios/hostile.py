@@ -11,8 +11,8 @@ from host import Process
 from trial import OneOf, one_family, scenario
 
 NAMES = [b'q"uo\\te', b"new\nline", b"cr\rtab\t", b"\x1b[31mred\x1b[0m", b"bell\x07\x08\x7f", b"\xff\xfe\xc3(bad",
-         "gr\u00fc\u00dfe".encode(), b"cut\xe2\x82", b"\xc2\x9bCSI", b"over\xc0\xaflong", b'","a":"', b"\xed\xa0\x80sur",
-         b"\xe2\x80\xaertl", b"\x01\x02\x1f", b" "]
+         "gr\u00fc\u00dfe".encode(), b"cut\xe2\x82", b"\xc2\x9bCSI", b"over\xc0\xaflong", b'","a":"',
+         b"\xed\xa0\x80sur", b"\xe2\x80\xaertl", b"\x01\x02\x1f", b" "]
 SGR = re.compile(rb"\x1b\[[0-9;]*m")
 
 
@@ -98,6 +98,7 @@ def on_terminal(t, environment):
     os.close(master)
     if agent.status != 0:
         raise AssertionError("exit status %r: %s" % (agent.status, agent.said()))
+    data = data[: data.rindex(b"\n") + 1]  # what was read after it may be cut within a sequence
     data.decode("utf-8")
     return data
 
