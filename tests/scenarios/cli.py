@@ -45,11 +45,14 @@ def predicates(client, server, other):
         yield ["--" + name, value], passes
         yield ["--not-" + name, value], lambda e, passes=passes: not passes(e)
     for least in SEVERITIES:
-        yield ["--min-severity", least], lambda e, least=least: SEVERITIES.index(e["severity"]) >= SEVERITIES.index(least)
+        loud = SEVERITIES[SEVERITIES.index(least):]
+        yield ["--min-severity", least], field("severity", *loud)
     # Alternatives of one option, all of different options.
     yield ["--event", "peer_lost", "--event", "connect_failed"], field("event", "peer_lost", "connect_failed")
-    yield ["--event", "peer_lost", "--name", "other"], lambda e: e["event"] == "peer_lost" and e.get("process.name") == "other"
-    yield ["--not-cause", "reset", "--not-name", "other"], lambda e: e["cause"] != "reset" and e.get("process.name") != "other"
+    yield (["--event", "peer_lost", "--name", "other"],
+           lambda e: e["event"] == "peer_lost" and e.get("process.name") == "other")
+    yield (["--not-cause", "reset", "--not-name", "other"],
+           lambda e: e["cause"] != "reset" and e.get("process.name") != "other")
 
 
 @portable

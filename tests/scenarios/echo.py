@@ -42,7 +42,9 @@ with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
 """
 START = ("p = subprocess.Popen([sys.executable, '-c', program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, "
          "stderr=subprocess.PIPE, universal_newlines=True); p.pid")
-QUEUES = "[tuple(int(n, 16) for n in l.split()[4].split(':')) for l in open('/proc/net/tcp') if ':%04X ' in l and ' 01 ' in l]"
+# Bytes that wait to be acknowledged and to be read, of each established connection with that port.
+QUEUES = ("[tuple(int(n, 16) for n in l.split()[4].split(':')) for l in open('/proc/net/tcp')"
+          " if ':%04X ' in l and ' 01 ' in l]")
 
 
 class Program(End):

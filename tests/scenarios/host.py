@@ -211,7 +211,7 @@ def serve(channel):
     while True:
         try:
             source, names = receive(channel)
-        except Failed:
+        except (Failed, ConnectionResetError):
             os._exit(0)
         if source == "__fork__":
             channel = fork_worker(channel)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What existed before the agent started: sockets of every state, with an agent of the scenario's own."""
+from connect import attempt
 from trial import Absent, AtLeast, Maybe, OneOf, Set, scenario
 
 SEED = OneOf("seed", "holder")
@@ -71,7 +72,6 @@ def seed_unacked(t):
 
 @seeded
 def seed_connecting(t):
-    from connect import attempt
     client, server = t.pair()
     port = server("l = listen(); drop(l); l.getsockname()[1]")
     c = attempt(client, server, port)

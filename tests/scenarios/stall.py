@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """An agent whose reader stalls, and one that is killed: neither may cost anyone else anything."""
+import array
+import fcntl
 import json
 import os
 import shutil
 import signal
 import subprocess
+import termios
 import threading
 
 import clock
@@ -27,7 +30,7 @@ def flood(count):
 
 @scenario(families=("ipv4",), alone=True)
 def stalled_reader(t):
-    """Nobody reads the pipe while tens of thousands of drops come: the agent loses output, tells how much, and goes on."""
+    """Nobody reads while tens of thousands of drops come: the agent loses output, tells how much, and goes on."""
     host = t.loopback()
     host(FLOOD)
     ours, theirs = os.pipe()
@@ -62,9 +65,6 @@ def stalled_reader(t):
 
 
 def queue_is_empty(descriptor):
-    import array
-    import fcntl
-    import termios
     waiting = array.array("i", [0])
     fcntl.ioctl(descriptor, termios.FIONREAD, waiting)
     return waiting[0] == 0

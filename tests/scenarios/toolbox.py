@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What a worker's source can use: sockets as an application makes them, and how to see what became of them."""
+# What is imported here is for that source as well.
 import array
 import ctypes
 import errno

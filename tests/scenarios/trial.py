@@ -247,8 +247,10 @@ class Trial:
             agent.end()
         for host in self.hosts:
             # What is left of closed sockets shall not be retransmitted into the next run.
-            if not host.dead:
+            try:
                 host.start("sysctls(orphan_retries=1)")
+            except OSError:
+                pass  # it has ended
         for host in self.hosts:
             host.kill()
 

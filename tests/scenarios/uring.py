@@ -4,6 +4,7 @@ import ctypes
 import errno
 import mmap
 import os
+import socket
 import struct
 
 IO_URING_SETUP, IO_URING_ENTER = 425, 426
@@ -67,7 +68,6 @@ class Ring:
 
 
 def sockaddr(family, address, port):
-    import socket
     if family == socket.AF_INET:
         return struct.pack("=H", family) + struct.pack("!H", port) + socket.inet_aton(address) + bytes(8)
     return (struct.pack("=H", family) + struct.pack("!HI", port, 0) + socket.inet_pton(socket.AF_INET6, address)
