@@ -90,7 +90,7 @@ check: deps-test
 
 check-servers: deps-test
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)tests/servers/run --install
+	$(Q)tests/twice tests/servers/run --install
 
 bench: deps-test
 	$(Q)$(MAKE) --no-print-directory all
