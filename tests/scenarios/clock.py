@@ -24,6 +24,17 @@ def now():
     return time.clock_gettime_ns(time.CLOCK_REALTIME)
 
 
+def booted():
+    """When this machine was booted, in the time of day: of several readings that of the least delay between clocks."""
+    readings = []
+    for _ in range(5):
+        before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        day = now()
+        after = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        readings.append((after - before, day - (before + after) // 2))
+    return min(readings)[1]
+
+
 def wait(condition, what="condition", seconds=None):
     """Wait for what no descriptor tells of: poll it until it holds."""
     until = deadline(seconds)

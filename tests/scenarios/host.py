@@ -46,8 +46,7 @@ class Process:
         with open("/proc/%d/stat" % self.pid, "rb") as f:
             stat = f.read()
         ticks = int(stat[stat.rindex(b")") + 1:].split()[19])
-        boot = time.clock_gettime_ns(time.CLOCK_REALTIME) - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        self.created = boot + ticks * 1000000000 // os.sysconf("SC_CLK_TCK")
+        self.created = clock.booted() + ticks * 1000000000 // os.sysconf("SC_CLK_TCK")
         with open("/proc/%d/comm" % self.pid, "rb") as f:
             self.name = f.read()[:-1]
         self.executable = os.readlink("/proc/%d/exe" % self.pid)
