@@ -5,7 +5,7 @@
 #define LOSTPEER_BPF_ITERATORS_H
 
 #include "conn.h"
-#include "task.h"
+#include "facts.h"
 
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
@@ -84,6 +84,21 @@ static __always_inline void write_holder(struct bpf_iter__task_file *ctx, struct
 	bpf_seq_write(ctx->meta->seq, &holder, sizeof(holder));
 }
 
+/* The walk holds the file now. Should its only other holder let go meanwhile, the walk closes it, in his name. */
+static __always_inline void note_holder(struct sock *sk, struct file *file, struct task_struct *task)
+{
+	struct lp_task who = {};
+	struct conn *conn;
+
+	if (file_refs(file) != 2)
+		return;
+	conn = conn_find(sk);
+	if (!conn || (conn->flags & CONN_SHUT))
+		return;
+	task_fill(&who, task);
+	conn->closer = who;
+}
+
 /* Writes one struct lp_holder for each descriptor of a sought socket. */
 SEC("iter/task_file")
 int find_holders(struct bpf_iter__task_file *ctx)
@@ -98,6 +113,7 @@ int find_holders(struct bpf_iter__task_file *ctx)
 	sk = file_sock(file);
 	if (!sk)
 		return 0;
+	note_holder(sk, file, task);
 	key = (__u64)sk;
 	if (bpf_map_lookup_elem(&sought, &key))
 		write_holder(ctx, task, file, key, 0);

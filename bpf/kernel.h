@@ -186,6 +186,7 @@ struct tcp_sock {
 	__u32 write_seq;
 	__u32 snd_wnd;
 	__u32 rcv_tstamp;
+	__u64 tcp_mstamp;
 	__u32 srtt_us;
 	__u32 total_retrans;
 	__u64 bytes_received;
@@ -193,6 +194,14 @@ struct tcp_sock {
 	int linger2;
 	__u8 repair : 1;
 	_Bool is_mptcp; /* only with CONFIG_MPTCP */
+};
+
+struct pt_regs {
+#if defined(__TARGET_ARCH_x86)
+	unsigned long orig_ax;
+#elif defined(__TARGET_ARCH_arm64)
+	int syscallno;
+#endif
 };
 
 struct kernfs_node {
@@ -254,6 +263,14 @@ struct bpf_iter__task_file {
 };
 
 #pragma clang attribute pop
+
+#if defined(__TARGET_ARCH_x86)
+#define REGS_SYSCALL(regs) ((regs)->orig_ax)
+#define SYSCALL_READ 0
+#elif defined(__TARGET_ARCH_arm64)
+#define REGS_SYSCALL(regs) ((regs)->syscallno)
+#define SYSCALL_READ 63
+#endif
 
 /*
  * What a kernel's tracing programs may call changed in two steps that matter here; the enumerators of helpers

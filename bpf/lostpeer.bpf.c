@@ -5,7 +5,7 @@
  *   inet_sock_set_state   birth (SYN_SENT, LISTEN, ESTABLISHED), the peer's FIN, who closed, and CLOSE: the drop
  *   tcp_receive_reset     marks the socket: a RST came in, before CLOSE
  *   tcp_send_reset        marks it before CLOSE; after CLOSE tells that the RST was ours
- *   inet_sk_error_report  marks an ICMP error in SYN_SENT (from 5.14)
+ *   inet_sk_error_report  marks an ICMP error in SYN_SENT (from 5.14); tells a CLOSE that was missed
  *   tcp_destroy_sock      tells who dropped the last reference, if CLOSE was told without a final owner
  *   sched_process_fork    notes who forks, and follows the descendants of a command
  *
@@ -18,6 +18,7 @@
 #include "emit.h"
 #include "facts.h"
 #include "iterators.h"
+#include "missed.h"
 #include "syscalls.h"
 #include "tell.h"
 
@@ -36,8 +37,8 @@ static __always_inline void begin_connect(struct sock *sk)
 	struct conn conn = {.born_ns = bpf_ktime_get_ns(), .flags = LP_F_CONNECTED};
 
 	connect_attempted();
-	if (sk->sk_lock.owned && !task_is_nobody())
-		task_current(&conn.birth);
+	if (sk->sk_lock.owned)
+		task_at_work(&conn.birth, (void *)0);
 	conn_begin(sk, &conn);
 }
 
@@ -45,8 +46,8 @@ static __always_inline void begin_listen(struct sock *sk)
 {
 	struct conn conn = {.flags = CONN_LISTENS};
 
-	if (sk->sk_lock.owned && !task_is_nobody())
-		task_current(&conn.birth);
+	if (sk->sk_lock.owned)
+		task_at_work(&conn.birth, (void *)0);
 	conn_begin(sk, &conn);
 }
 
@@ -59,6 +60,14 @@ static __always_inline void begin_child(struct sock *sk)
 	conn_begin(sk, listener ? listener : &unknown);
 }
 
+/* When the packet came that is being processed: TCP has read the clock for it already. */
+static __always_inline __u64 packet_ns(struct sock *sk)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	return tp && tp->tcp_mstamp ? tp->tcp_mstamp * 1000 : bpf_ktime_get_ns();
+}
+
 static __always_inline void establish(struct sock *sk, __u8 old_state)
 {
 	struct conn *conn = conn_find(sk);
@@ -68,23 +77,24 @@ static __always_inline void establish(struct sock *sk, __u8 old_state)
 	if (old_state == TCP_SYN_RECV && (conn->flags & CONN_LISTENS)) {
 		conn->flags = LP_F_ACCEPTED; /* what was cloned from the listener says who listened */
 	}
-	conn->established_ns = bpf_ktime_get_ns();
+	conn->established_ns = packet_ns(sk);
 }
 
 /* The application sends its FIN, or closes what it had shut down: it may be gone when the end comes. */
-static __always_inline void note_closer(struct sock *sk)
+static __always_inline void note_closer(struct sock *sk, __u32 fin)
 {
-	struct conn *conn;
+	struct conn *conn = conn_find(sk);
+	struct lp_task who = {};
 
-	if (sk->sk_shutdown != SHUTDOWN_MASK || !sk->sk_lock.owned || task_is_nobody())
-		return;
-	conn = conn_find(sk);
 	if (!conn)
 		return;
-	__builtin_memset(&conn->closer, 0, sizeof(conn->closer));
-	task_current(&conn->closer);
+	conn->flags |= fin;
+	if (sk->sk_shutdown != SHUTDOWN_MASK || !sk->sk_lock.owned || !task_at_work(&who, conn))
+		return;
+	conn->closer = who;
+	conn->flags |= CONN_SHUT;
 	if (conn->flags & CONN_WANTS_OWNER) /* after the peer's FIN was told */
-		tell_owner(sk, conn);
+		tell_owner(sk, conn, &who);
 }
 
 static __always_inline void on_close(struct sock *sk, __u8 old_state)
@@ -101,7 +111,7 @@ static __always_inline void on_close(struct sock *sk, __u8 old_state)
 	flags = facts_flags(sk, tp);
 	class = facts_class(sk, tp, old_state, flags);
 	if (class && wanted(class, sk))
-		tell_close(sk, tp, old_state, flags, class, conn_find(sk));
+		tell_close(sk, tp, old_state, sk->sk_shutdown, flags, class, conn_find(sk));
 }
 
 static __always_inline void on_peer_fin(struct sock *sk, __u8 old_state)
@@ -145,13 +155,15 @@ static __always_inline void on_state(struct sock *sk, int old_state, int new_sta
 			on_peer_fin(sk, (__u8)old_state);
 		break;
 	case TCP_FIN_WAIT1:
+		note_closer(sk, CONN_FIN_FIRST);
+		break;
 	case TCP_LAST_ACK:
-		note_closer(sk);
+		note_closer(sk, CONN_FIN_SECOND);
 		break;
 	case TCP_FIN_WAIT2:
 	case TCP_CLOSING:
 		if (old_state == new_state) /* close(2) of what was shut down; else the peer's doing, whoever runs */
-			note_closer(sk);
+			note_closer(sk, 0);
 		break;
 	case TCP_SYN_SENT:
 		begin_connect(sk);
@@ -166,25 +178,22 @@ static __always_inline void on_state(struct sock *sk, int old_state, int new_sta
 	}
 }
 
-/* Since 6.1 (05b24ff9b2cf) the kernel does not run a program for what interrupts it. A process inside set_state would
- * cost a softirq its transition; since 7.0 (a46023d5616e), where tracepoints leave preemption on, other tasks too. So
- * there are copies, attached one after the other, and a transition is taken by the first that is not under way on
- * this CPU. `level`: how many copies come before. */
+/* One of the copies of set_state (missed.h); `level`: how many come before. */
 static __always_inline void take_state(struct sock *sk, int old_state, int new_state, __u32 level)
 {
-	__u32 zero = 0, *under_way = bpf_map_lookup_elem(&busy, &zero);
+	__u32 *at_work = under_way();
 
-	if (!under_way)
+	if (!at_work)
 		return;
-	if (level >= 1 && !under_way[0])
+	if (level >= 1 && !at_work[0])
 		return;
-	if (level >= 2 && !under_way[1])
+	if (level >= 2 && !at_work[1])
 		return;
 	if (level)
 		count(LP_STAT_NESTED);
-	under_way[level]++;
+	at_work[level]++;
 	on_state(sk, old_state, new_state);
-	under_way[level]--;
+	at_work[level]--;
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -252,7 +261,7 @@ static __always_inline void on_send_reset(struct sock *sk, __u32 reason)
 		return;
 	if (conn->flags & CONN_WANTS_RST)
 		tell_reset(sk, conn, reason);
-	else if (!conn->closed_ns && conn->closer.tgid)
+	else if (!conn->closed_ns && (conn->flags & CONN_SHUT))
 		tell_close_late(sk, conn, reason);
 }
 
@@ -273,12 +282,15 @@ int BPF_PROG(send_reset_reason, struct sock *sk, struct sk_buff *skb, int reason
 
 static __always_inline void on_error_report(struct sock *sk)
 {
+	__u8 state = sk->__sk_common.skc_state;
 	struct conn *conn;
 
-	if (sk->__sk_common.skc_state != TCP_SYN_SENT || sk->sk_protocol != IPPROTO_TCP)
+	if ((state != TCP_SYN_SENT && state != TCP_CLOSE) || sk->sk_protocol != IPPROTO_TCP)
 		return;
 	conn = conn_find(sk);
-	if (conn)
+	if (state == TCP_CLOSE)
+		recover_close(sk, conn);
+	else if (conn)
 		conn->flags |= LP_F_ICMP_SYN;
 }
 
@@ -291,6 +303,7 @@ int BPF_PROG(error_report, struct sock *sk)
 
 static __always_inline void on_destroy(struct sock *sk)
 {
+	struct lp_task who = {};
 	struct conn *conn;
 
 	if (sk->sk_protocol != IPPROTO_TCP)
@@ -301,8 +314,10 @@ static __always_inline void on_destroy(struct sock *sk)
 		bpf_map_delete_elem(&acceptors, &key);
 	}
 	conn = conn_find(sk);
-	if (conn && (conn->flags & CONN_WANTS_OWNER) && sk->sk_lock.owned && !task_is_nobody())
-		tell_owner(sk, conn);
+	if (sk->__sk_common.skc_flags & (1UL << SOCK_DEAD)) /* else inet_sk_error_report has told it */
+		recover_close(sk, conn);
+	if (conn && (conn->flags & CONN_WANTS_OWNER) && sk->sk_lock.owned && task_at_work(&who, conn))
+		tell_owner(sk, conn, &who);
 	conn_forget(sk, conn);
 }
 

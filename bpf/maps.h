@@ -9,7 +9,7 @@
 /* What we remember of a connection from its birth on. */
 struct conn {
 	struct lp_task birth;  /* who connected or listened, or held it when the agent started */
-	struct lp_task closer; /* who closed it, in process context, while it lived on */
+	struct lp_task closer; /* who closed it, in process context, while it lived on; before: whom a walk saw hold it */
 	__u64 born_ns;
 	__u64 established_ns;
 	__u64 closed_ns;       /* when its CLOSE was told; 0: not told */
@@ -22,6 +22,10 @@ enum {
 	CONN_LISTENS = 1u << 0,   /* a listener; its children inherit this until their first event */
 	CONN_WANTS_RST = 1u << 1, /* CLOSE was told and is held for the RST that we may send right after */
 	CONN_WANTS_OWNER = 1u << 2, /* CLOSE was told without a final owner: tell who destroys it */
+	CONN_FIN_FIRST = 1u << 3,  /* we sent our FIN, before the peer's came */
+	CONN_FIN_SECOND = 1u << 4, /* ... after it */
+	CONN_SHUT = 1u << 5, /* both halves are shut: closer closed it, most likely */
+	CONN_KEPT = 1u << 6, /* nobody's: of a destroyed socket, for the next one at its address (conn.h) */
 };
 
 /* Records on their way to the agent. 4 MiB hold 16,900; when full, a record is counted as lost (emit.h).
@@ -40,6 +44,15 @@ struct {
 	__type(key, __u64);
 	__type(value, struct conn);
 } conns SEC(".maps");
+
+/* How many entries of conns this CPU has kept (CONN_KEPT); at most CONNS_KEPT, 200 KiB. */
+#define CONNS_KEPT 1024
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} conns_kept SEC(".maps");
 
 /* What was remembered of the socket that this CPU destroyed last. The RST for data that arrived after
  * close goes out right after tcp_destroy_sock, in the same softirq. */
@@ -125,15 +138,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } stats SEC(".maps");
-
-/* Which copies of set_state are under way on this CPU (lostpeer.bpf.c: take_state). */
-#define SET_STATE_COPIES 3
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u32[SET_STATE_COPIES]);
-} busy SEC(".maps");
 
 static __always_inline void count(__u32 stat)
 {

@@ -40,14 +40,12 @@ static __always_inline void name_owner(struct lp_record *r, struct sock *sk, str
 	_Bool aborted = sk->sk_err == ECONNABORTED;
 
 	if ((r->flags & LP_F_OWNED) && !aborted) {
-		if (task_is_nobody()) {
-			r->flags |= LP_F_KTHREAD;
-		} else {
-			task_current(&r->task);
+		if (task_at_work(&r->task, conn)) {
 			r->flags |= birth_flag(r, conn);
 			r->who = LP_WHO_CURRENT;
 			return;
 		}
+		r->flags |= LP_F_KTHREAD;
 	}
 	if (!(r->flags & (LP_F_SOCKET | LP_F_DEAD | LP_F_MPTCP))) {
 		if (!r->err && closes_listener()) {

@@ -5,22 +5,39 @@
 
 #include "maps.h"
 
-/* The agent. Its walks over open files (iterators.h) take a reference to each for a moment, and may so be the last
- * to drop one that its holder closed meanwhile. */
 const volatile __u32 agent_tgid = 0;
 
-/* The current task owns nothing: a kernel thread, or the agent itself. */
-static __always_inline _Bool task_is_nobody(void)
+/* A walk over open files (iterators.h; also `bpftool prog`, or another lostpeer) takes a reference to each for a
+ * moment, and may so be the last to drop one that its holder closed meanwhile. It does so in read(2) of the walk. */
+static __always_inline _Bool task_walks(struct task_struct *task)
 {
-	unsigned int flags;
+	struct pt_regs *regs;
 
-	if ((__u32)(bpf_get_current_pid_tgid() >> 32) == agent_tgid)
+	if ((__u32)task->tgid == agent_tgid)
 		return 1;
-	if (kernel_has_task())
-		flags = ((struct task_struct *)bpf_get_current_task_btf())->flags;
-	else
-		flags = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), flags);
-	return flags & PF_KTHREAD;
+	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs) || task->flags & PF_EXITING)
+		return 0;
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	return REGS_SYSCALL(regs) == SYSCALL_READ;
+}
+
+enum who_runs { RUNS_PROCESS, RUNS_KERNEL, RUNS_WALK };
+
+static __always_inline enum who_runs who_runs(void)
+{
+	if (kernel_has_task()) {
+		struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+
+		if (task->flags & PF_KTHREAD)
+			return RUNS_KERNEL;
+		return task_walks(task) ? RUNS_WALK : RUNS_PROCESS;
+	} else {
+		struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+		if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+			return RUNS_KERNEL;
+		return (__u32)BPF_CORE_READ(task, tgid) == agent_tgid ? RUNS_WALK : RUNS_PROCESS;
+	}
 }
 
 static __always_inline void copy_comm(char *to, const char *from)
@@ -83,6 +100,23 @@ static __always_inline void task_current(struct lp_task *who)
 		task_fill(who, (struct task_struct *)bpf_get_current_task_btf());
 	else
 		task_probe(who, (struct task_struct *)bpf_get_current_task());
+}
+
+/* Who is at work on a socket that the current task has locked: its process, or, where a walk is the last to let go,
+ * the holder whom a walk of ours saw. 0: nobody, or nobody knows. */
+static __always_inline _Bool task_at_work(struct lp_task *who, const struct conn *conn)
+{
+	enum who_runs runs = who_runs();
+
+	if (runs == RUNS_WALK && conn && conn->birth.tgid == (__u32)(bpf_get_current_pid_tgid() >> 32))
+		runs = RUNS_PROCESS; /* it read from the socket, and another thread closed it */
+	if (runs == RUNS_PROCESS)
+		task_current(who);
+	else if (runs == RUNS_WALK && conn && conn->closer.tgid)
+		*who = conn->closer;
+	else
+		return 0;
+	return 1;
 }
 
 static __always_inline __u64 task_current_start(void)

@@ -18,7 +18,7 @@ static __always_inline _Bool wanted(__u32 class, struct sock *sk)
 }
 
 /* The record of who is at work on a socket whose end was told without a final owner. */
-static __always_inline void tell_owner(struct sock *sk, struct conn *conn)
+static __always_inline void tell_owner(struct sock *sk, struct conn *conn, const struct lp_task *who)
 {
 	struct lp_record *r = emit_reserve(LP_KIND_OWNER, bpf_ktime_get_ns());
 
@@ -29,7 +29,7 @@ static __always_inline void tell_owner(struct sock *sk, struct conn *conn)
 	r->sk = (__u64)sk;
 	if (kernel_has_cookie())
 		r->cookie = bpf_get_socket_cookie(sk);
-	task_current(&r->task);
+	r->task = *who;
 	r->who = LP_WHO_CURRENT;
 	emit_submit(r, 1);
 }
@@ -67,14 +67,15 @@ static __always_inline void expect_more(struct lp_record *r, struct conn *conn)
 	expect_owner(r, conn);
 }
 
-static __always_inline void tell_close(struct sock *sk, struct tcp_sock *tp, __u8 old_state, __u32 flags,
-				       __u32 class, struct conn *conn)
+static __always_inline void tell_close(struct sock *sk, struct tcp_sock *tp, __u8 old_state, __u8 shutdown,
+				       __u32 flags, __u32 class, struct conn *conn)
 {
 	struct lp_record *r = emit_reserve(LP_KIND_CLOSE, bpf_ktime_get_ns());
 
 	if (!r)
 		return;
 	facts_fill(r, sk, tp, old_state, flags);
+	r->shutdown = shutdown;
 	remember(r, conn);
 	name_owner(r, sk, conn);
 	name_acceptor(r, sk);
@@ -93,7 +94,7 @@ static __always_inline void tell_close_late(struct sock *sk, struct conn *conn, 
 		return;
 	conn->flags |= LP_F_RST_OUT;
 	conn->reset_reason = reason;
-	tell_close(sk, tp, TCP_FIN_WAIT2, facts_flags(sk, tp) | LP_F_RST_AFTER, LP_CLASS_LOST, conn);
+	tell_close(sk, tp, TCP_FIN_WAIT2, sk->sk_shutdown, facts_flags(sk, tp) | LP_F_RST_AFTER, LP_CLASS_LOST, conn);
 }
 
 static __always_inline void tell_reset(struct sock *sk, struct conn *conn, __u32 reason)

@@ -143,7 +143,7 @@ static void tell_loss(struct agent *a, enum lp_cause place, __u64 *seen, __u64 n
 
 static void tell_losses(struct agent *a, __u64 now_ns)
 {
-	__u64 stats[LP_STAT_COUNT];
+	__u64 stats[LP_STAT_COUNT], missed;
 
 	kernel_stats(a->kernel, stats);
 	tell_loss(a, EVENTS_LOST_RING_FULL, &a->seen_lost, stats[LP_STAT_LOST] + stats[LP_STAT_JOIN_LOST]);
@@ -151,7 +151,10 @@ static void tell_losses(struct agent *a, __u64 now_ns)
 	if (now_ns - a->missed_checked_ns < MISSED_INTERVAL_NS)
 		return;
 	a->missed_checked_ns = now_ns;
-	tell_loss(a, EVENTS_LOST_PROGRAM_MISSED, &a->seen_missed, kernel_missed(a->kernel));
+	missed = kernel_missed(a->kernel);
+	if (missed)
+		kernel_take_missed(a->kernel);
+	tell_loss(a, EVENTS_LOST_PROGRAM_MISSED, &a->seen_missed, missed);
 }
 
 /* --- the loop --- */

@@ -107,6 +107,7 @@ static struct kernel_features probe(const struct btf *btf)
 		.fork = tracepoint_args(btf, "sched_process_fork") >= 2,
 		.cookie = has_helper(btf, "BPF_FUNC_check_mtu"),
 		.preemptible = is_preemptible(),
+		.reports_after = has_function(btf, "tcp_done_with_error"),
 		.guards_recursion = has_function(btf, "bpf_prog_inc_misses_counter"),
 		.iterator = has_function(btf, "bpf_iter_task_file"),
 		.iterator_of_one = has_member(btf, "bpf_iter_seq_task_common", "pid_visiting"),
@@ -184,6 +185,9 @@ static void choose_programs(struct kernel *k, const struct kernel_options *optio
 	bpf_program__set_autoload(s->progs.connect_exit, options->connect_hook);
 	bpf_program__set_autoload(s->progs.accept_exit, options->accept_hook);
 	bpf_program__set_autoload(s->progs.accept4_exit, options->accept_hook);
+	/* kernel_take_missed() attaches them */
+	bpf_program__set_autoattach(s->progs.set_state_nested, false);
+	bpf_program__set_autoattach(s->progs.set_state_nested_twice, false);
 	/* iterators are run when needed, never attached for good */
 	bpf_program__set_autoattach(s->progs.seed_files, false);
 	bpf_program__set_autoattach(s->progs.find_holders, false);
@@ -303,7 +307,12 @@ static int attach(struct kernel *k, const struct kernel_options *options)
 		return err;
 	err = lostpeer__attach(k->skeleton);
 	leave_tracefs(home);
-	return err ? load_error(err) : 0;
+	if (err)
+		return load_error(err);
+	/* a drop that is missed can be told by what comes after it, if that comes after it and is not missed as well */
+	if (k->features.preemptible || !k->features.error_report || !k->features.reports_after)
+		kernel_take_missed(k);
+	return 0;
 }
 
 static int load(struct kernel *k, const struct kernel_options *options)
@@ -386,6 +395,8 @@ void kernel_want(struct kernel *k, struct lp_wants wants)
 	__u32 zero = 0;
 
 	bpf_map_update_elem(bpf_map__fd(k->skeleton->maps.wants), &zero, &wants, BPF_ANY);
+	if (wants.classes & ~(__u32)LP_CLASS_LOST)
+		kernel_take_missed(k);
 }
 
 int kernel_ring_fd(const struct kernel *k)
@@ -416,6 +427,21 @@ void kernel_stats(const struct kernel *k, __u64 stats[LP_STAT_COUNT])
 		for (int cpu = 0; cpu < n; cpu++)
 			stats[stat] += values[cpu];
 	}
+}
+
+static void attach_late(struct bpf_program *program, struct bpf_link **link)
+{
+	if (bpf_program__autoload(program) && !*link)
+		*link = bpf_program__attach(program);
+}
+
+void kernel_take_missed(struct kernel *k)
+{
+	struct lostpeer *s = k->skeleton;
+
+	attach_late(s->progs.set_state_nested, &s->links.set_state_nested);
+	attach_late(s->progs.set_state_nested_twice, &s->links.set_state_nested_twice);
+	s->bss->copies_attached = s->links.set_state_nested != NULL;
 }
 
 __u64 kernel_missed(const struct kernel *k)

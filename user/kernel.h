@@ -34,6 +34,7 @@ struct kernel_features {
 	bool cookie;            /* from 5.12 */
 	bool guards_recursion;  /* a program that is interrupted does not run for what interrupts it, from 6.1 */
 	bool preemptible;       /* ... and may be preempted, from 7.0 */
+	bool reports_after;     /* sockets report an error when they are in CLOSE already, from 6.10 */
 	bool iterator;          /* walks over open files */
 	bool iterator_of_one;   /* ... narrowed to one process, from 6.1 */
 };
@@ -55,6 +56,7 @@ const struct kernel_features *kernel_features(const struct kernel *kernel);
 /* Remembers what exists already. Counts connections, and the processes that hold them. */
 int kernel_seed(struct kernel *kernel, unsigned *connections, unsigned *processes);
 
+/* More than LP_CLASS_LOST takes the missed, too. */
 void kernel_want(struct kernel *kernel, struct lp_wants wants);
 
 /* For epoll: readable when the kernel asks for attention. */
@@ -66,6 +68,9 @@ void kernel_on_record(struct kernel *kernel, kernel_take *take, void *context);
 
 /* Sums over all CPUs, by enum lp_stat. */
 void kernel_stats(const struct kernel *kernel, __u64 stats[LP_STAT_COUNT]);
+/* Attaches what takes the transitions that are missed while a program is under way (bpf/missed.h), if this kernel
+ * misses any and it is not attached yet. */
+void kernel_take_missed(struct kernel *kernel);
 /* Times that the kernel skipped one of our programs because it was running already on that CPU (from 5.12), and
  * no other of ours took its place. */
 __u64 kernel_missed(const struct kernel *kernel);

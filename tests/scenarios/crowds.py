@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Many losses at once, and processes that are gone a moment later: each still gets its own name."""
-from owners import ANYHOW, FOUND
+from owners import ANYHOW, FOUND, NOBODY
 from trial import End, scenario
 
 crowd = scenario(families=("ipv4",), heavy=True)
@@ -98,3 +98,49 @@ def children_exit_at_once(t):
     for end in ends:
         server("ended(%d, %d)" % (end.local[1], end.peer[1]))
         t.expect(end, "peer_lost", "reset", "established", error="ECONNRESET", via=FOUND)
+
+
+def adrift(t, client, server):
+    """40 connections of a process that has sent its descriptors away: when they are lost, nobody holds them, and an
+    agent looks for one among all open files."""
+    sender = t.beside(client, "sender")
+    sender("all = [tcp() for _ in range(40)]\nfor s in all: s.connect(target)",
+           target=server("HERE, l.getsockname()[1]"))
+    server("lost = [l.accept()[0] for _ in range(40)]\nfor s in lost: linger(s)")
+    ends = [(End(sender, "client", **mine), End(server, "server", **theirs))
+            for mine, theirs in zip(sender("list(map(about, all))"), server("list(map(about, lost))"))]
+    sender("pair = socket.socketpair()\nfor s in all: socket.send_fds(pair[0], [b'x'], [s.fileno()]); s.close()")
+    return ends
+
+
+def closed_amid_walks(t):
+    """3,000 connections that a server closes with a byte unread, at leisure, while agents walk again and again."""
+    client, server = t.pair()
+    for host in client, server:
+        host(ROOM)
+    server("l = listen(4096)")
+    lost = adrift(t, client, server)
+    client("all = [tcp() for _ in range(3000)]\nfor s in all: s.connect(target); s.send(b'x')",
+           target=server("HERE, l.getsockname()[1]"))
+    server("all = [l.accept()[0] for _ in range(3000)]\nfor s in all: wait(lambda: unread(s), 'a byte')")
+    ends = [End(host, role, **facts) for host, role in ((client, "client"), (server, "server"))
+            for facts in host("list(map(about, all))")]
+    server("for i, s in enumerate(all):\n s.close(); time.sleep(0.0005)\n if i % 75 == 0: lost[i // 75].close()")
+    for mine, theirs in lost:
+        mine.ended()
+        t.expect(mine, "peer_lost", "reset", "established", error="ECONNRESET", process=NOBODY)
+        t.expect(theirs, "local_reset", "linger", "established")
+    client("for s in all: reached(s, 'close')")
+    return ends
+
+
+@crowd
+def closes_amid_walks(t):
+    """A walk over all open files holds each for a moment, and so may be the last to let go of one that is closed
+    meanwhile: the close then runs in the agent."""
+    for end in closed_amid_walks(t):
+        if end.role == "client":
+            t.expect(end, "peer_lost", "reset", "established", error="ECONNRESET")
+        else:
+            t.expect(end, "local_reset", "unread_data", "established", unread=1)
+    t.settle()

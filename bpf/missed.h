@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Transitions that set_state misses. Since 6.1 (05b24ff9b2cf) the kernel does not run a program for what interrupts
+ * it: while a process is inside set_state, a softirq on that CPU goes by unseen; since 7.0 (a46023d5616e), where
+ * tracepoints leave preemption on, other tasks do as well.
+ *
+ * Two ways out. A drop by a softirq has an error, so inet_sk_error_report or tcp_destroy_sock follows in the same
+ * softirq: recover_close() tells it from there. That costs nothing, but gives back drops alone. And there are copies
+ * of set_state, attached one after the other, where a transition is taken by the first that is not under way on this
+ * CPU. They give back all, and cost every transition a call more; the agent attaches them where more than drops is
+ * wanted, where the kernel preempts programs, and once anything was missed (user/kernel.c).
+ */
+#ifndef LOSTPEER_BPF_MISSED_H
+#define LOSTPEER_BPF_MISSED_H
+
+#include "tell.h"
+
+/* Set by the agent when the copies are attached. */
+__u32 copies_attached;
+
+/* Which copies of set_state are under way on this CPU. */
+#define SET_STATE_COPIES 3
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32[SET_STATE_COPIES]);
+} busy SEC(".maps");
+
+static __always_inline __u32 *under_way(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&busy, &zero);
+}
+
+/* The state that a socket in CLOSE was in, by what is left and remembered of it. */
+static __always_inline __u8 state_before(struct conn *conn, struct tcp_sock *tp, __u32 flags)
+{
+	_Bool fin_in = flags & LP_F_FIN_IN;
+
+	if (!conn)
+		return fin_in ? TCP_CLOSE_WAIT : TCP_ESTABLISHED;
+	if (conn->flags & CONN_LISTENS)
+		return TCP_SYN_RECV;
+	if ((conn->flags & LP_F_CONNECTED) && !conn->established_ns)
+		return TCP_SYN_SENT;
+	if (conn->flags & CONN_FIN_SECOND)
+		return TCP_LAST_ACK;
+	if (conn->flags & CONN_FIN_FIRST) {
+		if (fin_in)
+			return TCP_CLOSING;
+		return tp->write_seq == tp->snd_una ? TCP_FIN_WAIT2 : TCP_FIN_WAIT1;
+	}
+	return fin_in ? TCP_CLOSE_WAIT : TCP_ESTABLISHED;
+}
+
+/* tcp_done() has shut both halves since. */
+static __always_inline __u8 shutdown_before(struct conn *conn, __u32 flags)
+{
+	__u8 shutdown = flags & LP_F_FIN_IN ? RCV_SHUTDOWN : 0;
+
+	if (conn && (conn->flags & (CONN_FIN_FIRST | CONN_FIN_SECOND)))
+		shutdown |= SEND_SHUTDOWN;
+	if (conn && (conn->flags & CONN_SHUT))
+		shutdown = SHUTDOWN_MASK;
+	return shutdown;
+}
+
+/* A socket in CLOSE with an error, whose transition may have been missed. */
+static __always_inline void recover_close(struct sock *sk, struct conn *conn)
+{
+	__u32 flags, class, *at_work = under_way();
+	struct tcp_sock *tp;
+	__u8 state;
+
+	if (!at_work || !at_work[0] || copies_attached || !sk->sk_err || (conn && conn->closed_ns))
+		return;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return;
+	count(LP_STAT_NESTED);
+	flags = facts_flags(sk, tp);
+	state = state_before(conn, tp, flags);
+	class = facts_class(sk, tp, state, flags);
+	if (class && wanted(class, sk))
+		tell_close(sk, tp, state, shutdown_before(conn, flags), flags, class, conn);
+}
+
+#endif
