@@ -17,6 +17,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "feature.h"
 #include "lostpeer.skel.h"
 
 #define REASONS_MAX 128
@@ -134,18 +135,6 @@ static void read_reasons(struct kernel *k, const struct btf *btf)
 	}
 }
 
-struct kernel_features kernel_probe(void)
-{
-	struct kernel_features none = {0}, features;
-	struct btf *btf = btf__load_vmlinux_btf();
-
-	if (!btf)
-		return none;
-	features = probe(btf);
-	btf__free(btf);
-	return features;
-}
-
 /* --- load and attach --- */
 
 static int say(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -159,6 +148,29 @@ static int say(int err, const char *format, ...)
 	fprintf(stderr, "\n");
 	va_end(args);
 	return err;
+}
+
+/* LOSTPEER_WITHOUT=send_reset,cookie: for tests, as if this kernel had them not. */
+static int hide(struct kernel_features *features)
+{
+	const char *names = getenv("LOSTPEER_WITHOUT"), *wrong = feature_hide(features, names);
+
+	if (wrong)
+		return say(-EINVAL, "LOSTPEER_WITHOUT: %s", wrong);
+	if (names && *names)
+		say(0, "without %s, as LOSTPEER_WITHOUT asks", names);
+	return 0;
+}
+
+int kernel_probe(struct kernel_features *features)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+
+	memset(features, 0, sizeof(*features));
+	if (btf)
+		*features = probe(btf);
+	btf__free(btf);
+	return hide(features);
 }
 
 /* libbpf's own words only help who debugs: LOSTPEER_DEBUG=1 shows them. */
@@ -291,11 +303,18 @@ static int on_ring(void *context, void *data, size_t size)
 {
 	struct kernel *k = context;
 	const struct lp_record *record = data;
+	struct lp_record copy;
 
-	if (size < sizeof(*record) || record->version != LP_RECORD_VERSION || record->kind >= LP_KIND_COUNT)
+	if (size < sizeof(*record) || record->version != LP_RECORD_VERSION || record->kind >= LP_KIND_COUNT) {
 		k->malformed++;
-	else
-		k->take(k->take_context, record);
+		return 0;
+	}
+	if (record->cookie && !k->features.cookie) { /* hidden: the programs ask the kernel itself */
+		copy = *record;
+		copy.cookie = 0;
+		record = &copy;
+	}
+	k->take(k->take_context, record);
 	return 0;
 }
 
@@ -326,9 +345,14 @@ static int load(struct kernel *k, const struct kernel_options *options)
 		read_reasons(k, btf);
 		btf__free(btf); /* some MiB, of no further use */
 	}
+	err = hide(&k->features);
+	if (err)
+		return err;
 	err = check_features(&k->features);
 	if (err)
 		return err;
+	if (options->follow_parent && !k->features.fork)
+		return say(-ENOTSUP, "cannot follow a command: this kernel lacks the tracepoint sched:sched_process_fork");
 	err = check_pid_namespace();
 	if (err)
 		return err;

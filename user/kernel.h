@@ -39,7 +39,8 @@ struct kernel_features {
 	bool iterator_of_one;   /* ... narrowed to one process, from 6.1 */
 };
 
-struct kernel_features kernel_probe(void);
+/* What this kernel has, but for what LOSTPEER_WITHOUT names. 0, or -EINVAL after a message on stderr. */
+int kernel_probe(struct kernel_features *features);
 /* The kernel numbers processes as its first pid namespace does; in another one every pid would be wrong. */
 bool kernel_pid_namespace_is_first(void);
 /* Whether the syscall hooks can be attached: 0, -ENOENT (tracefs is not mounted), -EACCES. */

@@ -8,61 +8,80 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "feature.h"
 #include "kernel.h"
+#include "line.h"
 #include "options.h"
 
-enum weight { NEEDED, BETTER };
+#define FINDINGS_MAX 32
 
 struct finding {
+	const char *name;
 	bool found;
-	enum weight weight;
+	bool needed;
+	bool is_part; /* of the one before */
 	const char *what;
 	const char *without; /* what is worse without it */
 };
 
-static const struct option_table table = {
-	.verb = "doctor",
-	.usage = "doctor",
-	.summary = "Says what this kernel and this user have of what lostpeer uses, and what is worse without it.\n"
-		   "Exit status: 0 all is there, 1 something is missing.",
+struct findings {
+	struct finding list[FINDINGS_MAX];
+	size_t n, missing;
 };
 
-static int print_findings(const struct finding *findings, size_t n)
+struct diagnosis {
+	struct utsname system;
+	struct kernel_features have;
+	struct findings kernel, user;
+};
+
+static const char *set_json(void *context, int tag, bool opposite, const char *value)
 {
-	int missing = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct finding *f = &findings[i];
-
-		printf("  %-8s %s\n", f->found ? "yes" : f->weight == NEEDED ? "MISSING" : "no", f->what);
-		if (!f->found)
-			printf("           without it: %s\n", f->without);
-		missing += !f->found;
-	}
-	return missing;
+	(void)tag;
+	(void)opposite;
+	(void)value;
+	*(bool *)context = true;
+	return NULL;
 }
 
-static int check_kernel(const struct kernel_features *k)
-{
-	const struct finding findings[] = {
-		{k->btf, NEEDED, "BTF, /sys/kernel/btf/vmlinux", "nothing works (CONFIG_DEBUG_INFO_BTF, Linux 5.10)"},
-		{k->set_state, NEEDED, "tracepoint sock:inet_sock_set_state", "nothing works"},
-		{k->receive_reset, NEEDED, "tracepoint tcp:tcp_receive_reset", "nothing works"},
-		{k->send_reset, BETTER, "tracepoint tcp:tcp_send_reset",
-		 "data_after_close is said as peer_lost/reset, marked ambiguous"},
-		{k->send_reset_reason, BETTER, "  ... with a reason (6.10)", "tcp.reset_reason is left out"},
-		{k->destroy_sock, BETTER, "tracepoint tcp:tcp_destroy_sock",
-		 "a process that exits at once after a drop is not named"},
-		{k->error_report, BETTER, "tracepoint sock:inet_sk_error_report (5.14)",
-		 "connect_failed/unreachable taken by SO_ERROR is said as abandoned, marked ambiguous"},
-		{k->fork, BETTER, "tracepoint sched:sched_process_fork", "no watch -- COMMAND"},
-		{k->cookie, BETTER, "socket cookies in tracing programs (5.12)", "tcp.cookie is left out"},
-		{k->iterator, NEEDED, "walks over open files (iter/task_file)", "nothing works"},
-		{k->iterator_of_one, BETTER, "  ... of one process (6.1)", "holders are looked for among all processes"},
-	};
+static const struct option_spec options[] = {
+	{"json", NULL, "one JSON object", set_json, 0},
+};
 
-	printf("The kernel:\n");
-	return print_findings(findings, sizeof(findings) / sizeof(*findings));
+static const struct option_table table = {
+	.verb = "doctor",
+	.usage = "doctor [--json]",
+	.summary = "Says what this kernel and this user have of what lostpeer uses, and what is worse without it.\n"
+		   "Exit status: 0 all is there, 1 something is missing.",
+	.options = options,
+	.count = sizeof(options) / sizeof(*options),
+};
+
+/* What no kernel can tell apart. */
+static const char *const unknowable[] = {
+	"peer_lost/reset: the peer, a box between that speaks for it, or a forger",
+	"retransmit_timeout: a dead peer, or a network that lost everything",
+	"peer_closed/fin: the peer's application closed, or crashed",
+};
+
+static void add(struct findings *findings, struct finding finding)
+{
+	if (findings->n == FINDINGS_MAX)
+		return;
+	findings->list[findings->n++] = finding;
+	findings->missing += !finding.found;
+}
+
+static void look_at_kernel(struct findings *findings, const struct kernel_features *have)
+{
+	size_t n;
+	const struct feature *features = feature_all(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct feature *f = &features[i];
+
+		add(findings, (struct finding){f->name, feature_have(have, f), f->needed, f->within, f->what, f->without});
+	}
 }
 
 /* CapEff of this process. */
@@ -80,46 +99,164 @@ static unsigned long long effective_capabilities(void)
 	return mask;
 }
 
-static int check_rights(void)
+static void look_at_user(struct findings *findings)
 {
 	unsigned long long caps = effective_capabilities();
+	int tracefs = kernel_look_for_tracefs();
 	bool admin = caps >> 21 & 1;
-	const struct finding findings[] = {
-		{caps >> 39 & 1 || admin, NEEDED, "CAP_BPF: load programs", "nothing works: run as root"},
-		{caps >> 38 & 1 || admin, NEEDED, "CAP_PERFMON: attach them", "nothing works: run as root"},
-		{caps >> 19 & 1, BETTER, "CAP_SYS_PTRACE: executables of other users' processes",
-		 "process.executable.path is left out"},
-		{kernel_look_for_tracefs() == 0 || (admin && kernel_look_for_tracefs() == -ENOENT), BETTER,
+	const struct finding rights[] = {
+		{"cap_bpf", caps >> 39 & 1 || admin, true, false, "CAP_BPF: load programs", "nothing works: run as root"},
+		{"cap_perfmon", caps >> 38 & 1 || admin, true, false, "CAP_PERFMON: attach them",
+		 "nothing works: run as root"},
+		{"cap_sys_ptrace", caps >> 19 & 1, false, false,
+		 "CAP_SYS_PTRACE: executables of other users' processes", "process.executable.path is left out"},
+		{"tracefs", tracefs == 0 || (admin && tracefs == -ENOENT), false, false,
 		 "tracefs (/sys/kernel/tracing): mounted and readable, or CAP_SYS_ADMIN to mount it",
 		 "no --connect-hook and no --accept-hook; reading it takes root or CAP_DAC_READ_SEARCH"},
-		{admin, BETTER, "CAP_SYS_ADMIN: lostpeer demo", "no demo"},
-		{kernel_pid_namespace_is_first(), NEEDED, "the host's pid namespace", "nothing works: every pid would be wrong"},
+		{"cap_sys_admin", admin, false, false, "CAP_SYS_ADMIN: lostpeer demo", "no demo"},
+		{"first_pid_namespace", kernel_pid_namespace_is_first(), true, false, "the host's pid namespace",
+		 "nothing works: every pid would be wrong"},
 	};
 
-	printf("This user (uid %u):\n", getuid());
-	return print_findings(findings, sizeof(findings) / sizeof(*findings));
+	for (size_t i = 0; i < sizeof(rights) / sizeof(*rights); i++)
+		add(findings, rights[i]);
 }
 
-static void print_limits(const struct kernel_features *k)
+/* --- as text --- */
+
+static void print_findings(const struct findings *findings)
 {
+	for (size_t i = 0; i < findings->n; i++) {
+		const struct finding *f = &findings->list[i];
+
+		printf("  %-8s %s%s\n", f->found ? "yes" : f->needed ? "MISSING" : "no", f->is_part ? "  ... " : "",
+		       f->what);
+		if (!f->found)
+			printf("           without it: %s\n", f->without);
+	}
+}
+
+static const char *cause_words(enum lp_cause cause, char text[64])
+{
+	snprintf(text, 64, "%s/%s", event_name(cause_event(cause)), cause_name(cause));
+	return text;
+}
+
+static void print_limit(const struct limit *limit)
+{
+	char said[64], other[64];
+
+	if (limit->kind == LIMIT_ABSENT_FIELD)
+		printf("  %s", limit->field);
+	else
+		printf("  %s", cause_words(limit->said, said));
+	if (limit->kind == LIMIT_AMBIGUOUS)
+		printf(" may be %s, and is marked so", cause_words(limit->other, other));
+	printf("%s%s\n", limit->when ? ", " : "", limit->when ? limit->when : "");
+}
+
+static void print_limits(const struct kernel_features *have, bool ambiguous)
+{
+	size_t n;
+	const struct limit *limits = feature_limits(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if ((limits[i].kind == LIMIT_AMBIGUOUS) == ambiguous && feature_limit_holds(have, &limits[i]))
+			print_limit(&limits[i]);
+}
+
+static void print_text(const struct diagnosis *d)
+{
+	size_t missing = d->kernel.missing + d->user.missing;
+
+	printf("lostpeer %s on Linux %s, %s\n", VERSION, d->system.release, d->system.machine);
+	printf("The kernel:\n");
+	print_findings(&d->kernel);
+	printf("This user (uid %u):\n", getuid());
+	print_findings(&d->user);
+	printf("What is not said here:\n");
+	print_limits(&d->have, false);
 	printf("What cannot be told apart here:\n");
-	printf("  peer_lost/reset: the peer, a box between that speaks for it, or a forger\n");
-	printf("  retransmit_timeout: a dead peer, or a network that lost everything\n");
-	printf("  peer_closed/fin: the peer's application closed, or crashed\n");
-	printf("  denied and a missing route change no state: seen with --connect-hook alone\n");
-	if (!k->send_reset)
-		printf("  data_after_close and peer_lost/reset\n");
-	if (!k->error_report)
-		printf("  unreachable and abandoned, once the application has read SO_ERROR\n");
+	for (size_t i = 0; i < sizeof(unknowable) / sizeof(*unknowable); i++)
+		printf("  %s\n", unknowable[i]);
+	print_limits(&d->have, true);
+	if (missing)
+		printf("%zu missing\n", missing);
+	else
+		printf("all is there\n");
+}
+
+/* --- as JSON --- */
+
+static void put_string(struct line *line, const char *before, const char *text)
+{
+	line_printf(line, "%s\"", before);
+	line_json_string(line, text);
+	line_append(line, "\"", 1);
+}
+
+static void put_findings(struct line *line, const char *name, const struct findings *findings)
+{
+	line_printf(line, ",\"%s\":{", name);
+	for (size_t i = 0; i < findings->n; i++)
+		line_printf(line, "%s\"%s\":%s", i ? "," : "", findings->list[i].name,
+			    findings->list[i].found ? "true" : "false");
+	line_append(line, "}", 1);
+}
+
+static void put_limit(struct line *line, const struct limit *limit)
+{
+	char words[64];
+
+	if (limit->kind == LIMIT_ABSENT_FIELD)
+		put_string(line, "{\"field\":", limit->field);
+	else
+		put_string(line, limit->kind == LIMIT_AMBIGUOUS ? "{\"said\":" : "{\"event\":",
+			   cause_words(limit->said, words));
+	if (limit->kind == LIMIT_AMBIGUOUS)
+		put_string(line, ",\"or\":", cause_words(limit->other, words));
+	if (limit->when)
+		put_string(line, ",\"when\":", limit->when);
+	line_append(line, "}", 1);
+}
+
+static void put_limits(struct line *line, const char *name, bool ambiguous, const struct kernel_features *have)
+{
+	size_t n, put = 0;
+	const struct limit *limits = feature_limits(&n);
+
+	line_printf(line, ",\"%s\":[", name);
+	for (size_t i = 0; i < n; i++)
+		if ((limits[i].kind == LIMIT_AMBIGUOUS) == ambiguous && feature_limit_holds(have, &limits[i])) {
+			line_append(line, ",", put++ ? 1 : 0);
+			put_limit(line, &limits[i]);
+		}
+	line_append(line, "]", 1);
+}
+
+static void print_json(const struct diagnosis *d)
+{
+	static struct line line;
+
+	line_clear(&line);
+	put_string(&line, "{\"version\":", VERSION);
+	put_string(&line, ",\"kernel\":", d->system.release);
+	put_string(&line, ",\"machine\":", d->system.machine);
+	put_findings(&line, "features", &d->kernel);
+	put_findings(&line, "rights", &d->user);
+	put_limits(&line, "absent", false, &d->have);
+	put_limits(&line, "ambiguous", true, &d->have);
+	line_printf(&line, ",\"missing\":%zu}\n", d->kernel.missing + d->user.missing);
+	fwrite(line.text, 1, line.length, stdout);
 }
 
 int doctor_main(int argc, char **argv)
 {
-	struct kernel_features features;
-	struct utsname name;
-	int rest, missing;
+	struct diagnosis d = {0};
+	bool json = false;
+	int rest;
 
-	switch (options_parse(&table, argc, argv, NULL, &rest)) {
+	switch (options_parse(&table, argc, argv, &json, &rest)) {
 	case OPTIONS_HELPED:
 		return EXIT_OK;
 	case OPTIONS_WRONG:
@@ -130,12 +267,11 @@ int doctor_main(int argc, char **argv)
 			return EXIT_USAGE;
 		}
 	}
-	uname(&name);
-	printf("lostpeer %s on Linux %s, %s\n", VERSION, name.release, name.machine);
-	features = kernel_probe();
-	missing = check_kernel(&features);
-	missing += check_rights();
-	print_limits(&features);
-	printf(missing ? "%d missing\n" : "all is there\n", missing);
-	return missing ? EXIT_RUNTIME : EXIT_OK;
+	uname(&d.system);
+	if (kernel_probe(&d.have))
+		return EXIT_USAGE;
+	look_at_kernel(&d.kernel, &d.have);
+	look_at_user(&d.user);
+	(json ? print_json : print_text)(&d);
+	return d.kernel.missing + d.user.missing ? EXIT_RUNTIME : EXIT_OK;
 }
