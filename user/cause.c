@@ -447,15 +447,24 @@ static bool icmp_shown(const struct facts *f)
 	return f->kernel->error_report && f->remembered;
 }
 
+/* Data for a socket that has stopped reading ends it as a RST would, or as the acknowledgement of our FIN that came
+ * with it would; that we sent a RST for it then is all that tells. */
+static bool may_be_data_after_close(const struct facts *f, enum lp_cause cause)
+{
+	if (f->kernel->send_reset || !(f->r->shutdown & 1) || !in_fin_wait(f))
+		return false;
+	if (cause == LOCAL_CLOSED_CLOSE && !f->err)
+		return f->dead && f->old == TCP_FIN_WAIT2 && !f->fin_in;
+	return cause == PEER_LOST_RESET || (cause == LOCAL_CLOSED_CLOSE && f->rst_in);
+}
+
 static enum lp_cause other_possible(const struct facts *f, enum lp_cause cause)
 {
-	bool by_rst = cause == PEER_LOST_RESET || (cause == LOCAL_CLOSED_CLOSE && f->rst_in);
-
 	if (cause == CONNECT_FAILED_ABANDONED && !f->r->soft_err && !icmp_shown(f))
 		return CONNECT_FAILED_UNREACHABLE;
 	if (cause == CONNECT_FAILED_REFUSED && !f->remembered)
 		return CONNECT_FAILED_UNREACHABLE;
-	if (by_rst && in_fin_wait(f) && !f->kernel->send_reset && (f->r->shutdown & 1))
+	if (may_be_data_after_close(f, cause))
 		return LOCAL_RESET_DATA_AFTER_CLOSE;
 	return CAUSE_NONE;
 }

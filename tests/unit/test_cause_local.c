@@ -59,11 +59,16 @@ static const struct vector local_closed[] = {
 	{"closed_with_an_icmp_error_pending",
 	 {TCP_FIN_WAIT2, ORPHAN, .err = EHOSTUNREACH, .soft = EHOSTUNREACH},
 	 CLOSED(PHASE_ORPHANED)},
-	{"orderly_for_sure_without_a_rst", {TCP_FIN_WAIT2, ORPHAN, .err = 0}, CLOSED(PHASE_ORPHANED),
-	 .lacks = LACKS_SEND_RESET},
 	{"orderly_or_data_after_close_without_the_hook",
 	 {TCP_FIN_WAIT2, ORPHAN, RST_IN, .err = ECONNRESET},
 	 .out = {LOCAL_CLOSED_CLOSE, BY_LOCAL, PHASE_ORPHANED, LOCAL_RESET_DATA_AFTER_CLOSE},
+	 .lacks = LACKS_SEND_RESET},
+	{"acknowledged_with_data_or_without_where_the_hook_is_missing",
+	 {TCP_FIN_WAIT2, ORPHAN, .err = 0},
+	 .out = {LOCAL_CLOSED_CLOSE, BY_LOCAL, PHASE_ORPHANED, LOCAL_RESET_DATA_AFTER_CLOSE},
+	 .lacks = LACKS_SEND_RESET},
+	{"no_data_follows_the_fin_of_the_peer", {TCP_FIN_WAIT2, ORPHAN, FIN_IN, .err = 0},
+	 .out = {LOCAL_CLOSED_CLOSE, BY_LOCAL, PHASE_ORPHANED, CAUSE_NONE},
 	 .lacks = LACKS_SEND_RESET},
 };
 
