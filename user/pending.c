@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "pending.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,9 +45,10 @@ static unsigned bucket_of(__u64 sk)
 	return (unsigned)(sk >> 6) * 2654435761u >> 20;
 }
 
+/* Where forks are not seen, anybody may have forked just now. */
 static __u64 last_fork(void *kernel, __u32 tgid)
 {
-	return kernel_last_fork(kernel, tgid);
+	return kernel_features(kernel)->fork ? kernel_last_fork(kernel, tgid) : UINT64_MAX;
 }
 
 struct pending_list *pending_new(struct kernel *kernel, pending_done *done, void *context)
