@@ -23,17 +23,18 @@ def address(family, net, number):
 
 def link(near, far, net, near_name="eth0", far_name="eth0", near_number=1, far_number=2):
     """Join two hosts by a veth pair; the addresses of both versions end in their numbers."""
-    near("command('ip', '-batch', '-', text=batch)",
-         batch="link add name %s type veth peer name %s netns %d\n" % (near_name, far_name, far.pid))
+    near("netlink.veth(near, far, pid)", near=near_name, far=far_name, pid=far.pid)
     for host, name, number in ((near, near_name, near_number), (far, far_name, far_number)):
-        # A scenario must get each ICMP error of its own.
-        host("sysctl('ipv4/icmp_ratelimit', 0); sysctl('ipv6/icmp/ratelimit', 0)")
-        lines = ["link set lo up"]
-        if number:
-            host.addresses.update((plain("ipv4", net, number), plain("ipv6", net, number)))
-            lines += ["addr add %s/24 dev %s" % (plain("ipv4", net, number), name),
-                      "addr add %s/64 dev %s nodad" % (plain("ipv6", net, number), name)]
-        host("command('ip', '-batch', '-', text=batch)", batch="\n".join(lines + ["link set %s up" % name]) + "\n")
+        addresses = [(plain("ipv4", net, number), 24), (plain("ipv6", net, number), 64)] if number else []
+        host.addresses.update(address for address, _ in addresses)
+        host(SET_UP, name=name, addresses=addresses)
+
+
+# A scenario must get each ICMP error of its own.
+SET_UP = """sysctl('ipv4/icmp_ratelimit', 0); sysctl('ipv6/icmp/ratelimit', 0)
+netlink.up('lo')
+for plain_address, bits in addresses: netlink.address(name, plain_address, bits)
+netlink.up(name)"""
 
 
 def introduce(host, family, here, there):
@@ -58,7 +59,7 @@ def pair(family, names=("client", "server")):
 
 def loopback(family, name="both"):
     host = Host(name)
-    host("command('ip', 'link', 'set', 'lo', 'up')")
+    host("netlink.up('lo')")
     own = {"ipv4": "127.0.0.1", "ipv6": "::1", "v4mapped": "::ffff:127.0.0.1"}[family]
     introduce(host, family, own, own)
     return host
@@ -71,8 +72,8 @@ def routed(family):
     link(server, router, 2, far_name="right", near_number=2, far_number=254)
     router("sysctl('ipv4/ip_forward', 1); sysctl('ipv6/conf/all/forwarding', 1)")
     for host, net in ((client, 1), (server, 2)):
-        host("command('ip', '-batch', '-', text=batch)", batch="route add default via %s\n"
-             "route add default via %s\n" % (plain("ipv4", net, 254), plain("ipv6", net, 254)))
+        for version in "ipv4", "ipv6":
+            host("netlink.default_route(gateway)", gateway=plain(version, net, 254))
     here, there = address(family, 1, 1), address(family, 2, 2)
     meet(family, client, server, here, there)
     return client, server, router

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 
+import netlink
 from clock import deadline, wait
 
 SO_ATTACH_FILTER = 26
