@@ -36,12 +36,13 @@ def booted():
 
 
 def wait(condition, what="condition", seconds=None):
-    """Wait for what no descriptor tells of: poll it until it holds."""
-    until = deadline(seconds)
+    """Wait for what no descriptor tells of: poll it until it holds, the less often the longer it takes, for what is
+    slow to come is waited for by many at once."""
+    began, until = time.monotonic(), deadline(seconds)
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > until:
             raise TimeoutError("%s did not come to pass" % what)
-        time.sleep(0.003)
+        time.sleep(min(0.05, max(0.003, (time.monotonic() - began) / 20)))
