@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What is no event. Where a connection lives on, it then ends in order, and that is all that may be told of it."""
-from connect import HEALTHY, doubt
+from connect import HEALTHY, attempt, doubt
 from trial import End, scenario
 
 
@@ -106,6 +106,60 @@ def time_wait(t):
     t.expect(c, "local_closed", "close", "orphaned")
     wire("w.forge('right', wire.RST); w.forge('right', wire.SYN, offset=100000)")
     c("time.sleep(0.05)")
+
+
+@scenario()
+def rst_without_socket(t):
+    """RSTs that this host sends for no full socket: to a closed port, for what is gone, out of TIME_WAIT, and for a
+    half-open request. From 6.10 the hook runs for them too, with no socket at all or with what is none."""
+    client, server, wire = t.wired()
+    for host in client, server:
+        host("rst = capture()")
+
+    def answered(host, what):
+        """Wait for a RST of that host's."""
+        host("wait(lambda: 'out' in resets(rst), %r)" % ("a RST: " + what))
+
+    c = attempt(client, server)
+    t.expect(c, "connect_failed", "refused", "connecting", error=c.error("s.connect(target)"))
+    answered(server, "closed port")
+    wire("w.forge('left', wire.ACK, payload=b'x')")
+    answered(server, "no SYN to a closed port")
+
+    c, s = t.connection(client, server)
+    for end in c, s:
+        end("repair(s); s.close()")
+        end.ended()
+    for end, side in (c, "right"), (s, "left"):
+        wire("w.forge(%r, wire.ACK, payload=b'x')" % side)
+        answered(end.host, "a connection that is gone")
+
+    c, s = t.connection(client, server)
+    c("s.close()")
+    s("reached(s, 'close_wait')")
+    t.expect(s, "peer_closed", "fin", "established")
+    t.expect(c, "local_closed", "close", "orphaned")
+    t.perhaps(c, "local_reset", "data_after_close")
+    c.ended()
+    s("s.send(b'x')")
+    answered(client, "what is left in FIN_WAIT2")
+    t.expect(s, "peer_lost", "reset", "half_closed", error=s.error(), unacked=1)
+
+    wire("w.set('hold', 'right')")
+    client("s = begin(target)", target=server("HERE, l.getsockname()[1]"))
+    c = End(client, "client")
+    c.peer = server("plain(HERE), l.getsockname()[1]")
+    wire("w.holding(1, 'right'); w.forge('left', wire.ACK, ack=77)")
+    answered(server, "a wrong acknowledgement of a SYN-ACK")
+    wire("w.forge('left', wire.SYN)")
+    answered(server, "a second SYN in the window")
+    c("s.close()")
+    t.expect(c, "connect_failed", "abandoned", "connecting", severity=HEALTHY, ambiguous=doubt(t))
+    wire("w.release()")
+    answered(client, "a SYN-ACK that nobody waits for")
+
+    c, s = t.connection(client, server)
+    alive_then_closed(t, c, s)
 
 
 @scenario()
