@@ -20,13 +20,15 @@ LEDGER = re.compile(r"lostpeer: (\d+) emitted = (\d+) written \+ (\d+) filtered 
 
 
 class Agent:
-    def __init__(self, *options, verb="watch", output=None, ready=True, prefix=()):
-        """Start and wait for readiness. The output goes to a file, or to a descriptor that the caller reads."""
+    def __init__(self, *options, verb="watch", output=None, ready=True, prefix=(), without=""):
+        """Start and wait for readiness. The output goes to a file, or to a descriptor that the caller reads.
+        without: features of the kernel that it is to do without."""
         self.file = tempfile.TemporaryFile()
         self.messages = tempfile.TemporaryFile()
         # The agent has the limits that a user's shell gives it, not those of the suite.
         self.process = subprocess.Popen([*prefix, PROGRAM, verb, *options], stdin=subprocess.DEVNULL,
                                         stdout=self.file if output is None else output, stderr=self.messages,
+                                        env=dict(os.environ, LOSTPEER_WITHOUT=without),
                                         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, LIMIT))
         self.pid = self.process.pid
         self.status = None

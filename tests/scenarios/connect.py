@@ -149,7 +149,8 @@ def unreachable_told_early(t):
         t.skip("the error was stored for good before it could be read")
     c("s.close()")
     if doubt(t):
-        t.expect(c, "connect_failed", "abandoned", "connecting", severity=HEALTHY, ambiguous=doubt(t))
+        t.expect(c, "connect_failed", "abandoned", "connecting", severity=HEALTHY, ambiguous=doubt(t),
+                 really="connect_failed/unreachable")
     else:
         t.expect(c, "connect_failed", "unreachable", "connecting", error=Maybe(c("errno.errorcode[%d]" % code)),
                  via=OneOf("closer", "connect"))

@@ -11,12 +11,13 @@ ROOM = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096)
 @crowd
 def thousand_connections_reset(t):
     client, server = t.pair()
+    n = t.many(1000)
     for host in client, server:
         host(ROOM)
     server("l = listen(1024)")
-    client("all = [tcp() for _ in range(1000)]\nfor s in all: s.connect(target)",
+    client("all = [tcp() for _ in range(n)]\nfor s in all: s.connect(target)", n=n,
            target=server("HERE, l.getsockname()[1]"))
-    server("all = [l.accept()[0] for _ in range(1000)]")
+    server("all = [l.accept()[0] for _ in range(n)]", n=n)
     ends = [End(host, role, **facts) for host, role in ((client, "client"), (server, "server"))
             for facts in host("list(map(about, all))")]
     server("for s in all: linger(s); s.close()")
@@ -32,12 +33,13 @@ def thousand_connections_reset(t):
 def thousand_connections_closed(t):
     """The same in order."""
     client, server = t.pair()
+    n = t.many(1000)
     for host in client, server:
         host(ROOM)
     server("l = listen(1024)")
-    client("all = [tcp() for _ in range(1000)]\nfor s in all: s.connect(target)",
+    client("all = [tcp() for _ in range(n)]\nfor s in all: s.connect(target)", n=n,
            target=server("HERE, l.getsockname()[1]"))
-    server("all = [l.accept()[0] for _ in range(1000)]")
+    server("all = [l.accept()[0] for _ in range(n)]", n=n)
     for host, role in (client, "client"), (server, "server"):
         for facts in host("list(map(about, all))"):
             end = End(host, role, **facts)
@@ -56,7 +58,7 @@ def processes_amid_a_storm(t):
     client, server = t.pair()
     server("l = listen(256); all = []")
     target = server("HERE, l.getsockname()[1]")
-    children, ends = [client.fork() for _ in range(200)], []
+    children, ends = [client.fork() for _ in range(t.many(200))], []
     for child in children:
         child("s = tcp(); s.connect(target)", target=target)
         ends.append(End(child, "client"))
@@ -84,7 +86,7 @@ def children_exit_at_once(t):
     t.listen(server)
     client("all = []")
     ends = []
-    for _ in range(100):
+    for _ in range(t.many(100)):
         client("s = tcp(); s.connect(target); all.append(s)", target=server("HERE, l.getsockname()[1]"))
         s = t.accept(server)
         s.host = server.fork()

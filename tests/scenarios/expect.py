@@ -87,14 +87,23 @@ def nanoseconds(text):
 
 
 class Truth:
-    """One event that must come exactly once (or may come, where optional)."""
+    """One event that must come exactly once (or may come, where optional; or cannot be shown, where hidden).
 
-    def __init__(self, fields, optional=False):
+    really: what happened, as event/cause, where this kernel can only say something else and mark it ambiguous."""
+
+    def __init__(self, fields, optional=False, really=None, hidden=False):
         self.fields = fields
         self.optional = optional
+        self.really = really
+        self.hidden = hidden
 
     def identity(self):
         return identity(self.fields)
+
+    def is_of(self, event):
+        """Whether the event is of the same connection."""
+        return all(self.fields[name] == event.get(name) for name in
+                   ("network.netns", "network.local.port", "network.peer.port") if name in self.fields)
 
     def mismatches(self, event):
         found = []
@@ -111,6 +120,10 @@ class Truth:
         return "%s/%s %s" % (self.fields["event"], self.fields["cause"], ends(self.fields))
 
 
+def said(event):
+    return "%s/%s" % (event.get("event"), event.get("cause"))
+
+
 def identity(fields):
     """What finds the few events that a truth can be about; a port that is not certain is left out."""
     port = fields.get("network.local.port")
@@ -122,42 +135,51 @@ def ends(fields):
                                  ("local.address", "local.port", "peer.address", "peer.port"))
 
 
-def compare(truths, events):
-    """Match each truth with one event; every difference as a line of text."""
-    left = list(events)
-    by_identity = {}
-    for event in left:
-        for key in {identity(event), identity(event)[:2] + (None,)}:
-            by_identity.setdefault(key, []).append(event)
-    problems = []
-    pending = []
-    used = set()
-    for truth in truths:
-        for event in by_identity.get(truth.identity(), ()):
-            if id(event) not in used and not truth.mismatches(event):
-                used.add(id(event))
-                break
-        else:
-            pending.append(truth)
-    # What has no exact match is shown beside the nearest event that is left.
-    for truth in pending:
+class Comparison:
+    """Truths and events, matched one with one.
+
+    problems: every difference as a line of text; told: (truth, its event or None); unexpected: what is left."""
+
+    def __init__(self, truths, events):
+        self.problems = []
+        self.told = []
+        self.events = events
+        self.used = set()
+        self.by_identity = {}
+        for event in events:
+            for key in {identity(event), identity(event)[:2] + (None,)}:
+                self.by_identity.setdefault(key, []).append(event)
+        pending = [truth for truth in truths if not truth.hidden and not self.match(truth)]
+        # What has no exact match is shown beside the nearest event that is left.
+        for truth in pending:
+            self.explain(truth)
+        self.told += [(truth, None) for truth in truths if truth.hidden]
+        self.unexpected = [event for event in events if id(event) not in self.used]
+        self.problems += ["unexpected: %s %s" % (said(event), ends(event)) for event in self.unexpected]
+
+    def take(self, truth, event):
+        self.used.add(id(event))
+        self.told.append((truth, event))
+
+    def match(self, truth):
+        for event in self.by_identity.get(truth.identity(), ()):
+            if id(event) not in self.used and not truth.mismatches(event):
+                self.take(truth, event)
+                return True
+        return False
+
+    def explain(self, truth):
         near = None
-        for event in left:
-            if id(event) in used or event.get("network.netns") != truth.fields["network.netns"]:
-                continue
-            if not (truth.fields["network.local.port"] == event.get("network.local.port")
-                    and truth.fields["network.peer.port"] == event.get("network.peer.port")):
+        for event in self.events:
+            if id(event) in self.used or not truth.is_of(event):
                 continue
             differing = truth.mismatches(event)
             if near is None or len(differing) < len(near[1]):
                 near = event, differing
         if near and (truth.fields["event"] == near[0].get("event") or not truth.optional):
-            used.add(id(near[0]))
-            problems.append("%s: %s" % (truth, "; ".join("%s expected %r got %r" % difference
-                                                         for difference in near[1])))
+            self.take(truth, near[0])
+            self.problems.append("%s: %s" % (truth, "; ".join("%s expected %r got %r" % difference
+                                                              for difference in near[1])))
         elif not truth.optional:
-            problems.append("missing: %s" % truth)
-    for event in left:
-        if id(event) not in used:
-            problems.append("unexpected: %s/%s %s" % (event.get("event"), event.get("cause"), ends(event)))
-    return problems
+            self.told.append((truth, None))
+            self.problems.append("missing: %s" % truth)

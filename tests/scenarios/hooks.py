@@ -20,6 +20,19 @@ def unsent(t, client, route, *errors):
     return c
 
 
+@scenario()
+def denied_unhooked(t):
+    """Without --connect-hook there is nothing to see."""
+    client, server = t.pair()
+    t.hidden(unsent(t, client, "prohibit", "EACCES"), "connect_failed", "denied")
+
+
+@scenario()
+def missing_route_unhooked(t):
+    client, server = t.pair()
+    t.hidden(unsent(t, client, None, "ENETUNREACH"), "connect_failed", "unreachable")
+
+
 def hooked(t):
     client, server = t.pair()
     return client, server, t.agent("--json", "--all", "--connect-hook")

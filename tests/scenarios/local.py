@@ -226,6 +226,22 @@ def data_after_close_orphaned(t):
 
 
 @scenario()
+def data_after_close_with_acknowledgement(t):
+    """Closed; the peer's next segment acknowledges the FIN and brings data, for which it is reset."""
+    client, server, wire = t.wired()
+    c, s = t.connection(client, server)
+    c("rst = capture()")
+    wire("w.set('cut', 'left')")
+    c("s.close()")
+    wire("wait(lambda: w.last['left'].flags & wire.FIN, 'the FIN')")
+    wire("w.set('pass'); w.forge('right', wire.ACK | wire.PSH, ack=1, payload=b'late')")
+    c("wait(lambda: 'out' in resets(rst), 'the RST')")
+    c.ended()
+    t.expect(c, "local_reset", "data_after_close", "orphaned")
+    t.expect(s, "peer_lost", "reset", "established", error=s.error())
+
+
+@scenario()
 def listener_closed(t):
     client, server = t.pair()
     t.listen(server)

@@ -10,8 +10,9 @@ import clock
 import contract
 import network
 from agent import Agent
-from expect import Absent, AtLeast, Maybe, Near, OneOf, Set, Since, Truth, compare, nanoseconds
+from expect import Absent, AtLeast, Comparison, Maybe, Near, OneOf, Set, Since, Truth, nanoseconds
 from host import Host
+from matrix import Matrix
 
 KERNEL = tuple(int(n) for n in re.match(r"(\d+)\.(\d+)", platform.release()).groups())
 FAMILIES = ("ipv4", "ipv6", "v4mapped")
@@ -20,6 +21,7 @@ registry = {}
 
 
 VM = os.environ.get("LOSTPEER_VM") == "1"
+brief = False  # set by run
 
 
 class Skip(Exception):
@@ -94,6 +96,7 @@ class Trial:
         self.began = clock.now()
         self.until = None
         self.module = made.module
+        self.matrix = Matrix()
 
     # The network.
 
@@ -146,6 +149,10 @@ class Trial:
         server("comes_to(%d, %d, 'established')" % (c.peer[1], c.local[1]))
         return End(server, "server", local=c.peer, peer=c.local)
 
+    def many(self, count):
+        """How many a crowd is."""
+        return count // 5 if brief else count
+
     # The truth.
 
     def premise(self, holds, text):
@@ -157,8 +164,9 @@ class Trial:
 
     def expect(self, end, event, cause, phase, by=None, error=None, severity=None, process="host", vpid=None, via=None,
                unread=0, unacked=0, unsent=0, queued=None, state=None, role="end", optional=False, exiting=None,
-               ambiguous=None, extra=None, **streams):
-        """Fix one truth. Values left at None must be absent from the event, where the contract says when."""
+               ambiguous=None, really=None, extra=None, **streams):
+        """Fix one truth. Values left at None must be absent from the event, where the contract says when.
+        really: what it was, as event/cause, where this kernel can only say something else and mark it ambiguous."""
         fields = {
             "schema": 1,
             "time": Since(self.began),
@@ -187,7 +195,11 @@ class Trial:
         fields["ambiguous"] = ambiguous or Absent()
         fields["owner.holders"] = Absent()
         fields.update(extra or {})
-        self.truths.append(Truth(fields, optional))
+        self.truths.append(Truth(fields, optional, really))
+
+    def hidden(self, end, event, cause):
+        """What happened, and gives no event: doctor has to say so."""
+        self.truths.append(Truth({"event": event, "cause": cause, "network.netns": end.host.netns}, hidden=True))
 
     def perhaps(self, end, event, cause):
         """What may come, once, and is judged elsewhere."""
@@ -271,7 +283,7 @@ class Trial:
         agent.stop()
         problems = agent.faults()
         events = own(agent.events, self.namespaces(), self.until)
-        judged = judge(self.truths if truths is None else truths, events)
+        judged = judge(self.truths if truths is None else truths, events, self.matrix)
         if problems or judged:
             raise AssertionError("\n".join(problems + judged))
         return events
@@ -313,10 +325,12 @@ def own(events, namespaces, until):
             and ("time" not in event or nanoseconds(event["time"]) < until + 5000000)]
 
 
-def judge(truths, events):
-    """What is wrong with the events of a scenario, as lines of text."""
+def judge(truths, events, matrix):
+    """What is wrong with the events of a scenario, as lines of text; they are counted in the matrix."""
     problems = ["%s: %s" % (event.get("event"), fault) for event in events for fault in contract.faults(event)]
-    return problems + compare(truths, events)
+    comparison = Comparison(truths, events)
+    matrix.count(comparison, events)
+    return problems + comparison.problems
 
 
 __all__ = ["AtLeast", "Absent", "End", "KERNEL", "Maybe", "OneOf", "Set", "Truth", "one_family", "scenario", "socket"]

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What was true against what was said of it, over all scenarios of a run, and against what doctor promises."""
+import collections
+import json
+import os
+import platform
+import subprocess
+
+import contract
+from expect import Absent, said
+
+NOTHING = "nothing"
+ABSENT = "absent"
+# The contract's words that no program says yet, and what only a whole host of a test's own can show.
+NOT_YET = ("accept_dropped", "peer_silent", "peer_back", "close_ignored", "events_lost")
+NOT_EVERYWHERE = ("local_reset/no_memory",)
+OPTIONAL_FIELDS = ("tcp.cookie", "tcp.reset_reason")
+
+
+class Matrix:
+    def __init__(self):
+        self.cells = collections.Counter()  # (what was true, what was said)
+        self.causes = collections.Counter(right=0, ambiguous=0, wrong=0, absent=0)
+        self.owners = collections.Counter(right=0, wrong=0, unknown=0)
+        self.pairs = set()  # (said, what it may also have been)
+        self.seen = set()   # causes and optional fields
+
+    def count(self, comparison, events):
+        """Of one scenario: its truths, and that nothing else was said."""
+        for truth, event in comparison.told:
+            self.count_cause(truth, event)
+            if event:
+                self.count_owner(truth, event)
+        for event in comparison.unexpected:
+            self.cells[NOTHING, words(event)] += 1
+            self.causes["wrong"] += 1
+        if not comparison.unexpected:
+            self.cells[NOTHING, NOTHING] += 1
+        for event in events:
+            self.pairs.update((said(event), other) for other in others(event))
+            self.seen.add(said(event))
+            self.seen.update(name for name in OPTIONAL_FIELDS if name in event)
+
+    def count_cause(self, truth, event):
+        what = truth.really or true_words(truth, event)
+        if truth.hidden:
+            self.cells[what, ABSENT] += 1
+            self.causes["absent"] += 1
+        elif event is None:
+            self.cells[what, NOTHING] += 1
+            self.causes["wrong"] += 1
+        else:
+            self.cells[what, words(event)] += 1
+            self.causes["wrong" if what not in [said(event)] + others(event) else
+                        "ambiguous" if others(event) else "right"] += 1
+
+    def count_owner(self, truth, event):
+        """An owner that is not said is unknown, not wrong; whether it may be is the truth's own to say."""
+        if "process.pid" not in truth.fields:
+            return
+        wanted, got = truth.fields["process.pid"], event.get("process.pid")
+        self.owners["unknown" if got is None else "right" if wanted == got and not isinstance(wanted, Absent)
+                    else "wrong"] += 1
+
+    def add(self, other):
+        self.cells.update(other.cells)
+        self.causes.update(other.causes)
+        self.owners.update(other.owners)
+        self.pairs |= other.pairs
+        self.seen |= other.seen
+
+    def off_diagonal(self):
+        return sorted((what, answer, n) for (what, answer), n in self.cells.items() if n and what != answer)
+
+    def text(self):
+        """For people, and for the README."""
+        lines = ["Accuracy on Linux %s, %s:" % (platform.release(), platform.machine()),
+                 "  causes: %(right)d right, %(ambiguous)d named among two, %(wrong)d wrong, "
+                 "%(absent)d absent by design" % self.causes,
+                 "  owners: %(right)d right, %(wrong)d wrong, %(unknown)d unknown by design" % self.owners,
+                 "  nothing more was said in %d scenarios" % self.cells[NOTHING, NOTHING]]
+        cells = self.off_diagonal()
+        width = max([len(what) for what, _, _ in cells], default=0)
+        return "\n".join(lines + ["  %5d x %-*s  said: %s" % (n, width, what, answer) for what, answer, n in cells])
+
+    def summary(self, doctor):
+        table = {}
+        for (what, answer), n in sorted(self.cells.items()):
+            table.setdefault(what, {})[answer] = n
+        return {"kernel": platform.release(), "machine": platform.machine(), "causes": dict(self.causes),
+                "owners": dict(self.owners), "matrix": table, "doctor": doctor}
+
+    def faults(self, doctor, whole):
+        """Where doctor and what was seen differ. Only a whole run shows what never comes."""
+        pairs = {(pair["said"], pair["or"]) for pair in doctor["ambiguous"]}
+        hidden = {what for what, answer in self.cells if answer == ABSENT}
+        absent = {entry["event"] for entry in doctor["absent"] if "event" in entry}
+        fields = always_absent(doctor)
+        found = ["%s may be %s, and doctor does not say so" % pair for pair in self.pairs - pairs]
+        found += ["%s gives no event, and doctor does not say so" % what for what in hidden - absent]
+        found += ["%s is there, and doctor says it is not" % name for name in fields & self.seen]
+        if whole:
+            found += ["doctor says that %s may be %s, and it never was" % pair for pair in pairs - self.pairs]
+            found += ["doctor says that %s gives no event, and none was without" % what for what in absent - hidden]
+            found += ["%s never came, and doctor does not say so" % name
+                      for name in expected() - self.seen - fields]
+        if self.causes["wrong"] or self.owners["wrong"]:
+            found.append("%d wrong causes, %d wrong owners" % (self.causes["wrong"], self.owners["wrong"]))
+        return sorted(found)
+
+
+def always_absent(doctor):
+    """The fields that no event has, whatever it is about."""
+    return {entry["field"] for entry in doctor["absent"] if "field" in entry and "when" not in entry}
+
+
+def expected():
+    """All that a whole run has to show, but for what doctor names."""
+    causes = {"%s/%s" % (event, cause) for event in contract.CAUSES if event not in NOT_YET
+              for cause in contract.CAUSES[event]}
+    return causes - set(NOT_EVERYWHERE) | set(OPTIONAL_FIELDS)
+
+
+def others(event):
+    """An ambiguous answer's other causes: a name in full where it is of another event, as the contract has them."""
+    return [full(event, name) for name in event.get("ambiguous", ())]
+
+
+def full(event, cause):
+    if cause in contract.CAUSES.get(event["event"], ()):
+        return "%s/%s" % (event["event"], cause)
+    return next("%s/%s" % (name, cause) for name in contract.CAUSES if cause in contract.CAUSES[name])
+
+
+def words(event):
+    return " or ".join([said(event)] + others(event))
+
+
+def true_words(truth, event):
+    """The truth's; one that allows several causes is what was said, if that is one of them."""
+    cause = truth.fields["cause"]
+    if isinstance(cause, str):
+        return "%s/%s" % (truth.fields["event"], cause)
+    return said(event) if event and cause == event.get("cause") else "%s/%r" % (truth.fields["event"], cause)
+
+
+def ask_doctor(program, without=""):
+    done = subprocess.run([program, "doctor", "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, universal_newlines=True,
+                          env=dict(os.environ, LOSTPEER_WITHOUT=without))
+    return json.loads(done.stdout)
