@@ -39,7 +39,7 @@ static const struct limit limits[] = {
 	 .when = "for want of a route, without --connect-hook: no state changes"},
 	{LIMIT_AMBIGUOUS, "error_report", .said = CONNECT_FAILED_ABANDONED, .other = CONNECT_FAILED_UNREACHABLE},
 	{LIMIT_AMBIGUOUS, NULL, .said = CONNECT_FAILED_ABANDONED, .other = CONNECT_FAILED_UNREACHABLE,
-	 .when = "over IPv6, before a SYN was sent again"},
+	 .type = "ipv6", .when = "before a SYN was sent again"},
 	{LIMIT_AMBIGUOUS, "send_reset", .said = PEER_LOST_RESET, .other = LOCAL_RESET_DATA_AFTER_CLOSE},
 	{LIMIT_AMBIGUOUS, "send_reset", .said = LOCAL_CLOSED_CLOSE, .other = LOCAL_RESET_DATA_AFTER_CLOSE},
 };

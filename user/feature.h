@@ -39,6 +39,7 @@ struct limit {
 	const char *lacking; /* the feature whose want is the reason; NULL: so it is on every kernel */
 	const char *field;
 	enum lp_cause said, other;
+	const char *type;    /* only of this network.type; NULL: of any */
 	const char *when;    /* not always, but then; NULL: always */
 };
 

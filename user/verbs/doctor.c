@@ -152,6 +152,7 @@ static void print_limit(const struct limit *limit)
 		printf("  %s", cause_words(limit->said, said));
 	if (limit->kind == LIMIT_AMBIGUOUS)
 		printf(" may be %s, and is marked so", cause_words(limit->other, other));
+	printf("%s%s", limit->type ? ", over " : "", limit->type ? limit->type : "");
 	printf("%s%s\n", limit->when ? ", " : "", limit->when ? limit->when : "");
 }
 
@@ -215,6 +216,8 @@ static void put_limit(struct line *line, const struct limit *limit)
 			   cause_words(limit->said, words));
 	if (limit->kind == LIMIT_AMBIGUOUS)
 		put_string(line, ",\"or\":", cause_words(limit->other, words));
+	if (limit->type)
+		put_string(line, ",\"network.type\":", limit->type);
 	if (limit->when)
 		put_string(line, ",\"when\":", limit->when);
 	line_append(line, "}", 1);
