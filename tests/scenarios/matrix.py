@@ -22,7 +22,7 @@ class Matrix:
         self.cells = collections.Counter()  # (what was true, what was said)
         self.causes = collections.Counter(right=0, ambiguous=0, wrong=0, absent=0)
         self.owners = collections.Counter(right=0, wrong=0, unknown=0)
-        self.pairs = set()  # (said, what it may also have been)
+        self.pairs = set()  # (said, what it may also have been, network.type)
         self.seen = set()   # causes and optional fields
 
     def count(self, comparison, events):
@@ -37,7 +37,7 @@ class Matrix:
         if not comparison.unexpected:
             self.cells[NOTHING, NOTHING] += 1
         for event in events:
-            self.pairs.update((said(event), other) for other in others(event))
+            self.pairs.update(pairs(event))
             self.seen.add(said(event))
             self.seen.update(name for name in OPTIONAL_FIELDS if name in event)
 
@@ -92,21 +92,40 @@ class Matrix:
 
     def faults(self, doctor, whole):
         """Where doctor and what was seen differ. Only a whole run shows what never comes."""
-        pairs = {(pair["said"], pair["or"]) for pair in doctor["ambiguous"]}
+        doubts = [Doubt(entry) for entry in doctor["ambiguous"]]
         hidden = {what for what, answer in self.cells if answer == ABSENT}
         absent = {entry["event"] for entry in doctor["absent"] if "event" in entry}
         fields = always_absent(doctor)
-        found = ["%s may be %s, and doctor does not say so" % pair for pair in self.pairs - pairs]
+        found = ["%s may be %s over %s, and doctor does not say so" % pair for pair in self.pairs
+                 if not any(doubt.covers(pair) for doubt in doubts)]
         found += ["%s gives no event, and doctor does not say so" % what for what in hidden - absent]
         found += ["%s is there, and doctor says it is not" % name for name in fields & self.seen]
         if whole:
-            found += ["doctor says that %s may be %s, and it never was" % pair for pair in pairs - self.pairs]
+            found += ["doctor says that %s, and it never was" % doubt for doubt in doubts
+                      if not any(map(doubt.covers, self.pairs))]
             found += ["doctor says that %s gives no event, and none was without" % what for what in absent - hidden]
             found += ["%s never came, and doctor does not say so" % name
                       for name in expected() - self.seen - fields]
         if self.causes["wrong"] or self.owners["wrong"]:
             found.append("%d wrong causes, %d wrong owners" % (self.causes["wrong"], self.owners["wrong"]))
         return sorted(found)
+
+
+class Doubt:
+    """What doctor says of an ambiguous answer."""
+
+    def __init__(self, entry):
+        self.said, self.other, self.type = entry["said"], entry["or"], entry.get("network.type")
+
+    def covers(self, pair):
+        return (self.said, self.other) == pair[:2] and self.type in (None, pair[2])
+
+    def __str__(self):
+        return "%s may be %s%s" % (self.said, self.other, " over " + self.type if self.type else "")
+
+
+def pairs(event):
+    return {(said(event), other, event.get("network.type")) for other in others(event)}
 
 
 def always_absent(doctor):

@@ -28,7 +28,7 @@ def flood(count):
 """
 
 
-@scenario(families=("ipv4",), alone=True)
+@scenario(families=("ipv4",), alone=True, portable=True)
 def stalled_reader(t):
     """Nobody reads while tens of thousands of drops come: the agent loses output, tells how much, and goes on."""
     host = t.loopback()
