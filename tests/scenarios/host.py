@@ -63,6 +63,7 @@ class Host:
     def __init__(self, name, beside=None):
         """Fork a worker in a new network namespace, or in that of the host that it is to be beside."""
         ours, theirs = socket.socketpair()
+        self.since = beside.since if beside else clock.now()
         pid = os.fork()
         if pid == 0:
             try:
@@ -103,6 +104,7 @@ class Host:
         pid = self.finish()
         _, fds, _, _ = socket.recv_fds(self.channel, 1, 1)
         child = Host.__new__(Host)
+        child.since = self.since
         child.adopt(pid, socket.socket(fileno=fds[0]))
         self.children.append(child)
         return child

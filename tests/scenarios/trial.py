@@ -268,8 +268,8 @@ class Trial:
             host.kill()
 
     def namespaces(self):
-        """The addresses that each network namespace has."""
-        return {host.netns: host.addresses for host in self.hosts}
+        """The addresses that each network namespace has, and since when there is one."""
+        return {host.netns: (host.addresses, host.since) for host in self.hosts}
 
     # Agents of the scenario's own.
 
@@ -320,10 +320,11 @@ def stream_fields(phase, streams):
 
 def own(events, namespaces, until):
     """The events of a scenario up to that time: of its namespaces, and not of one gone before with the same inode."""
-    return [event for event in events
-            if event.get("network.netns") in namespaces
-            and event.get("network.local.address", "::1") in namespaces[event["network.netns"]]
-            and ("time" not in event or nanoseconds(event["time"]) < until + 5000000)]
+    def is_own(event):
+        addresses, since = namespaces.get(event.get("network.netns"), ((), 0))
+        return event.get("network.local.address", "::1") in addresses and (
+            "time" not in event or since <= nanoseconds(event["time"]) < until + 5000000)
+    return list(filter(is_own, events))
 
 
 def judge(truths, events, matrix):

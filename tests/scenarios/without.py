@@ -81,10 +81,11 @@ def compare(without, whole, events):
 
 
 def compare_with_truth(truths, without, events):
-    """Each cause is the true one, or names it beside it where doctor says so. Of an owner nothing is asked here."""
+    """Each cause is the true one, or names it beside it where doctor says so; each owner is the true one, or none."""
     promise, problems = Promise(without), []
     bare = [Truth({name: value for name, value in truth.fields.items() if name in ("event", "cause", "network.netns") or
                    name.endswith((".address", ".port"))}, truth.optional, truth.really) for truth in truths]
+    owners_of = {id(truth): full.fields.get("process.pid") for truth, full in zip(bare, truths)}
     comparison = Comparison(bare, events)
     for truth, event in comparison.told:
         what = truth.really or "%s/%s" % (truth.fields["event"], truth.fields["cause"])
@@ -92,6 +93,8 @@ def compare_with_truth(truths, without, events):
             problems.append("missing: %s" % truth)
         elif what != said(event) and not promise.covers(event, what):
             problems.append("%s said as %s" % (what, matrix.words(event)))
+        elif "process.pid" in event and not owners_of[id(truth)] == event["process.pid"]:
+            problems.append("%s: the owner is %r, not %r" % (truth, event["process.pid"], owners_of[id(truth)]))
     problems += ["unexpected: %s" % matrix.words(event) for event in comparison.unexpected]
     return ["without %s: %s" % (without, problem) for problem in problems]
 
