@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Loads on the running kernel what the agent would load there with all its hooks on, and prints for each program
+ * what the verifier says of it: `NAME INSTRUCTIONS MICROSECONDS`.
+ *
+ * The agent's own code chooses, loads and attaches: user/kernel.c is part of this file, and only its call of libbpf
+ * is led through here, to ask for the verifier's statistics. (bpf_prog_info has the instructions only from 5.16,
+ * and the time never.)
+ */
+#include <bpf/libbpf.h>
+
+static int load_with_statistics(struct bpf_object_skeleton *s);
+#define bpf_object__load_skeleton load_with_statistics
+#include "kernel.c"
+#undef bpf_object__load_skeleton
+
+#define LOG_STATISTICS 4 /* BPF_LOG_STATS of the kernel's bpf_verifier.h, from 5.2 */
+#define PROGRAMS_MAX   64
+#define LOG_BYTES      4096
+
+static char logs[PROGRAMS_MAX][LOG_BYTES];
+
+static int print_statistics(struct bpf_program *program, const char *log)
+{
+	const char *time = strstr(log, "verification time "), *work = strstr(log, "processed ");
+	unsigned long microseconds, instructions;
+
+	if (!time || !work || sscanf(time, "verification time %lu usec", &microseconds) != 1 ||
+	    sscanf(work, "processed %lu insns", &instructions) != 1)
+		return say(-ENODATA, "%s: the verifier gave no statistics", bpf_program__name(program));
+	printf("%s %lu %lu\n", bpf_program__name(program), instructions, microseconds);
+	return 0;
+}
+
+static int load_with_statistics(struct bpf_object_skeleton *s)
+{
+	struct bpf_object *object = *s->obj;
+	struct bpf_program *program;
+	size_t n = 0;
+	int err;
+
+	bpf_object__for_each_program(program, object) {
+		if (n == PROGRAMS_MAX)
+			return say(-E2BIG, "more than %d programs", PROGRAMS_MAX);
+		bpf_program__set_log_level(program, LOG_STATISTICS);
+		bpf_program__set_log_buf(program, logs[n++], LOG_BYTES);
+	}
+	err = bpf_object__load_skeleton(s);
+	n = 0;
+	bpf_object__for_each_program(program, object) {
+		if (!err && bpf_program__autoload(program))
+			err = print_statistics(program, logs[n]);
+		n++;
+	}
+	return err;
+}
+
+int main(void)
+{
+	const struct kernel_options options = {.connect_hook = true, .accept_hook = true};
+	struct kernel *kernel;
+
+	if (kernel_open(&kernel, &options))
+		return 1;
+	kernel_close(kernel);
+	return 0;
+}
