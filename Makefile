@@ -7,6 +7,8 @@ CC      ?= cc
 CLANG   ?= clang
 BPFTOOL ?= /usr/sbin/bpftool
 CFLAGS  ?= -O2 -g
+BUILD   ?= build
+SYSROOT ?=
 V       ?= 0
 VERSION := 0.1.0
 
@@ -19,22 +21,25 @@ ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
 # the ordinary flags of the agent and of what tests it
-AGENT_CFLAGS = -std=gnu11 $(WARN) -Iinclude -Iuser -isystem build -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -MMD -MP \
+AGENT_CFLAGS = -std=gnu11 $(WARN) -Iinclude -Iuser -isystem $(BUILD) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -MMD -MP \
                $(CFLAGS) $(CPPFLAGS)
 AGENT_LIBS   = -lbpf -lelf -lz -ljson-c -lpthread
 
 USER_SRC := $(wildcard user/*.c user/verbs/*.c user/outputs/*.c user/demo/*.c)
-USER_OBJ := $(USER_SRC:%.c=build/%.o)
-CORE_OBJ := $(filter-out build/user/main.o,$(USER_OBJ))
+USER_OBJ := $(USER_SRC:%.c=$(BUILD)/%.o)
+CORE_OBJ := $(filter-out $(BUILD)/user/main.o,$(USER_OBJ))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
-UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=build/tests/%) build/tests/names
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%) $(BUILD)/tests/names
+LOAD_BIN := $(BUILD)/tests/loads $(BUILD)/tests/relocs
 
 BUILD_PACKAGES = gcc make clang libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev libjson-c-dev bpftool
 TEST_PACKAGES  = libcmocka-dev iproute2 nftables python3 man-db groff-base qemu-system-x86 qemu-system-common \
-                 busybox-static
+                 busybox-static lz4 zstd
+ARM64_PACKAGES = qemu-system-arm lld
 
-.PHONY: all run check check-servers demo bench install clean help deps deps-test
-all: build/lostpeer
+.PHONY: all run check check-servers check-kernels check-arm64 arm64 demo bench install clean help deps deps-test \
+        deps-arm64
+all: $(BUILD)/lostpeer
 
 help:
 	@echo 'make                build/lostpeer (calls no package manager)'
@@ -42,33 +47,40 @@ help:
 	@echo 'make demo           the same, and make one drop of every kind in network namespaces (root)'
 	@echo 'make check          install what tests need, build, run every test that this machine can run (root)'
 	@echo 'make check-servers  the same for the tests against nginx, redis, PostgreSQL and sshd (root)'
+	@echo 'make check-kernels  boot each kernel from 5.10 on, or SERIES="6.1 6.12-arm64", and test on it (root, long)'
+	@echo 'make check-arm64    the same on three kernels of arm64, emulated; make arm64 only builds build/arm64/'
 	@echo 'make bench          what a connection costs with lostpeer attached, beside none (root)'
 	@echo 'make install        PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); starts and enables nothing'
 	@echo 'make clean          remove build/'
 	@echo 'INSTALL_DEPS=no     never call the package manager; V=1 shows the commands'
 
-build/bpf/lostpeer.bpf.o: bpf/lostpeer.bpf.c
+$(BUILD)/bpf/lostpeer.bpf.o: bpf/lostpeer.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)$(CLANG) -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Iinclude -Ibpf \
-		$(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -Wall -Wextra -Wno-unused-parameter $(if $(CI),-Werror) \
+		$(if $(MULTIARCH),-I$(SYSROOT)/usr/include/$(MULTIARCH)) -Wall -Wextra -Wno-unused-parameter $(if $(CI),-Werror) \
 		-MMD -MP -MF $(@:.o=.d) -c $< -o $@
 
-build/lostpeer.skel.h: build/bpf/lostpeer.bpf.o
+$(BUILD)/lostpeer.skel.h: $(BUILD)/bpf/lostpeer.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name lostpeer > $@.tmp && mv $@.tmp $@
 
-build/user/%.o: user/%.c | build/lostpeer.skel.h
+$(BUILD)/user/%.o: user/%.c | $(BUILD)/lostpeer.skel.h
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(AGENT_CFLAGS) -c $< -o $@
 
-build/lostpeer: $(USER_OBJ)
+$(BUILD)/lostpeer: $(USER_OBJ)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(AGENT_LIBS)
 
 # the skeleton is made of the BPF object: who includes it is rebuilt with it
-build/user/kernel.o: build/lostpeer.skel.h
+$(BUILD)/user/kernel.o: $(BUILD)/lostpeer.skel.h
 
-build/tests/%: tests/unit/%.c $(CORE_OBJ)
+$(BUILD)/tests/%: tests/unit/%.c $(CORE_OBJ)
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)$(CC) $(AGENT_CFLAGS) $(LDFLAGS) $< $(CORE_OBJ) -o $@ -lcmocka $(AGENT_LIBS)
+
+# these take the agent's kernel.c into themselves
+$(LOAD_BIN): $(BUILD)/tests/%: tests/kernels/%.c $(CORE_OBJ)
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)$(CC) $(AGENT_CFLAGS) $(LDFLAGS) $< $(filter-out %/kernel.o,$(CORE_OBJ)) -o $@ $(AGENT_LIBS)
 
 deps:
 	@tools/install-deps $(BUILD_PACKAGES)
@@ -76,32 +88,49 @@ deps:
 deps-test:
 	@tools/install-deps $(BUILD_PACKAGES) $(TEST_PACKAGES)
 
+deps-arm64: deps-test
+	@tools/install-deps $(ARM64_PACKAGES)
+
 run: deps
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)build/lostpeer watch
+	$(Q)$(BUILD)/lostpeer watch
 
 demo: deps
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)build/lostpeer demo
+	$(Q)$(BUILD)/lostpeer demo
 
 check: deps-test
-	$(Q)$(MAKE) --no-print-directory all $(UNIT_BIN)
+	$(Q)$(MAKE) --no-print-directory all $(UNIT_BIN) $(LOAD_BIN)
 	$(Q)tests/run
 
 check-servers: deps-test
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/twice tests/servers/run --install
 
+# without arm64 where SERIES names none
+check-kernels: $(if $(SERIES),$(if $(findstring arm64,$(SERIES)),arm64),arm64) deps-test
+	$(Q)$(MAKE) --no-print-directory all $(LOAD_BIN)
+	$(Q)tests/kernels/table $(SERIES)
+
+check-arm64: arm64
+	$(Q)$(MAKE) --no-print-directory all $(LOAD_BIN)
+	$(Q)tests/kernels/table 5.10-arm64 6.12-arm64 newest-arm64
+
+# Cross-built with clang against Debian's packages for arm64, which are unpacked in the cache and never installed.
+arm64: deps-arm64
+	$(Q)root=$$(tests/kernels/root) && $(MAKE) --no-print-directory BUILD=build/arm64 ARCH=arm64 SYSROOT=$$root \
+		CC="$(CLANG) --target=aarch64-linux-gnu --sysroot=$$root" LDFLAGS=-fuse-ld=lld all build/arm64/tests/loads
+
 bench: deps-test
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/bench/run
 
 install: all
-	install -D -m 0755 build/lostpeer $(DESTDIR)$(PREFIX)/sbin/lostpeer
+	install -D -m 0755 $(BUILD)/lostpeer $(DESTDIR)$(PREFIX)/sbin/lostpeer
 	install -D -m 0644 tools/man/lostpeer.8 $(DESTDIR)$(PREFIX)/share/man/man8/lostpeer.8
 	install -D -m 0644 tools/man/lostpeer-events.7 $(DESTDIR)$(PREFIX)/share/man/man7/lostpeer-events.7
 
 clean:
 	rm -rf build
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
