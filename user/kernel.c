@@ -175,6 +175,8 @@ int kernel_probe(struct kernel_features *features)
 
 /* libbpf's own words only help who debugs: LOSTPEER_DEBUG=1 shows them. */
 static int libbpf_say(enum libbpf_print_level level, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
+static int libbpf_say(enum libbpf_print_level level, const char *format, va_list args)
 {
 	if (!getenv("LOSTPEER_DEBUG") || level == LIBBPF_DEBUG)
 		return 0;
