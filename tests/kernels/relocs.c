@@ -53,6 +53,9 @@ static size_t n_unresolved;
 static char warnings[WARNINGS_MAX][TEXT_MAX];
 static size_t n_warnings;
 
+static int listen_to_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
 /* libbpf names each relocation before it says that it put an invalid instruction in its place. */
 static int listen_to_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
