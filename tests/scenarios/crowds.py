@@ -116,18 +116,18 @@ def adrift(t, client, server):
 
 
 def closed_amid_walks(t):
-    """3,000 connections that a server closes with a byte unread, at leisure, while agents walk again and again."""
+    """2,000 connections that a server closes with a byte unread, at leisure, while agents walk again and again."""
     client, server = t.pair()
     for host in client, server:
         host(ROOM)
     server("l = listen(4096)")
     lost = adrift(t, client, server)
-    client("all = [tcp() for _ in range(3000)]\nfor s in all: s.connect(target); s.send(b'x')",
+    client("all = [tcp() for _ in range(2000)]\nfor s in all: s.connect(target); s.send(b'x')",
            target=server("HERE, l.getsockname()[1]"))
-    server("all = [l.accept()[0] for _ in range(3000)]\nfor s in all: wait(lambda: unread(s), 'a byte')")
+    server("all = [l.accept()[0] for _ in range(2000)]\nfor s in all: wait(lambda: unread(s), 'a byte')")
     ends = [End(host, role, **facts) for host, role in ((client, "client"), (server, "server"))
             for facts in host("list(map(about, all))")]
-    server("for i, s in enumerate(all):\n s.close(); time.sleep(0.0005)\n if i % 75 == 0: lost[i // 75].close()")
+    server("for i, s in enumerate(all):\n s.close(); time.sleep(0.0005)\n if i % 50 == 0: lost[i // 50].close()")
     for mine, theirs in lost:
         mine.ended()
         t.expect(mine, "peer_lost", "reset", "established", error="ECONNRESET", process=NOBODY)
