@@ -9,8 +9,8 @@
  *   tcp_destroy_sock      tells who dropped the last reference, if CLOSE was told without a final owner
  *   sched_process_fork    notes who forks, and follows the descendants of a command
  *
- * bpf/iterators.h (sockets that existed before, holders) and bpf/syscalls.h (--connect-hook, --accept-hook) belong
- * to the same object. Nothing here runs for a send, a receive, or a packet that is fine.
+ * bpf/iterators.h (sockets that existed before, holders), bpf/syscalls.h (--connect-hook, --accept-hook) and
+ * bpf/place.h (cgroups that are gone) belong to the same object. Nothing here runs for a send, a receive, or a packet that is fine.
  */
 #include "kernel.h"
 #include <bpf/bpf_endian.h>
@@ -19,6 +19,7 @@
 #include "facts.h"
 #include "iterators.h"
 #include "missed.h"
+#include "place.h"
 #include "syscalls.h"
 #include "tell.h"
 
@@ -27,6 +28,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* Their types are then in the object's BTF, where tests/unit compares their layout with the agent's. */
 const struct lp_record *type_of_record __attribute__((unused));
 const struct lp_holder *type_of_holder __attribute__((unused));
+const struct lp_cgroup *type_of_cgroup __attribute__((unused));
 
 /* The agent's own tgid while it runs a command: who it forks is followed. 0: nobody. */
 const volatile __u32 follow_parent = 0;

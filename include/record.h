@@ -140,6 +140,27 @@ struct lp_holder {
 	__u32 listening; /* 1: asked for by netns and port */
 };
 
+/* Who made a cgroup, as far as it matters. */
+enum lp_maker {
+	LP_MAKER_OTHER,
+	LP_MAKER_RUNC,
+	LP_MAKER_CRUN,
+	LP_MAKER_COUNT
+};
+
+#define LP_CGROUP_PATH 500 /* Kubernetes has paths of 190 characters */
+
+/* A cgroup that is gone, or was made by a container runtime. The agent reads them where the kernel writes them: a slot
+ * is whole if its id is the same before and after. */
+struct lp_cgroup {
+	__u64 id;    /* of its kernfs node; 0: empty */
+	__u32 maker; /* enum lp_maker */
+	char path[LP_CGROUP_PATH]; /* in its hierarchy, NUL-terminated; a longer one is not kept */
+};
+
+#define LP_GONE_CGROUPS 512 /* powers of two */
+#define LP_MADE_CGROUPS 256
+
 /* What is wanted of the kernel: bits of lp_wants.classes. What nobody wants costs no record. */
 enum lp_class {
 	LP_CLASS_LOST = 1u << 0,        /* everything but the orderly ends */
@@ -176,6 +197,7 @@ LP_ASSERT(__builtin_offsetof(struct lp_record, snd_una) == 112, "identity of lp_
 LP_ASSERT(__builtin_offsetof(struct lp_record, bytes_acked) == 136, "sequence numbers of lp_record");
 LP_ASSERT(__builtin_offsetof(struct lp_record, task) == 184, "counters of lp_record");
 LP_ASSERT(sizeof(struct lp_record) == 240, "lp_record has no padding");
+LP_ASSERT(sizeof(struct lp_cgroup) == 512, "lp_cgroup has no padding");
 LP_ASSERT(sizeof(struct lp_holder) == 80, "lp_holder has no padding");
 
 #endif

@@ -106,6 +106,7 @@ static struct kernel_features probe(const struct btf *btf)
 		.destroy_sock = tracepoint_args(btf, "tcp_destroy_sock") == 1,
 		.error_report = tracepoint_args(btf, "inet_sk_error_report") == 1,
 		.fork = tracepoint_args(btf, "sched_process_fork") >= 2,
+		.cgroups = tracepoint_args(btf, "cgroup_rmdir") == 2 && tracepoint_args(btf, "cgroup_mkdir") == 2,
 		.cookie = has_helper(btf, "BPF_FUNC_check_mtu"),
 		.preemptible = is_preemptible(),
 		.reports_after = has_function(btf, "tcp_done_with_error"),
@@ -195,6 +196,9 @@ static void choose_programs(struct kernel *k, const struct kernel_options *optio
 	bpf_program__set_autoload(s->progs.process_fork, f->fork);
 	bpf_program__set_autoload(s->progs.set_state_nested, f->guards_recursion);
 	bpf_program__set_autoload(s->progs.set_state_nested_twice, f->guards_recursion && f->preemptible);
+	bpf_program__set_autoload(s->progs.cgroup_gone, f->cgroups);
+	bpf_program__set_autoload(s->progs.cgroup_made, f->cgroups);
+	bpf_program__set_autoload(s->progs.process_exit, options->cgroup_hierarchy != 0);
 	bpf_program__set_autoload(s->progs.connect_enter, options->connect_hook);
 	bpf_program__set_autoload(s->progs.connect_exit, options->connect_hook);
 	bpf_program__set_autoload(s->progs.accept_exit, options->accept_hook);
@@ -215,6 +219,8 @@ static void choose_maps(struct kernel *k, const struct kernel_options *options)
 		bpf_map__set_max_entries(s->maps.acceptors, 1);
 	if (!options->connect_hook)
 		bpf_map__set_max_entries(s->maps.connects, 1);
+	if (!options->cgroup_hierarchy)
+		bpf_map__set_max_entries(s->maps.exited, 1);
 	if (!options->follow_parent)
 		bpf_map__set_max_entries(s->maps.followed, 1);
 	if (options->ring_bytes)
@@ -367,6 +373,7 @@ static int load(struct kernel *k, const struct kernel_options *options)
 	k->skeleton->rodata->connect_hook = options->connect_hook;
 	k->skeleton->rodata->accept_hook = options->accept_hook;
 	k->skeleton->rodata->follow_parent = options->follow_parent;
+	k->skeleton->rodata->place_hierarchy = options->cgroup_hierarchy;
 	err = lostpeer__load(k->skeleton);
 	if (err)
 		return load_error(err);
@@ -470,6 +477,21 @@ void kernel_take_missed(struct kernel *k)
 	s->bss->copies_attached = s->links.set_state_nested != NULL;
 }
 
+/* What a copy of set_state missed another one took, or set_state counts; what the others note is no event. */
+static bool misses_events(const struct kernel *k, const struct bpf_program *program)
+{
+	const struct bpf_program *others[] = {
+		k->skeleton->progs.set_state_nested, k->skeleton->progs.set_state_nested_twice,
+		k->skeleton->progs.process_fork, k->skeleton->progs.process_exit,
+		k->skeleton->progs.cgroup_gone, k->skeleton->progs.cgroup_made,
+	};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		if (program == others[i])
+			return false;
+	return true;
+}
+
 __u64 kernel_missed(const struct kernel *k)
 {
 	struct bpf_program *program;
@@ -480,11 +502,7 @@ __u64 kernel_missed(const struct kernel *k)
 		__u32 size = sizeof(info);
 		int fd = bpf_program__fd(program);
 
-		/* what a copy of set_state missed another one took, or set_state counts; a fork is no event */
-		if (program != k->skeleton->progs.set_state_nested &&
-		    program != k->skeleton->progs.set_state_nested_twice &&
-		    program != k->skeleton->progs.process_fork && fd >= 0 &&
-		    !bpf_obj_get_info_by_fd(fd, &info, &size))
+		if (misses_events(k, program) && fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size))
 			missed += info.recursion_misses;
 	}
 	kernel_stats(k, stats);
@@ -600,6 +618,53 @@ bool kernel_follows(const struct kernel *k, __u32 tgid, __u64 start_boot_ns)
 
 	return !bpf_map_lookup_elem(bpf_map__fd(k->skeleton->maps.followed), &tgid, &start) &&
 	       start == start_boot_ns;
+}
+
+/* Copies a slot that the kernel may be writing; false: it was. */
+static bool copy_cgroup(const struct lp_cgroup *slot, __u64 id, char path[LP_CGROUP_PATH])
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	memcpy(path, slot->path, LP_CGROUP_PATH);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	path[LP_CGROUP_PATH - 1] = '\0';
+	return __atomic_load_n(&slot->id, __ATOMIC_ACQUIRE) == id;
+}
+
+bool kernel_gone_cgroup(const struct kernel *k, __u64 id, char path[LP_CGROUP_PATH])
+{
+	const struct lp_cgroup *slots = k->skeleton->bss->gone_cgroups;
+
+	for (size_t i = 0; id && i < LP_GONE_CGROUPS; i++)
+		if (__atomic_load_n(&slots[i].id, __ATOMIC_ACQUIRE) == id && copy_cgroup(&slots[i], id, path))
+			return true;
+	return false;
+}
+
+enum lp_maker kernel_cgroup_maker(const struct kernel *k, const char *path, size_t length)
+{
+	const struct lp_cgroup *slots = k->skeleton->bss->made_cgroups;
+	char made[LP_CGROUP_PATH];
+
+	for (size_t i = 0; i < LP_MADE_CGROUPS; i++) {
+		__u64 id = __atomic_load_n(&slots[i].id, __ATOMIC_ACQUIRE);
+		__u32 maker = slots[i].maker;
+
+		if (id && copy_cgroup(&slots[i], id, made) && strlen(made) == length && !strncmp(made, path, length))
+			return maker < LP_MAKER_COUNT ? (enum lp_maker)maker : LP_MAKER_OTHER;
+	}
+	return LP_MAKER_OTHER;
+}
+
+__u64 kernel_exit_cgroup(const struct kernel *k, __u32 tgid, __u64 start_boot_ns)
+{
+	struct {
+		__u64 start_boot_ns;
+		__u64 cgroup_id;
+	} exited; /* bpf/place.h */
+
+	if (bpf_map_lookup_elem(bpf_map__fd(k->skeleton->maps.exited), &tgid, &exited))
+		return 0;
+	return exited.start_boot_ns == start_boot_ns ? exited.cgroup_id : 0;
 }
 
 const char *kernel_reset_reason(const struct kernel *k, __u32 reason)

@@ -19,6 +19,7 @@ struct kernel_options {
 	bool connect_hook;
 	bool accept_hook;
 	__u32 follow_parent; /* follow the descendants of what this process forks; 0: nobody */
+	__u32 cgroup_hierarchy; /* the one that tells where a process is: 0 is cgroup v2 */
 };
 
 /* What this kernel has; what it lacks makes answers worse, as doctor says. */
@@ -35,6 +36,7 @@ struct kernel_features {
 	bool guards_recursion;  /* a program that is interrupted does not run for what interrupts it, from 6.1 */
 	bool preemptible;       /* ... and may be preempted, from 7.0 */
 	bool reports_after;     /* sockets report an error when they are in CLOSE already, from 6.10 */
+	bool cgroups;           /* tracepoints of cgroups: those that are gone keep their names */
 	bool iterator;          /* walks over open files */
 	bool iterator_of_one;   /* ... narrowed to one process, from 6.1 */
 };
@@ -91,6 +93,14 @@ int kernel_find_holders(struct kernel *kernel, __u32 tgid, const __u64 *keys, si
 __u64 kernel_last_fork(const struct kernel *kernel, __u32 tgid);
 /* Whether this process descends from one that follow_parent forked. */
 bool kernel_follows(const struct kernel *kernel, __u32 tgid, __u64 start_boot_ns);
+
+/* The path of a cgroup that was removed not long ago; false: not known. */
+bool kernel_gone_cgroup(const struct kernel *kernel, __u64 id, char path[LP_CGROUP_PATH]);
+/* Who made the cgroup of this path, if that was a container runtime; or LP_MAKER_OTHER. */
+enum lp_maker kernel_cgroup_maker(const struct kernel *kernel, const char *path, size_t length);
+/* With a cgroup_hierarchy: the id of the cgroup that this process was in when it exited; 0: it has not, or too long
+ * ago. */
+__u64 kernel_exit_cgroup(const struct kernel *kernel, __u32 tgid, __u64 start_boot_ns);
 
 /* The kernel's name for lp_record.reset_reason, without its prefix; NULL if it has none. */
 const char *kernel_reset_reason(const struct kernel *kernel, __u32 reason);

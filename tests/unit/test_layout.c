@@ -45,6 +45,11 @@ static const struct member holder[] = {
 	HOLDER(key), HOLDER(inode), HOLDER(task), HOLDER(fd), HOLDER(listening),
 };
 
+#define CGROUP(m) MEMBER(lp_cgroup, m)
+static const struct member cgroup[] = {
+	CGROUP(id), CGROUP(maker), CGROUP(path),
+};
+
 #define WANTS(m) MEMBER(lp_wants, m)
 static const struct member wants[] = {
 	WANTS(classes), WANTS(netns),
@@ -111,6 +116,12 @@ static void test_holder(void **state)
 	check_layout("lp_holder", sizeof(struct lp_holder), holder, COUNT(holder));
 }
 
+static void test_cgroup(void **state)
+{
+	(void)state;
+	check_layout("lp_cgroup", sizeof(struct lp_cgroup), cgroup, COUNT(cgroup));
+}
+
 static void test_wants(void **state)
 {
 	(void)state;
@@ -123,6 +134,7 @@ int main(void)
 		cmocka_unit_test(test_task),
 		cmocka_unit_test(test_record),
 		cmocka_unit_test(test_holder),
+		cmocka_unit_test(test_cgroup),
 		cmocka_unit_test(test_wants),
 	};
 

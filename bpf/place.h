@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Where processes lived: what of it is gone when the agent looks. While a cgroup lives, the agent finds its path by
+ * its id, and while a process of a v1 host lives, its cgroup in /proc; so only what goes is noted, as it goes, and
+ * whom runc and crun make a cgroup for, which no path tells. All this is rare, and nothing of it runs for a connection.
+ * Raw tracepoints and probe reads: before 5.13 no typed program may look at a path. */
+#ifndef LOSTPEER_BPF_PLACE_H
+#define LOSTPEER_BPF_PLACE_H
+
+#include "maps.h"
+
+#define HIERARCHIES_MAX 32 /* a v1 host has some fifteen */
+
+/* The hierarchy that tells where a process is: 0 is cgroup v2, else systemd's named one (v1). */
+const volatile __u32 place_hierarchy = 0;
+
+/* The last so many, oldest overwritten. A cgroup that is gone is asked for within a quarter of a second, a maker as
+ * long as its containers have connections; the agent knows less of who is overwritten, and says so. */
+struct lp_cgroup gone_cgroups[LP_GONE_CGROUPS];
+struct lp_cgroup made_cgroups[LP_MADE_CGROUPS];
+static __u32 n_gone, n_made;
+
+/* v1 only: the cgroup that a process was in when it exited, by tgid. */
+struct exited {
+	__u64 start_boot_ns;
+	__u64 cgroup_id;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct exited);
+} exited SEC(".maps");
+
+/* The id is written last, and taken away first: whoever reads it before and after has a whole path. */
+static __always_inline void note_cgroup(struct lp_cgroup *slot, struct cgroup *cgroup, const char *path, __u32 maker)
+{
+	__u64 id = BPF_CORE_READ(cgroup, kn, id);
+	long n;
+
+	*(volatile __u64 *)&slot->id = 0;
+	n = bpf_probe_read_kernel_str(slot->path, sizeof(slot->path), path);
+	if (n <= 0 || n >= (long)sizeof(slot->path)) /* a path that is cut would name another place */
+		return;
+	slot->maker = maker;
+	*(volatile __u64 *)&slot->id = id;
+}
+
+static __always_inline _Bool is_of_hierarchy(struct cgroup *cgroup)
+{
+	return (__u32)BPF_CORE_READ(cgroup, root, hierarchy_id) == place_hierarchy;
+}
+
+SEC("raw_tp/cgroup_rmdir")
+int cgroup_gone(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct cgroup *cgroup = (void *)ctx->args[0];
+	__u32 at;
+
+	if (!is_of_hierarchy(cgroup))
+		return 0;
+	at = __sync_fetch_and_add(&n_gone, 1);
+	note_cgroup(&gone_cgroups[at % LP_GONE_CGROUPS], cgroup, (const char *)ctx->args[1], 0);
+	return 0;
+}
+
+static __always_inline __u32 maker_of(void)
+{
+	char comm[LP_COMM_LEN] = {};
+	__u64 name;
+
+	bpf_get_current_comm(comm, sizeof(comm));
+	name = *(__u64 *)comm;
+	if (name == 0x636e7572ULL) /* "runc", little endian */
+		return LP_MAKER_RUNC;
+	if (name == 0x6e757263ULL) /* "crun" */
+		return LP_MAKER_CRUN;
+	return LP_MAKER_OTHER;
+}
+
+SEC("raw_tp/cgroup_mkdir")
+int cgroup_made(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct cgroup *cgroup = (void *)ctx->args[0];
+	__u32 maker = maker_of(), at;
+
+	if (maker == LP_MAKER_OTHER || !is_of_hierarchy(cgroup))
+		return 0;
+	at = __sync_fetch_and_add(&n_made, 1);
+	note_cgroup(&made_cgroups[at % LP_MADE_CGROUPS], cgroup, (const char *)ctx->args[1], maker);
+	return 0;
+}
+
+/* Of the hierarchies that a task is in, each with a link of its set. */
+static __always_inline __u64 cgroup_of(struct task_struct *task)
+{
+	struct css_set *set = BPF_CORE_READ(task, cgroups);
+	struct list_head *head = (void *)set + bpf_core_field_offset(struct css_set, cgrp_links);
+	struct list_head *at = BPF_CORE_READ(head, next);
+	struct cgrp_cset_link *link;
+	struct cgroup *cgroup;
+
+	for (int i = 0; i < HIERARCHIES_MAX && at && at != head; i++, at = BPF_CORE_READ(at, next)) {
+		link = (void *)at - bpf_core_field_offset(struct cgrp_cset_link, cgrp_link);
+		cgroup = BPF_CORE_READ(link, cgrp);
+		if (is_of_hierarchy(cgroup))
+			return BPF_CORE_READ(cgroup, kn, id);
+	}
+	return 0;
+}
+
+SEC("raw_tp/sched_process_exit")
+int process_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *task = (void *)ctx->args[0];
+	__u32 tgid = (__u32)BPF_CORE_READ(task, tgid);
+	struct exited exit;
+
+	if ((__u32)BPF_CORE_READ(task, pid) != tgid)
+		return 0;
+	exit.start_boot_ns = BPF_CORE_READ(task, start_boottime);
+	exit.cgroup_id = cgroup_of(task);
+	bpf_map_update_elem(&exited, &tgid, &exit, BPF_ANY);
+	return 0;
+}
+
+#endif
