@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgroups.h"
 #include "clock.h"
 #include "pending.h"
 #include "process.h"
@@ -27,6 +28,7 @@ enum source { SOURCE_RING, SOURCE_TIMER, SOURCE_SIGNAL, SOURCE_END, SOURCE_GONE 
 
 struct agent {
 	struct kernel *kernel;
+	struct cgroups *cgroups;
 	struct pending_list *pending;
 	struct output *output;
 	const struct agent_options *options;
@@ -74,6 +76,8 @@ static void on_owner(void *context, const struct lp_record *record, bool reset_a
 	}
 	event_from_record(e, record, verdict, clock_wall_from_monotonic(record->time_ns));
 	e->owner = *owner;
+	if (owner->via)
+		cgroups_find(a->cgroups, a->kernel, &owner->process, e->cgroup, &e->place);
 	if (!filter_event(a->options->filter, e) || !filter_owner(a->options->filter, e) ||
 	    (a->options->follow &&
 	     (!owner->via || !kernel_follows(a->kernel, owner->process.tgid, owner->process.start_boot_ns))) ||
@@ -318,8 +322,14 @@ static int open_output(struct agent *a)
 static int open_kernel(struct agent *a)
 {
 	struct lp_wants wants = filter_wants(a->options->filter);
-	int err = kernel_open(&a->kernel, &a->options->kernel);
+	struct kernel_options options = a->options->kernel;
+	int err;
 
+	a->cgroups = cgroups_new();
+	if (!a->cgroups)
+		return -ENOMEM;
+	options.cgroup_hierarchy = cgroups_hierarchy(a->cgroups);
+	err = kernel_open(&a->kernel, &options);
 	if (err)
 		return err;
 	a->cause_kernel.error_report = kernel_features(a->kernel)->error_report;
@@ -393,6 +403,7 @@ void agent_close(struct agent *a)
 	output_close(a->output);
 	pending_free(a->pending);
 	kernel_close(a->kernel);
+	cgroups_free(a->cgroups);
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);

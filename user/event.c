@@ -99,6 +99,8 @@ void event_from_record(struct event *e, const struct lp_record *record, struct v
 	e->data = data_of(record);
 	e->owner = (struct owner){.unknown = UNKNOWN_NOT_SEEN};
 	e->executable[0] = '\0';
+	e->cgroup[0] = '\0';
+	memset(&e->place, 0, sizeof(e->place));
 	e->loss = (struct loss){0};
 	e->severity = severity_of(e);
 }

@@ -8,7 +8,9 @@
 #include <sys/types.h>
 
 #include "cause.h"
+#include "cgroups.h"
 #include "data.h"
+#include "place.h"
 #include "record.h"
 
 enum lp_severity { /* of syslog's words, in its order */
@@ -69,6 +71,8 @@ struct event {
 	struct data data;
 	struct owner owner;
 	char executable[PATH_MAX]; /* "" if not known */
+	char cgroup[CGROUP_LINE_LEN]; /* the line of /proc/PID/cgroup; "" if not known */
+	struct place place;           /* what it tells */
 	struct loss loss;
 };
 

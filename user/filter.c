@@ -3,8 +3,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <netinet/in.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -62,6 +64,38 @@ static const char *parse_name(struct filter_value *value, const char *text)
 	if (value->text && strlen(text) >= LP_COMM_LEN) /* the kernel keeps no more of a name */
 		value->text[LP_COMM_LEN - 1] = '\0';
 	return *text ? NULL : "empty";
+}
+
+/* As systemctl reads one: a pattern of the shell's, and ".service" may be left out. */
+static const char *parse_unit(struct filter_value *value, const char *text)
+{
+	const char *dot = strrchr(text, '.');
+
+	if (!*text || strchr(text, '/'))
+		return "not the name of a unit";
+	if (dot && place_is_unit_type(dot))
+		value->text = strdup(text);
+	else if (asprintf(&value->text, "%s.service", text) < 0)
+		value->text = NULL;
+	return value->text ? NULL : "out of memory";
+}
+
+static const char *parse_container(struct filter_value *value, const char *text)
+{
+	value->text = strdup(text);
+	return *text && !strchr(text, '/') ? NULL : "not the id of a container";
+}
+
+static const char *parse_cgroup(struct filter_value *value, const char *text)
+{
+	size_t n = strlen(text);
+
+	if (*text != '/')
+		return "not a path in the hierarchy, such as /system.slice/nginx.service";
+	while (n && text[n - 1] == '/')
+		n--;
+	value->text = strndup(text, n); /* of the root: "" */
+	return NULL;
 }
 
 /* An inode, or a path such as /run/netns/NAME or /proc/PID/ns/net. */
@@ -151,6 +185,26 @@ static bool match_name(const struct filter_value *value, const struct event *e)
 {
 	return e->owner.via && !strcmp(value->text, e->owner.process.comm);
 }
+static bool match_unit(const struct filter_value *value, const struct event *e)
+{
+	return !fnmatch(value->text, e->place.unit, FNM_NOESCAPE) ||
+	       !fnmatch(value->text, e->place.system_unit, FNM_NOESCAPE);
+}
+/* As docker reads one: the beginning of a hash is enough, a name has to be whole. */
+static bool match_container(const struct filter_value *value, const struct event *e)
+{
+	const char *id = e->place.container;
+
+	return place_is_hash(id) ? !strncmp(id, value->text, strlen(value->text)) : !strcmp(id, value->text);
+}
+/* That cgroup and all below it. */
+static bool match_cgroup(const struct filter_value *value, const struct event *e)
+{
+	const char *path = cgroups_path(e->cgroup);
+	size_t n = strlen(value->text);
+
+	return path && !strncmp(path, value->text, n) && (!path[n] || path[n] == '/');
+}
 static bool match_peer(const struct filter_value *value, const struct event *e)
 {
 	unsigned bits = value->network.bits, whole = bits / 8;
@@ -180,6 +234,9 @@ static const struct {
 	[FILTER_NETNS] = {parse_netns, match_netns},
 	[FILTER_PID] = {parse_pid, match_pid},
 	[FILTER_NAME] = {parse_name, match_name},
+	[FILTER_UNIT] = {parse_unit, match_unit},
+	[FILTER_CONTAINER] = {parse_container, match_container},
+	[FILTER_CGROUP] = {parse_cgroup, match_cgroup},
 };
 
 void filter_init(struct filter *filter)
@@ -306,5 +363,8 @@ bool filter_event(const struct filter *f, const struct event *e)
 
 bool filter_owner(const struct filter *f, const struct event *e)
 {
-	return passes(f, FILTER_PID, e) && passes(f, FILTER_NAME, e);
+	for (int kind = FILTER_PID; kind < FILTER_COUNT; kind++)
+		if (!passes(f, (enum filter_kind)kind, e))
+			return false;
+	return true;
 }

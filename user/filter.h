@@ -21,6 +21,9 @@ enum filter_kind {
 	FILTER_NETNS,
 	FILTER_PID,  /* from here on only the owner decides */
 	FILTER_NAME,
+	FILTER_UNIT,
+	FILTER_CONTAINER,
+	FILTER_CGROUP,
 	FILTER_COUNT
 };
 

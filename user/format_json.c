@@ -142,6 +142,16 @@ static void put_owner(struct line *line, const struct event *e)
 	line_append(line, "]", 1);
 }
 
+static void put_place(struct line *line, const struct event *e)
+{
+	put_string(line, "process.linux.cgroup", e->cgroup);
+	put_string(line, "systemd.unit", e->place.unit);
+	put_string(line, "systemd.slice", e->place.slice);
+	put_string(line, "container.id", e->place.container);
+	put_string(line, "container.runtime.name", place_runtime_name(e->place.runtime));
+	put_string(line, "k8s.pod.uid", e->place.pod);
+}
+
 static void put_network(struct line *line, const struct lp_record *r)
 {
 	char local[FORMAT_ADDRESS_LEN], peer[FORMAT_ADDRESS_LEN];
@@ -210,6 +220,7 @@ static void put_connection(struct line *line, const struct event *e, const struc
 	if (r->flags & (LP_F_CONNECTED | LP_F_ACCEPTED))
 		put_string(line, "role", r->flags & LP_F_CONNECTED ? "client" : "server");
 	put_owner(line, e);
+	put_place(line, e);
 	put_network(line, r);
 	put_tcp(line, e, context);
 	if (event_has_transfer(e))

@@ -2,16 +2,21 @@
 #include "process.h"
 
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Field 22 of /proc/PID/stat: its start, in ticks of USER_HZ since boot. The name before it may hold anything. */
-static bool started_at(int proc, __u64 start_boot_ns)
+#define PF_EXITING 0x4 /* include/linux/sched.h */
+
+struct stat_line {
+	unsigned flags;
+	unsigned long long start_ticks; /* of USER_HZ, since boot */
+};
+
+/* Fields 9 and 22 of /proc/PID/stat. The name before them may hold anything. */
+static bool read_stat(int proc, struct stat_line *line)
 {
 	char text[1024], *field;
-	unsigned long long ticks;
 	int fd = openat(proc, "stat", O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
@@ -23,27 +28,52 @@ static bool started_at(int proc, __u64 start_boot_ns)
 		return false;
 	text[n] = '\0';
 	field = strrchr(text, ')');
-	if (!field || sscanf(field + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-			     &ticks) != 1)
+	return field && sscanf(field + 1, " %*c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+			       &line->flags, &line->start_ticks) == 2;
+}
+
+static bool started_at(int proc, __u64 start_boot_ns, unsigned *flags)
+{
+	struct stat_line line;
+
+	if (!read_stat(proc, &line))
 		return false;
-	return ticks == start_boot_ns / (1000000000ULL / (__u64)sysconf(_SC_CLK_TCK));
+	*flags = line.flags;
+	return line.start_ticks == start_boot_ns / (1000000000ULL / (__u64)sysconf(_SC_CLK_TCK));
+}
+
+static int open_process(const struct lp_task *task)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "/proc/%u", task->tgid);
+	return open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+bool process_lives(const struct lp_task *task)
+{
+	int proc = open_process(task);
+	unsigned flags = PF_EXITING;
+	bool lives = proc >= 0 && started_at(proc, task->start_boot_ns, &flags) && !(flags & PF_EXITING);
+
+	if (proc >= 0)
+		close(proc);
+	return lives;
 }
 
 void process_executable(const struct lp_task *task, char path[PATH_MAX])
 {
-	char name[32];
+	int proc = open_process(task);
+	unsigned flags;
 	ssize_t n;
-	int proc;
 
 	path[0] = '\0';
-	snprintf(name, sizeof(name), "/proc/%u", task->tgid);
-	proc = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (proc < 0)
 		return;
 	n = readlinkat(proc, "exe", path, PATH_MAX - 1);
 	path[n > 0 ? n : 0] = '\0';
 	/* looked at after the link: had the process changed in between, this would tell */
-	if (*path && !started_at(proc, task->start_boot_ns))
+	if (*path && !started_at(proc, task->start_boot_ns, &flags))
 		path[0] = '\0';
 	close(proc);
 }

@@ -4,8 +4,12 @@
 #define LOSTPEER_PROCESS_H
 
 #include <limits.h>
+#include <stdbool.h>
 
 #include "record.h"
+
+/* Still that process, and not exiting. */
+bool process_lives(const struct lp_task *task);
 
 /* Its executable's path, "" if it cannot be read or the process is another one by now (its start differs). A path
  * whose file was replaced keeps the kernel's " (deleted)". */

@@ -57,8 +57,8 @@ static const char *set_filter(void *context, int tag, bool opposite, const char 
 	if (strlen(value) >= sizeof(copy))
 		return "too long";
 	strcpy(copy, value);
-	if (tag == FILTER_NAME) /* a name may hold a comma */
-		return filter_add(&w->filter, FILTER_NAME, opposite, value);
+	if (tag == FILTER_NAME || tag == FILTER_CGROUP) /* may hold a comma */
+		return filter_add(&w->filter, (enum filter_kind)tag, opposite, value);
 	while ((each = strsep(&rest, ","))) {
 		why = filter_add(&w->filter, (enum filter_kind)tag, opposite, each);
 		if (why)
@@ -130,6 +130,9 @@ static const struct option_spec options[] = {
 	{"cause*", "CAUSE", "only this cause, such as reset", set_filter, FILTER_CAUSE},
 	{"pid*", "PID", "only connections that this process held", set_filter, FILTER_PID},
 	{"name*", "NAME", "only connections of processes of this name", set_filter, FILTER_NAME},
+	{"unit*", "UNIT", "only of this systemd unit; * and ? match", set_filter, FILTER_UNIT},
+	{"container*", "ID", "only of this container, by the beginning of its id", set_filter, FILTER_CONTAINER},
+	{"cgroup*", "PATH", "only of this cgroup and those below it", set_filter, FILTER_CGROUP},
 	{"port*", "PORT", "only connections with this port at either end", set_filter, FILTER_PORT},
 	{"local-port*", "PORT", "only with this port at our end", set_filter, FILTER_LOCAL_PORT},
 	{"peer-port*", "PORT", "only with this port at the peer's end", set_filter, FILTER_PEER_PORT},

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "cgroups.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kernel.h"
+#include "process.h"
+
+#define CGROUP_NAMESPACE_INIT 0xEFFFFFFB /* include/linux/proc_ns.h: PROC_CGROUP_INIT_INO */
+#define FILEID_KERNFS 0xfe               /* include/linux/exportfs.h: the id of the kernfs node */
+
+/* Ids and paths that were looked up, by id: a v2 cgroup keeps its path for life, and its id is never given again. So
+ * many as hosts have services; whatever was in a slot gives way. */
+#define SLOTS 256
+
+struct cgroups {
+	__u32 hierarchy;
+	char name[32];  /* "0::", "9:name=systemd:" */
+	char *mount;    /* where the hierarchy is mounted; NULL: nowhere that we see */
+	int root;       /* of that; -1 */
+	struct {
+		__u64 id;
+		char *path;
+	} slots[SLOTS];
+};
+
+/* --- what this host has --- */
+
+/* A container's cgroup namespace would show other paths; whoever may watch may leave it. */
+static void enter_first_namespace(void)
+{
+	struct stat st;
+	int fd;
+
+	if (stat("/proc/self/ns/cgroup", &st) || st.st_ino == CGROUP_NAMESPACE_INIT)
+		return;
+	fd = open("/proc/1/ns/cgroup", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && setns(fd, CLONE_NEWCGROUP))
+		fprintf(stderr, "lostpeer: cannot leave this cgroup namespace: %s; cgroups may stay unnamed\n",
+			strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+/* "9:name=systemd:/path" of /proc/self/cgroup: the number of systemd's hierarchy, if there is one. */
+static __u32 find_named(void)
+{
+	char line[4096];
+	unsigned number, found = 0;
+	int end;
+	FILE *f = fopen("/proc/self/cgroup", "re");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		end = 0;
+		if (sscanf(line, "%u:name=systemd:%n", &number, &end) == 1 && end)
+			found = number;
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* A line of /proc/self/mountinfo: ID PARENT DEVICE ROOT MOUNT OPTIONS... - TYPE SOURCE OPTIONS. */
+static char *mount_of(const char *line, bool named)
+{
+	const char *rest = strstr(line, " - "), *type = named ? " - cgroup " : " - cgroup2 ";
+	char root[8], *mount;
+
+	if (!rest || strncmp(rest, type, strlen(type)) || (named && !strstr(rest, "name=systemd")))
+		return NULL;
+	mount = malloc(strlen(line) + 1);
+	if (mount && (sscanf(line, "%*d %*d %*s %7s %s", root, mount) != 2 || strcmp(root, "/"))) {
+		free(mount);
+		return NULL;
+	}
+	return mount;
+}
+
+static char *find_mount(bool named)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL, *mount = NULL;
+	size_t size = 0;
+
+	while (f && !mount && getline(&line, &size, f) > 0)
+		mount = mount_of(line, named);
+	free(line);
+	if (f)
+		fclose(f);
+	return mount;
+}
+
+struct cgroups *cgroups_new(void)
+{
+	struct cgroups *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	enter_first_namespace();
+	c->hierarchy = find_named();
+	snprintf(c->name, sizeof(c->name), c->hierarchy ? "%u:name=systemd:" : "%u::", c->hierarchy);
+	c->mount = find_mount(c->hierarchy != 0);
+	c->root = c->mount ? open(c->mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	return c;
+}
+
+void cgroups_free(struct cgroups *c)
+{
+	if (!c)
+		return;
+	for (int i = 0; i < SLOTS; i++)
+		free(c->slots[i].path);
+	if (c->root >= 0)
+		close(c->root);
+	free(c->mount);
+	free(c);
+}
+
+__u32 cgroups_hierarchy(const struct cgroups *c)
+{
+	return c->hierarchy;
+}
+
+/* --- by id --- */
+
+/* The file system finds a cgroup by its id as it would for a client of NFS. */
+static bool open_by_id(const struct cgroups *c, __u64 id, char path[LP_CGROUP_PATH])
+{
+	union {
+		struct file_handle handle;
+		char room[sizeof(struct file_handle) + sizeof(id)];
+	} h = {.handle = {.handle_bytes = sizeof(id), .handle_type = FILEID_KERNFS}};
+	char name[32], full[PATH_MAX];
+	size_t mount;
+	ssize_t n;
+	int fd;
+
+	if (c->root < 0)
+		return false;
+	memcpy(h.handle.f_handle, &id, sizeof(id));
+	fd = open_by_handle_at(c->root, &h.handle, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	n = readlink(name, full, sizeof(full) - 1);
+	close(fd);
+	full[n > 0 ? n : 0] = '\0';
+	mount = strlen(c->mount);
+	if (strncmp(full, c->mount, mount) || (full[mount] != '/' && full[mount]) ||
+	    strlen(full + mount) >= LP_CGROUP_PATH || strstr(full, " (deleted)"))
+		return false;
+	strcpy(path, full[mount] ? full + mount : "/");
+	return true;
+}
+
+static void remember(struct cgroups *c, __u64 id, const char *path)
+{
+	char *copy = strdup(path);
+
+	if (!copy)
+		return;
+	free(c->slots[id % SLOTS].path);
+	c->slots[id % SLOTS].path = copy;
+	c->slots[id % SLOTS].id = id;
+}
+
+/* Removed while we ask: the kernel side notes it right after the file system has forgotten it. */
+static bool find_by_id(struct cgroups *c, const struct kernel *kernel, __u64 id, char path[LP_CGROUP_PATH])
+{
+	bool keeps = !c->hierarchy; /* a v1 cgroup can be renamed */
+
+	if (!id)
+		return false;
+	if (keeps && c->slots[id % SLOTS].id == id) {
+		strcpy(path, c->slots[id % SLOTS].path);
+		return true;
+	}
+	if (!kernel_gone_cgroup(kernel, id, path) && !open_by_id(c, id, path) && !kernel_gone_cgroup(kernel, id, path))
+		return false;
+	if (keeps)
+		remember(c, id, path);
+	return true;
+}
+
+/* --- by process --- */
+
+/* The line of this hierarchy in /proc/PID/cgroup, as long as the process lives: of one that exits v1 says "/". */
+static bool read_proc(const struct cgroups *c, const struct lp_task *task, char path[LP_CGROUP_PATH])
+{
+	char name[40], *line = NULL, *end;
+	size_t size = 0, known = strlen(c->name);
+	bool found = false;
+	FILE *f;
+
+	snprintf(name, sizeof(name), "/proc/%u/cgroup", task->tgid);
+	f = fopen(name, "re");
+	while (f && !found && getline(&line, &size, f) > 0) {
+		end = strchr(line, '\n');
+		if (strncmp(line, c->name, known) || !end || end - line - (ptrdiff_t)known >= LP_CGROUP_PATH)
+			continue;
+		*end = '\0';
+		strcpy(path, line + known);
+		found = true;
+	}
+	free(line);
+	if (f)
+		fclose(f);
+	/* outside of the namespace's root: we are not in the first one */
+	return found && strncmp(path, "/..", 3) && process_lives(task);
+}
+
+static bool find_path(struct cgroups *c, const struct kernel *kernel, const struct lp_task *task,
+		      char path[LP_CGROUP_PATH])
+{
+	if (!c->hierarchy)
+		return find_by_id(c, kernel, task->cgroup_id, path) || read_proc(c, task, path);
+	/* it may exit while we ask */
+	for (int i = 0; i < 2; i++)
+		if (find_by_id(c, kernel, kernel_exit_cgroup(kernel, task->tgid, task->start_boot_ns), path) ||
+		    read_proc(c, task, path))
+			return true;
+	return false;
+}
+
+/* --- containers that their path does not tell of: those of runc and crun alone --- */
+
+static const struct {
+	enum lp_maker maker;
+	enum place_runtime runtime;
+	const char *state; /* of a container, in which its cgroup is written */
+} makers[] = {
+	{LP_MAKER_RUNC, RUNTIME_RUNC, "/run/runc/%.*s/state.json"},
+	{LP_MAKER_CRUN, RUNTIME_CRUN, "/run/crun/%.*s/status"},
+};
+
+/* Whether a file has this path at the end of a JSON string. */
+static bool has_path(const char *file, const char *path, size_t length)
+{
+	static char text[1 << 16];
+	char end[LP_CGROUP_PATH + 2];
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof(text));
+	close(fd);
+	snprintf(end, sizeof(end), "%.*s\"", (int)length, path);
+	return n > 0 && memmem(text, (size_t)n, end, strlen(end));
+}
+
+/* The cgroup is the container's: made by the runtime while we watched, or before, and its state says so. */
+static enum place_runtime runtime_of(const struct kernel *kernel, const char *path, size_t length, const char *name)
+{
+	enum lp_maker maker = kernel_cgroup_maker(kernel, path, length);
+	int n = (int)(path + length - name);
+	char file[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(makers) / sizeof(*makers); i++) {
+		if (maker == makers[i].maker)
+			return makers[i].runtime;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		snprintf(file, sizeof(file), makers[i].state, n, name);
+#pragma GCC diagnostic pop
+		if (has_path(file, path, length))
+			return makers[i].runtime;
+	}
+	return RUNTIME_NONE;
+}
+
+/* The innermost of the cgroups above the process that is such a container's, and whose name is then its id. */
+static void find_container(const struct kernel *kernel, const char *path, struct place *place)
+{
+	size_t length = strlen(path);
+
+	while (length > 1 && !place->runtime) {
+		const char *name = memrchr(path, '/', length);
+
+		if (!name)
+			return;
+		place->runtime = runtime_of(kernel, path, length, name + 1);
+		if (place->runtime)
+			snprintf(place->container, sizeof(place->container), "%.*s", (int)(path + length - name - 1),
+				 name + 1);
+		length = (size_t)(name - path);
+	}
+}
+
+const char *cgroups_path(const char *line)
+{
+	return strchr(line, '/');
+}
+
+bool cgroups_find(struct cgroups *c, const struct kernel *kernel, const struct lp_task *task,
+		  char line[CGROUP_LINE_LEN], struct place *place)
+{
+	char path[LP_CGROUP_PATH];
+
+	*line = '\0';
+	memset(place, 0, sizeof(*place));
+	if (!find_path(c, kernel, task, path))
+		return false;
+	snprintf(line, CGROUP_LINE_LEN, "%s%s", c->name, path);
+	place_read(path, place);
+	if (!*place->container)
+		find_container(kernel, path, place);
+	return true;
+}
