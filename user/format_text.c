@@ -10,7 +10,7 @@
 #include "clock.h"
 
 #define TIME_COLUMN 13
-#define WHO_COLUMN 24
+#define WHO_COLUMN 32
 #define WHOM_COLUMN 24
 #define WHAT_COLUMN 30
 
@@ -60,13 +60,33 @@ static const char *const colours[] = {
 };
 static_assert(sizeof(colours) / sizeof(*colours) == SEVERITY_COUNT, "a colour for each severity");
 
-static void put_who(struct line *line, const struct owner *o)
+/* As people write it: the first 12 digits of a container's hash, a service without its ".service". */
+static void put_where(struct line *line, const struct place *p)
 {
+	char text[PLACE_NAME_LEN];
+	const char *where = *p->container ? p->container : p->unit;
+	size_t n = strlen(where), suffix = strlen(".service");
+
+	if (*p->container)
+		n = place_is_hash(where) ? 12 : n;
+	else if (n > suffix && !strcmp(where + n - suffix, ".service"))
+		n -= suffix;
+	if (!n)
+		return;
+	snprintf(text, sizeof(text), "%.*s", (int)n, where);
+	line_printf(line, "@");
+	line_plain(line, text);
+}
+
+static void put_who(struct line *line, const struct event *e)
+{
+	const struct owner *o = &e->owner;
 	size_t from = line->length;
 
 	if (o->via) {
 		line_plain(line, *o->process.comm ? o->process.comm : "?");
 		line_printf(line, "[%u]", o->process.tgid);
+		put_where(line, &e->place);
 	} else if (o->n_holders) {
 		line_printf(line, "%s of pid", o->unknown == UNKNOWN_SHARED ? "one" : "holder gone,");
 		for (unsigned i = 0; i < o->n_holders && i < 4; i++)
@@ -192,7 +212,7 @@ void format_text(struct line *line, const struct event *e, const struct format_c
 	clock_format_local(e->wall_ns, time);
 	line_printf(line, "%s%s ", colour, time);
 	if (e->record) {
-		put_who(line, &e->owner);
+		put_who(line, e);
 		from = line->length;
 		put_address(line, e->record, e->record->peer_addr, e->record->peer_port);
 		line_pad(line, from, WHOM_COLUMN);

@@ -33,7 +33,7 @@ FIELDS = {
           "data.unacked_bytes data.unsent_bytes repeat.count lost.count"),
     str: ("host.name event cause by phase severity error.type role process.name process.executable.path "
           "process.exit.signal owner.via owner.unknown process.linux.cgroup container.id container.runtime.name "
-          "systemd.unit k8s.pod.uid network.transport network.type network.local.address network.peer.address "
+          "systemd.unit systemd.slice k8s.pod.uid network.transport network.type network.local.address network.peer.address "
           "network.connection.state tcp.soft_error tcp.reset_reason"),
     "time": "time process.creation.time repeat.first repeat.last lost.first lost.last",
     bool: "process.exiting tcp.mptcp stream.read_closed stream.write_closed",

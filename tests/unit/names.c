@@ -12,11 +12,6 @@
 
 /* name and type: what lostpeer-events(7) promises and the program does not print yet */
 static const char *const planned[][2] = {
-	{"process.linux.cgroup", "string"},
-	{"container.id", "string"},
-	{"container.runtime.name", "string"},
-	{"systemd.unit", "string"},
-	{"k8s.pod.uid", "string"},
 	{"repeat.count", "integer"},
 	{"repeat.first", "string"},
 	{"repeat.last", "string"},

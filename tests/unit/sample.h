@@ -13,6 +13,11 @@
 #include "facts.h"
 #include "format.h"
 
+#define SAMPLE_CONTAINER "8e4f28a0bf1a2c3d4e5f60718293a4b5c6d7e8f90123456789abcdef01234567"
+#define SAMPLE_SLICE "kubepods-burstable-pod2f5e1a6c_0d3b_4c8e_9a7f_1b2c3d4e5f60.slice"
+#define SAMPLE_UNIT "cri-containerd-" SAMPLE_CONTAINER ".scope"
+#define SAMPLE_CGROUP "/kubepods.slice/kubepods-burstable.slice/" SAMPLE_SLICE "/" SAMPLE_UNIT
+
 struct sample {
 	struct lp_record record;
 	struct event event;
@@ -83,6 +88,8 @@ static inline void sample_everything(struct sample *s)
 	s->event.owner.holders[0] = 4711;
 	s->event.owner.holders[1] = 4712;
 	strcpy(s->event.executable, "/usr/bin/checkout");
+	strcpy(s->event.cgroup, "0::" SAMPLE_CGROUP);
+	place_read(SAMPLE_CGROUP, &s->event.place);
 }
 
 static inline const char *sample_reason(void *kernel, __u32 reason)

@@ -68,6 +68,66 @@ static void test_no_filter_passes_every_drop(void **state)
 	filter_free(&f);
 }
 
+static void lives_in(const char *path)
+{
+	make_event(PEER_LOST_RESET);
+	snprintf(event.cgroup, sizeof(event.cgroup), "9:name=systemd:%s", path);
+	place_read(path, &event.place);
+}
+
+static void test_unit(void **state)
+{
+	(void)state;
+	lives_in("/system.slice/nginx.service");
+	check(FILTER_UNIT, "nginx.service", true);
+	check(FILTER_UNIT, "nginx", true);
+	check(FILTER_UNIT, "ngin", false);
+	check(FILTER_UNIT, "ng*", true);
+	check(FILTER_UNIT, "ngin?.service", true);
+	check(FILTER_UNIT, "*.scope", false);
+	lives_in("/user.slice/user-1.slice/user@1.service/app.slice/a.b.service");
+	check(FILTER_UNIT, "a.b", true);
+	check(FILTER_UNIT, "user@1", true);
+	check(FILTER_UNIT, "user@2", false);
+	lives_in("/system.slice/a\\x2db.service");
+	check(FILTER_UNIT, "a\\x2db.service", true);
+	lives_in("/");
+	check(FILTER_UNIT, "*", false);
+	make_event(PEER_LOST_RESET);
+	check(FILTER_UNIT, "nginx", false);
+}
+
+static void test_container(void **state)
+{
+	(void)state;
+	lives_in("/docker/8e4f28a0bf1a2c3d4e5f60718293a4b5c6d7e8f90123456789abcdef01234567");
+	check(FILTER_CONTAINER, "8e4f28a0bf1a2c3d4e5f60718293a4b5c6d7e8f90123456789abcdef01234567", true);
+	check(FILTER_CONTAINER, "8e4f", true);
+	check(FILTER_CONTAINER, "e4f2", false);
+	lives_in("/lxc.payload.web-1");
+	check(FILTER_CONTAINER, "web-1", true);
+	check(FILTER_CONTAINER, "web", false);
+	lives_in("/");
+	check(FILTER_CONTAINER, "8", false);
+}
+
+static void test_cgroup(void **state)
+{
+	(void)state;
+	lives_in("/a.slice/b.service/c");
+	check(FILTER_CGROUP, "/a.slice/b.service/c", true);
+	check(FILTER_CGROUP, "/a.slice/b.service", true);
+	check(FILTER_CGROUP, "/a.slice/", true);
+	check(FILTER_CGROUP, "/", true);
+	check(FILTER_CGROUP, "/a", false);
+	check(FILTER_CGROUP, "/a.slice/b.service/c/d", false);
+	lives_in("/");
+	check(FILTER_CGROUP, "/", true);
+	check(FILTER_CGROUP, "/a", false);
+	make_event(PEER_LOST_RESET);
+	check(FILTER_CGROUP, "/", false);
+}
+
 static void test_event_and_cause(void **state)
 {
 	(void)state;
@@ -418,6 +478,8 @@ static void test_refuses_wrong_values(void **state)
 		{FILTER_CAUSE, "rese"},      {FILTER_PORT, ""},              {FILTER_PORT, "65536"},
 		{FILTER_PORT, "-1"},         {FILTER_PORT, "http"},          {FILTER_LOCAL_PORT, " 80"},
 		{FILTER_PEER_PORT, "80x"},   {FILTER_PID, "0"},              {FILTER_PID, "4194305"},
+		{FILTER_UNIT, ""},           {FILTER_UNIT, "a/b.service"},   {FILTER_CONTAINER, ""},
+		{FILTER_CONTAINER, "/docker/1"}, {FILTER_CGROUP, "system.slice"}, {FILTER_CGROUP, ""},
 		{FILTER_PID, "self"},        {FILTER_NAME, ""},              {FILTER_NETNS, "0"},
 		{FILTER_NETNS, "x"},         {FILTER_NETNS, "4294967296"},   {FILTER_NETNS, "/proc/none/such"},
 		{FILTER_NETNS, ""},          {FILTER_PEER, ""},              {FILTER_PEER, "localhost"},
@@ -445,6 +507,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_filter_passes_every_drop),
 		cmocka_unit_test(test_event_and_cause),
+		cmocka_unit_test(test_unit),
+		cmocka_unit_test(test_container),
+		cmocka_unit_test(test_cgroup),
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_process),
 		cmocka_unit_test(test_an_owner_that_is_not_known_matches_nothing),

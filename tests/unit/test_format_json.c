@@ -162,6 +162,12 @@ static void check_identity(struct json_object *o)
 	check_integer(o, "process.vpid", 12);
 	check_string(o, "process.name", "checkout");
 	check_string(o, "process.executable.path", "/usr/bin/checkout");
+	check_string(o, "process.linux.cgroup", "0::" SAMPLE_CGROUP);
+	check_string(o, "systemd.unit", SAMPLE_UNIT);
+	check_string(o, "systemd.slice", SAMPLE_SLICE);
+	check_string(o, "container.id", SAMPLE_CONTAINER);
+	check_string(o, "container.runtime.name", "containerd");
+	check_string(o, "k8s.pod.uid", "2f5e1a6c-0d3b-4c8e-9a7f-1b2c3d4e5f60");
 	check_string(o, "process.creation.time", "2026-11-20T08:00:00.010000000Z");
 	check_integer(o, "process.user.id", 1000);
 	check_boolean(o, "process.exiting", true);
@@ -212,7 +218,7 @@ static void test_every_field_of_an_event(void **state)
 	check_integer(o, "data.unsent_bytes", 10);
 	check_boolean(o, "stream.read_closed", false);
 	check_boolean(o, "stream.write_closed", false);
-	assert_int_equal(json_object_object_length(o), 44);
+	assert_int_equal(json_object_object_length(o), 50);
 	json_object_put(o);
 }
 
@@ -420,12 +426,16 @@ static void test_hostile(void **state)
 	assert_true(strlen(h->text) < LP_COMM_LEN);
 	strcpy(sample.event.owner.process.comm, h->text);
 	snprintf(sample.event.executable, sizeof(sample.event.executable), "/%s", h->text);
+	snprintf(sample.event.cgroup, sizeof(sample.event.cgroup), "0::/%s", h->text);
+	strcpy(sample.event.place.container, h->text);
 	context.host = h->text;
 	o = format();
 	check_string(o, "process.name", h->told);
 	check_string(o, "host.name", h->told);
 	check_string(o, "event", "peer_lost");
 	assert_string_equal(json_object_get_string(json_object_object_get(o, "process.executable.path")) + 1, h->told);
+	assert_string_equal(json_object_get_string(json_object_object_get(o, "process.linux.cgroup")) + 4, h->told);
+	check_string(o, "container.id", h->told);
 	json_object_put(o);
 	for (size_t i = 0; i + 1 < line.length; i++)
 		assert_true((unsigned char)line.text[i] >= 0x20 && line.text[i] != 0x7f);
@@ -442,6 +452,10 @@ static void test_the_longest_event_is_not_cut(void **state)
 	(void)state;
 	sample_everything(&sample);
 	memset(sample.event.executable, 1, PATH_MAX - 1);
+	memset(sample.event.cgroup, 1, sizeof(sample.event.cgroup) - 1);
+	memset(sample.event.place.unit, 1, PLACE_NAME_LEN - 1);
+	memset(sample.event.place.slice, 1, PLACE_NAME_LEN - 1);
+	memset(sample.event.place.container, 1, PLACE_NAME_LEN - 1);
 	memset(sample.event.owner.process.comm, 0xff, LP_COMM_LEN - 1);
 	memset(host, 0x7f, sizeof(host) - 1);
 	context.host = host;

@@ -59,7 +59,7 @@ static void does_not_say(const char *part)
 static void test_the_example(void **state)
 {
 	(void)state;
-	assert_string_equal(format(), "12:01:02.123 checkout[4711]          10.0.0.5:5432           "
+	assert_string_equal(format(), "12:01:02.123 checkout[4711]                  10.0.0.5:5432           "
 				      "peer_lost/reset               reset by the peer, after 1m21s (ECONNRESET); "
 				      "512 B unacked; local 10.0.0.7:51820");
 }
@@ -94,7 +94,11 @@ static void test_columns_stay_apart_when_one_is_too_wide(void **state)
 	(void)state;
 	strcpy(sample.event.owner.process.comm, "fifteen letters");
 	sample.event.owner.process.tgid = 4194304;
-	says(" fifteen letters[4194304] 10.0.0.5:5432 ");
+	says(" fifteen letters[4194304]        10.0.0.5:5432 ");
+	place_read("/system.slice/nginx.service", &sample.event.place);
+	says(" fifteen letters[4194304]@nginx  10.0.0.5:5432 ");
+	place_read("/system.slice/quite-long.service", &sample.event.place);
+	says(" fifteen letters[4194304]@quite-long 10.0.0.5:5432 ");
 	sample.record = record_of(&(struct facts){TCP_ESTABLISHED, HELD, .family = AF_INET6});
 	memset(sample.record.peer_addr, 0xfd, 16);
 	says(" [fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd]:5432 peer_lost/reset ");
@@ -179,6 +183,26 @@ static void test_no_name_reaches_the_terminal_raw(void **state)
 		says(names[i].shown);
 		check_no_control(line.text);
 	}
+}
+
+static void check_where(const char *cgroup, const char *shown)
+{
+	place_read(cgroup, &sample.event.place);
+	says(shown);
+	check_no_control(line.text);
+}
+
+static void test_says_where_the_process_lives(void **state)
+{
+	(void)state;
+	check_where("/", " checkout[4711] ");
+	check_where("/system.slice/shop.service", " checkout[4711]@shop ");
+	check_where("/user.slice/user-1.slice/session-3.scope", " checkout[4711]@session-3.scope ");
+	check_where(SAMPLE_CGROUP, " checkout[4711]@8e4f28a0bf1a ");
+	check_where("/lxc.payload.web-1", " checkout[4711]@web-1 ");
+	check_where("/lxc.payload.we\nb\x1b[2J", " checkout[4711]@we\\x0ab\\x1b[2J ");
+	sample.event.owner = (struct owner){.unknown = UNKNOWN_SHARED};
+	does_not_say("web");
 }
 
 static void test_says_why_nobody_is_named(void **state)
@@ -299,6 +323,7 @@ int main(void)
 		TEST(test_a_gap),
 		TEST(test_colours_only_when_asked),
 		TEST(test_no_name_reaches_the_terminal_raw),
+		TEST(test_says_where_the_process_lives),
 		TEST(test_says_why_nobody_is_named),
 		TEST(test_lists_the_holders_where_nobody_is_named),
 		TEST(test_durations_are_short),

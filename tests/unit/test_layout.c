@@ -10,8 +10,9 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
+#include "record.h" /* whose types the next one uses */
+
 #include "lostpeer.skel.h"
-#include "record.h"
 
 struct member {
 	const char *name;
