@@ -34,7 +34,7 @@ LOAD_BIN := $(BUILD)/tests/loads $(BUILD)/tests/relocs
 
 BUILD_PACKAGES = gcc make clang libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev libjson-c-dev bpftool
 TEST_PACKAGES  = libcmocka-dev iproute2 nftables python3 man-db groff-base qemu-system-x86 qemu-system-common \
-                 busybox-static lz4 zstd
+                 busybox-static runc crun lz4 zstd
 ARM64_PACKAGES = qemu-system-arm lld
 
 .PHONY: all run check check-servers check-kernels check-arm64 arm64 demo bench install clean help deps deps-test \

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "containers.h"
 #include "kernel.h"
 #include "process.h"
 
@@ -25,6 +26,7 @@ struct cgroups {
 	char name[32];  /* "0::", "9:name=systemd:" */
 	char *mount;    /* where the hierarchy is mounted; NULL: nowhere that we see */
 	int root;       /* of that; -1 */
+	struct containers *containers;
 	struct {
 		__u64 id;
 		char *path;
@@ -107,7 +109,12 @@ struct cgroups *cgroups_new(void)
 	c->hierarchy = find_named();
 	snprintf(c->name, sizeof(c->name), c->hierarchy ? "%u:name=systemd:" : "%u::", c->hierarchy);
 	c->mount = find_mount(c->hierarchy != 0);
+	c->containers = containers_new(c->mount);
 	c->root = c->mount ? open(c->mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (!c->containers) {
+		cgroups_free(c);
+		return NULL;
+	}
 	return c;
 }
 
@@ -119,6 +126,7 @@ void cgroups_free(struct cgroups *c)
 		free(c->slots[i].path);
 	if (c->root >= 0)
 		close(c->root);
+	containers_free(c->containers);
 	free(c->mount);
 	free(c);
 }
@@ -229,71 +237,6 @@ static bool find_path(struct cgroups *c, const struct kernel *kernel, const stru
 	return false;
 }
 
-/* --- containers that their path does not tell of: those of runc and crun alone --- */
-
-static const struct {
-	enum lp_maker maker;
-	enum place_runtime runtime;
-	const char *state; /* of a container, in which its cgroup is written */
-} makers[] = {
-	{LP_MAKER_RUNC, RUNTIME_RUNC, "/run/runc/%.*s/state.json"},
-	{LP_MAKER_CRUN, RUNTIME_CRUN, "/run/crun/%.*s/status"},
-};
-
-/* Whether a file has this path at the end of a JSON string. */
-static bool has_path(const char *file, const char *path, size_t length)
-{
-	static char text[1 << 16];
-	char end[LP_CGROUP_PATH + 2];
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return false;
-	n = read(fd, text, sizeof(text));
-	close(fd);
-	snprintf(end, sizeof(end), "%.*s\"", (int)length, path);
-	return n > 0 && memmem(text, (size_t)n, end, strlen(end));
-}
-
-/* The cgroup is the container's: made by the runtime while we watched, or before, and its state says so. */
-static enum place_runtime runtime_of(const struct kernel *kernel, const char *path, size_t length, const char *name)
-{
-	enum lp_maker maker = kernel_cgroup_maker(kernel, path, length);
-	int n = (int)(path + length - name);
-	char file[PATH_MAX];
-
-	for (size_t i = 0; i < sizeof(makers) / sizeof(*makers); i++) {
-		if (maker == makers[i].maker)
-			return makers[i].runtime;
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		snprintf(file, sizeof(file), makers[i].state, n, name);
-#pragma GCC diagnostic pop
-		if (has_path(file, path, length))
-			return makers[i].runtime;
-	}
-	return RUNTIME_NONE;
-}
-
-/* The innermost of the cgroups above the process that is such a container's, and whose name is then its id. */
-static void find_container(const struct kernel *kernel, const char *path, struct place *place)
-{
-	size_t length = strlen(path);
-
-	while (length > 1 && !place->runtime) {
-		const char *name = memrchr(path, '/', length);
-
-		if (!name)
-			return;
-		place->runtime = runtime_of(kernel, path, length, name + 1);
-		if (place->runtime)
-			snprintf(place->container, sizeof(place->container), "%.*s", (int)(path + length - name - 1),
-				 name + 1);
-		length = (size_t)(name - path);
-	}
-}
-
 const char *cgroups_path(const char *line)
 {
 	return strchr(line, '/');
@@ -310,7 +253,7 @@ bool cgroups_find(struct cgroups *c, const struct kernel *kernel, const struct l
 		return false;
 	snprintf(line, CGROUP_LINE_LEN, "%s%s", c->name, path);
 	place_read(path, place);
-	if (!*place->container)
-		find_container(kernel, path, place);
+	if (!place->runtime && !*place->container)
+		containers_find(c->containers, kernel, path, place);
 	return true;
 }
