@@ -9,13 +9,14 @@
  *   tcp_destroy_sock      tells who dropped the last reference, if CLOSE was told without a final owner
  *   sched_process_fork    notes who forks, and follows the descendants of a command
  *
- * bpf/iterators.h (sockets that existed before, holders), bpf/syscalls.h (--connect-hook, --accept-hook) and
+ * bpf/iterators.h (sockets that existed before, holders), bpf/ends.h (other ends that live on), bpf/syscalls.h (--connect-hook, --accept-hook) and
  * bpf/place.h (cgroups that are gone) belong to the same object. Nothing here runs for a send, a receive, or a packet that is fine.
  */
 #include "kernel.h"
 #include <bpf/bpf_endian.h>
 #include "maps.h"
 #include "emit.h"
+#include "ends.h"
 #include "facts.h"
 #include "iterators.h"
 #include "missed.h"

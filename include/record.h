@@ -27,8 +27,11 @@ enum lp_kind {
 	LP_KIND_NO_CONNECT, /* connect(2) failed without any change of state (--connect-hook); an event of its own */
 	LP_KIND_RESET_SENT, /* after a CLOSE: we sent a RST for this socket; joins that CLOSE */
 	LP_KIND_OWNER,      /* after a CLOSE: this task destroyed the socket in process context; joins that CLOSE */
+	LP_KIND_END,         /* not from the ring: the other end of a connection, alive, as the walk of bpf/ends.h found it */
 	LP_KIND_COUNT
 };
+
+#define LP_ENDS_MAX 4096 /* other ends looked for in one walk */
 
 /* Whom lp_record.task names (DESIGN: the owner rule). */
 enum lp_who {

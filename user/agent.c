@@ -15,6 +15,7 @@
 
 #include "cgroups.h"
 #include "clock.h"
+#include "ends.h"
 #include "pending.h"
 #include "process.h"
 
@@ -30,10 +31,12 @@ struct agent {
 	struct kernel *kernel;
 	struct cgroups *cgroups;
 	struct pending_list *pending;
+	struct ends *ends;
 	struct output *output;
 	const struct agent_options *options;
 	struct cause_kernel cause_kernel;
 	struct event event; /* the one being told: too large for the stack */
+	char executable[PATH_MAX]; /* of its owner */
 	char host[256];
 	unsigned connections, processes;
 
@@ -64,33 +67,74 @@ static void filter_out(struct agent *a)
 	a->filtered++;
 }
 
-static void on_owner(void *context, const struct lp_record *record, bool reset_after, const struct owner *owner)
+/* Whether that much of an event is wanted as is known by now; fills a->event. */
+static bool judge(struct agent *a, const struct lp_record *record, bool reset_after)
 {
-	struct agent *a = context;
-	struct event *e = &a->event;
 	struct verdict verdict = cause_judge(record, reset_after, &a->cause_kernel);
 
-	if (!verdict.cause) {
-		filter_out(a);
-		return;
-	}
-	event_from_record(e, record, verdict, clock_wall_from_monotonic(record->time_ns));
+	if (!verdict.cause)
+		return false;
+	event_from_record(&a->event, record, verdict, clock_wall_from_monotonic(record->time_ns));
+	return filter_event(a->options->filter, &a->event);
+}
+
+static void on_ends(void *context, const struct ends_event *told)
+{
+	struct agent *a = context;
+	const struct owner *owner = told->owner;
+	struct event *e = &a->event;
+
+	judge(a, told->record, told->reset_after);
 	e->owner = *owner;
+	e->peer = told->peer;
+	strcpy(e->executable, told->executable);
 	if (owner->via)
 		cgroups_find(a->cgroups, a->kernel, &owner->process, e->cgroup, &e->place);
-	if (!filter_event(a->options->filter, e) || !filter_owner(a->options->filter, e) ||
+	if (!filter_owner(a->options->filter, e) ||
 	    (a->options->follow &&
 	     (!owner->via || !kernel_follows(a->kernel, owner->process.tgid, owner->process.start_boot_ns))) ||
 	    a->muted) {
 		filter_out(a);
 		return;
 	}
-	if (owner->via)
-		process_executable(&owner->process, e->executable);
 	output_put(a->output, e);
 	a->passed++;
 	if (a->options->most_events && a->passed >= a->options->most_events)
 		end(a);
+}
+
+static void on_owner(void *context, const struct lp_record *record, bool reset_after, const struct owner *owner)
+{
+	struct agent *a = context;
+	struct ends_event event = {record, reset_after, owner, a->executable, {0}};
+
+	ends_note(a->ends, record, owner);
+	if (record->kind == LP_KIND_END)
+		return;
+	if (!judge(a, record, reset_after)) {
+		filter_out(a);
+		return;
+	}
+	*a->executable = '\0';
+	if (owner->via) /* now: it may be gone soon */
+		process_executable(&owner->process, a->executable);
+	ends_add(a->ends, &event);
+}
+
+static void on_ask(void *context, const struct lp_record *record)
+{
+	struct agent *a = context;
+
+	pending_add(a->pending, record);
+}
+
+/* What is not told may still be the other end of what is: who was at work on it is who held it. */
+static void note_silently(struct agent *a, const struct lp_record *record)
+{
+	struct owner owner = {.via = VIA_HOLDER, .process = record->task};
+
+	if (record->who == LP_WHO_CURRENT || record->who == LP_WHO_CLOSER)
+		ends_note(a->ends, record, &owner);
 }
 
 /* What its verdict already keeps out need not look for an owner. */
@@ -119,8 +163,10 @@ static void on_record(void *context, const struct lp_record *record)
 	a->received++;
 	if (is_out(a, record)) {
 		pending_join(a->pending, record); /* it may prove the owner of what waits */
+		note_silently(a, record);
 		filter_out(a);
 	} else {
+		ends_expect(a->ends, record);
 		pending_add(a->pending, record);
 	}
 }
@@ -165,9 +211,11 @@ static void tell_losses(struct agent *a, __u64 now_ns)
 
 static void arm(struct agent *a)
 {
-	__u64 now = clock_monotonic_ns(), at = pending_deadline(a->pending);
+	__u64 now = clock_monotonic_ns(), at = pending_deadline(a->pending), ends_at = ends_deadline(a->ends);
 	struct itimerspec when = {{0}, {0}};
 
+	if (ends_at && (!at || ends_at < at))
+		at = ends_at;
 	if (a->came && (!at || at > now + LINGER_NS))
 		at = now + LINGER_NS;
 	if (a->sweep && (!at || at > now + SWEEP_NS))
@@ -185,6 +233,7 @@ static void drain(struct agent *a, bool woken)
 	a->came = woken;
 	kernel_consume(a->kernel);
 	pending_tick(a->pending, clock_monotonic_ns());
+	ends_tick(a->ends, clock_monotonic_ns());
 	if (a->came)
 		tell_losses(a, clock_monotonic_ns());
 	a->drained_ns = clock_monotonic_ns();
@@ -337,7 +386,8 @@ static int open_kernel(struct agent *a)
 	a->sweep = (wants.classes & ~(__u32)LP_CLASS_LOST) != 0;
 	kernel_on_record(a->kernel, on_record, a);
 	a->pending = pending_new(a->kernel, on_owner, a);
-	if (!a->pending)
+	a->ends = ends_new(a->kernel, on_ends, on_ask, a);
+	if (!a->pending || !a->ends)
 		return -ENOMEM;
 	err = kernel_seed(a->kernel, &a->connections, &a->processes);
 	if (err)
@@ -379,6 +429,7 @@ struct ledger agent_finish(struct agent *a)
 	kernel_detach(a->kernel);
 	kernel_consume(a->kernel);
 	pending_finish(a->pending);
+	ends_finish(a->ends);
 	a->missed_checked_ns = 0;
 	tell_losses(a, clock_monotonic_ns());
 	output_finish(a->output, FLUSH_PATIENCE_MS);
@@ -392,7 +443,7 @@ struct ledger agent_finish(struct agent *a)
 		.output_full = counts.output_full,
 		.write_failed = counts.write_failed,
 		.stopped = counts.stopped,
-		.pending = pending_count(a->pending) + counts.waiting,
+		.pending = pending_count(a->pending) + ends_count(a->ends) + counts.waiting,
 	};
 }
 
@@ -402,6 +453,7 @@ void agent_close(struct agent *a)
 
 	output_close(a->output);
 	pending_free(a->pending);
+	ends_free(a->ends);
 	kernel_close(a->kernel);
 	cgroups_free(a->cgroups);
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)

@@ -101,6 +101,7 @@ void event_from_record(struct event *e, const struct lp_record *record, struct v
 	e->executable[0] = '\0';
 	e->cgroup[0] = '\0';
 	memset(&e->place, 0, sizeof(e->place));
+	memset(&e->peer, 0, sizeof(e->peer));
 	e->loss = (struct loss){0};
 	e->severity = severity_of(e);
 }

@@ -73,6 +73,7 @@ struct event {
 	char executable[PATH_MAX]; /* "" if not known */
 	char cgroup[CGROUP_LINE_LEN]; /* the line of /proc/PID/cgroup; "" if not known */
 	struct place place;           /* what it tells */
+	struct lp_task peer; /* at the other end, where that is on this host and known; else its tgid is 0 */
 	struct loss loss;
 };
 

@@ -152,6 +152,16 @@ static void put_place(struct line *line, const struct event *e)
 	put_string(line, "k8s.pod.uid", e->place.pod);
 }
 
+static void put_peer(struct line *line, const struct lp_task *peer)
+{
+	if (!peer->tgid)
+		return;
+	put_integer(line, "peer.process.pid", peer->tgid);
+	put_string(line, "peer.process.name", peer->comm);
+	if (peer->start_boot_ns)
+		put_time(line, "peer.process.creation.time", clock_wall_from_boot(peer->start_boot_ns));
+}
+
 static void put_network(struct line *line, const struct lp_record *r)
 {
 	char local[FORMAT_ADDRESS_LEN], peer[FORMAT_ADDRESS_LEN];
@@ -221,6 +231,7 @@ static void put_connection(struct line *line, const struct event *e, const struc
 		put_string(line, "role", r->flags & LP_F_CONNECTED ? "client" : "server");
 	put_owner(line, e);
 	put_place(line, e);
+	put_peer(line, &e->peer);
 	put_network(line, r);
 	put_tcp(line, e, context);
 	if (event_has_transfer(e))

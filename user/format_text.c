@@ -156,6 +156,17 @@ static void put_data(struct line *line, const struct event *e)
 		line_printf(line, "; %u B unsent", e->data.unsent);
 }
 
+static void put_peer(struct line *line, const struct lp_task *peer)
+{
+	if (!peer->tgid)
+		return;
+	line_printf(line, "; peer ");
+	line_plain(line, *peer->comm ? peer->comm : "?");
+	line_printf(line, "[%u]", peer->tgid);
+	if (peer->exiting)
+		put_exit(line, peer);
+}
+
 static void put_details(struct line *line, const struct event *e)
 {
 	const struct lp_record *r = e->record;
@@ -183,6 +194,7 @@ static void put_details(struct line *line, const struct event *e)
 		line_printf(line, "; local ");
 		put_address(line, r, r->local_addr, r->local_port);
 	}
+	put_peer(line, &e->peer);
 }
 
 static void put_loss(struct line *line, const struct event *e)

@@ -209,6 +209,7 @@ static void choose_programs(struct kernel *k, const struct kernel_options *optio
 	/* iterators are run when needed, never attached for good */
 	bpf_program__set_autoattach(s->progs.seed_files, false);
 	bpf_program__set_autoattach(s->progs.find_holders, false);
+	bpf_program__set_autoattach(s->progs.find_ends, false);
 }
 
 static void choose_maps(struct kernel *k, const struct kernel_options *options)
@@ -511,13 +512,11 @@ __u64 kernel_missed(const struct kernel *k)
 
 /* --- iterators --- */
 
-/* Runs one, and hands `each` every item of that size that it wrote. */
-static int iterate(struct bpf_program *program, __u32 tgid, size_t size,
+/* Runs one over what `info` narrows it to (NULL: everything), and hands `each` every item of that size that it wrote. */
+static int iterate(struct bpf_program *program, union bpf_iter_link_info *info, size_t size,
 		   void (*each)(void *context, const void *item), void *context)
 {
-	union bpf_iter_link_info info = {.task = {.pid = tgid}};
-	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = tgid ? &info : NULL,
-		    .link_info_len = tgid ? sizeof(info) : 0);
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = info, .link_info_len = info ? sizeof(*info) : 0);
 	struct bpf_link *link = bpf_program__attach_iter(program, &opts);
 	char buffer[64 * sizeof(struct lp_holder)];
 	size_t have = 0, at;
@@ -564,7 +563,7 @@ static void count_seed(void *context, const void *item)
 int kernel_seed(struct kernel *k, unsigned *connections, unsigned *processes)
 {
 	struct seeding seeding = {0};
-	int err = iterate(k->skeleton->progs.seed_files, 0, sizeof(__u32), count_seed, &seeding);
+	int err = iterate(k->skeleton->progs.seed_files, NULL, sizeof(__u32), count_seed, &seeding);
 
 	*connections = seeding.connections;
 	*processes = seeding.processes;
@@ -589,6 +588,7 @@ int kernel_find_holders(struct kernel *k, __u32 tgid, const __u64 *keys, size_t 
 			void *context)
 {
 	struct finding finding = {found, context};
+	union bpf_iter_link_info of_one = {.task = {.pid = tgid}};
 	int map = bpf_map__fd(k->skeleton->maps.sought);
 	__u32 one = 1;
 	int err = 0;
@@ -596,9 +596,41 @@ int kernel_find_holders(struct kernel *k, __u32 tgid, const __u64 *keys, size_t 
 	for (size_t i = 0; i < n && !err; i++)
 		err = bpf_map_update_elem(map, &keys[i], &one, BPF_ANY);
 	if (!err)
-		err = iterate(k->skeleton->progs.find_holders, tgid, sizeof(struct lp_holder), pass_holder, &finding);
+		err = iterate(k->skeleton->progs.find_holders, tgid ? &of_one : NULL, sizeof(struct lp_holder),
+			      pass_holder, &finding);
 	for (size_t i = 0; i < n; i++)
 		bpf_map_delete_elem(map, &keys[i]);
+	return err;
+}
+
+struct end_finding {
+	kernel_take *found;
+	void *context;
+};
+
+static void pass_end(void *context, const void *item)
+{
+	const struct end_finding *finding = context;
+	struct lp_record record;
+
+	memcpy(&record, item, sizeof(record));
+	finding->found(finding->context, &record);
+}
+
+int kernel_find_ends(struct kernel *k, const __u32 *ports, size_t n, kernel_take *found, void *context)
+{
+	struct end_finding finding = {found, context};
+	union bpf_iter_link_info conns = {.map = {.map_fd = (__u32)bpf_map__fd(k->skeleton->maps.conns)}};
+	int map = bpf_map__fd(k->skeleton->maps.sought_ends);
+	__u32 one = 1;
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++)
+		err = bpf_map_update_elem(map, &ports[i], &one, BPF_ANY);
+	if (!err)
+		err = iterate(k->skeleton->progs.find_ends, &conns, sizeof(struct lp_record), pass_end, &finding);
+	for (size_t i = 0; i < n; i++)
+		bpf_map_delete_elem(map, &ports[i]);
 	return err;
 }
 
@@ -645,11 +677,13 @@ enum lp_maker kernel_cgroup_maker(const struct kernel *k, const char *path, size
 	const struct lp_cgroup *slots = k->skeleton->bss->made_cgroups;
 	char made[LP_CGROUP_PATH];
 
-	for (size_t i = 0; i < LP_MADE_CGROUPS; i++) {
+	for (size_t i = 0; length < LP_CGROUP_PATH && i < LP_MADE_CGROUPS; i++) {
 		__u64 id = __atomic_load_n(&slots[i].id, __ATOMIC_ACQUIRE);
 		__u32 maker = slots[i].maker;
 
-		if (id && copy_cgroup(&slots[i], id, made) && strlen(made) == length && !strncmp(made, path, length))
+		if (!id || memcmp(slots[i].path, path, length) || slots[i].path[length])
+			continue;
+		if (copy_cgroup(&slots[i], id, made) && strlen(made) == length && !memcmp(made, path, length))
 			return maker < LP_MAKER_COUNT ? (enum lp_maker)maker : LP_MAKER_OTHER;
 	}
 	return LP_MAKER_OTHER;

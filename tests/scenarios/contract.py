@@ -28,14 +28,15 @@ STATES = ("closed", "close_wait", "closing", "established", "fin_wait_1", "fin_w
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 
 FIELDS = {
-    int: ("schema process.pid process.vpid process.user.id network.local.port network.peer.port network.netns "
-          "tcp.cookie tcp.bytes_sent tcp.bytes_received tcp.retransmits tcp.rtt_us data.unread_bytes "
+    int: ("schema process.pid process.vpid process.user.id peer.process.pid network.local.port "
+          "network.peer.port network.netns tcp.cookie tcp.bytes_sent tcp.bytes_received tcp.retransmits tcp.rtt_us data.unread_bytes "
           "data.unacked_bytes data.unsent_bytes repeat.count lost.count"),
     str: ("host.name event cause by phase severity error.type role process.name process.executable.path "
           "process.exit.signal owner.via owner.unknown process.linux.cgroup container.id container.runtime.name "
-          "systemd.unit systemd.slice k8s.pod.uid network.transport network.type network.local.address network.peer.address "
+          "systemd.unit systemd.slice k8s.pod.uid peer.process.name "
+          "network.transport network.type network.local.address network.peer.address "
           "network.connection.state tcp.soft_error tcp.reset_reason"),
-    "time": "time process.creation.time repeat.first repeat.last lost.first lost.last",
+    "time": "time process.creation.time peer.process.creation.time repeat.first repeat.last lost.first lost.last",
     bool: "process.exiting tcp.mptcp stream.read_closed stream.write_closed",
     float: "tcp.duration_ms tcp.silent_ms",
     list: "ambiguous owner.holders",

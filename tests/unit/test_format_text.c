@@ -303,6 +303,18 @@ static void test_says_how_the_process_ended(void **state)
 	does_not_say("SIG");
 }
 
+static void test_says_who_is_at_the_other_end(void **state)
+{
+	(void)state;
+	does_not_say("; peer ");
+	sample.event.peer = (struct lp_task){.tgid = 812, .comm = "post\ngres"};
+	says("; local 10.0.0.7:51820; peer post\\x0agres[812]");
+	sample.event.peer.exiting = 1;
+	sample.event.peer.exit_code = 9;
+	says("[812], as it died of SIGKILL");
+	check_no_control(line.text);
+}
+
 static void test_says_which_address_without_a_local_port(void **state)
 {
 	(void)state;
@@ -332,6 +344,7 @@ int main(void)
 		TEST(test_says_what_else_it_may_have_been),
 		TEST(test_says_an_earlier_error_once),
 		TEST(test_says_how_the_process_ended),
+		TEST(test_says_who_is_at_the_other_end),
 		TEST(test_says_which_address_without_a_local_port),
 	};
 
