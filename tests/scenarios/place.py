@@ -315,8 +315,8 @@ def fork_inside(host):
 
 def parent(pid):
     try:
-        with open("/proc/%s/stat" % pid) as f:
-            return int(f.read().rsplit(")", 1)[1].split()[1])
+        with open("/proc/%s/stat" % pid, "rb") as f:
+            return int(f.read().rsplit(b")", 1)[1].split()[1])
     except (FileNotFoundError, ProcessLookupError):
         return 0
 
