@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "containers.h"
 #include "kernel.h"
 #include "process.h"
@@ -21,12 +22,20 @@
  * many as hosts have services; whatever was in a slot gives way. */
 #define SLOTS 256
 
+/* v1: a process may move, so what was read of it holds for a moment only: for the many events of one cause. */
+#define PROCESS_NS 10000000ULL
+
 struct cgroups {
 	__u32 hierarchy;
 	char name[32];  /* "0::", "9:name=systemd:" */
 	char *mount;    /* where the hierarchy is mounted; NULL: nowhere that we see */
 	int root;       /* of that; -1 */
 	struct containers *containers;
+	struct {
+		__u32 tgid;
+		__u64 start_boot_ns, read_ns;
+		char path[LP_CGROUP_PATH];
+	} last; /* process that was read */
 	struct {
 		__u64 id;
 		char *path;
@@ -224,15 +233,34 @@ static bool read_proc(const struct cgroups *c, const struct lp_task *task, char 
 	return found && strncmp(path, "/..", 3) && process_lives(task);
 }
 
+static bool read_process(struct cgroups *c, const struct lp_task *task, char path[LP_CGROUP_PATH])
+{
+	__u64 now = clock_monotonic_ns();
+
+	if (c->last.tgid == task->tgid && c->last.start_boot_ns == task->start_boot_ns &&
+	    now - c->last.read_ns < PROCESS_NS) {
+		strcpy(path, c->last.path);
+		return true;
+	}
+	c->last.tgid = 0;
+	if (!read_proc(c, task, path))
+		return false;
+	c->last.tgid = task->tgid;
+	c->last.start_boot_ns = task->start_boot_ns;
+	c->last.read_ns = now;
+	strcpy(c->last.path, path);
+	return true;
+}
+
 static bool find_path(struct cgroups *c, const struct kernel *kernel, const struct lp_task *task,
 		      char path[LP_CGROUP_PATH])
 {
 	if (!c->hierarchy)
-		return find_by_id(c, kernel, task->cgroup_id, path) || read_proc(c, task, path);
+		return find_by_id(c, kernel, task->cgroup_id, path) || read_process(c, task, path);
 	/* it may exit while we ask */
 	for (int i = 0; i < 2; i++)
 		if (find_by_id(c, kernel, kernel_exit_cgroup(kernel, task->tgid, task->start_boot_ns), path) ||
-		    read_proc(c, task, path))
+		    read_process(c, task, path))
 			return true;
 	return false;
 }
