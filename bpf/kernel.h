@@ -235,12 +235,18 @@ struct pid {
 	struct upid numbers[1];
 };
 
+struct mm_struct;
+struct signal_struct {
+	struct mm_struct *oom_mm; /* of a victim of the out-of-memory killer */
+};
+
 struct task_struct {
 	unsigned int flags;
 	void *stack;
 	int pid;
 	int tgid;
 	int exit_code;
+	struct signal_struct *signal;
 	__u64 start_boottime;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;

@@ -74,6 +74,7 @@ static __always_inline void task_fill(struct lp_task *who, struct task_struct *t
 	if (task->flags & PF_EXITING) {
 		who->exiting = 1;
 		who->exit_code = (__u32)task->exit_code;
+		who->oom = task->signal->oom_mm != (void *)0;
 	}
 }
 
@@ -91,6 +92,7 @@ static __always_inline void task_probe(struct lp_task *who, struct task_struct *
 	if (BPF_CORE_READ(task, flags) & PF_EXITING) {
 		who->exiting = 1;
 		who->exit_code = (__u32)BPF_CORE_READ(task, exit_code);
+		who->oom = BPF_CORE_READ(task, signal, oom_mm) != (void *)0;
 	}
 }
 

@@ -80,7 +80,7 @@ struct lp_task {
 	__u32 uid;           /* effective, in the initial user namespace */
 	char comm[LP_COMM_LEN]; /* the leader's; may hold any bytes, NUL-terminated */
 	__u32 vpid;      /* tgid in its own pid namespace; 0: as tgid */
-	__u32 pad;
+	__u32 oom;       /* 1: it was exiting, and the out-of-memory killer had chosen it */
 	__u32 exiting;   /* 1: it was exiting (PF_EXITING) */
 	__u32 exit_code; /* then: as wait(2) gives it; the low 7 bits are the signal that ended it */
 };

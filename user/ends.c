@@ -15,7 +15,7 @@
 #define WALK_INTERVAL_NS (250 * MS)
 #define WALK_SHARE 50 /* of the time */
 #define WAITING_MAX 16384
-#define BUCKETS 1024
+#define BUCKETS 4096
 #define NONE 0xffff
 /* Two ends that are not looked at in the same moment differ by what was sent in between, which is less than this. */
 #define WINDOW (1u << 24)

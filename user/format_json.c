@@ -130,6 +130,8 @@ static void put_owner(struct line *line, const struct event *e)
 			put_boolean(line, "process.exiting", true);
 		if (o->process.exiting && signal_name(&o->process))
 			put_string(line, "process.exit.signal", signal_name(&o->process));
+		if (o->process.exiting && o->process.oom)
+			put_boolean(line, "process.exit.out_of_memory", true);
 		put_string(line, "owner.via", via_name(o->via));
 	} else {
 		put_string(line, "owner.unknown", unknown_name(o->unknown));

@@ -140,7 +140,9 @@ static void put_exit(struct line *line, const struct lp_task *process)
 {
 	const char *signal = process->exit_code & 0x7f ? sigabbrev_np((int)(process->exit_code & 0x7f)) : NULL;
 
-	if (signal)
+	if (process->oom)
+		line_printf(line, ", as it was killed for want of memory");
+	else if (signal)
 		line_printf(line, ", as it died of SIG%s", signal);
 	else
 		line_printf(line, ", as it exited");

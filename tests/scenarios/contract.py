@@ -37,7 +37,7 @@ FIELDS = {
           "network.transport network.type network.local.address network.peer.address "
           "network.connection.state tcp.soft_error tcp.reset_reason"),
     "time": "time process.creation.time peer.process.creation.time repeat.first repeat.last lost.first lost.last",
-    bool: "process.exiting tcp.mptcp stream.read_closed stream.write_closed",
+    bool: "process.exiting process.exit.out_of_memory tcp.mptcp stream.read_closed stream.write_closed",
     float: "tcp.duration_ms tcp.silent_ms",
     list: "ambiguous owner.holders",
 }

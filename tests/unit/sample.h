@@ -84,6 +84,7 @@ static inline void sample_everything(struct sample *s)
 	s->event.owner.process.vpid = 12;
 	s->event.owner.process.exiting = 1;
 	s->event.owner.process.exit_code = 9;
+	s->event.owner.process.oom = 1;
 	s->event.owner.n_holders = 2;
 	s->event.owner.holders[0] = 4711;
 	s->event.owner.holders[1] = 4712;

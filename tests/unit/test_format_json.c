@@ -162,6 +162,7 @@ static void check_identity(struct json_object *o)
 	check_integer(o, "process.vpid", 12);
 	check_string(o, "process.name", "checkout");
 	check_string(o, "process.executable.path", "/usr/bin/checkout");
+	check_boolean(o, "process.exit.out_of_memory", true);
 	check_integer(o, "peer.process.pid", 812);
 	check_string(o, "peer.process.name", "postgres");
 	check_string(o, "peer.process.creation.time", "2026-11-21T07:00:00.000000000Z");
@@ -221,7 +222,7 @@ static void test_every_field_of_an_event(void **state)
 	check_integer(o, "data.unsent_bytes", 10);
 	check_boolean(o, "stream.read_closed", false);
 	check_boolean(o, "stream.write_closed", false);
-	assert_int_equal(json_object_object_length(o), 53);
+	assert_int_equal(json_object_object_length(o), 54);
 	json_object_put(o);
 }
 

@@ -298,6 +298,10 @@ static void test_says_how_the_process_ended(void **state)
 	says("SIGKILL");
 	sample.event.owner.process.exit_code = 11;
 	says("SIGSEGV");
+	sample.event.owner.process.exit_code = 9;
+	sample.event.owner.process.oom = 1;
+	says("killed for want of memory");
+	sample.event.owner.process.oom = 0;
 	sample.event.owner.process.exit_code = 0x300;
 	says("exited");
 	does_not_say("SIG");

@@ -24,7 +24,7 @@ struct member {
 
 #define TASK(m) MEMBER(lp_task, m)
 static const struct member task[] = {
-	TASK(start_boot_ns), TASK(cgroup_id), TASK(tgid), TASK(uid), TASK(comm), TASK(vpid), TASK(pad), TASK(exiting),
+	TASK(start_boot_ns), TASK(cgroup_id), TASK(tgid), TASK(uid), TASK(comm), TASK(vpid), TASK(oom), TASK(exiting),
 	TASK(exit_code),
 };
 
