@@ -140,6 +140,11 @@ void cgroups_free(struct cgroups *c)
 	free(c);
 }
 
+const char *cgroups_mount(const struct cgroups *c)
+{
+	return c->mount;
+}
+
 __u32 cgroups_hierarchy(const struct cgroups *c)
 {
 	return c->hierarchy;

@@ -22,6 +22,8 @@ struct kernel;
 /* Finds the hierarchies of this host. NULL when out of memory. */
 struct cgroups *cgroups_new(void);
 void cgroups_free(struct cgroups *cgroups);
+/* Where the hierarchy is mounted; NULL: nowhere that we see. */
+const char *cgroups_mount(const struct cgroups *cgroups);
 /* 0: v2; for kernel_options.cgroup_hierarchy. */
 __u32 cgroups_hierarchy(const struct cgroups *cgroups);
 

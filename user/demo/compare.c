@@ -19,10 +19,56 @@ static bool is_about(const struct said *said, const struct scene *scene, const s
 {
 	if (!said->time || strcmp(said->time, scene->begun) < 0)
 		return false;
+	if (said->netns && end->netns == end->peer->netns) /* both ends are in one */
+		return said->netns == end->netns && said->local_port == end->port;
 	if (said->netns)
 		return said->netns == end->netns &&
 		       (said->local_port == DEMO_PORT || said->peer_port == DEMO_PORT);
-	return said->pid && said->pid == end->pid;
+	return said->pid && said->pid == end_owner(end);
+}
+
+static int64_t number_of(const struct said *said, const char *name)
+{
+	return json_object_get_int64(json_object_object_get(said->line, name));
+}
+
+static const char *text_of(const struct said *said, const char *name)
+{
+	return json_object_get_string(json_object_object_get(said->line, name));
+}
+
+static bool has_number(const struct json_object *array, int64_t number)
+{
+	for (size_t i = 0; array && i < json_object_array_length(array); i++)
+		if (json_object_get_int64(json_object_array_get_idx(array, i)) == number)
+			return true;
+	return false;
+}
+
+/* All who hold it, and nobody else. */
+static bool holders_are_right(const struct said *said, const struct end *end)
+{
+	struct json_object *array = json_object_object_get(said->line, "owner.holders");
+
+	if (!array || json_object_array_length(array) != DEMO_HOLDERS + 1 || !has_number(array, end_owner(end)))
+		return false;
+	for (int i = 0; i < DEMO_HOLDERS; i++)
+		if (!has_number(array, end->holders[i]))
+			return false;
+	return true;
+}
+
+static bool is_also_right(const struct said *said, unsigned int also, const struct end *end)
+{
+	if ((also & ALSO_PEER) && number_of(said, "peer.process.pid") != end_owner(end->peer))
+		return false;
+	if ((also & ALSO_HOLDERS) && !holders_are_right(said, end))
+		return false;
+	if ((also & ALSO_KILLED) && !same(text_of(said, "process.exit.signal"), "SIGKILL"))
+		return false;
+	if ((also & ALSO_UNIT) && !same(text_of(said, "systemd.unit"), DEMO_UNIT))
+		return false;
+	return !(also & ALSO_VPID) || number_of(said, "process.vpid") == 1;
 }
 
 static bool is_expected(const struct said *said, const struct expected *expected, const struct end *end)
@@ -34,7 +80,7 @@ static bool is_expected(const struct said *said, const struct expected *expected
 		return false;
 	if (expected->error ? !same(said->error, end_error_name(end->error)) : said->error != NULL)
 		return false;
-	return said->pid == end->pid;
+	return said->pid == end_owner(end) && is_also_right(said, expected->also, end);
 }
 
 /* Whether what is expected of this end was said, each once, and nothing else. */
@@ -74,14 +120,34 @@ static void print_line(FILE *out, const char *side, const char *truth, const cha
 	fprintf(out, "%.*s\n", (int)n, line);
 }
 
-static void said_format(const struct said *said, char text[TEXT_LEN])
+/* What the row is about, beside the event. */
+static void also_format(const struct said *said, unsigned int also, char text[TEXT_LEN])
 {
-	char process[64] = "no process";
+	struct json_object *holders = json_object_object_get(said->line, "owner.holders");
+
+	text[0] = '\0';
+	if (also & ALSO_KILLED)
+		snprintf(text, TEXT_LEN, ", %.16s", text_of(said, "process.exit.signal") ?: "no signal");
+	else if (also & ALSO_HOLDERS)
+		snprintf(text, TEXT_LEN, ", %zu holders", holders ? json_object_array_length(holders) : 0);
+	else if (also & ALSO_UNIT)
+		snprintf(text, TEXT_LEN, ", unit %.32s", text_of(said, "systemd.unit") ?: "none");
+	else if (also & ALSO_VPID)
+		snprintf(text, TEXT_LEN, ", vpid %d", (int)number_of(said, "process.vpid"));
+	else if (also & ALSO_PEER)
+		snprintf(text, TEXT_LEN, ", peer %.16s[%d]", text_of(said, "peer.process.name") ?: "?",
+			 (int)number_of(said, "peer.process.pid"));
+}
+
+static void said_format(const struct said *said, unsigned int also, char text[TEXT_LEN])
+{
+	char process[64] = "no process", more[TEXT_LEN];
 
 	if (said->pid)
 		snprintf(process, sizeof(process), "%.16s[%d]", said->process ? said->process : "?", said->pid);
-	snprintf(text, TEXT_LEN, "%.20s/%.24s by %.10s, %s", said->event ? said->event : "?",
-		 said->cause ? said->cause : "?", said->by ? said->by : "?", process);
+	also_format(said, also, more);
+	snprintf(text, TEXT_LEN, "%.20s/%.24s by %.10s, %s%.40s", said->event ? said->event : "?",
+		 said->cause ? said->cause : "?", said->by ? said->by : "?", process, more);
 }
 
 static void print_end(FILE *out, const struct scene *scene, const struct end *end, const struct witness *witness,
@@ -95,7 +161,7 @@ static void print_end(FILE *out, const struct scene *scene, const struct end *en
 
 		if (!is_about(&witness->said[i], scene, end))
 			continue;
-		said_format(&witness->said[i], text);
+		said_format(&witness->said[i], scene->row->expected[end->side][0].also, text);
 		print_line(out, side, truth, text, verdict);
 		side = truth = verdict = "";
 	}
@@ -115,7 +181,7 @@ static void print_wrong(FILE *out, const struct scene *scene, const struct end *
 			event_name(cause_event(expected->cause)), cause_name(expected->cause),
 			by_name(expected->by),
 			expected->phase == PHASE_COUNT ? "any" : phase_name(expected->phase),
-			expected->error ? end_error_name(end->error) : "none", (int)end->pid);
+			expected->error ? end_error_name(end->error) : "none", (int)end_owner(end));
 	for (size_t i = 0; i < witness->said_count; i++)
 		if (is_about(&witness->said[i], scene, end))
 			fprintf(out, "     said %s\n", json_object_to_json_string(witness->said[i].line));

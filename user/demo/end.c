@@ -59,6 +59,11 @@ bool end_waits(__u64 deadline)
 	return clock_monotonic_ns() < deadline;
 }
 
+pid_t end_owner(const struct end *self)
+{
+	return self->child ? self->child : self->pid;
+}
+
 const char *end_address(const struct end *self)
 {
 	return self->side == A ? DEMO_ADDRESS_A : DEMO_ADDRESS_B;
@@ -157,6 +162,22 @@ int end_start(struct end *self, const struct row *row, int *sock)
 	return 0;
 }
 
+/* Once all that lived in it have died; its children do so after it. */
+static void remove_cgroup(struct end *self)
+{
+	__u64 deadline = clock_monotonic_ns() + 1000000000ULL;
+	char *slash;
+
+	while (*self->cgroup && rmdir(self->cgroup) && errno == EBUSY && end_waits(deadline))
+		;
+	slash = strrchr(self->cgroup, '/');
+	if (!slash)
+		return;
+	*slash = '\0';
+	rmdir(self->cgroup);
+	*self->cgroup = '\0';
+}
+
 void end_stop(struct end *self)
 {
 	if (self->pid <= 0)
@@ -165,4 +186,5 @@ void end_stop(struct end *self)
 	while (waitpid(self->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	self->pid = 0;
+	remove_cgroup(self);
 }

@@ -21,6 +21,9 @@ struct end {
 	enum side side;
 	struct end *peer;
 	pid_t pid;      /* 0: not running */
+	pid_t child;    /* who goes on in its place; 0: nobody */
+	pid_t holders[DEMO_HOLDERS]; /* others that hold what it holds */
+	char cgroup[256]; /* the directory of one made for it; "": none */
 	uint32_t netns; /* inode of its namespace; 0: none yet */
 	uint16_t port;  /* local port of its connection */
 	int fd;         /* its connection, in its own process; -1: none */
@@ -36,6 +39,9 @@ int end_start(struct end *self, const struct row *row, int *sock);
 
 /* Ends and reaps it. */
 void end_stop(struct end *self);
+
+/* Who holds its connection. */
+pid_t end_owner(const struct end *self);
 
 const char *end_address(const struct end *self);
 

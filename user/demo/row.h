@@ -14,11 +14,21 @@
 #define ROW_STEPS 20
 #define ROW_EVENTS 3 /* of one end, with the empty one that ends the list */
 
+/* What an event must say besides, where the row is about that. */
+enum also {
+	ALSO_PEER = 1,    /* peer.process.pid: the process of the other end */
+	ALSO_HOLDERS = 2, /* owner.holders: those that were forked, and this */
+	ALSO_KILLED = 4,  /* process.exiting, process.exit.signal SIGKILL */
+	ALSO_UNIT = 8,    /* systemd.unit: the one that its cgroup was made for */
+	ALSO_VPID = 16,   /* process.vpid 1: the first of its pid namespace */
+};
+
 struct expected {
 	enum lp_cause cause; /* CAUSE_NONE ends the list */
 	enum lp_by by;
 	enum lp_phase phase; /* PHASE_COUNT: the contract does not fix it */
 	bool error;          /* error.type is the errno that the application saw last; else there is none */
+	unsigned int also;   /* enum also */
 };
 
 struct row {

@@ -14,6 +14,10 @@ enum side { A, B, SIDES };
 #define DEMO_NOBODY "192.0.2.9"  /* on the link, and nobody has it */
 #define DEMO_ELSEWHERE "198.51.100.1" /* not on the link */
 
+#define DEMO_LOOPBACK "127.0.0.1"
+#define DEMO_UNIT "demo-shop.service"
+#define DEMO_HOLDERS 3 /* processes forked, to hold a connection too */
+
 struct end;
 
 struct step {
@@ -70,6 +74,13 @@ int step_settle(struct end *self, const struct step *step);      /* the kernel h
 int step_ip(struct end *self, const struct step *step);          /* text: a line for ip(8) */
 int step_sysctl(struct end *self, const struct step *step);      /* text: "ipv4/name=value"; arg 1: may be missing */
 int step_destroy_peer(struct end *self, const struct step *step); /* SOCK_DESTROY on the peer's socket */
+
+/* Processes (step_process.c). */
+int step_join(struct end *self, const struct step *step);        /* the other end's network namespace */
+int step_live_in_unit(struct end *self, const struct step *step); /* a cgroup as systemd makes them */
+int step_fork_holders(struct end *self, const struct step *step); /* DEMO_HOLDERS children hold all that is open */
+int step_go_on_as_child(struct end *self, const struct step *step); /* arg 1: in a pid namespace of its own */
+int step_die(struct end *self, const struct step *step);         /* of SIGKILL; only of such a child */
 
 /* Only with --whole-host (step_orphan.c). */
 int step_listen_aside(struct end *self, const struct step *step); /* for the orphans, on another port */
