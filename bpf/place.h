@@ -17,7 +17,7 @@ const volatile __u32 place_hierarchy = 0;
  * long as its containers have connections; the agent knows less of who is overwritten, and says so. */
 struct lp_cgroup gone_cgroups[LP_GONE_CGROUPS];
 struct lp_cgroup made_cgroups[LP_MADE_CGROUPS];
-static __u32 n_gone, n_made;
+static __u32 n_gone, n_made; /* both tracepoints run under cgroup_mutex: one at a time */
 
 /* v1 only: the cgroup that a process was in when it exited, by tgid. */
 struct exited {
@@ -58,7 +58,7 @@ int cgroup_gone(struct bpf_raw_tracepoint_args *ctx)
 
 	if (!is_of_hierarchy(cgroup))
 		return 0;
-	at = __sync_fetch_and_add(&n_gone, 1);
+	at = n_gone++;
 	note_cgroup(&gone_cgroups[at % LP_GONE_CGROUPS], cgroup, (const char *)ctx->args[1], 0);
 	return 0;
 }
@@ -85,7 +85,7 @@ int cgroup_made(struct bpf_raw_tracepoint_args *ctx)
 
 	if (maker == LP_MAKER_OTHER || !is_of_hierarchy(cgroup))
 		return 0;
-	at = __sync_fetch_and_add(&n_made, 1);
+	at = n_made++;
 	note_cgroup(&made_cgroups[at % LP_MADE_CGROUPS], cgroup, (const char *)ctx->args[1], maker);
 	return 0;
 }
