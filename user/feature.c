@@ -21,6 +21,8 @@ static const struct feature features[] = {
 	 "connect_failed/unreachable taken by SO_ERROR is said as abandoned, marked ambiguous"},
 	{"fork", OF(fork), NULL, false, "tracepoint sched:sched_process_fork",
 	 "no watch -- COMMAND; one holder of what may have been shared is not named"},
+	{"cgroups", OF(cgroups), NULL, false, "tracepoints cgroup:cgroup_mkdir, cgroup_rmdir (CONFIG_CGROUPS)",
+	 "where a process lived is not known once its cgroup is gone"},
 	{"cookie", OF(cookie), NULL, false, "socket cookies in tracing programs (5.12)", "tcp.cookie is left out"},
 	{"iterator", OF(iterator), NULL, true, "walks over open files (iter/task_file)", "nothing works"},
 	{"iterator_of_one", OF(iterator_of_one), "iterator", false, "of one process (6.1)",
@@ -29,6 +31,7 @@ static const struct feature features[] = {
 
 static const struct limit limits[] = {
 	{LIMIT_ABSENT_FIELD, "cookie", .field = "tcp.cookie"},
+	{LIMIT_ABSENT_FIELD, "cgroups", .field = "process.linux.cgroup", .when = "where the cgroup is gone"},
 	{LIMIT_ABSENT_FIELD, "send_reset_reason", .field = "tcp.reset_reason"},
 	{LIMIT_ABSENT_FIELD, "destroy_sock", .field = "process.pid",
 	 .when = "where the process lets go of the connection at once after a drop"},

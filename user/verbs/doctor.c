@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "cgroups.h"
 #include "feature.h"
 #include "kernel.h"
 #include "line.h"
@@ -99,8 +100,22 @@ static unsigned long long effective_capabilities(void)
 	return mask;
 }
 
+/* Which hierarchy tells where a process lives, and whether it can be read. */
+static bool finds_cgroups(const char **what)
+{
+	struct cgroups *cgroups = cgroups_new();
+	bool finds = cgroups && cgroups_mount(cgroups);
+
+	*what = cgroups && cgroups_hierarchy(cgroups) ? "units and containers, by systemd's hierarchy of cgroup v1" :
+							"units and containers, by cgroup v2";
+	cgroups_free(cgroups);
+	return finds;
+}
+
 static void look_at_user(struct findings *findings)
 {
+	const char *cgroups;
+	bool has_cgroups = finds_cgroups(&cgroups);
 	unsigned long long caps = effective_capabilities();
 	int tracefs = kernel_look_for_tracefs();
 	bool admin = caps >> 21 & 1;
@@ -110,6 +125,11 @@ static void look_at_user(struct findings *findings)
 		 "nothing works: run as root"},
 		{"cap_sys_ptrace", caps >> 19 & 1, false, false,
 		 "CAP_SYS_PTRACE: executables of other users' processes", "process.executable.path is left out"},
+		{"cgroup_hierarchy", has_cgroups, false, false, cgroups,
+		 "the hierarchy is not mounted here as a whole: only what /proc tells"},
+		{"cap_dac_read_search", caps >> 2 & 1, false, false,
+		 "CAP_DAC_READ_SEARCH: find a cgroup by its number (v2)",
+		 "where a process lived is known only while it lives"},
 		{"tracefs", tracefs == 0 || (admin && tracefs == -ENOENT), false, false,
 		 "tracefs (/sys/kernel/tracing): mounted and readable, or CAP_SYS_ADMIN to mount it",
 		 "no --connect-hook and no --accept-hook; reading it takes root or CAP_DAC_READ_SEARCH"},
