@@ -111,7 +111,17 @@ struct inode {
 	unsigned long i_ino;
 };
 
+struct qstr {
+	const unsigned char *name;
+};
+struct dentry {
+	struct qstr d_name;
+};
+struct path {
+	struct dentry *dentry;
+};
 struct file {
+	struct path f_path;
 	struct inode *f_inode;
 	void *private_data;
 	atomic64_t f_count; /* atomic_long_t until 6.12 */
@@ -235,7 +245,9 @@ struct pid {
 	struct upid numbers[1];
 };
 
-struct mm_struct;
+struct mm_struct {
+	struct file *exe_file;
+};
 struct signal_struct {
 	struct mm_struct *oom_mm; /* of a victim of the out-of-memory killer */
 };
@@ -246,6 +258,7 @@ struct task_struct {
 	int pid;
 	int tgid;
 	int exit_code;
+	struct mm_struct *mm;
 	struct signal_struct *signal;
 	__u64 start_boottime;
 	struct task_struct *group_leader;

@@ -63,16 +63,31 @@ int cgroup_gone(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+#define NAME4(a, b, c, d) ((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
+
+/* By its executable: a crun that runs as a copy of itself has another name. */
 static __always_inline __u32 maker_of(void)
 {
-	char comm[LP_COMM_LEN] = {};
-	__u64 name;
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	const unsigned char *from = BPF_CORE_READ(task, mm, exe_file, f_path.dentry, d_name.name);
+	struct {
+		char memfd[6]; /* "memfd:" */
+		char runtime[4];
+		char cloned[7]; /* "_cloned" */
+	} copy = {};
+	__u32 name[2] = {}; /* 4 letters and the end */
 
-	bpf_get_current_comm(comm, sizeof(comm));
-	name = *(__u64 *)comm;
-	if (name == 0x636e7572ULL) /* "runc", little endian */
+	bpf_probe_read_kernel_str(name, 6, from);
+	bpf_probe_read_kernel_str(&copy, sizeof(copy), from);
+	if (name[0] == NAME4('m', 'e', 'm', 'f') && copy.cloned[0] == '_' && copy.cloned[1] == 'c') {
+		__builtin_memcpy(&name[0], copy.runtime, 4);
+		name[1] = 0;
+	}
+	if (name[1])
+		return LP_MAKER_OTHER;
+	if (name[0] == NAME4('r', 'u', 'n', 'c'))
 		return LP_MAKER_RUNC;
-	if (name == 0x6e757263ULL) /* "crun" */
+	if (name[0] == NAME4('c', 'r', 'u', 'n'))
 		return LP_MAKER_CRUN;
 	return LP_MAKER_OTHER;
 }

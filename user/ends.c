@@ -11,7 +11,7 @@
 #include "kernel.h"
 
 #define MS 1000000ULL
-#define RECORD_WAIT_NS (1 * MS) /* on one host both ends come within microseconds, if no network delays them */
+#define RECORD_WAIT_NS (5 * MS) /* on one host both come within microseconds; a busy one takes its time for a RST */
 #define WALK_INTERVAL_NS (250 * MS)
 #define WALK_SHARE 50 /* of the time */
 #define WAITING_MAX 16384

@@ -4,7 +4,7 @@
  * whatever network namespace. The other socket mostly has a record of its own, within microseconds before or after;
  * else it may live on, and is found by a walk over the sockets that the kernel side remembers.
  *
- * Bounded: an event waits a millisecond for the other's record, then for as long as the other waits for its owner
+ * Bounded: an event waits five milliseconds for the other's record, then for as long as the other waits for its owner
  * (pending.h), and for a walk only if one can begin at once, or it is a drop on loopback: walks are four a second at
  * most and take no more than a fiftieth of the time. The last ENDS_MAX ends are remembered, the oldest gives way: ten thousand
  * events a second leave it time for the longest search for an owner.
