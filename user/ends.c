@@ -17,8 +17,11 @@
 #define WAITING_MAX 16384
 #define BUCKETS 4096
 #define NONE 0xffff
-/* Two ends that are not looked at in the same moment differ by what was sent in between, which is less than this. */
-#define WINDOW (1u << 24)
+/* Who has ended sends no more, so that its numbers and those of its other end fit for good, but for a FIN. Who has only
+ * been told the peer's FIN goes on sending: by the next look it may be so much further. More would let in connections
+ * with the same addresses and ports in other namespaces: their initial numbers differ by one for each 64 ns between. */
+#define FIN_SLACK 1u
+#define SENT_SINCE (1u << 16)
 #define STRANGERS UINT32_MAX
 
 enum known { EXPECTED, UNKNOWN, KNOWN };
@@ -104,11 +107,14 @@ static bool has_ended_before(const struct lp_record *r, const struct lp_record *
 /* How far what one has received is from what the other has sent and, as far as it knows, may have arrived. */
 static __u32 distance(const struct lp_record *sender, const struct lp_record *receiver)
 {
+	bool goes_on = sender->kind == LP_KIND_PEER_FIN || receiver->kind == LP_KIND_PEER_FIN;
+	__u32 slack = goes_on ? SENT_SINCE : FIN_SLACK;
+
 	if (receiver->rcv_nxt - sender->snd_una <= sender->snd_nxt - sender->snd_una)
 		return 0;
-	if (receiver->rcv_nxt - sender->snd_nxt < WINDOW)
+	if (receiver->rcv_nxt - sender->snd_nxt <= slack)
 		return receiver->rcv_nxt - sender->snd_nxt;
-	if (sender->snd_una - receiver->rcv_nxt < WINDOW)
+	if (sender->snd_una - receiver->rcv_nxt <= slack)
 		return sender->snd_una - receiver->rcv_nxt;
 	return STRANGERS;
 }
@@ -133,8 +139,7 @@ __u32 ends_distance(const struct lp_record *a, const struct lp_record *b)
 	return there > back ? there : back;
 }
 
-/* The one among several. Connections with the same addresses and ports, in other namespaces, have initial sequence
- * numbers that differ by little more than the time between them: only who fits exactly is preferred to them. */
+/* The one among several: who fits exactly is preferred. */
 struct choice {
 	unsigned exact, loose;
 };

@@ -191,28 +191,50 @@ static void test_what_fits(void **state)
 	assert_int_equal(tested_distance(&a, &a), STRANGERS);
 }
 
+static void check_distance(const struct lp_record *one, const struct lp_record *other, __u32 expected)
+{
+	assert_int_equal(tested_distance(one, other), expected);
+	assert_int_equal(tested_distance(other, one), expected);
+}
+
 static void test_sequence_numbers_tell_twins_apart(void **state)
 {
 	struct lp_record other = b;
 
 	(void)state;
 	other.rcv_nxt = a.snd_una;
-	assert_int_equal(tested_distance(&a, &other), 0);
-	other.rcv_nxt--;
-	assert_int_equal(tested_distance(&a, &other), 1);
-	other.rcv_nxt = a.snd_nxt + 5;
-	assert_int_equal(tested_distance(&a, &other), 5);
-	assert_int_equal(tested_distance(&other, &a), 5);
-	other.rcv_nxt = a.snd_nxt + WINDOW;
-	assert_int_equal(tested_distance(&a, &other), STRANGERS);
-	other.rcv_nxt = a.snd_una - WINDOW;
-	assert_int_equal(tested_distance(&a, &other), STRANGERS);
+	check_distance(&a, &other, 0);
+	other.rcv_nxt = a.snd_una - 1; /* a FIN */
+	check_distance(&a, &other, 1);
+	other.rcv_nxt = a.snd_una - 2;
+	check_distance(&a, &other, STRANGERS);
+	other.rcv_nxt = a.snd_nxt + 1;
+	check_distance(&a, &other, 1);
+	other.rcv_nxt = a.snd_nxt + 2;
+	check_distance(&a, &other, STRANGERS);
 	other = b;
-	other.snd_nxt = other.snd_una += 1u << 31;
-	assert_int_equal(tested_distance(&a, &other), STRANGERS);
+	other.snd_nxt = other.snd_una += 2;
+	check_distance(&a, &other, STRANGERS);
 	other = b;
 	other.rcv_nxt = 0; /* nothing came yet */
-	assert_int_equal(tested_distance(&a, &other), STRANGERS);
+	check_distance(&a, &other, STRANGERS);
+}
+
+/* After the peer's FIN an end may go on sending. */
+static void test_who_goes_on_sending_may_be_further(void **state)
+{
+	struct lp_record other = b;
+
+	(void)state;
+	a.kind = LP_KIND_PEER_FIN;
+	other.rcv_nxt = a.snd_nxt + 5;
+	check_distance(&a, &other, 5);
+	other.rcv_nxt = a.snd_nxt + SENT_SINCE;
+	check_distance(&a, &other, SENT_SINCE);
+	other.rcv_nxt = a.snd_nxt + SENT_SINCE + 1;
+	check_distance(&a, &other, STRANGERS);
+	other.rcv_nxt = a.snd_una - SENT_SINCE - 1;
+	check_distance(&a, &other, STRANGERS);
 }
 
 static void test_loopback_stays_in_its_namespace(void **state)
@@ -397,7 +419,7 @@ static void test_who_fits_exactly_is_preferred(void **state)
 	(void)state;
 	twin.sk += 64;
 	twin.netns = 3;
-	twin.rcv_nxt += 100000;
+	twin.rcv_nxt += 1;
 	lives_on(&twin);
 	lives_on(&b);
 	add(&a, CLIENT_PID);
@@ -552,6 +574,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_what_fits),
 		TEST(test_sequence_numbers_tell_twins_apart),
+		TEST(test_who_goes_on_sending_may_be_further),
 		TEST(test_loopback_stays_in_its_namespace),
 		TEST(test_a_v4_end_fits_a_mapped_one),
 		TEST(test_who_ended_before_the_other_was_born_is_another),
