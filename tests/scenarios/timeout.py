@@ -201,8 +201,8 @@ def user_timeout_window_closed_peer_gone(t):
     c, s = t.connection()
     waiting = c("fill(s)")
     s("drop(s)")
-    # Long enough for several probes: of two, one may go unanswered by a peer that lives (tcp_invalid_ratelimit).
-    c("option(s, TCP_USER_TIMEOUT, 2500)")
+    # Several probes: of two, one may go unanswered by a peer that lives (tcp_invalid_ratelimit).
+    c("wait(lambda: probes(s) > 1, 'unanswered probes'); option(s, TCP_USER_TIMEOUT, 1000)")
     t.expect(c, "peer_lost", "user_timeout", "established", by="network", error=c.error(), queued=waiting)
 
 

@@ -118,6 +118,10 @@ def retransmits(s):
     return struct.unpack_from("=I", tcp_info(s), 100)[0]
 
 
+def probes(s):
+    return tcp_info(s)[3]
+
+
 def reached(s, *states):
     """Wait until the socket is in one of the states."""
     return wait(lambda: state(s) in states and state(s), "state %s (is %s)" % (states, state(s)))
