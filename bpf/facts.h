@@ -58,21 +58,29 @@ static __always_inline __u32 facts_flags(struct sock *sk, struct tcp_sock *tp)
 	return flags;
 }
 
-static __always_inline void facts_addresses(struct lp_record *r, struct sock *sk, struct tcp_sock *tp)
+/* 16 bytes each, 8-byte aligned; of IPv4 only the first 4 are written. The family. */
+static __always_inline __u16 copy_addresses(__u8 *local_addr, __u8 *peer_addr, struct sock *sk)
 {
-	r->family = sk->__sk_common.skc_family;
-	if (r->family == AF_INET) {
-		*(__u32 *)r->local_addr = sk->__sk_common.skc_rcv_saddr;
-		*(__u32 *)r->peer_addr = sk->__sk_common.skc_daddr;
+	__u16 family = sk->__sk_common.skc_family;
+
+	if (family == AF_INET) {
+		*(__u32 *)local_addr = sk->__sk_common.skc_rcv_saddr;
+		*(__u32 *)peer_addr = sk->__sk_common.skc_daddr;
 	} else {
 		__u8 *local = sk->__sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8;
 		__u8 *peer = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr8;
 
-		((__u64 *)r->local_addr)[0] = ((__u64 *)local)[0];
-		((__u64 *)r->local_addr)[1] = ((__u64 *)local)[1];
-		((__u64 *)r->peer_addr)[0] = ((__u64 *)peer)[0];
-		((__u64 *)r->peer_addr)[1] = ((__u64 *)peer)[1];
+		((__u64 *)local_addr)[0] = ((__u64 *)local)[0];
+		((__u64 *)local_addr)[1] = ((__u64 *)local)[1];
+		((__u64 *)peer_addr)[0] = ((__u64 *)peer)[0];
+		((__u64 *)peer_addr)[1] = ((__u64 *)peer)[1];
 	}
+	return family;
+}
+
+static __always_inline void facts_addresses(struct lp_record *r, struct sock *sk, struct tcp_sock *tp)
+{
+	r->family = copy_addresses(r->local_addr, r->peer_addr, sk);
 	/* skc_num is 0 already for a port that the kernel chose */
 	r->local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
 	r->peer_port = bpf_ntohs(sk->__sk_common.skc_dport);

@@ -278,8 +278,19 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
+struct net_device {
+	possible_net_t nd_net;
+};
+struct sk_buff {
+	struct net_device *dev;
+	unsigned int len;
+	__u16 transport_header;
+	__u16 network_header;
+	unsigned char *head;
+	unsigned char *data;
+};
+
 struct seq_file;
-struct sk_buff;
 struct bpf_iter_meta {
 	struct seq_file *seq;
 };
@@ -297,6 +308,17 @@ struct bpf_iter__bpf_map_elem {
 };
 
 #pragma clang attribute pop
+
+/* The beginning of struct tcphdr, on the wire. */
+struct tcphdr_words {
+	__be16 source;
+	__be16 dest;
+	__be32 seq;
+	__be32 ack_seq;
+	__u8 offset; /* in its upper half: 4-byte words of the header */
+	__u8 flags;
+};
+#define TCP_SYN 0x02
 
 #if defined(__TARGET_ARCH_x86)
 #define REGS_SYSCALL(regs) ((regs)->orig_ax)

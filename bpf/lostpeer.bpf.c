@@ -4,7 +4,7 @@
  *
  *   inet_sock_set_state   birth (SYN_SENT, LISTEN, ESTABLISHED), the peer's FIN, who closed, and CLOSE: the drop
  *   tcp_receive_reset     marks the socket: a RST came in, before CLOSE
- *   tcp_send_reset        marks it before CLOSE; after CLOSE tells that the RST was ours
+ *   tcp_send_reset        marks it before CLOSE; after CLOSE tells that the RST was ours; and data for no socket
  *   inet_sk_error_report  marks an ICMP error in SYN_SENT (from 5.14); tells a CLOSE that was missed
  *   tcp_destroy_sock      tells who dropped the last reference, if CLOSE was told without a final owner
  *   sched_process_fork    notes who forks, and follows the descendants of a command
@@ -18,6 +18,7 @@
 #include "emit.h"
 #include "ends.h"
 #include "facts.h"
+#include "gone.h"
 #include "iterators.h"
 #include "missed.h"
 #include "place.h"
@@ -103,6 +104,7 @@ static __always_inline void note_closer(struct sock *sk, __u32 fin)
 static __always_inline void on_close(struct sock *sk, __u8 old_state)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct conn *conn;
 	__u32 flags, class;
 
 	if (old_state == TCP_LISTEN) {
@@ -111,10 +113,12 @@ static __always_inline void on_close(struct sock *sk, __u8 old_state)
 	}
 	if (!tp)
 		return;
+	conn = conn_find(sk);
+	remember_end(sk, tp, old_state, conn);
 	flags = facts_flags(sk, tp);
 	class = facts_class(sk, tp, old_state, flags);
 	if (class && wanted(class, sk))
-		tell_close(sk, tp, old_state, sk->sk_shutdown, flags, class, conn_find(sk));
+		tell_close(sk, tp, old_state, sk->sk_shutdown, flags, class, conn);
 }
 
 static __always_inline void on_peer_fin(struct sock *sk, __u8 old_state)
@@ -238,17 +242,11 @@ int BPF_PROG(receive_reset, struct sock *sk)
 	return 0;
 }
 
-/* sk may be NULL, a request or a TIME_WAIT socket: only what all have in common may be read before the state is
- * known, and by a probe read, since 6.10 to 6.12 believe that it is never NULL and remove a check. */
-static __always_inline void on_send_reset(struct sock *sk, __u32 reason)
+/* Of a full socket. */
+static __always_inline void on_send_reset(struct sock *sk, __u8 state, __u32 reason)
 {
 	struct conn *conn;
-	__u8 state = 0;
 
-	if (!sk || bpf_probe_read_kernel(&state, sizeof(state), (void *)&sk->__sk_common.skc_state))
-		return;
-	if (!state || state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV || state == TCP_LISTEN)
-		return;
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return;
 	if (state != TCP_CLOSE) {
@@ -268,10 +266,29 @@ static __always_inline void on_send_reset(struct sock *sk, __u32 reason)
 		tell_close_late(sk, conn, reason);
 }
 
+static __always_inline _Bool is_full_socket(__u8 state)
+{
+	return state && state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV && state != TCP_LISTEN;
+}
+
+/* sk may be NULL, a request or a TIME_WAIT socket: only what all have in common may be read before the state is
+ * known, and by a probe read, since 6.10 to 6.12 believe that it is never NULL and remove a check. 0: none. */
+static __always_inline __u8 state_of_any(struct sock *sk)
+{
+	__u8 state = 0;
+
+	if (!sk || bpf_probe_read_kernel(&state, sizeof(state), (void *)&sk->__sk_common.skc_state))
+		return 0;
+	return state;
+}
+
 SEC("tp_btf/tcp_send_reset")
 int BPF_PROG(send_reset, struct sock *sk)
 {
-	on_send_reset(sk, 0);
+	__u8 state = state_of_any(sk);
+
+	if (sk && is_full_socket(state))
+		on_send_reset(sk, state, 0);
 	return 0;
 }
 
@@ -279,7 +296,12 @@ int BPF_PROG(send_reset, struct sock *sk)
 SEC("tp_btf/tcp_send_reset")
 int BPF_PROG(send_reset_reason, struct sock *sk, struct sk_buff *skb, int reason)
 {
-	on_send_reset(sk, (__u32)reason + 1);
+	__u8 state = state_of_any(sk);
+
+	if (sk && is_full_socket(state))
+		on_send_reset(sk, state, (__u32)reason + 1);
+	else if (skb && (!state || state == TCP_TIME_WAIT || state == TCP_LISTEN))
+		tell_stray(skb, state, (__u32)reason + 1);
 	return 0;
 }
 

@@ -27,6 +27,8 @@ enum lp_kind {
 	LP_KIND_NO_CONNECT, /* connect(2) failed without any change of state (--connect-hook); an event of its own */
 	LP_KIND_RESET_SENT, /* after a CLOSE: we sent a RST for this socket; joins that CLOSE */
 	LP_KIND_OWNER,      /* after a CLOSE: this task destroyed the socket in process context; joins that CLOSE */
+	LP_KIND_STRAY,      /* we answered data with a RST, and have no full socket for it, or a listener: state; an event of
+			     * its own, if the agent takes it for news (user/gone.h) */
 	LP_KIND_END,         /* not from the ring: the other end of a connection, alive, as the walk of bpf/ends.h found it */
 	LP_KIND_COUNT
 };
@@ -161,6 +163,23 @@ struct lp_cgroup {
 	char path[LP_CGROUP_PATH]; /* in its hierarchy, NUL-terminated; a longer one is not kept */
 };
 
+#define LP_ENDED 4096 /* a power of two */
+
+/* A socket that ended, for as long as LP_ENDED others have not. Read as lp_cgroup: time_ns is 0 while it is written. */
+struct lp_ended {
+	__u64 time_ns; /* CLOCK_MONOTONIC; 0: empty */
+	__u64 cookie;
+	__u8 local_addr[16]; /* as in lp_record */
+	__u8 peer_addr[16];
+	__u16 local_port;
+	__u16 peer_port;
+	__u16 family;
+	__u16 state; /* the TCP state it left */
+	__u32 netns;
+	__u32 flags;          /* LP_F_CONNECTED, LP_F_ACCEPTED */
+	struct lp_task owner; /* who closed it, or had it locked when it ended; tgid 0: not known */
+};
+
 #define LP_GONE_CGROUPS 512 /* powers of two */
 #define LP_MADE_CGROUPS 256
 
@@ -201,6 +220,7 @@ LP_ASSERT(__builtin_offsetof(struct lp_record, bytes_acked) == 136, "sequence nu
 LP_ASSERT(__builtin_offsetof(struct lp_record, task) == 184, "counters of lp_record");
 LP_ASSERT(sizeof(struct lp_record) == 240, "lp_record has no padding");
 LP_ASSERT(sizeof(struct lp_cgroup) == 512, "lp_cgroup has no padding");
+LP_ASSERT(sizeof(struct lp_ended) == 120, "lp_ended has no padding");
 LP_ASSERT(sizeof(struct lp_holder) == 80, "lp_holder has no padding");
 
 #endif

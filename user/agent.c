@@ -16,6 +16,7 @@
 #include "cgroups.h"
 #include "clock.h"
 #include "ends.h"
+#include "gone.h"
 #include "pending.h"
 #include "process.h"
 
@@ -32,6 +33,7 @@ struct agent {
 	struct cgroups *cgroups;
 	struct pending_list *pending;
 	struct ends *ends;
+	struct gone *dead;
 	struct output *output;
 	const struct agent_options *options;
 	struct cause_kernel cause_kernel;
@@ -78,16 +80,12 @@ static bool judge(struct agent *a, const struct lp_record *record, bool reset_af
 	return filter_event(a->options->filter, &a->event);
 }
 
-static void on_ends(void *context, const struct ends_event *told)
+/* The last test, and out: a->event is whole but for its place. */
+static void tell(struct agent *a)
 {
-	struct agent *a = context;
-	const struct owner *owner = told->owner;
 	struct event *e = &a->event;
+	const struct owner *owner = &e->owner;
 
-	judge(a, told->record, told->reset_after);
-	e->owner = *owner;
-	e->peer = told->peer;
-	strcpy(e->executable, told->executable);
 	if (owner->via)
 		cgroups_find(a->cgroups, a->kernel, &owner->process, e->cgroup, &e->place);
 	if (!filter_owner(a->options->filter, e) ||
@@ -103,6 +101,25 @@ static void on_ends(void *context, const struct ends_event *told)
 		end(a);
 }
 
+static void on_ends(void *context, const struct ends_event *told)
+{
+	struct agent *a = context;
+	struct event *e = &a->event;
+
+	judge(a, told->record, told->reset_after);
+	e->owner = *told->owner;
+	e->peer = told->peer;
+	strcpy(e->executable, told->executable);
+	tell(a);
+}
+
+/* For what may still be said to it when it is gone. */
+static void note_end(struct agent *a, const struct lp_record *record, bool reset_after, const struct lp_task *owner)
+{
+	if (record->kind == LP_KIND_CLOSE)
+		gone_note(a->dead, record, cause_judge(record, reset_after, &a->cause_kernel).cause, owner);
+}
+
 static void on_owner(void *context, const struct lp_record *record, bool reset_after, const struct owner *owner)
 {
 	struct agent *a = context;
@@ -111,6 +128,7 @@ static void on_owner(void *context, const struct lp_record *record, bool reset_a
 	ends_note(a->ends, record, owner);
 	if (record->kind == LP_KIND_END)
 		return;
+	note_end(a, record, reset_after, owner->via ? &owner->process : NULL);
 	if (!judge(a, record, reset_after)) {
 		filter_out(a);
 		return;
@@ -121,6 +139,28 @@ static void on_owner(void *context, const struct lp_record *record, bool reset_a
 	ends_add(a->ends, &event);
 }
 
+static void on_stray(void *context, const struct lp_record *stray, const struct gone_end *ended)
+{
+	struct agent *a = context;
+	struct lp_record record = *stray;
+	struct event *e = &a->event;
+
+	record.flags |= ended->flags;
+	record.cookie = ended->cookie;
+	if (!gone_is_news(stray, ended) || !judge(a, &record, false)) {
+		filter_out(a);
+		return;
+	}
+	if (ended->time_ns)
+		e->ended = (struct ended){clock_wall_from_monotonic(ended->time_ns), ended->cause};
+	e->owner.unknown = UNKNOWN_SOCKET_GONE;
+	if (ended->owner.tgid) {
+		e->owner = (struct owner){.via = VIA_CLOSER, .process = ended->owner};
+		process_executable(&ended->owner, e->executable);
+	}
+	tell(a);
+}
+
 static void on_ask(void *context, const struct lp_record *record)
 {
 	struct agent *a = context;
@@ -128,12 +168,17 @@ static void on_ask(void *context, const struct lp_record *record)
 	pending_add(a->pending, record);
 }
 
+static bool proves_owner(const struct lp_record *record)
+{
+	return record->who == LP_WHO_CURRENT || record->who == LP_WHO_CLOSER;
+}
+
 /* What is not told may still be the other end of what is: who was at work on it is who held it. */
 static void note_silently(struct agent *a, const struct lp_record *record)
 {
 	struct owner owner = {.via = VIA_HOLDER, .process = record->task};
 
-	if (record->who == LP_WHO_CURRENT || record->who == LP_WHO_CLOSER)
+	if (proves_owner(record))
 		ends_note(a->ends, record, &owner);
 }
 
@@ -161,6 +206,12 @@ static void on_record(void *context, const struct lp_record *record)
 		return;
 	}
 	a->received++;
+	if (record->kind == LP_KIND_STRAY) {
+		gone_add(a->dead, record);
+		return;
+	}
+	if (!cause_waits_for_reset(record))
+		note_end(a, record, false, proves_owner(record) ? &record->task : NULL);
 	if (is_out(a, record)) {
 		pending_join(a->pending, record); /* it may prove the owner of what waits */
 		note_silently(a, record);
@@ -212,10 +263,13 @@ static void tell_losses(struct agent *a, __u64 now_ns)
 static void arm(struct agent *a)
 {
 	__u64 now = clock_monotonic_ns(), at = pending_deadline(a->pending), ends_at = ends_deadline(a->ends);
+	__u64 gone_at = gone_deadline(a->dead);
 	struct itimerspec when = {{0}, {0}};
 
 	if (ends_at && (!at || ends_at < at))
 		at = ends_at;
+	if (gone_at && (!at || gone_at < at))
+		at = gone_at;
 	if (a->came && (!at || at > now + LINGER_NS))
 		at = now + LINGER_NS;
 	if (a->sweep && (!at || at > now + SWEEP_NS))
@@ -234,6 +288,7 @@ static void drain(struct agent *a, bool woken)
 	kernel_consume(a->kernel);
 	pending_tick(a->pending, clock_monotonic_ns());
 	ends_tick(a->ends, clock_monotonic_ns());
+	gone_tick(a->dead, clock_monotonic_ns());
 	if (a->came)
 		tell_losses(a, clock_monotonic_ns());
 	a->drained_ns = clock_monotonic_ns();
@@ -387,7 +442,8 @@ static int open_kernel(struct agent *a)
 	kernel_on_record(a->kernel, on_record, a);
 	a->pending = pending_new(a->kernel, on_owner, a);
 	a->ends = ends_new(a->kernel, on_ends, on_ask, a);
-	if (!a->pending || !a->ends)
+	a->dead = gone_new(kernel_ended(a->kernel), on_stray, a);
+	if (!a->pending || !a->ends || !a->dead)
 		return -ENOMEM;
 	err = kernel_seed(a->kernel, &a->connections, &a->processes);
 	if (err)
@@ -430,6 +486,7 @@ struct ledger agent_finish(struct agent *a)
 	kernel_consume(a->kernel);
 	pending_finish(a->pending);
 	ends_finish(a->ends);
+	gone_finish(a->dead);
 	a->missed_checked_ns = 0;
 	tell_losses(a, clock_monotonic_ns());
 	output_finish(a->output, FLUSH_PATIENCE_MS);
@@ -443,7 +500,7 @@ struct ledger agent_finish(struct agent *a)
 		.output_full = counts.output_full,
 		.write_failed = counts.write_failed,
 		.stopped = counts.stopped,
-		.pending = pending_count(a->pending) + ends_count(a->ends) + counts.waiting,
+		.pending = pending_count(a->pending) + ends_count(a->ends) + gone_count(a->dead) + counts.waiting,
 	};
 }
 
@@ -454,6 +511,7 @@ void agent_close(struct agent *a)
 	output_close(a->output);
 	pending_free(a->pending);
 	ends_free(a->ends);
+	gone_free(a->dead);
 	kernel_close(a->kernel);
 	cgroups_free(a->cgroups);
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)

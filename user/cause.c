@@ -494,6 +494,8 @@ struct verdict cause_judge(const struct lp_record *r, bool reset_after, const st
 
 	if (r->kind == LP_KIND_NO_CONNECT)
 		return judge_no_connect(r);
+	if (r->kind == LP_KIND_STRAY)
+		return (struct verdict){LOCAL_RESET_DATA_AFTER_CLOSE, BY_LOCAL, PHASE_ORPHANED, CAUSE_NONE};
 	if (r->kind == LP_KIND_CLOSE)
 		v.cause = first_fit(f.old == TCP_SYN_SENT ? connecting_rules : connected_rules, &f);
 	v.by = cause_by(v.cause);

@@ -102,6 +102,7 @@ void event_from_record(struct event *e, const struct lp_record *record, struct v
 	e->cgroup[0] = '\0';
 	memset(&e->place, 0, sizeof(e->place));
 	memset(&e->peer, 0, sizeof(e->peer));
+	e->ended = (struct ended){0};
 	e->loss = (struct loss){0};
 	e->severity = severity_of(e);
 }
@@ -117,7 +118,7 @@ void event_from_loss(struct event *e, enum lp_cause place, struct loss loss)
 
 bool event_has_transfer(const struct event *e)
 {
-	return e->record && e->record->kind != LP_KIND_NO_CONNECT;
+	return e->record && e->record->kind != LP_KIND_NO_CONNECT && e->record->kind != LP_KIND_STRAY;
 }
 
 /* Which half was over before this transition: a FIN or a close that is itself the event does not count. */

@@ -62,6 +62,12 @@ struct loss {
 	__u64 last_ns;
 };
 
+/* Of data for a connection that was over already: how that ended. */
+struct ended {
+	__u64 wall_ns; /* CLOCK_REALTIME; 0: not remembered */
+	enum lp_cause cause; /* CAUSE_NONE: not known */
+};
+
 struct event {
 	const struct lp_record *record; /* NULL for events_lost */
 	struct verdict verdict;
@@ -74,6 +80,7 @@ struct event {
 	char cgroup[CGROUP_LINE_LEN]; /* the line of /proc/PID/cgroup; "" if not known */
 	struct place place;           /* what it tells */
 	struct lp_task peer; /* at the other end, where that is on this host and known; else its tgid is 0 */
+	struct ended ended;
 	struct loss loss;
 };
 

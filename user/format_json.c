@@ -224,6 +224,15 @@ static void put_data(struct line *line, const struct event *e)
 	put_boolean(line, "stream.write_closed", event_write_closed(e));
 }
 
+static void put_ended(struct line *line, const struct ended *ended)
+{
+	if (!ended->wall_ns)
+		return;
+	put_time(line, "ended.time", ended->wall_ns);
+	put_string(line, "ended.event", event_name(cause_event(ended->cause)));
+	put_string(line, "ended.cause", cause_name(ended->cause));
+}
+
 static void put_connection(struct line *line, const struct event *e, const struct format_context *context)
 {
 	const struct lp_record *r = e->record;
@@ -238,6 +247,7 @@ static void put_connection(struct line *line, const struct event *e, const struc
 	put_tcp(line, e, context);
 	if (event_has_transfer(e))
 		put_data(line, e);
+	put_ended(line, &e->ended);
 }
 
 void format_json(struct line *line, const struct event *e, const struct format_context *context)

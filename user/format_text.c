@@ -169,6 +169,17 @@ static void put_peer(struct line *line, const struct lp_task *peer)
 		put_exit(line, peer);
 }
 
+static void put_ended(struct line *line, const struct event *e)
+{
+	if (!e->ended.wall_ns)
+		return;
+	line_printf(line, "; it had ended ");
+	put_duration(line, e->wall_ns > e->ended.wall_ns ? (double)(e->wall_ns - e->ended.wall_ns) / 1e6 : 0);
+	line_printf(line, " before");
+	if (e->ended.cause)
+		line_printf(line, ": %s", sentences[e->ended.cause]);
+}
+
 static void put_details(struct line *line, const struct event *e)
 {
 	const struct lp_record *r = e->record;
@@ -190,6 +201,7 @@ static void put_details(struct line *line, const struct event *e)
 		line_printf(line, "; earlier %s", strerrorname_np(r->soft_err));
 	if (event_has_transfer(e))
 		put_data(line, e);
+	put_ended(line, e);
 	if (e->verdict.ambiguous)
 		line_printf(line, "; or %s", cause_name(e->verdict.ambiguous));
 	if (r->local_port) {

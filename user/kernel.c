@@ -228,6 +228,17 @@ static void choose_maps(struct kernel *k, const struct kernel_options *options)
 		bpf_map__set_max_entries(s->maps.ring, (__u32)options->ring_bytes);
 }
 
+/* The slots are shared out; with more CPUs than slots some write to the same. */
+static __u32 ended_of_cpu(void)
+{
+	int cpus = libbpf_num_possible_cpus();
+	__u32 each = LP_ENDED;
+
+	while (each > 1 && cpus > 0 && each * (__u32)cpus > LP_ENDED)
+		each /= 2;
+	return each;
+}
+
 static int check_features(const struct kernel_features *f)
 {
 	if (!f->btf)
@@ -374,6 +385,8 @@ static int load(struct kernel *k, const struct kernel_options *options)
 	k->skeleton->rodata->connect_hook = options->connect_hook;
 	k->skeleton->rodata->accept_hook = options->accept_hook;
 	k->skeleton->rodata->follow_parent = options->follow_parent;
+	k->skeleton->rodata->remembers_ended = k->features.send_reset_reason;
+	k->skeleton->rodata->ended_of_cpu = ended_of_cpu();
 	k->skeleton->rodata->place_hierarchy = options->cgroup_hierarchy;
 	err = lostpeer__load(k->skeleton);
 	if (err)
@@ -491,6 +504,11 @@ static bool misses_events(const struct kernel *k, const struct bpf_program *prog
 		if (program == others[i])
 			return false;
 	return true;
+}
+
+const struct lp_ended *kernel_ended(const struct kernel *k)
+{
+	return k->features.send_reset_reason ? k->skeleton->bss->ended : NULL;
 }
 
 __u64 kernel_missed(const struct kernel *k)

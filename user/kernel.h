@@ -69,6 +69,9 @@ int kernel_consume(struct kernel *kernel);
 typedef void kernel_take(void *context, const struct lp_record *record);
 void kernel_on_record(struct kernel *kernel, kernel_take *take, void *context);
 
+/* What the kernel side remembers of sockets that ended, LP_ENDED slots; NULL: nothing. */
+const struct lp_ended *kernel_ended(const struct kernel *kernel);
+
 /* Sums over all CPUs, by enum lp_stat. */
 void kernel_stats(const struct kernel *kernel, __u64 stats[LP_STAT_COUNT]);
 /* Attaches what takes the transitions that are missed while a program is under way (bpf/missed.h), if this kernel

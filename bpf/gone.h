@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The recently dead. A socket that is gone may still be spoken to: its peer sends data, and we answer with a RST for no
+ * socket, or for what TIME_WAIT has left of it (seen from 6.10 on). Whose it was is remembered where it ended: a slot
+ * of a fixed size, written and never emitted, the oldest of each CPU giving way. The agent reads the slots when such a
+ * RST is told (user/gone.c), so that an orderly close costs no record.
+ */
+#ifndef LOSTPEER_BPF_GONE_H
+#define LOSTPEER_BPF_GONE_H
+
+#include "emit.h"
+#include "facts.h"
+#include "tell.h"
+
+/* Set before loading: whether this kernel shows such RSTs, and the slots of each CPU, a power of two. */
+const volatile _Bool remembers_ended = 0;
+const volatile __u32 ended_of_cpu = LP_ENDED;
+
+/* Slot i of CPU c is ended[(c * ended_of_cpu + i) % LP_ENDED]. */
+struct lp_ended ended[LP_ENDED];
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} ended_next SEC(".maps");
+
+/* What was told already: a peer that has a window in flight gets a RST for each segment. The oldest gives way; then the
+ * same may be told twice. */
+struct stray {
+	__u8 local_addr[16];
+	__u8 peer_addr[16];
+	__u16 local_port;
+	__u16 peer_port;
+	__u32 netns;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct stray);
+	__type(value, __u64); /* CLOCK_MONOTONIC, nanoseconds */
+} strays SEC(".maps");
+
+#define STRAY_AGAIN_NS 60000000000ULL /* as long as TIME_WAIT lasts */
+
+/* After both FINs nothing can come that is not a leftover. */
+static __always_inline _Bool may_be_spoken_to(struct sock *sk, __u8 old_state)
+{
+	return sk->sk_err || (old_state != TCP_LAST_ACK && old_state != TCP_CLOSING);
+}
+
+static __always_inline void remember_end(struct sock *sk, struct tcp_sock *tp, __u8 old_state, struct conn *conn)
+{
+	__u32 zero = 0, *next = bpf_map_lookup_elem(&ended_next, &zero);
+	struct lp_ended *slot;
+	__u32 at;
+
+	if (!remembers_ended || !next || old_state == TCP_SYN_SENT || !may_be_spoken_to(sk, old_state))
+		return;
+	at = bpf_get_smp_processor_id() * ended_of_cpu + ((*next)++ & (ended_of_cpu - 1));
+	slot = &ended[at & (LP_ENDED - 1)];
+	slot->time_ns = 0; /* while it is written */
+	slot->family = copy_addresses(slot->local_addr, slot->peer_addr, sk);
+	slot->local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+	slot->peer_port = bpf_ntohs(sk->__sk_common.skc_dport);
+	slot->state = old_state;
+	slot->netns = sk->__sk_common.skc_net.net->ns.inum;
+	slot->flags = conn ? conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED) : 0;
+	slot->cookie = kernel_has_cookie() ? bpf_get_socket_cookie(sk) : 0;
+	__builtin_memset(&slot->owner, 0, sizeof(slot->owner));
+	if (conn && (conn->flags & CONN_SHUT))
+		slot->owner = conn->closer;
+	else if (sk->sk_lock.owned && sk->sk_err != ECONNABORTED)
+		task_at_work(&slot->owner, conn);
+	slot->time_ns = bpf_ktime_get_ns();
+}
+
+/* The segment that we answer, as its connection would have had it: ours is where it was sent. 0: not TCP with data, or
+ * a SYN, or not readable. */
+static __always_inline _Bool stray_segment(struct stray *s, __u16 *family, struct sk_buff *skb)
+{
+	struct tcphdr_words tcp;
+	unsigned char *at = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
+	unsigned char *data = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, transport_header);
+	__u8 version = 0;
+
+	if (bpf_probe_read_kernel(&version, 1, at) || bpf_probe_read_kernel(&tcp, sizeof(tcp), data))
+		return 0;
+	if (BPF_CORE_READ(skb, data) != data || (tcp.flags & TCP_SYN) ||
+	    BPF_CORE_READ(skb, len) <= (__u32)(tcp.offset >> 4) * 4)
+		return 0;
+	s->peer_port = bpf_ntohs(tcp.source);
+	s->local_port = bpf_ntohs(tcp.dest);
+	s->netns = BPF_CORE_READ(skb, dev, nd_net.net, ns.inum);
+	if (version >> 4 == 4) {
+		*family = AF_INET;
+		return !bpf_probe_read_kernel(s->peer_addr, 4, at + 12) && !bpf_probe_read_kernel(s->local_addr, 4, at + 16);
+	}
+	*family = AF_INET6;
+	return !bpf_probe_read_kernel(s->peer_addr, 16, at + 8) && !bpf_probe_read_kernel(s->local_addr, 16, at + 24);
+}
+
+static __always_inline _Bool told_before(const struct stray *stray, __u64 now)
+{
+	__u64 *told = bpf_map_lookup_elem(&strays, stray);
+
+	if (told && now - *told < STRAY_AGAIN_NS)
+		return 1;
+	bpf_map_update_elem(&strays, stray, &now, BPF_ANY);
+	return 0;
+}
+
+/* A RST of ours for no socket (state 0), for one in TIME_WAIT, or for a listener. */
+static __always_inline void tell_stray(struct sk_buff *skb, __u8 state, __u32 reason)
+{
+	struct stray stray = {};
+	struct lp_record *r;
+	__u32 zero = 0;
+	struct lp_wants *want = bpf_map_lookup_elem(&wants, &zero);
+	__u16 family = 0;
+	__u64 now;
+
+	if (!remembers_ended || !want || !(want->classes & LP_CLASS_LOST) || !stray_segment(&stray, &family, skb))
+		return;
+	if (want->netns && want->netns != stray.netns)
+		return;
+	now = bpf_ktime_get_ns();
+	if (told_before(&stray, now))
+		return;
+	r = emit_reserve(LP_KIND_STRAY, now);
+	if (!r)
+		return;
+	r->state = state ? state : TCP_CLOSE;
+	r->flags = LP_F_DEAD;
+	r->family = family;
+	r->local_port = stray.local_port;
+	r->peer_port = stray.peer_port;
+	r->netns = stray.netns;
+	__builtin_memcpy(r->local_addr, stray.local_addr, 16);
+	__builtin_memcpy(r->peer_addr, stray.peer_addr, 16);
+	r->reset_reason = reason;
+	emit_submit(r, 1);
+}
+
+#endif
