@@ -4,7 +4,7 @@ import os
 import re
 
 import clock
-from ends import peer
+from ends import first, peer
 from trial import Absent, OneOf, Set, one_family, scenario
 
 
@@ -19,7 +19,7 @@ def exits_of_four_holders(t):
     """All four are told."""
     c, s, holders = family(t)
     c("linger(s); s.close()")
-    t.expect(c, "local_reset", "linger", "established", extra=peer(s))
+    t.expect(c, "local_reset", "linger", "established", extra=first(s))
     t.expect(s, "peer_lost", "reset", "established", error=s.error(), via=OneOf("accept", "holder"),
              extra={"owner.holders": Set([host.pid for host in holders])})
 

@@ -7,6 +7,7 @@ import ctypes
 import errno
 import os
 import pickle
+import resource
 import select
 import signal
 import socket
@@ -67,7 +68,7 @@ class Host:
         pid = os.fork()
         if pid == 0:
             try:
-                ours.close()
+                keep_only(theirs.fileno())
                 os.setsid()
                 check(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
                 if beside is None:
@@ -157,6 +158,12 @@ class Host:
                 wait_gone(self.pid)
             except ProcessLookupError:
                 pass
+
+
+def keep_only(number):
+    """Close what was inherited: the namespaces that the suite keeps open are as many as a worker may open in all."""
+    os.closerange(3, number)
+    os.closerange(number + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
 def wait_gone(pid):

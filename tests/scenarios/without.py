@@ -23,7 +23,8 @@ DROPS = (connect.refused, connect.unreachable_told_early, connect.abandoned_by_c
          owners.owner_forked_after_accept, owners.owner_several, owners.owner_duplicated, owners.owner_thread_blocked,
          owners.owner_exits_at_once, owners.owner_unaccepted_of_one_worker)
 # What two agents measure each at its own moment, or may know in two ways.
-OWN = ("time", "process.creation.time", "tcp.duration_ms", "tcp.silent_ms", "owner.via", "process.executable.path")
+OWN = ("time", "process.creation.time", "tcp.duration_ms", "tcp.silent_ms", "owner.via", "process.executable.path",
+       "peer.process.pid", "peer.process.name", "peer.process.creation.time")
 OF_CAUSE = ("event", "cause", "by", "severity", "ambiguous")
 
 
