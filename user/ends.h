@@ -6,8 +6,8 @@
  *
  * Bounded: an event waits five milliseconds for the other's record, then for as long as the other waits for its owner
  * (pending.h), and for a walk only if one can begin at once, or it is a drop on loopback: walks are four a second at
- * most and take no more than a fiftieth of the time. The last ENDS_MAX ends are remembered, the oldest gives way: ten thousand
- * events a second leave it time for the longest search for an owner.
+ * most and take no more than a fiftieth of the time. The last ENDS_MAX ends are remembered, the oldest gives way: ten
+ * thousand events a second leave it time for the longest search for an owner.
  *
  * Wrong is worse than unknown: addresses, ports and sequence numbers must fit, and be those of one socket only.
  */
