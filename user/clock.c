@@ -54,13 +54,14 @@ __u64 clock_wall_from_monotonic(__u64 monotonic_ns)
 
 __u64 clock_wall_from_boot(__u64 boot_ns)
 {
-	static __u64 offset; /* kept while it moves less than a tick of /proc, so that one process has one start */
+	/* kept while it moves less than a tick of /proc, and cut to milliseconds, so that one process has one start */
+	static __u64 offset;
 	__u64 fresh = ahead(CLOCK_REALTIME, CLOCK_BOOTTIME);
 	__u64 moved = fresh > offset ? fresh - offset : offset - fresh;
 
 	if (moved > NS_PER_S / 100)
 		offset = fresh;
-	return offset + boot_ns;
+	return (offset + boot_ns) / (NS_PER_S / 1000) * (NS_PER_S / 1000);
 }
 
 double clock_jiffy_ms(void)

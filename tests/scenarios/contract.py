@@ -33,10 +33,11 @@ FIELDS = {
           "data.unacked_bytes data.unsent_bytes repeat.count lost.count"),
     str: ("host.name event cause by phase severity error.type role process.name process.executable.path "
           "process.exit.signal owner.via owner.unknown process.linux.cgroup container.id container.runtime.name "
-          "systemd.unit systemd.slice k8s.pod.uid peer.process.name "
+          "systemd.unit systemd.slice k8s.pod.uid peer.process.name ended.event ended.cause "
           "network.transport network.type network.local.address network.peer.address "
           "network.connection.state tcp.soft_error tcp.reset_reason"),
-    "time": "time process.creation.time peer.process.creation.time repeat.first repeat.last lost.first lost.last",
+    "time": "time process.creation.time peer.process.creation.time repeat.first repeat.last lost.first lost.last "
+            "ended.time",
     bool: "process.exiting process.exit.out_of_memory tcp.mptcp stream.read_closed stream.write_closed",
     float: "tcp.duration_ms tcp.silent_ms",
     list: "ambiguous owner.holders",

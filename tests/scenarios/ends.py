@@ -89,6 +89,7 @@ def ends_of_a_closer(t):
     t.settle()
     c("s.send(b'late')")
     t.expect(c, "peer_lost", "reset", "half_closed", error=c.error(), unacked=4, extra=peer(s))
+    t.late(s, state="time_wait")
 
 
 @one_family

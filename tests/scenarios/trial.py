@@ -202,6 +202,19 @@ class Trial:
         """What happened, and gives no event: doctor has to say so."""
         self.truths.append(Truth({"event": event, "cause": cause, "network.netns": end.host.netns}, hidden=True))
 
+    def late(self, end, ended=("local_closed", "close"), state="closed", **fields):
+        """Data came for a connection that is over, and this host answered with a RST; seen from 6.10 on."""
+        if KERNEL < (6, 10):
+            return
+        extra = {"stream.%s_closed" % half: Absent() for half in ("read", "write")}
+        extra.update({"ended.event": ended[0], "ended.cause": ended[1]} if ended else {"ended.event": Absent()})
+        if isinstance(fields.get("process"), str):
+            extra.update({"role": Absent(), "tcp.cookie": Absent(), "ended.time": Absent()})
+        else:
+            fields["via"] = "closer"
+        self.expect(end, "local_reset", "data_after_close", "orphaned", severity="info", state=state,
+                    queued=None, extra=extra, **fields)
+
     def perhaps(self, end, event, cause):
         """What may come, once, and is judged elsewhere."""
         fields = {"event": event, "cause": cause, "network.netns": end.host.netns}
