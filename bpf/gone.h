@@ -45,9 +45,12 @@ struct {
 #define STRAY_AGAIN_NS 60000000000ULL /* as long as TIME_WAIT lasts */
 
 /* After both FINs nothing can come that is not a leftover. */
-static __always_inline _Bool may_be_spoken_to(struct sock *sk, __u8 old_state)
+static __always_inline _Bool may_be_spoken_to(struct sock *sk, __u8 old_state, __u32 flags)
 {
-	return sk->sk_err || (old_state != TCP_LAST_ACK && old_state != TCP_CLOSING);
+	if (!remembers_ended || old_state == TCP_SYN_SENT)
+		return 0;
+	return sk->sk_err || !(old_state == TCP_LAST_ACK || old_state == TCP_CLOSING || (flags & LP_F_FIN_IN)) ||
+	       old_state == TCP_CLOSE_WAIT;
 }
 
 static __always_inline void remember_end(struct sock *sk, struct tcp_sock *tp, __u8 old_state, struct conn *conn)
@@ -56,29 +59,32 @@ static __always_inline void remember_end(struct sock *sk, struct tcp_sock *tp, _
 	struct lp_ended *slot;
 	__u32 at;
 
-	if (!remembers_ended || !next || old_state == TCP_SYN_SENT || !may_be_spoken_to(sk, old_state))
+	if (!next)
 		return;
 	at = bpf_get_smp_processor_id() * ended_of_cpu + ((*next)++ & (ended_of_cpu - 1));
 	slot = &ended[at & (LP_ENDED - 1)];
 	slot->time_ns = 0; /* while it is written */
+	slot->sk = (__u64)sk;
+	slot->cookie = (__u64)sk->__sk_common.skc_cookie.counter; /* 0 where nobody asked for one: it costs to make */
 	slot->family = copy_addresses(slot->local_addr, slot->peer_addr, sk);
 	slot->local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
 	slot->peer_port = bpf_ntohs(sk->__sk_common.skc_dport);
 	slot->state = old_state;
 	slot->netns = sk->__sk_common.skc_net.net->ns.inum;
 	slot->flags = conn ? conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED) : 0;
-	slot->cookie = kernel_has_cookie() ? bpf_get_socket_cookie(sk) : 0;
-	__builtin_memset(&slot->owner, 0, sizeof(slot->owner));
-	if (conn && (conn->flags & CONN_SHUT))
+	if (conn && (conn->flags & CONN_SHUT)) {
 		slot->owner = conn->closer;
-	else if (sk->sk_lock.owned && sk->sk_err != ECONNABORTED)
-		task_at_work(&slot->owner, conn);
+	} else {
+		__builtin_memset(&slot->owner, 0, sizeof(slot->owner));
+		if (sk->sk_lock.owned && sk->sk_err != ECONNABORTED)
+			task_at_work(&slot->owner, conn);
+	}
 	slot->time_ns = bpf_ktime_get_ns();
 }
 
 /* The segment that we answer, as its connection would have had it: ours is where it was sent. 0: not TCP with data, or
  * a SYN, or not readable. */
-static __always_inline _Bool stray_segment(struct stray *s, __u16 *family, struct sk_buff *skb)
+static __always_inline _Bool stray_segment(struct stray *s, __u16 *family, struct sock *sk, struct sk_buff *skb)
 {
 	struct tcphdr_words tcp;
 	unsigned char *at = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
@@ -92,7 +98,10 @@ static __always_inline _Bool stray_segment(struct stray *s, __u16 *family, struc
 		return 0;
 	s->peer_port = bpf_ntohs(tcp.source);
 	s->local_port = bpf_ntohs(tcp.dest);
-	s->netns = BPF_CORE_READ(skb, dev, nd_net.net, ns.inum);
+	if (sk) /* a listener: the segment has no device any more */
+		s->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	else
+		s->netns = BPF_CORE_READ(skb, dev, nd_net.net, ns.inum);
 	if (version >> 4 == 4) {
 		*family = AF_INET;
 		return !bpf_probe_read_kernel(s->peer_addr, 4, at + 12) && !bpf_probe_read_kernel(s->local_addr, 4, at + 16);
@@ -112,7 +121,7 @@ static __always_inline _Bool told_before(const struct stray *stray, __u64 now)
 }
 
 /* A RST of ours for no socket (state 0), for one in TIME_WAIT, or for a listener. */
-static __always_inline void tell_stray(struct sk_buff *skb, __u8 state, __u32 reason)
+static __always_inline void tell_stray(struct sock *sk, struct sk_buff *skb, __u8 state, __u32 reason)
 {
 	struct stray stray = {};
 	struct lp_record *r;
@@ -121,7 +130,7 @@ static __always_inline void tell_stray(struct sk_buff *skb, __u8 state, __u32 re
 	__u16 family = 0;
 	__u64 now;
 
-	if (!remembers_ended || !want || !(want->classes & LP_CLASS_LOST) || !stray_segment(&stray, &family, skb))
+	if (!remembers_ended || !want || !(want->classes & LP_CLASS_LOST) || !stray_segment(&stray, &family, state == TCP_LISTEN ? sk : (void *)0, skb))
 		return;
 	if (want->netns && want->netns != stray.netns)
 		return;

@@ -106,6 +106,7 @@ static __always_inline void on_close(struct sock *sk, __u8 old_state)
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct conn *conn;
 	__u32 flags, class;
+	_Bool told, ended;
 
 	if (old_state == TCP_LISTEN) {
 		note_listener_closer(sk);
@@ -113,11 +114,16 @@ static __always_inline void on_close(struct sock *sk, __u8 old_state)
 	}
 	if (!tp)
 		return;
-	conn = conn_find(sk);
-	remember_end(sk, tp, old_state, conn);
 	flags = facts_flags(sk, tp);
 	class = facts_class(sk, tp, old_state, flags);
-	if (class && wanted(class, sk))
+	told = class && wanted(class, sk);
+	ended = may_be_spoken_to(sk, old_state, flags);
+	if (!told && !ended)
+		return;
+	conn = conn_find(sk);
+	if (ended)
+		remember_end(sk, tp, old_state, conn);
+	if (told)
 		tell_close(sk, tp, old_state, sk->sk_shutdown, flags, class, conn);
 }
 
@@ -301,7 +307,7 @@ int BPF_PROG(send_reset_reason, struct sock *sk, struct sk_buff *skb, int reason
 	if (sk && is_full_socket(state))
 		on_send_reset(sk, state, (__u32)reason + 1);
 	else if (skb && (!state || state == TCP_TIME_WAIT || state == TCP_LISTEN))
-		tell_stray(skb, state, (__u32)reason + 1);
+		tell_stray(sk, skb, state, (__u32)reason + 1);
 	return 0;
 }
 

@@ -168,7 +168,8 @@ struct lp_cgroup {
 /* A socket that ended, for as long as LP_ENDED others have not. Read as lp_cgroup: time_ns is 0 while it is written. */
 struct lp_ended {
 	__u64 time_ns; /* CLOCK_MONOTONIC; 0: empty */
-	__u64 cookie;
+	__u64 sk;      /* as in lp_record */
+	__u64 cookie;  /* 0: nobody had asked for it */
 	__u8 local_addr[16]; /* as in lp_record */
 	__u8 peer_addr[16];
 	__u16 local_port;
@@ -220,7 +221,7 @@ LP_ASSERT(__builtin_offsetof(struct lp_record, bytes_acked) == 136, "sequence nu
 LP_ASSERT(__builtin_offsetof(struct lp_record, task) == 184, "counters of lp_record");
 LP_ASSERT(sizeof(struct lp_record) == 240, "lp_record has no padding");
 LP_ASSERT(sizeof(struct lp_cgroup) == 512, "lp_cgroup has no padding");
-LP_ASSERT(sizeof(struct lp_ended) == 120, "lp_ended has no padding");
+LP_ASSERT(sizeof(struct lp_ended) == 128, "lp_ended has no padding");
 LP_ASSERT(sizeof(struct lp_holder) == 80, "lp_holder has no padding");
 
 #endif

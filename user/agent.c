@@ -2,6 +2,7 @@
 #include "agent.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,6 +147,8 @@ static void on_stray(void *context, const struct lp_record *stray, const struct 
 	struct event *e = &a->event;
 
 	record.flags |= ended->flags;
+	if (record.state == TCP_LISTEN) /* who listens now is not who had it */
+		record.state = TCP_CLOSE;
 	record.cookie = ended->cookie;
 	if (!gone_is_news(stray, ended) || !judge(a, &record, false)) {
 		filter_out(a);

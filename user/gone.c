@@ -17,7 +17,7 @@ struct ends_of {
 
 struct judged {
 	struct ends_of ends;
-	__u64 sk; /* with time_ns: the very record */
+	__u64 sk;
 	struct gone_end end;
 };
 
@@ -135,7 +135,7 @@ static enum lp_cause cause_of_slot(const struct lp_ended *slot)
 	return slot->state == TCP_FIN_WAIT1 || slot->state == TCP_FIN_WAIT2 ? LOCAL_CLOSED_CLOSE : CAUSE_NONE;
 }
 
-static void find_in_slots(const struct gone *gone, const struct lp_record *stray, struct gone_end *end)
+static void find_in_slots(const struct gone *gone, const struct lp_record *stray, struct gone_end *end, __u64 *sk)
 {
 	const struct ends_of ends = ends_of_record(stray);
 	struct ends_of found;
@@ -150,11 +150,15 @@ static void find_in_slots(const struct gone *gone, const struct lp_record *stray
 			continue;
 		*end = (struct gone_end){.time_ns = slot.time_ns, .cookie = slot.cookie, .flags = slot.flags,
 					 .cause = cause_of_slot(&slot), .owner = slot.owner};
+		*sk = slot.sk;
 	}
 }
 
+/* One end is remembered at two places within a moment. */
+#define SAME_NS 1000000ULL
+
 /* A record of the same end, judged: it names the cause, and often the owner. */
-static void find_in_judged(const struct gone *gone, const struct lp_record *stray, struct gone_end *end)
+static void find_in_judged(const struct gone *gone, const struct lp_record *stray, struct gone_end *end, __u64 sk)
 {
 	const struct ends_of ends = ends_of_record(stray);
 
@@ -163,8 +167,10 @@ static void find_in_judged(const struct gone *gone, const struct lp_record *stra
 
 		if (!j->end.time_ns || j->end.time_ns > stray->time_ns || !same(&ends, &j->ends))
 			continue;
-		if (j->end.cookie == end->cookie && end->time_ns) {
+		if (end->time_ns && j->sk == sk && j->end.time_ns + SAME_NS > end->time_ns &&
+		    j->end.time_ns < end->time_ns + SAME_NS) {
 			end->cause = j->end.cause;
+			end->cookie = j->end.cookie;
 			if (j->end.owner.tgid)
 				end->owner = j->end.owner;
 		} else if (j->end.time_ns > end->time_ns) {
@@ -179,11 +185,12 @@ static void tell_first(struct gone *gone)
 {
 	struct lp_record stray = gone->waiting[gone->first_waiting];
 	struct gone_end end = {0};
+	__u64 sk = 0;
 
 	gone->first_waiting = (gone->first_waiting + 1) % GONE_WAITING;
 	gone->n_waiting--;
-	find_in_slots(gone, &stray, &end);
-	find_in_judged(gone, &stray, &end);
+	find_in_slots(gone, &stray, &end, &sk);
+	find_in_judged(gone, &stray, &end, sk);
 	gone->done(gone->context, &stray, &end);
 }
 
