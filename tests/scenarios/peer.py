@@ -45,8 +45,9 @@ def reset_unacked(t):
 @scenario()
 def reset_unsent(t):
     c, s = t.connection()
-    waiting = c("fill(s)")
-    unread = s("unread(s)")
+    c("fill(s)")
+    t.settle()  # a slow machine's last acknowledgement
+    unread, waiting = s("unread(s)"), c("queued(s)")
     s("s.close()")
     t.expect(s, "local_reset", "unread_data", "established", unread=unread)
     t.expect(c, "peer_lost", "reset", "established", error=c.error(), queued=waiting)
