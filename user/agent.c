@@ -26,6 +26,7 @@
 #define SWEEP_NS (50 * MS)          /* orderly ends do not wake anybody */
 #define MISSED_INTERVAL_NS (1000 * MS)
 #define FLUSH_PATIENCE_MS 1000
+#define STRAYS_MAX 10
 
 enum source { SOURCE_RING, SOURCE_TIMER, SOURCE_SIGNAL, SOURCE_END, SOURCE_GONE };
 
@@ -51,6 +52,8 @@ struct agent {
 	pid_t child;
 	int *status;
 
+	__u64 strays_since_ns; /* CLOCK_MONOTONIC */
+	unsigned strays;       /* told since then, of which nothing was remembered */
 	__u64 received, filtered, passed; /* records of events */
 	__u64 seen_lost, seen_state_full, seen_missed;
 	__u64 drained_ns, missed_checked_ns; /* CLOCK_MONOTONIC */
@@ -140,6 +143,18 @@ static void on_owner(void *context, const struct lp_record *record, bool reset_a
 	ends_add(a->ends, &event);
 }
 
+/* Anybody can send data for what never was; of what nothing is remembered, so many are told in a second. */
+static bool may_tell_unknown(struct agent *a, const struct lp_record *stray, const struct gone_end *ended)
+{
+	if (ended->time_ns)
+		return true;
+	if (stray->time_ns - a->strays_since_ns >= 1000 * MS) {
+		a->strays_since_ns = stray->time_ns;
+		a->strays = 0;
+	}
+	return a->strays++ < STRAYS_MAX;
+}
+
 static void on_stray(void *context, const struct lp_record *stray, const struct gone_end *ended)
 {
 	struct agent *a = context;
@@ -150,7 +165,7 @@ static void on_stray(void *context, const struct lp_record *stray, const struct 
 	if (record.state == TCP_LISTEN) /* who listens now is not who had it */
 		record.state = TCP_CLOSE;
 	record.cookie = ended->cookie;
-	if (!gone_is_news(stray, ended) || !judge(a, &record, false)) {
+	if (!gone_is_news(stray, ended) || !may_tell_unknown(a, stray, ended) || !judge(a, &record, false)) {
 		filter_out(a);
 		return;
 	}

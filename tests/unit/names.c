@@ -79,6 +79,7 @@ static int note_fields(void)
 	sample_everything(&s);
 	err = note_event(&s.event);
 	s.event.owner = (struct owner){.unknown = UNKNOWN_SHARED, .n_holders = 1, .holders = {1}};
+	s.event.ended = (struct ended){.wall_ns = 1, .cause = PEER_LOST_RETRANSMIT_TIMEOUT};
 	err |= note_event(&s.event);
 	event_from_loss(&s.event, EVENTS_LOST_RING_FULL, (struct loss){1, 2, 3});
 	return err | note_event(&s.event);

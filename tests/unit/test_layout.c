@@ -51,6 +51,12 @@ static const struct member cgroup[] = {
 	CGROUP(id), CGROUP(maker), CGROUP(path),
 };
 
+#define ENDED(m) MEMBER(lp_ended, m)
+static const struct member ended[] = {
+	ENDED(time_ns),   ENDED(sk),     ENDED(cookie), ENDED(local_addr), ENDED(peer_addr), ENDED(local_port),
+	ENDED(peer_port), ENDED(family), ENDED(state),  ENDED(netns),      ENDED(flags),     ENDED(owner),
+};
+
 #define WANTS(m) MEMBER(lp_wants, m)
 static const struct member wants[] = {
 	WANTS(classes), WANTS(netns),
@@ -121,6 +127,7 @@ static void test_cgroup(void **state)
 {
 	(void)state;
 	check_layout("lp_cgroup", sizeof(struct lp_cgroup), cgroup, COUNT(cgroup));
+	check_layout("lp_ended", sizeof(struct lp_ended), ended, COUNT(ended));
 }
 
 static void test_wants(void **state)

@@ -18,6 +18,7 @@
 #include "demo/row.h"
 #include "demo/stage.h"
 #include "demo/witness.h"
+#include "kernel.h"
 #include "options.h"
 
 struct demo_options {
@@ -118,6 +119,10 @@ static void skip(struct scene *scene, const char *why, const char *because)
 /* Sets aside the rows that cannot be played, with the reason. Without a witness nobody needs a hook. */
 static void skip_rows(struct stage *stage, const struct demo_options *options, const struct witness *witness)
 {
+	struct kernel_features features;
+
+	if (kernel_probe(&features))
+		memset(&features, 0, sizeof(features));
 	for (size_t i = 0; i < stage->count; i++) {
 		struct scene *scene = &stage->scenes[i];
 
@@ -125,6 +130,8 @@ static void skip_rows(struct stage *stage, const struct demo_options *options, c
 			skip(scene, "tcp_max_orphans is one sysctl of the whole host: only with --whole-host", "");
 		if (scene->row->needs_hook && witness && !witness->hook)
 			skip(scene, "without --connect-hook lostpeer does not see it. ", witness->why_no_hook);
+		if (scene->row->needs_strays && witness && !features.send_reset_reason)
+			skip(scene, "this kernel does not show a RST for no socket (from 6.10)", "");
 	}
 }
 
