@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The recently dead: data that comes for a connection which is over, and is answered with a RST."""
+import os
+
+from timeout import impatient
+from trial import KERNEL, End, scenario
+
+one_family = scenario(families=("ipv4",))
+MEMORY = 4096  # ends that are remembered, shared out among the CPUs
+
+
+@scenario()
+def gone_after_close(t):
+    """Server and client close in turn; what the one that is left then says is answered, once for all segments."""
+    c, s = t.connection()
+    s("s.close()")
+    s.ended()
+    t.expect(s, "local_closed", "close", "orphaned")
+    c("reached(s, 'close_wait')")
+    t.expect(c, "peer_closed", "fin", "established")
+    c("rst = capture(); s.send(bytes(3))")
+    c("wait(lambda: 'in' in resets(rst), 'a RST')")
+    t.expect(c, "peer_lost", "reset", "half_closed", error=c.error(), unacked=3)
+    t.late(s, state="time_wait")
+
+
+@scenario()
+def gone_expired_orphan(t):
+    """We closed with data in flight and gave up; then the peer speaks again."""
+    c, s = impatient(t)
+    s("drop(s)")
+    c("s.send(bytes(2000)); s.close()")
+    c.ended()
+    t.expect(c, "peer_lost", "retransmit_timeout", "orphaned", unacked=2000, state="fin_wait_1")
+    t.settle()
+    s("undrop(s); s.send(b'still here')")
+    t.expect(s, "peer_lost", "reset", "established", error=s.error(), unacked=10)
+    t.late(c, ended=("peer_lost", "retransmit_timeout"))
+
+
+@one_family
+def gone_held_when_it_timed_out(t):
+    """A process holds the socket still, and is who lost the peer, when the peer comes back."""
+    c, s = impatient(t)
+    s("drop(s)")
+    c("s.send(bytes(500))")
+    t.expect(c, "peer_lost", "retransmit_timeout", "established", error=c.error(), unacked=500)
+    t.settle()
+    s("undrop(s); s.send(b'still here')")
+    t.expect(s, "peer_lost", "reset", "established", error=s.error(), unacked=10)
+    t.late(c, ended=("peer_lost", "retransmit_timeout"))
+
+
+@scenario()
+def gone_with_data_in_flight(t):
+    """Both ends reset; what crosses the RST on its way is answered by another, and is no event."""
+    client, server, wire = t.wired()
+    c, s = t.connection(client, server)
+    s("rst = capture()")
+    wire("w.set('hold', 'left')")
+    c("for n in range(5): s.send(bytes(100))")
+    wire("w.holding(1, 'left')")
+    s("linger(s); s.close()")
+    t.expect(s, "local_reset", "linger", "established")
+    wire("w.release()")
+    s("wait(lambda: 'out' in resets(rst), 'a RST of ours')")
+    t.expect(c, "peer_lost", "reset", "established", error=c.error(), queued=500)
+
+
+@scenario(families=("ipv4",), own=True)
+def gone_from_memory(t):
+    """The memory is bounded: after more ends than it has room for, the owner of the first is not known any more; that of
+    the last is."""
+    if KERNEL < (6, 10):
+        t.skip("seen from 6.10 on")
+    cpu = {min(os.sched_getaffinity(0))}
+    client, server = t.pair()
+    for host in client, server:
+        os.sched_setaffinity(host.pid, cpu)  # each CPU has its share of the memory
+    agent = t.agent("--json")
+    pairs = []
+    server("l = listen(1024); kept = []")
+    target = server("HERE, l.getsockname()[1]")
+
+    def closed():
+        client("s = tcp(); s.connect(target)", target=target)
+        server("kept.append(l.accept()[0])")
+        pairs.append((End(client, "client"), End(server, "server", **server("about(kept[-1])"))))
+        client("s.close()")
+        server("reached(kept[-1], 'close_wait')")
+
+    closed()
+    server.start("for _ in range(%d): l.accept()[0].close()" % MEMORY)
+    client("for _ in range(%d):\n s = tcp(); s.connect(target); s.close()" % MEMORY, target=target)
+    server.finish()
+    closed()
+    for n, (c, s) in enumerate(pairs):
+        c.ended()
+        server("s = kept[n]; s.send(b'late')", n=n)
+        t.expect(s, "peer_lost", "reset", "half_closed", error=server.error("lost(s)"), unacked=4)
+        if n:
+            t.late(c, state="time_wait")
+        else:
+            t.late(c, ended=None, state="time_wait", process="socket_gone")
+    t.check(agent)
