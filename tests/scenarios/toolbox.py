@@ -16,7 +16,7 @@ import threading
 import time
 
 import netlink
-from clock import deadline, wait
+from clock import SLOW, deadline, wait
 
 SO_ATTACH_FILTER = 26
 SO_DETACH_FILTER = 27
@@ -156,7 +156,7 @@ def fill(s):
     s.setblocking(False)
     still = 0
     before = -1
-    while still < 20:
+    while still < 20 * SLOW:
         try:
             s.send(b"f" * 65536)
         except BlockingIOError:
