@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "ends.h"
 #include "gone.h"
+#include "group.h"
 #include "pending.h"
 #include "process.h"
 
@@ -36,6 +37,7 @@ struct agent {
 	struct pending_list *pending;
 	struct ends *ends;
 	struct gone *dead;
+	struct groups *groups;
 	struct output *output;
 	const struct agent_options *options;
 	struct cause_kernel cause_kernel;
@@ -54,7 +56,8 @@ struct agent {
 
 	__u64 strays_since_ns; /* CLOCK_MONOTONIC */
 	unsigned strays;       /* told since then, of which nothing was remembered */
-	__u64 received, filtered, passed; /* records of events */
+	__u64 received, filtered, grouped; /* records of events */
+	__u64 passed; /* lines */
 	__u64 seen_lost, seen_state_full, seen_missed;
 	__u64 drained_ns, missed_checked_ns; /* CLOCK_MONOTONIC */
 };
@@ -71,6 +74,23 @@ static void end(struct agent *a)
 static void filter_out(struct agent *a)
 {
 	a->filtered++;
+}
+
+static bool has_shown_enough(const struct agent *a)
+{
+	return a->options->most_events && a->passed >= a->options->most_events;
+}
+
+static void show(void *context, const struct event *event)
+{
+	struct agent *a = context;
+
+	if (has_shown_enough(a)) /* a record of several, which are in `grouped` */
+		return;
+	output_put(a->output, event);
+	a->passed++;
+	if (has_shown_enough(a))
+		end(a);
 }
 
 /* Whether that much of an event is wanted as is known by now; fills a->event. */
@@ -99,10 +119,10 @@ static void tell(struct agent *a)
 		filter_out(a);
 		return;
 	}
-	output_put(a->output, e);
-	a->passed++;
-	if (a->options->most_events && a->passed >= a->options->most_events)
-		end(a);
+	if (group_take(a->groups, e, clock_monotonic_ns()))
+		show(a, e);
+	else
+		a->grouped++;
 }
 
 static void on_ends(void *context, const struct ends_event *told)
@@ -278,16 +298,20 @@ static void tell_losses(struct agent *a, __u64 now_ns)
 
 /* --- the loop --- */
 
+/* Of two times, of which 0 is none. */
+static __u64 earlier(__u64 one, __u64 other)
+{
+	return other && (!one || other < one) ? other : one;
+}
+
 static void arm(struct agent *a)
 {
-	__u64 now = clock_monotonic_ns(), at = pending_deadline(a->pending), ends_at = ends_deadline(a->ends);
-	__u64 gone_at = gone_deadline(a->dead);
+	__u64 now = clock_monotonic_ns(), at = pending_deadline(a->pending);
 	struct itimerspec when = {{0}, {0}};
 
-	if (ends_at && (!at || ends_at < at))
-		at = ends_at;
-	if (gone_at && (!at || gone_at < at))
-		at = gone_at;
+	at = earlier(at, ends_deadline(a->ends));
+	at = earlier(at, gone_deadline(a->dead));
+	at = earlier(at, group_deadline(a->groups));
 	if (a->came && (!at || at > now + LINGER_NS))
 		at = now + LINGER_NS;
 	if (a->sweep && (!at || at > now + SWEEP_NS))
@@ -307,6 +331,7 @@ static void drain(struct agent *a, bool woken)
 	pending_tick(a->pending, clock_monotonic_ns());
 	ends_tick(a->ends, clock_monotonic_ns());
 	gone_tick(a->dead, clock_monotonic_ns());
+	group_tick(a->groups, clock_monotonic_ns());
 	if (a->came)
 		tell_losses(a, clock_monotonic_ns());
 	a->drained_ns = clock_monotonic_ns();
@@ -461,7 +486,8 @@ static int open_kernel(struct agent *a)
 	a->pending = pending_new(a->kernel, on_owner, a);
 	a->ends = ends_new(a->kernel, on_ends, on_ask, a);
 	a->dead = gone_new(kernel_ended(a->kernel), on_stray, a);
-	if (!a->pending || !a->ends || !a->dead)
+	a->groups = group_new(a->options->group_ns, a->options->rate, show, a);
+	if (!a->pending || !a->ends || !a->dead || !a->groups)
 		return -ENOMEM;
 	err = kernel_seed(a->kernel, &a->connections, &a->processes);
 	if (err)
@@ -505,6 +531,7 @@ struct ledger agent_finish(struct agent *a)
 	pending_finish(a->pending);
 	ends_finish(a->ends);
 	gone_finish(a->dead);
+	group_finish(a->groups);
 	a->missed_checked_ns = 0;
 	tell_losses(a, clock_monotonic_ns());
 	output_finish(a->output, FLUSH_PATIENCE_MS);
@@ -514,6 +541,7 @@ struct ledger agent_finish(struct agent *a)
 		.emitted = stats[LP_STAT_EMITTED],
 		.written = counts.written,
 		.filtered = a->filtered,
+		.grouped = a->grouped - counts.untold, /* which are lost */
 		.ring_full = stats[LP_STAT_LOST],
 		.output_full = counts.output_full,
 		.write_failed = counts.write_failed,
@@ -530,6 +558,7 @@ void agent_close(struct agent *a)
 	pending_free(a->pending);
 	ends_free(a->ends);
 	gone_free(a->dead);
+	group_free(a->groups);
 	kernel_close(a->kernel);
 	cgroups_free(a->cgroups);
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)

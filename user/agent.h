@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The way through: ring -> what waits for its owner -> cause -> filter -> output, driven by one epoll loop that
+ * The way through: ring -> what waits for its owner -> cause -> filter -> group -> output, driven by one epoll loop that
  * owns the ring, the state and the signals. Idle it has no timer.
  */
 #ifndef LOSTPEER_AGENT_H
@@ -25,6 +25,8 @@ struct agent_options {
 	__u64 most_events; /* end after so many; 0: do not */
 	__u64 most_ns;     /* end after so long; 0: do not */
 	bool follow;       /* only what agent_run() is told to follow */
+	__u64 group_ns;    /* the window of group.h; 0: every event is shown */
+	unsigned rate;     /* events a second of one owner; 0: no limit */
 };
 
 /* What became of every record: emitted = written + filtered + grouped + lost + pending. */

@@ -104,6 +104,7 @@ void event_from_record(struct event *e, const struct lp_record *record, struct v
 	memset(&e->peer, 0, sizeof(e->peer));
 	e->ended = (struct ended){0};
 	e->loss = (struct loss){0};
+	e->repeat = (struct repeat){0};
 	e->severity = severity_of(e);
 }
 
@@ -119,6 +120,13 @@ void event_from_loss(struct event *e, enum lp_cause place, struct loss loss)
 bool event_has_transfer(const struct event *e)
 {
 	return e->record && e->record->kind != LP_KIND_NO_CONNECT && e->record->kind != LP_KIND_STRAY;
+}
+
+bool event_is_address(const __u8 bytes[16])
+{
+	static const __u8 none[16];
+
+	return memcmp(bytes, none, sizeof(none)) != 0;
 }
 
 /* Which half was over before this transition: a FIN or a close that is itself the event does not count. */

@@ -68,6 +68,20 @@ struct ended {
 	enum lp_cause cause; /* CAUSE_NONE: not known */
 };
 
+/* What a record says that stands for several events (group.h). Of all else the event holds only what they have in
+ * common: what differs is as if it were not known. */
+struct repeat {
+	__u64 count;    /* 0: the event is one */
+	__u64 first_ns; /* CLOCK_REALTIME */
+	__u64 last_ns;
+	unsigned processes;  /* that are known; 0: none is */
+	bool more_processes; /* there may be more */
+	bool several_phases; /* verdict.phase is only one of them */
+	bool several_bys;    /* verdict.by too */
+	bool several_vias;   /* owner.via too: the process is known one way or another */
+	__u64 unread, unacked, unsent; /* bytes, of all */
+};
+
 struct event {
 	const struct lp_record *record; /* NULL for events_lost */
 	struct verdict verdict;
@@ -82,6 +96,7 @@ struct event {
 	struct lp_task peer; /* at the other end, where that is on this host and known; else its tgid is 0 */
 	struct ended ended;
 	struct loss loss;
+	struct repeat repeat;
 };
 
 const char *severity_name(enum lp_severity severity);
@@ -95,6 +110,7 @@ void event_from_loss(struct event *event, enum lp_cause place, struct loss loss)
 
 /* 0 where there is no such thing, which the contract leaves out. */
 bool event_has_transfer(const struct event *event); /* data and stream fields make sense */
+bool event_is_address(const __u8 bytes[16]); /* else it is not known; of several events, not the same */
 bool event_read_closed(const struct event *event);
 bool event_write_closed(const struct event *event);
 double event_duration_ms(const struct event *event); /* negative: not known */

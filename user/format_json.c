@@ -11,6 +11,7 @@
 
 /* OpenTelemetry's words for the states (network.connection.state). */
 static const char *const state_names[] = {
+	[0] = "", /* several */
 	[TCP_ESTABLISHED] = "established", [TCP_SYN_SENT] = "syn_sent",     [TCP_SYN_RECV] = "syn_received",
 	[TCP_FIN_WAIT1] = "fin_wait_1",    [TCP_FIN_WAIT2] = "fin_wait_2",  [TCP_TIME_WAIT] = "time_wait",
 	[TCP_CLOSE] = "closed",            [TCP_CLOSE_WAIT] = "close_wait", [TCP_LAST_ACK] = "last_ack",
@@ -90,8 +91,9 @@ static void put_verdict(struct line *line, const struct event *e)
 {
 	put_string(line, "event", event_name(cause_event(e->verdict.cause)));
 	put_string(line, "cause", cause_name(e->verdict.cause));
-	put_string(line, "by", by_name(e->verdict.by));
-	if (e->record)
+	if (!e->repeat.several_bys)
+		put_string(line, "by", by_name(e->verdict.by));
+	if (e->record && !e->repeat.several_phases)
 		put_string(line, "phase", phase_name(e->verdict.phase));
 	put_string(line, "severity", severity_name(e->severity));
 	if (e->verdict.ambiguous) {
@@ -132,7 +134,11 @@ static void put_owner(struct line *line, const struct event *e)
 			put_string(line, "process.exit.signal", signal_name(&o->process));
 		if (o->process.exiting && o->process.oom)
 			put_boolean(line, "process.exit.out_of_memory", true);
-		put_string(line, "owner.via", via_name(o->via));
+		if (!e->repeat.several_vias)
+			put_string(line, "owner.via", via_name(o->via));
+	} else if (e->repeat.processes) {
+		put_string(line, "process.name", o->process.comm);
+		put_string(line, "process.executable.path", e->executable);
 	} else {
 		put_string(line, "owner.unknown", unknown_name(o->unknown));
 	}
@@ -164,21 +170,24 @@ static void put_peer(struct line *line, const struct lp_task *peer)
 		put_time(line, "peer.process.creation.time", clock_wall_from_boot(peer->start_boot_ns));
 }
 
-static void put_network(struct line *line, const struct lp_record *r)
+static void put_network(struct line *line, const struct lp_record *r, bool several)
 {
 	char local[FORMAT_ADDRESS_LEN], peer[FORMAT_ADDRESS_LEN];
 	bool ipv6 = format_address(r, r->peer_addr, peer);
 
 	format_address(r, r->local_addr, local);
 	put_string(line, "network.transport", "tcp");
-	put_string(line, "network.type", ipv6 ? "ipv6" : "ipv4");
+	if (r->family)
+		put_string(line, "network.type", ipv6 ? "ipv6" : "ipv4");
 	/* before a route and a port are chosen there is no local end */
 	if (strcmp(local, "0.0.0.0") && strcmp(local, "::"))
 		put_string(line, "network.local.address", local);
 	if (r->local_port)
 		put_integer(line, "network.local.port", r->local_port);
-	put_string(line, "network.peer.address", peer);
-	put_integer(line, "network.peer.port", r->peer_port);
+	if (!several || event_is_address(r->peer_addr))
+		put_string(line, "network.peer.address", peer);
+	if (!several || r->peer_port)
+		put_integer(line, "network.peer.port", r->peer_port);
 	if (r->netns)
 		put_integer(line, "network.netns", r->netns);
 	put_string(line, "network.connection.state", state_names[r->state]);
@@ -224,6 +233,13 @@ static void put_data(struct line *line, const struct event *e)
 	put_boolean(line, "stream.write_closed", event_write_closed(e));
 }
 
+static void put_transfer(struct line *line, const struct event *e, const struct format_context *context)
+{
+	put_tcp(line, e, context);
+	if (event_has_transfer(e))
+		put_data(line, e);
+}
+
 static void put_ended(struct line *line, const struct ended *ended)
 {
 	if (!ended->wall_ns)
@@ -231,6 +247,24 @@ static void put_ended(struct line *line, const struct ended *ended)
 	put_time(line, "ended.time", ended->wall_ns);
 	put_string(line, "ended.event", event_name(cause_event(ended->cause)));
 	put_string(line, "ended.cause", cause_name(ended->cause));
+}
+
+/* What each of them had of its own is left out. */
+static void put_repeat(struct line *line, const struct event *e)
+{
+	const struct repeat *r = &e->repeat;
+
+	if (event_has_transfer(e)) {
+		if (cause_event(e->verdict.cause) != EVENT_CONNECT_FAILED)
+			put_integer(line, "data.unread_bytes", r->unread);
+		put_integer(line, "data.unacked_bytes", r->unacked);
+		put_integer(line, "data.unsent_bytes", r->unsent);
+	}
+	put_integer(line, "repeat.count", r->count);
+	put_time(line, "repeat.first", r->first_ns);
+	put_time(line, "repeat.last", r->last_ns);
+	if (r->processes)
+		put_integer(line, "repeat.processes", r->processes);
 }
 
 static void put_connection(struct line *line, const struct event *e, const struct format_context *context)
@@ -243,10 +277,11 @@ static void put_connection(struct line *line, const struct event *e, const struc
 	put_owner(line, e);
 	put_place(line, e);
 	put_peer(line, &e->peer);
-	put_network(line, r);
-	put_tcp(line, e, context);
-	if (event_has_transfer(e))
-		put_data(line, e);
+	put_network(line, r, e->repeat.count > 0);
+	if (e->repeat.count)
+		put_repeat(line, e);
+	else
+		put_transfer(line, e, context);
 	put_ended(line, &e->ended);
 }
 

@@ -78,12 +78,25 @@ static void put_where(struct line *line, const struct place *p)
 	line_plain(line, text);
 }
 
+/* Of several processes: the name, if they have the same. */
+static void put_processes(struct line *line, const struct event *e)
+{
+	const char *name = e->owner.process.comm, *more = e->repeat.more_processes ? "+" : "";
+
+	line_plain(line, name);
+	line_printf(line, *name ? "[%u%s process%s]" : "%u%s process%s", e->repeat.processes, more,
+		    e->repeat.processes == 1 ? "" : "es");
+	put_where(line, &e->place);
+}
+
 static void put_who(struct line *line, const struct event *e)
 {
 	const struct owner *o = &e->owner;
 	size_t from = line->length;
 
-	if (o->via) {
+	if (!o->via && e->repeat.processes) {
+		put_processes(line, e);
+	} else if (o->via) {
 		line_plain(line, *o->process.comm ? o->process.comm : "?");
 		line_printf(line, "[%u]", o->process.tgid);
 		put_where(line, &e->place);
@@ -94,7 +107,7 @@ static void put_who(struct line *line, const struct event *e)
 		if (o->n_holders > 4)
 			line_printf(line, ",…");
 	} else {
-		line_printf(line, "? (%s)", unknown_name(o->unknown));
+		line_printf(line, "? (%s)", o->unknown ? unknown_name(o->unknown) : "several");
 	}
 	line_pad(line, from, WHO_COLUMN);
 }
@@ -107,6 +120,22 @@ static void put_address(struct line *line, const struct lp_record *r, const __u8
 		line_printf(line, "[%s]:%u", text, port);
 	else
 		line_printf(line, "%s:%u", text, port);
+}
+
+/* Of several peers or ports only what they have in common. */
+static void put_whom(struct line *line, const struct event *e)
+{
+	const struct lp_record *r = e->record;
+	char text[FORMAT_ADDRESS_LEN];
+
+	if (e->repeat.count && !event_is_address(r->peer_addr)) {
+		line_printf(line, "(several)");
+	} else if (e->repeat.count && !r->peer_port) {
+		format_address(r, r->peer_addr, text);
+		line_printf(line, "%s", text);
+	} else {
+		put_address(line, r, r->peer_addr, r->peer_port);
+	}
 }
 
 static void put_duration(struct line *line, double ms)
@@ -123,6 +152,12 @@ static void put_duration(struct line *line, double ms)
 		line_printf(line, "%lluh%02llum", seconds / 3600, seconds / 60 % 60);
 	else
 		line_printf(line, "%llud%02lluh", seconds / 86400, seconds / 3600 % 24);
+}
+
+static void put_duration_after(struct line *line, const char *words, double ms)
+{
+	line_printf(line, "%s", words);
+	put_duration(line, ms);
 }
 
 /* Where it was, if that is not the common case. */
@@ -150,12 +185,17 @@ static void put_exit(struct line *line, const struct lp_task *process)
 
 static void put_data(struct line *line, const struct event *e)
 {
-	if (e->data.unread)
-		line_printf(line, "; %u B unread", e->data.unread);
-	if (e->data.unacked)
-		line_printf(line, "; %u B unacked", e->data.unacked);
-	if (e->data.unsent)
-		line_printf(line, "; %u B unsent", e->data.unsent);
+	const struct repeat *r = &e->repeat;
+	__u64 unread = r->count ? r->unread : e->data.unread;
+	__u64 unacked = r->count ? r->unacked : e->data.unacked;
+	__u64 unsent = r->count ? r->unsent : e->data.unsent;
+
+	if (unread)
+		line_printf(line, "; %llu B unread", unread);
+	if (unacked)
+		line_printf(line, "; %llu B unacked", unacked);
+	if (unsent)
+		line_printf(line, "; %llu B unsent", unsent);
 }
 
 static void put_peer(struct line *line, const struct lp_task *peer)
@@ -180,21 +220,36 @@ static void put_ended(struct line *line, const struct event *e)
 		line_printf(line, ": %s", sentences[e->ended.cause]);
 }
 
+/* How long it took, or how often it came. */
+static void put_extent(struct line *line, const struct event *e)
+{
+	const struct repeat *r = &e->repeat;
+	double duration = event_duration_ms(e);
+
+	if (r->processes > 1)
+		line_printf(line, ", %llu more connections of %u%s processes", r->count, r->processes,
+			    r->more_processes ? " or more" : "");
+	else if (r->count > 1)
+		line_printf(line, ", again %llu times", r->count);
+	else if (r->count)
+		line_printf(line, ", again once");
+	else if (duration >= 0 && event_has_transfer(e))
+		put_duration_after(line, ", after ", duration);
+	if (r->count > 1)
+		put_duration_after(line, " in ", (double)(r->last_ns - r->first_ns) / 1e6);
+}
+
 static void put_details(struct line *line, const struct event *e)
 {
 	const struct lp_record *r = e->record;
 	const char *error = e->error ? strerrorname_np(e->error) : NULL;
-	double duration = event_duration_ms(e);
 
 	line_printf(line, "%s", sentences[e->verdict.cause]);
-	if (*remarks[e->verdict.phase] && e->verdict.cause != LOCAL_CLOSED_CLOSE)
+	if (*remarks[e->verdict.phase] && e->verdict.cause != LOCAL_CLOSED_CLOSE && !e->repeat.several_phases)
 		line_printf(line, " (%s)", remarks[e->verdict.phase]);
 	if (e->owner.via && e->owner.process.exiting)
 		put_exit(line, &e->owner.process);
-	if (duration >= 0 && event_has_transfer(e)) {
-		line_printf(line, ", after ");
-		put_duration(line, duration);
-	}
+	put_extent(line, e);
 	if (error)
 		line_printf(line, " (%s)", error);
 	if (r->soft_err && r->soft_err != r->err && strerrorname_np(r->soft_err))
@@ -204,7 +259,7 @@ static void put_details(struct line *line, const struct event *e)
 	put_ended(line, e);
 	if (e->verdict.ambiguous)
 		line_printf(line, "; or %s", cause_name(e->verdict.ambiguous));
-	if (r->local_port) {
+	if (r->local_port && (!e->repeat.count || event_is_address(r->local_addr))) {
 		line_printf(line, "; local ");
 		put_address(line, r, r->local_addr, r->local_port);
 	}
@@ -240,7 +295,7 @@ void format_text(struct line *line, const struct event *e, const struct format_c
 	if (e->record) {
 		put_who(line, e);
 		from = line->length;
-		put_address(line, e->record, e->record->peer_addr, e->record->peer_port);
+		put_whom(line, e);
 		line_pad(line, from, WHOM_COLUMN);
 		from = line->length;
 		line_printf(line, "%s/%s", event_name(cause_event(e->verdict.cause)), cause_name(e->verdict.cause));

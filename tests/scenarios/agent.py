@@ -103,9 +103,12 @@ class Agent:
         parts = sum(ledger[name] for name in ("written", "filtered", "grouped", "lost", "pending"))
         if ledger["emitted"] != parts or ledger["pending"]:
             found.append("the ledger does not balance: %r" % ledger)
-        told = len([event for event in self.events if event.get("event") != "events_lost"])
-        if self.events and ledger["written"] not in (told, len(self.events)):
+        repeated = [event["repeat.count"] for event in self.events if "repeat.count" in event]
+        told = len([event for event in self.events if event.get("event") != "events_lost"]) - len(repeated)
+        if self.events and ledger["written"] not in (told, len(self.events) - len(repeated)):
             found.append("the ledger says %d written, there are %d" % (ledger["written"], told))
+        if self.events and ledger["grouped"] != sum(repeated):
+            found.append("the ledger says %d grouped, there are %d" % (ledger["grouped"], sum(repeated)))
         return found
 
     def end(self):

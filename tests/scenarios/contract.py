@@ -30,7 +30,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 FIELDS = {
     int: ("schema process.pid process.vpid process.user.id peer.process.pid network.local.port "
           "network.peer.port network.netns tcp.cookie tcp.bytes_sent tcp.bytes_received tcp.retransmits tcp.rtt_us data.unread_bytes "
-          "data.unacked_bytes data.unsent_bytes repeat.count lost.count"),
+          "data.unacked_bytes data.unsent_bytes repeat.count repeat.processes lost.count"),
     str: ("host.name event cause by phase severity error.type role process.name process.executable.path "
           "process.exit.signal owner.via owner.unknown process.linux.cgroup container.id container.runtime.name "
           "systemd.unit systemd.slice k8s.pod.uid peer.process.name ended.event ended.cause "
@@ -69,6 +69,17 @@ def severity(event, cause, phase, data=False):
     return "warning"
 
 
+def repeat_faults(event):
+    """What is wrong with a record that stands for several: what differs among them is left out."""
+    found = ["%s on a repeat" % name for name in event if name.startswith(("tcp.", "stream."))]
+    first, last, count = (event.get("repeat." + name) for name in ("first", "last", "count"))
+    if not first or not last or first > last or count < 1 or event.get("time") != last:
+        found.append("%r repeats from %r to %r, at %r" % (count, first, last, event.get("time")))
+    if "process.pid" in event and ("owner.unknown" in event or event.get("repeat.processes") != 1):
+        found.append("one process, or several?")
+    return found
+
+
 def faults(event):
     """What is wrong with this event as such."""
     found = []
@@ -78,13 +89,15 @@ def faults(event):
         elif not type_holds(value, TYPES[name]):
             found.append("%s is %r" % (name, value))
     for name in ("schema", "time", "host.name", "event", "cause", "by", "severity"):
-        if name not in event:
+        if name not in event and (name != "by" or event.get("cause") != "user_timeout"):
             found.append("no %s" % name)
     what, cause = event.get("event"), event.get("cause")
     if cause not in CAUSES.get(what, {}):
         return found + ["no such event: %s/%s" % (what, cause)]
     if what == "events_lost":
         return found
+    if "repeat.count" in event:
+        return found + repeat_faults(event)
     if event.get("by") != CAUSES[what][cause] and (cause, event.get("by")) != ("user_timeout", "peer"):
         found.append("%s/%s by %s" % (what, cause, event.get("by")))
     if event.get("phase") not in PHASES:

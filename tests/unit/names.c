@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Prints every name that the program uses, for contract.py: its enumerations, and the fields of events that have
- * everything, read back from its own JSON. Fields of the contract that are still to come are listed here; one that
- * the program has begun to print must be taken from that list, and this fails until it is.
+ * everything, read back from its own JSON.
  */
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "sample.h"
-
-/* name and type: what lostpeer-events(7) promises and the program does not print yet */
-static const char *const planned[][2] = {
-	{"repeat.count", "integer"},
-	{"repeat.first", "string"},
-	{"repeat.last", "string"},
-};
 
 #define FIELDS_MAX 128
 
@@ -81,27 +73,16 @@ static int note_fields(void)
 	s.event.owner = (struct owner){.unknown = UNKNOWN_SHARED, .n_holders = 1, .holders = {1}};
 	s.event.ended = (struct ended){.wall_ns = 1, .cause = PEER_LOST_RETRANSMIT_TIMEOUT};
 	err |= note_event(&s.event);
+	s.event.repeat = (struct repeat){.count = 2, .first_ns = 1, .last_ns = 2, .processes = 2};
+	err |= note_event(&s.event);
 	event_from_loss(&s.event, EVENTS_LOST_RING_FULL, (struct loss){1, 2, 3});
 	return err | note_event(&s.event);
 }
 
-static int print_fields(void)
+static void print_fields(void)
 {
-	int err = 0;
-
 	for (size_t i = 0; i < n_fields; i++)
 		printf("field %s %s\n", fields[i][0], fields[i][1]);
-	for (size_t i = 0; i < sizeof(planned) / sizeof(*planned); i++) {
-		printf("field %s %s\n", planned[i][0], planned[i][1]);
-		for (size_t j = 0; j < n_fields; j++) {
-			if (strcmp(fields[j][0], planned[i][0]))
-				continue;
-			fprintf(stderr, "names: %s is printed by now: take it from the list of planned fields\n",
-				fields[j][0]);
-			err = 1;
-		}
-	}
-	return err;
 }
 
 static void print_enumerations(void)
@@ -128,5 +109,6 @@ int main(void)
 		fprintf(stderr, "names: an event is no JSON object\n");
 		return 1;
 	}
-	return print_fields();
+	print_fields();
+	return 0;
 }

@@ -16,11 +16,14 @@
 #define BATCH_BYTES 65536
 #define LOSS_ROOM 1024 /* kept for the line that tells of a loss */
 
+/* What a line is, which decides how it is counted. */
+enum entry_kind { ENTRY_EVENT, ENTRY_REPEAT, ENTRY_GAP };
+
 /* A line waits as its length, its kind, and its bytes, one after another in a ring of bytes. */
 struct entry {
 	unsigned length;
-	bool event;  /* counted in the ledger; an events_lost line is not */
-	__u64 count; /* what an events_lost line tells of; 1 for an event */
+	enum entry_kind kind;
+	__u64 count; /* of the events that it tells of, or tells the loss of */
 };
 
 struct output {
@@ -43,6 +46,7 @@ struct output {
 	bool failing;  /* and said so */
 	bool finished; /* what waited is counted as stopped: a write that returns later changes nothing */
 	__u64 progress;
+	__u64 repeats_waiting; /* events in records that stand for several */
 	struct output_counts counts;
 	struct loss full, failed;
 };
@@ -67,16 +71,17 @@ static void copy_out(struct output *o, void *to, size_t n)
 	o->tail += n;
 }
 
-static bool enqueue(struct output *o, const struct line *line, bool event, __u64 count, size_t keep_free)
+static bool enqueue(struct output *o, const struct line *line, struct entry entry, size_t keep_free)
 {
-	struct entry entry = {(unsigned)line->length, event, count};
 	size_t used = o->head - o->tail;
 
+	entry.length = (unsigned)line->length;
 	if (used + sizeof(entry) + line->length + keep_free > OUTPUT_QUEUE_BYTES)
 		return false;
 	copy_in(o, &entry, sizeof(entry));
 	copy_in(o, line->text, line->length);
-	o->counts.waiting += event;
+	o->counts.waiting += entry.kind == ENTRY_EVENT;
+	o->repeats_waiting += entry.kind == ENTRY_REPEAT ? entry.count : 0;
 	pthread_cond_signal(&o->more);
 	return true;
 }
@@ -100,27 +105,46 @@ static void enqueue_loss(struct output *o, struct loss *loss, enum lp_cause plac
 		return;
 	event_from_loss(&event, place, *loss);
 	o->format(&line, &event, &o->context);
-	if (enqueue(o, &line, false, loss->count, following))
+	if (enqueue(o, &line, (struct entry){.kind = ENTRY_GAP, .count = loss->count}, following))
 		loss->count = 0;
+}
+
+static struct entry entry_of(const struct event *event)
+{
+	if (!event->record)
+		return (struct entry){.kind = ENTRY_GAP, .count = event->loss.count};
+	if (event->repeat.count)
+		return (struct entry){.kind = ENTRY_REPEAT, .count = event->repeat.count};
+	return (struct entry){.kind = ENTRY_EVENT, .count = 1};
+}
+
+/* What it stands for is lost; a gap that could not be told stays a gap. */
+static void note_full(struct output *o, const struct event *event, struct entry entry)
+{
+	if (entry.kind == ENTRY_GAP) {
+		note_loss(&o->full, entry.count, event->loss.first_ns, event->loss.last_ns);
+		return;
+	}
+	o->counts.output_full += entry.count;
+	if (entry.kind == ENTRY_REPEAT) {
+		o->counts.untold += entry.count;
+		note_loss(&o->full, entry.count, event->repeat.first_ns, event->repeat.last_ns);
+	} else {
+		note_loss(&o->full, entry.count, event->wall_ns, event->wall_ns);
+	}
 }
 
 void output_put(struct output *o, const struct event *event)
 {
 	static __thread struct line line;
+	struct entry entry = entry_of(event);
 
 	o->format(&line, event, &o->context);
 	pthread_mutex_lock(&o->lock);
 	enqueue_loss(o, &o->full, EVENTS_LOST_OUTPUT_FULL, line.length + LOSS_ROOM);
 	enqueue_loss(o, &o->failed, EVENTS_LOST_WRITE_FAILED, line.length + LOSS_ROOM);
-	if (o->full.count || o->gone ||
-	    !enqueue(o, &line, event->record != NULL, event->record ? 1 : event->loss.count, LOSS_ROOM)) {
-		if (event->record) {
-			o->counts.output_full++;
-			note_loss(&o->full, 1, event->wall_ns, event->wall_ns);
-		} else { /* a gap that could not be told stays a gap */
-			note_loss(&o->full, event->loss.count, event->loss.first_ns, event->loss.last_ns);
-		}
-	}
+	if (o->full.count || o->gone || !enqueue(o, &line, entry, LOSS_ROOM))
+		note_full(o, event, entry);
 	pthread_mutex_unlock(&o->lock);
 }
 
@@ -153,6 +177,18 @@ static void take_batch(struct output *o, struct batch *batch)
 	}
 }
 
+static void count_line(struct output_counts *counts, __u64 *repeats_waiting, const struct entry *entry, bool written)
+{
+	if (entry->kind == ENTRY_EVENT) {
+		counts->waiting--;
+		*(written ? &counts->written : &counts->write_failed) += 1;
+	} else if (entry->kind == ENTRY_REPEAT) {
+		*repeats_waiting -= entry->count;
+		counts->write_failed += written ? 0 : entry->count;
+		counts->untold += written ? 0 : entry->count;
+	}
+}
+
 static void account(struct output *o, const struct batch *batch, size_t out, int error)
 {
 	__u64 now = clock_realtime_ns();
@@ -166,10 +202,7 @@ static void account(struct output *o, const struct batch *batch, size_t out, int
 			continue;
 		if (!written) /* a gap that could not be told stays a gap */
 			note_loss(&o->failed, entry->count, now, now);
-		if (!entry->event)
-			continue;
-		o->counts.waiting--;
-		*(written ? &o->counts.written : &o->counts.write_failed) += 1;
+		count_line(&o->counts, &o->repeats_waiting, entry, written);
 	}
 	o->progress++;
 	if (error && error != EPIPE && !o->failing)
@@ -295,8 +328,9 @@ void output_finish(struct output *o, int patience_ms)
 		if (o->head != o->tail)
 			o->idle = false;
 	} while (!o->idle && wait_for_progress(o, patience_ms));
-	o->counts.stopped += o->counts.waiting;
-	o->counts.waiting = 0;
+	o->counts.stopped += o->counts.waiting + o->repeats_waiting;
+	o->counts.untold += o->repeats_waiting;
+	o->counts.waiting = o->repeats_waiting = 0;
 	o->finished = true;
 	pthread_mutex_unlock(&o->lock);
 }

@@ -34,6 +34,7 @@ struct output_counts {
 	__u64 write_failed;
 	__u64 stopped;
 	__u64 waiting; /* in the queue */
+	__u64 untold;  /* of these, what was lost in records that stand for several events (event.h) */
 };
 
 /* NULL after a message on stderr; target must outlive it. gone_fd: an eventfd that is written to when the reader has left (EPIPE), or -1. */
@@ -43,7 +44,8 @@ struct output *output_open(const struct output_ops *ops, const char *target, for
 void output_put(struct output *output, const struct event *event);
 /* Writes what waits, as long as the reader takes anything within `patience_ms`; counts the rest as `stopped`. */
 void output_finish(struct output *output, int patience_ms);
-/* Of events; events_lost lines are in none. */
+/* Of events. events_lost lines are in none; a record that stands for several is not in written or waiting either, and
+ * where it is lost, all it stands for is. */
 struct output_counts output_counts(struct output *output);
 void output_close(struct output *output);
 

@@ -20,7 +20,13 @@ struct watch {
 	struct filter filter;
 	struct agent_options agent;
 	bool json;
+	bool has_group, has_rate; /* given; else it is for the output to decide */
 };
+
+/* What people read on a terminal: a peer that dies with hundreds of connections shall not scroll the others away. */
+#define TERMINAL_GROUP_NS 5000000000ULL
+#define TERMINAL_RATE 20
+#define RATE_MAX 1000000
 
 enum watch_tag { TAG_JSON, TAG_ALL, TAG_CONNECT_HOOK, TAG_ACCEPT_HOOK };
 
@@ -98,6 +104,33 @@ static const char *set_for(void *context, int tag, bool opposite, const char *va
 	return number_parse_duration(value, &w->agent.most_ns) ? "not a duration such as 500ms, 10s, 2m or 1h" : NULL;
 }
 
+static const char *set_group(void *context, int tag, bool opposite, const char *value)
+{
+	struct watch *w = context;
+
+	(void)tag;
+	(void)opposite;
+	w->has_group = true;
+	w->agent.group_ns = 0;
+	if (!strcmp(value, "0"))
+		return NULL;
+	return number_parse_duration(value, &w->agent.group_ns) ? "neither 0 nor a duration such as 500ms, 5s or 1m" : NULL;
+}
+
+static const char *set_rate(void *context, int tag, bool opposite, const char *value)
+{
+	struct watch *w = context;
+	__u64 rate;
+
+	(void)tag;
+	(void)opposite;
+	if (number_parse(value, 0, RATE_MAX, &rate))
+		return "not a number from 0 to 1000000";
+	w->has_rate = true;
+	w->agent.rate = (unsigned)rate;
+	return NULL;
+}
+
 static const char *set_output(void *context, int tag, bool opposite, const char *value)
 {
 	struct watch *w = context;
@@ -139,7 +172,10 @@ static const struct option_spec options[] = {
 	{"peer*", "ADDRESS[/BITS]", "only with a peer of this address or network", set_filter, FILTER_PEER},
 	{"netns*", "INODE|PATH", "only in this network namespace", set_filter, FILTER_NETNS},
 	{"min-severity", "SEVERITY", "only from this on: error, warning, notice, info", set_severity, 0},
-	{"count", "N", "end after N events", set_count, 0},
+	{"group", "DURATION", "the like of an event within this time is one record; 0: off (5s, off with --json or no terminal)",
+	 set_group, 0},
+	{"rate", "N", "events a second of one process, the others are one record; 0: any (20, any as above)", set_rate, 0},
+	{"count", "N", "end after N lines", set_count, 0},
 	{"for", "DURATION", "end after this time, such as 10s", set_for, 0},
 	{"output", "FILE", "append to FILE; - is standard output, null nowhere", set_output, 0},
 	{"ring", "KIB", "size of the ring buffer, a power of two (4096)", set_ring, 0},
@@ -220,17 +256,29 @@ static void print_ledger(struct ledger l)
 	fprintf(stderr, "\n");
 }
 
+/* What was not asked for follows from where it goes. */
+static void set_defaults(struct watch *w, bool terminal)
+{
+	const char *no_colour = getenv("NO_COLOR"); /* no-color.org: set, and not empty */
+	bool people = terminal && !w->json;
+
+	w->agent.format = w->json ? format_json : format_text;
+	w->agent.colour = people && !(no_colour && *no_colour);
+	if (people && !w->has_group)
+		w->agent.group_ns = TERMINAL_GROUP_NS;
+	if (people && !w->has_rate)
+		w->agent.rate = TERMINAL_RATE;
+}
+
 static int run(struct watch *w, char **command)
 {
 	bool terminal = w->agent.output == &output_stdout && isatty(STDOUT_FILENO);
-	const char *no_colour = getenv("NO_COLOR"); /* no-color.org: set, and not empty */
 	struct agent *agent;
 	struct ledger ledger;
 	int err, status = 0, go = -1;
 	pid_t child = 0;
 
-	w->agent.format = w->json ? format_json : format_text;
-	w->agent.colour = terminal && !w->json && !(no_colour && *no_colour);
+	set_defaults(w, terminal);
 	w->agent.filter = &w->filter;
 	if (*command) {
 		w->agent.kernel.follow_parent = (__u32)getpid();

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "group.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gathered.h"
+#include "limit.h"
+
+#define BUCKETS 1024
+
+/* What a burst has in common; without padding, for it is compared as bytes. */
+struct key {
+	__u8 peer[16]; /* v4-mapped for IPv4 */
+	__u32 netns;
+	__u16 port; /* of the service: the peer's, or ours */
+	__u16 role;
+	__u16 cause;
+	__u16 by;
+};
+_Static_assert(sizeof(struct key) == 28, "no padding in a key");
+
+struct burst {
+	struct burst *next, *previous; /* by the end of their windows */
+	struct burst *chain;           /* of its bucket */
+	struct key key;
+	__u64 until_ns;
+	struct gathered *gathered;
+	unsigned n_kinds;
+	__u64 kinds[GROUP_KINDS_MAX]; /* hashes */
+};
+
+struct groups {
+	__u64 window_ns;
+	group_put *put;
+	void *context;
+	struct limit *limit; /* NULL: none */
+	struct burst *oldest, *newest;
+	unsigned count;
+	struct burst *buckets[BUCKETS];
+};
+
+/* --- what belongs together --- */
+
+static __u64 hash(__u64 seed, const void *bytes, size_t n) /* FNV-1a */
+{
+	const unsigned char *b = bytes;
+
+	for (size_t i = 0; i < n; i++)
+		seed = (seed ^ b[i]) * 0x100000001b3ULL;
+	return seed;
+}
+
+#define HASH_SEED 0xcbf29ce484222325ULL
+
+static __u64 hash_text(__u64 seed, const char *text)
+{
+	return hash(seed, text, strlen(text) + 1);
+}
+
+static struct key key_of(const struct event *e)
+{
+	const struct lp_record *r = e->record;
+	struct key key = {.peer = {[10] = 0xff, [11] = 0xff}};
+
+	if (r->family == AF_INET)
+		memcpy(key.peer + 12, r->peer_addr, 4);
+	else
+		memcpy(key.peer, r->peer_addr, sizeof(key.peer));
+	key.netns = r->netns;
+	key.role = (r->flags & LP_F_ACCEPTED) != 0; /* of another the peer is the service */
+	key.port = key.role ? r->local_port : r->peer_port;
+	key.cause = (__u16)e->verdict.cause;
+	key.by = (__u16)e->verdict.by;
+	return key;
+}
+
+/* Whose it is, as people tell applications apart. */
+static __u64 kind_of(const struct event *e)
+{
+	const struct owner *o = &e->owner;
+	__u64 kind = hash(HASH_SEED, &o->unknown, sizeof(o->unknown));
+
+	if (!o->via)
+		return kind;
+	kind = hash_text(kind, o->process.comm);
+	kind = hash_text(kind, e->executable);
+	return hash_text(kind, *e->place.container ? e->place.container : e->place.unit);
+}
+
+/* Whether the burst has had one of this kind. */
+static bool knows_kind(struct burst *b, __u64 kind)
+{
+	for (unsigned i = 0; i < b->n_kinds; i++)
+		if (b->kinds[i] == kind)
+			return true;
+	if (b->n_kinds == GROUP_KINDS_MAX)
+		return true;
+	b->kinds[b->n_kinds++] = kind;
+	return false;
+}
+
+/* --- the table --- */
+
+static struct burst **bucket_of(struct groups *g, const struct key *key)
+{
+	return &g->buckets[hash(HASH_SEED, key, sizeof(*key)) % BUCKETS];
+}
+
+static void append(struct groups *g, struct burst *b)
+{
+	b->next = NULL;
+	b->previous = g->newest;
+	*(g->newest ? &g->newest->next : &g->oldest) = b;
+	g->newest = b;
+}
+
+static void take_out(struct groups *g, struct burst *b)
+{
+	*(b->previous ? &b->previous->next : &g->oldest) = b->next;
+	*(b->next ? &b->next->previous : &g->newest) = b->previous;
+}
+
+static void forget(struct groups *g, struct burst *b)
+{
+	struct burst **at = bucket_of(g, &b->key);
+
+	while (*at != b)
+		at = &(*at)->chain;
+	*at = b->chain;
+	take_out(g, b);
+	g->count--;
+	gathered_free(b->gathered);
+	free(b);
+}
+
+static struct burst *find(struct groups *g, const struct key *key)
+{
+	struct burst *b = *bucket_of(g, key);
+
+	while (b && memcmp(&b->key, key, sizeof(*key)))
+		b = b->chain;
+	return b;
+}
+
+/* --- what is put out --- */
+
+static bool passes_limit(struct groups *g, const struct event *e, __u64 now_ns)
+{
+	return !g->limit || limit_take(g->limit, e, now_ns);
+}
+
+static void tell(struct groups *g, struct burst *b, __u64 now_ns)
+{
+	if (!b->gathered)
+		return;
+	if (passes_limit(g, gathered_event(b->gathered), now_ns))
+		g->put(g->context, gathered_event(b->gathered));
+	gathered_free(b->gathered);
+	b->gathered = NULL;
+}
+
+/* NULL when out of memory. */
+static struct burst *begin(struct groups *g, const struct key *key, __u64 now_ns)
+{
+	struct burst *b = calloc(1, sizeof(*b)), **bucket = bucket_of(g, key);
+
+	if (!b)
+		return NULL;
+	if (g->count == GROUP_BURSTS_MAX) {
+		tell(g, g->oldest, now_ns);
+		forget(g, g->oldest);
+	}
+	b->key = *key;
+	b->until_ns = now_ns + g->window_ns;
+	b->chain = *bucket;
+	*bucket = b;
+	append(g, b);
+	g->count++;
+	return b;
+}
+
+/* --- from outside --- */
+
+struct groups *group_new(__u64 window_ns, unsigned rate, group_put *put, void *context)
+{
+	struct groups *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->window_ns = window_ns;
+	g->put = put;
+	g->context = context;
+	g->limit = rate ? limit_new(rate, put, context) : NULL;
+	if (rate && !g->limit) {
+		free(g);
+		return NULL;
+	}
+	return g;
+}
+
+void group_free(struct groups *g)
+{
+	while (g && g->oldest)
+		forget(g, g->oldest);
+	if (g)
+		limit_free(g->limit);
+	free(g);
+}
+
+/* What cannot be gathered is shown. */
+static bool is_shown(struct groups *g, const struct event *e, __u64 now_ns)
+{
+	struct key key = key_of(e);
+	struct burst *b = find(g, &key);
+
+	if (!b)
+		b = begin(g, &key, now_ns);
+	return !b || !knows_kind(b, kind_of(e)) || !gathered_add(&b->gathered, e);
+}
+
+bool group_take(struct groups *g, const struct event *e, __u64 now_ns)
+{
+	group_tick(g, now_ns);
+	return (!g->window_ns || is_shown(g, e, now_ns)) && passes_limit(g, e, now_ns);
+}
+
+void group_tick(struct groups *g, __u64 now_ns)
+{
+	struct burst *b;
+
+	while ((b = g->oldest) && b->until_ns <= now_ns) {
+		if (!b->gathered) {
+			forget(g, b);
+			continue;
+		}
+		tell(g, b, now_ns);
+		b->until_ns = now_ns + g->window_ns;
+		take_out(g, b);
+		append(g, b);
+	}
+	if (g->limit)
+		limit_tick(g->limit, now_ns);
+}
+
+void group_finish(struct groups *g)
+{
+	for (struct burst *b = g->oldest; b; b = b->next) {
+		if (!b->gathered)
+			continue;
+		g->put(g->context, gathered_event(b->gathered));
+		gathered_free(b->gathered);
+		b->gathered = NULL;
+	}
+	if (g->limit)
+		limit_finish(g->limit);
+}
+
+__u64 group_deadline(const struct groups *g)
+{
+	__u64 at = g->oldest ? g->oldest->until_ns : 0, limit = g->limit ? limit_deadline(g->limit) : 0;
+
+	return limit && (!at || limit < at) ? limit : at;
+}
