@@ -180,7 +180,8 @@ def wrong_options(t):
     for words in (["--bogus"], ["--port", "70000"], ["--port", "x"], ["--port"], ["--pid", "0x"], ["--pid", "-5"],
                   ["--event", "nonsense"], ["--cause", "nonsense"], ["--peer", "10.0.0.0/33"], ["--peer", "1.2.3"],
                   ["--min-severity", "loud"], ["--count", "many"], ["--count", "-1"], ["--for", "soon"],
-                  ["--netns", "none"], ["--not-port", "70000"]):
+                  ["--group", "often"], ["--group", "0s"], ["--rate", "-1"], ["--rate", "1000001"], ["--netns", "none"],
+                  ["--not-port", "70000"]):
         done = run(*words)
         said = done.stderr.strip()
         assert done.returncode == 2, "%s: status %d: %s" % (words, done.returncode, said)
@@ -207,5 +208,5 @@ def help_text(t):
     done = run("--help")
     assert done.returncode == 0 and not done.stderr, done.stderr
     for word in ("--json", "--all", "event", "cause", "pid", "name", "port", "peer", "netns", "--min-severity",
-                 "--count", "--for", "--connect-hook", "--accept-hook"):
+                 "--group", "--rate", "--count", "--for", "--connect-hook", "--accept-hook"):
         assert word in done.stdout, "--help has no %s" % word
