@@ -1,0 +1,640 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Grouping and the rate of an owner, with the test's own time: what is put out when, what it says of several events,
+ * what full tables do, and that nothing is ever lost or told twice. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "gathered.h"
+#include "group.h"
+#include "limit.h"
+#include "sample.h"
+
+#define MS 1000000ULL
+#define SECOND 1000000000ULL
+#define WINDOW (5 * SECOND)
+#define KEPT 4096
+
+static struct groups *groups;
+static struct sample sample;
+static __u64 now_ns;
+static unsigned taken, shown; /* events in, and those to be put out as they are */
+
+static struct {
+	struct lp_record record;
+	struct event event;
+} put[KEPT]; /* the records of several that came out */
+static unsigned n_put;
+static __u64 gathered; /* events in all of them */
+
+static void on_put(void *context, const struct event *event)
+{
+	assert_ptr_equal(context, &put);
+	assert_true(event->repeat.count > 0);
+	assert_true(event->repeat.first_ns <= event->repeat.last_ns);
+	assert_int_equal(event->wall_ns, event->repeat.last_ns);
+	put[n_put % KEPT].event = *event;
+	put[n_put % KEPT].record = *event->record;
+	put[n_put % KEPT].event.record = &put[n_put % KEPT].record;
+	n_put++;
+	gathered += event->repeat.count;
+}
+
+static void begin(__u64 window_ns, unsigned rate)
+{
+	group_free(groups);
+	groups = group_new(window_ns, rate, on_put, &put);
+	assert_non_null(groups);
+	n_put = taken = shown = 0;
+	gathered = 0;
+	now_ns = 1000 * SECOND;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	sample_example(&sample);
+	strcpy(sample.event.executable, "/usr/bin/checkout");
+	strcpy(sample.event.place.unit, "shop.service");
+	begin(WINDOW, 0);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	group_free(groups);
+	groups = NULL;
+	return 0;
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+/* The sample as it is now; its time is now. */
+static bool take(void)
+{
+	bool is_shown;
+
+	sample.event.wall_ns = now_ns + 7;
+	is_shown = group_take(groups, &sample.event, now_ns);
+	taken++;
+	shown += is_shown;
+	return is_shown;
+}
+
+static void pass(__u64 ns)
+{
+	now_ns += ns;
+	group_tick(groups, now_ns);
+}
+
+static const struct event *last(void)
+{
+	assert_true(n_put > 0);
+	return &put[(n_put - 1) % KEPT].event;
+}
+
+static void check_nothing_lost(void)
+{
+	group_finish(groups);
+	assert_int_equal(shown + gathered, taken);
+}
+
+static void of_process(__u32 pid)
+{
+	sample.event.owner.process.tgid = pid;
+	sample.event.owner.process.start_boot_ns = pid * 1000ULL;
+}
+
+/* --- windows --- */
+
+static void test_the_first_at_once_the_others_at_the_end(void **state)
+{
+	(void)state;
+	assert_int_equal(group_deadline(groups), 0);
+	assert_true(take());
+	assert_int_equal(group_deadline(groups), now_ns + WINDOW);
+	pass(SECOND);
+	sample.event.data = (struct data){.unread = 0xffffffff, .unacked = 10, .unsent = 1};
+	assert_false(take());
+	pass(SECOND);
+	sample.event.data = (struct data){.unread = 2, .unacked = 5};
+	assert_false(take());
+	pass(3 * SECOND - 1);
+	assert_int_equal(n_put, 0);
+	pass(1);
+	assert_int_equal(n_put, 1);
+	assert_int_equal(last()->repeat.count, 2);
+	assert_int_equal(last()->repeat.last_ns - last()->repeat.first_ns, SECOND);
+	assert_int_equal(last()->repeat.processes, 1);
+	assert_int_equal(last()->repeat.unread, 0x100000001);
+	assert_int_equal(last()->repeat.unacked, 15);
+	assert_int_equal(last()->repeat.unsent, 1);
+	assert_int_equal(last()->owner.via, VIA_CONNECT);
+	assert_int_equal(last()->owner.process.tgid, 4711);
+	check_nothing_lost();
+	assert_int_equal(n_put, 1); /* not again */
+}
+
+static void test_after_a_window_of_nothing_the_next_is_a_first(void **state)
+{
+	(void)state;
+	assert_true(take());
+	pass(WINDOW - 1);
+	assert_false(take());
+	pass(1); /* told; a new window has begun */
+	assert_int_equal(n_put, 1);
+	assert_int_equal(group_deadline(groups), now_ns + WINDOW);
+	pass(WINDOW);
+	assert_int_equal(n_put, 1);
+	assert_int_equal(group_deadline(groups), 0); /* no timer while nothing happens */
+	assert_true(take());
+	check_nothing_lost();
+}
+
+static void test_a_stream_without_pause_is_told_every_window(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 1000; i++) { /* 50 s: the first, and 10 windows */
+		assert_int_equal(take(), i == 0);
+		pass(50 * MS);
+	}
+	assert_int_equal(n_put, 10);
+	for (unsigned i = 0; i < n_put; i++)
+		assert_in_range(put[i].event.repeat.count, 98, 101);
+	for (unsigned i = 1; i < n_put; i++)
+		assert_true(put[i].event.repeat.first_ns > put[i - 1].event.repeat.last_ns);
+	check_nothing_lost();
+}
+
+static void test_a_late_tick_changes_no_window(void **state)
+{
+	(void)state;
+	take();
+	take();
+	now_ns += 3 * WINDOW; /* nobody called tick */
+	assert_false(take()); /* the window before was told first; this one is in the next */
+	assert_int_equal(n_put, 1);
+	assert_int_equal(last()->repeat.count, 1);
+	check_nothing_lost();
+}
+
+static void test_events_that_come_out_of_order(void **state)
+{
+	(void)state;
+	take();
+	sample.event.wall_ns = 500;
+	group_take(groups, &sample.event, now_ns);
+	sample.event.wall_ns = 300;
+	group_take(groups, &sample.event, now_ns);
+	sample.event.wall_ns = 400;
+	group_take(groups, &sample.event, now_ns);
+	group_finish(groups);
+	assert_int_equal(last()->repeat.first_ns, 300);
+	assert_int_equal(last()->repeat.last_ns, 500);
+}
+
+static void test_off(void **state)
+{
+	(void)state;
+	begin(0, 0);
+	for (int i = 0; i < 1000; i++)
+		assert_true(take());
+	assert_int_equal(group_deadline(groups), 0);
+	group_finish(groups);
+	assert_int_equal(n_put, 0);
+}
+
+/* --- what belongs together --- */
+
+static void test_each_has_a_burst_of_its_own(void **state)
+{
+	(void)state;
+	assert_true(take());
+	sample.record.peer_port++;
+	assert_true(take());
+	sample.record.peer_addr[3]++;
+	assert_true(take());
+	sample.record.netns++;
+	assert_true(take());
+	sample.event.verdict.cause = PEER_LOST_KEEPALIVE_TIMEOUT;
+	assert_true(take());
+	sample.record.family = AF_INET6;
+	assert_true(take());
+	group_finish(groups);
+	assert_int_equal(n_put, 0);
+}
+
+/* Each client of a server has another port, each connection of a client another of its own. */
+static void test_the_port_that_does_not_matter(void **state)
+{
+	(void)state;
+	take();
+	sample.record.local_port++;
+	assert_false(take());
+	sample.record.flags = (sample.record.flags & ~(__u32)LP_F_CONNECTED) | LP_F_ACCEPTED;
+	assert_true(take());
+	sample.record.peer_port++;
+	assert_false(take());
+	sample.record.peer_port++;
+	assert_false(take());
+	group_finish(groups);
+	assert_int_equal(n_put, 2);
+	assert_int_equal(last()->record->peer_port, 0);
+	assert_int_equal(last()->record->local_port, sample.record.local_port);
+}
+
+static void test_an_ipv4_peer_is_the_same_on_an_ipv6_socket(void **state)
+{
+	struct lp_record plain = sample.record, mapped = record_of(&(struct facts){TCP_ESTABLISHED, HELD, .mapped = true});
+
+	(void)state;
+	take();
+	sample.record.family = mapped.family;
+	memcpy(sample.record.peer_addr, mapped.peer_addr, sizeof(mapped.peer_addr));
+	memcpy(sample.record.local_addr, mapped.local_addr, sizeof(mapped.local_addr));
+	assert_false(take());
+	sample.record = plain;
+	assert_false(take());
+	group_finish(groups);
+	assert_int_equal(last()->record->family, AF_INET);
+	assert_memory_equal(last()->record->peer_addr, plain.peer_addr, sizeof(plain.peer_addr));
+	assert_memory_equal(last()->record->local_addr, plain.local_addr, sizeof(plain.local_addr));
+}
+
+static void test_kinds(void **state)
+{
+	(void)state;
+	assert_true(take());
+	of_process(4712); /* another worker */
+	assert_false(take());
+	strcpy(sample.event.owner.process.comm, "other");
+	assert_true(take());
+	strcpy(sample.event.executable, "/usr/bin/other");
+	assert_true(take());
+	strcpy(sample.event.place.unit, "other.service");
+	assert_true(take());
+	strcpy(sample.event.place.container, SAMPLE_CONTAINER);
+	assert_true(take());
+	strcpy(sample.event.place.unit, "the container is the same.scope");
+	assert_false(take());
+	sample.event.owner = (struct owner){.unknown = UNKNOWN_HOLDER_GONE};
+	assert_true(take());
+	assert_false(take());
+	group_finish(groups);
+	assert_int_equal(n_put, 1); /* of the whole burst */
+	assert_int_equal(last()->repeat.count, 3);
+	assert_int_equal(last()->repeat.processes, 1); /* 4712, twice; and one that is not known */
+	assert_int_equal(last()->owner.via, VIA_NONE);
+	assert_int_equal(last()->owner.unknown, UNKNOWN_NONE);
+}
+
+static void test_300_connections_of_4_processes(void **state)
+{
+	(void)state;
+	for (__u32 i = 0; i < 300; i++) {
+		of_process(100 + i % 4);
+		sample.record.local_port = (__u16)(40000 + i);
+		assert_int_equal(take(), i == 0);
+		pass(MS);
+	}
+	pass(WINDOW);
+	assert_int_equal(n_put, 1);
+	assert_int_equal(last()->repeat.count, 299);
+	assert_int_equal(last()->repeat.processes, 4);
+	assert_false(last()->repeat.more_processes);
+	assert_int_equal(last()->repeat.unacked, 299 * 512);
+	assert_int_equal(last()->owner.via, VIA_NONE);
+	assert_string_equal(last()->owner.process.comm, "checkout");
+	assert_int_equal(last()->record->local_port, 0);
+	assert_int_equal(last()->record->peer_port, 5432);
+	check_nothing_lost();
+}
+
+/* --- what they have in common --- */
+
+static const struct event *of_two(const struct event *one, const struct event *other)
+{
+	static struct gathered *g;
+
+	gathered_free(g);
+	g = NULL;
+	assert_true(gathered_add(&g, one));
+	assert_true(gathered_add(&g, other));
+	return gathered_event(g);
+}
+
+static void test_what_is_the_same_is_kept(void **state)
+{
+	const struct event *e;
+
+	(void)state;
+	sample_everything(&sample);
+	e = of_two(&sample.event, &sample.event);
+	assert_int_equal(e->error, ECONNRESET);
+	assert_int_equal(e->verdict.ambiguous, LOCAL_RESET_DATA_AFTER_CLOSE);
+	assert_int_equal(e->owner.n_holders, 2);
+	assert_int_equal(e->owner.process.exiting, 1);
+	assert_int_equal(e->peer.tgid, 812);
+	assert_string_equal(e->executable, sample.event.executable);
+	assert_string_equal(e->cgroup, sample.event.cgroup);
+	assert_memory_equal(&e->place, &sample.event.place, sizeof(e->place));
+	assert_int_equal(e->record->local_port, 51820);
+	assert_false(e->repeat.several_phases || e->repeat.several_bys || e->repeat.several_vias);
+}
+
+static void test_what_differs_is_left_out(void **state)
+{
+	static struct sample other;
+	const struct event *e;
+
+	(void)state;
+	sample_everything(&sample);
+	sample_everything(&other);
+	other.event.verdict = (struct verdict){PEER_LOST_RESET, BY_NETWORK, PHASE_HALF_CLOSED, CAUSE_NONE};
+	other.event.severity = SEVERITY_ERROR;
+	other.event.error = EPIPE;
+	other.record.local_addr[0]++;
+	other.record.netns++;
+	other.record.state = TCP_CLOSE_WAIT;
+	other.event.owner.via = VIA_CLOSER;
+	other.event.owner.n_holders = 1;
+	other.event.owner.process.exiting = 0;
+	strcpy(other.event.executable, "/usr/bin/other");
+	strcpy(other.event.place.unit, "other.service");
+	other.event.peer.tgid++;
+	e = of_two(&sample.event, &other.event);
+	assert_true(e->repeat.several_phases && e->repeat.several_bys && e->repeat.several_vias);
+	assert_int_equal(e->severity, SEVERITY_ERROR); /* the worst */
+	assert_int_equal(e->verdict.ambiguous, CAUSE_NONE);
+	assert_int_equal(e->error, 0);
+	assert_false(event_is_address(e->record->local_addr));
+	assert_true(event_is_address(e->record->peer_addr));
+	assert_int_equal(e->record->netns, 0);
+	assert_int_equal(e->record->state, 0);
+	assert_int_equal(e->owner.process.tgid, 4711); /* known one way or another */
+	assert_int_equal(e->owner.n_holders, 0);
+	assert_int_equal(e->owner.process.exiting, 0);
+	assert_string_equal(e->executable, "");
+	assert_string_equal(e->place.unit, "");
+	assert_string_equal(e->place.pod, sample.event.place.pod);
+	assert_int_equal(e->peer.tgid, 0);
+}
+
+/* --- full tables --- */
+
+static void test_more_processes_than_are_told_apart(void **state)
+{
+	(void)state;
+	take();
+	for (__u32 i = 0; i < GATHERED_PROCESSES_MAX; i++) {
+		of_process(1000 + i);
+		take();
+		take();
+	}
+	group_finish(groups);
+	assert_int_equal(last()->repeat.processes, GATHERED_PROCESSES_MAX);
+	assert_false(last()->repeat.more_processes);
+	begin(WINDOW, 0);
+	for (__u32 i = 0; i < 1000; i++) {
+		of_process(1000 + i);
+		take();
+	}
+	group_finish(groups);
+	assert_int_equal(last()->repeat.processes, GATHERED_PROCESSES_MAX);
+	assert_true(last()->repeat.more_processes);
+	assert_int_equal(last()->repeat.count, 999);
+}
+
+static void test_more_kinds_than_have_a_line(void **state)
+{
+	(void)state;
+	for (int i = 0; i < GROUP_KINDS_MAX + 10; i++) {
+		snprintf(sample.event.executable, sizeof(sample.event.executable), "/usr/bin/%d", i);
+		assert_int_equal(take(), i < GROUP_KINDS_MAX);
+	}
+	check_nothing_lost();
+	assert_int_equal(n_put, 1);
+	assert_int_equal(last()->repeat.count, 10);
+}
+
+/* The oldest gives way, and what it had gathered is told at once. */
+static void test_more_bursts_than_fit(void **state)
+{
+	(void)state;
+	for (int i = 0; i < GROUP_BURSTS_MAX; i++) {
+		sample.record.peer_port = (__u16)(1 + i);
+		assert_true(take());
+		assert_false(take());
+		now_ns++;
+	}
+	assert_int_equal(n_put, 0);
+	sample.record.peer_port++;
+	assert_true(take());
+	assert_int_equal(n_put, 1);
+	assert_int_equal(last()->record->peer_port, 1);
+	sample.record.peer_port = 2; /* still there */
+	assert_false(take());
+	sample.record.peer_port = 1;
+	assert_true(take());
+	assert_int_equal(n_put, 2);
+	assert_int_equal(last()->record->peer_port, 2);
+	check_nothing_lost();
+}
+
+/* --- the rate --- */
+
+/* Another port each time: grouping does not help. */
+static bool take_next_port(void)
+{
+	sample.record.peer_port++;
+	return take();
+}
+
+static void test_rate(void **state)
+{
+	(void)state;
+	begin(WINDOW, 10);
+	for (int i = 0; i < 500; i++)
+		assert_int_equal(take_next_port(), i < 100); /* ten seconds' worth */
+	assert_int_equal(group_deadline(groups), now_ns + SECOND);
+	pass(SECOND);
+	assert_int_equal(n_put, 1);
+	assert_int_equal(last()->repeat.count, 400);
+	assert_int_equal(last()->repeat.processes, 1);
+	assert_int_equal(last()->owner.process.tgid, 4711);
+	assert_int_equal(last()->record->peer_port, 0);
+	assert_true(event_is_address(last()->record->peer_addr)); /* all of one host */
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(take_next_port(), i < 10); /* one second's */
+	pass(100 * SECOND);
+	for (int i = 0; i < 101; i++)
+		assert_int_equal(take_next_port(), i < 100); /* no more than ten seconds' */
+	check_nothing_lost();
+}
+
+static void test_one_owner_does_not_drown_another(void **state)
+{
+	(void)state;
+	begin(0, 1);
+	for (int i = 0; i < 100; i++)
+		take_next_port();
+	of_process(4712);
+	assert_true(take_next_port());
+	sample.event.owner = (struct owner){.unknown = UNKNOWN_SHARED};
+	for (int i = 0; i < 30; i++)
+		assert_int_equal(take_next_port(), i < 10); /* who is not known counts as one */
+	pass(SECOND);
+	assert_int_equal(n_put, 2);
+	check_nothing_lost();
+}
+
+static void test_causes_are_told_apart(void **state)
+{
+	(void)state;
+	begin(0, 1);
+	for (int i = 0; i < 10; i++)
+		assert_true(take());
+	sample.record.peer_addr[0]++;
+	assert_false(take());
+	sample.record.peer_addr[0]++;
+	assert_false(take());
+	sample.event.verdict.cause = CONNECT_FAILED_REFUSED;
+	assert_false(take());
+	pass(SECOND);
+	assert_int_equal(n_put, 2);
+	assert_int_equal(put[0].event.verdict.cause, CONNECT_FAILED_REFUSED);
+	assert_int_equal(put[1].event.verdict.cause, PEER_LOST_RESET);
+	assert_int_equal(put[1].event.repeat.count, 2);
+	assert_false(event_is_address(put[1].record.peer_addr));
+	assert_int_equal(put[1].record.peer_port, 5432);
+}
+
+/* Hundreds of bursts of one process would drown the others every window. */
+static void test_records_of_bursts_are_under_the_rate(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	begin(WINDOW, 10);
+	for (int round = 0; round < 3; round++) {
+		sample.record.peer_port = 1;
+		for (int i = 0; i < 500; i++)
+			take_next_port();
+	}
+	before = n_put;
+	pass(WINDOW);
+	pass(SECOND);
+	assert_true(n_put - before <= 10 * WINDOW / SECOND + 2);
+	check_nothing_lost();
+}
+
+static void test_a_record_of_several_processes_is_under_no_rate(void **state)
+{
+	(void)state;
+	begin(WINDOW, 1);
+	for (__u32 i = 0; i < 100; i++) {
+		of_process(1 + i % 2);
+		take();
+	}
+	sample.event.owner = (struct owner){.unknown = UNKNOWN_SHARED};
+	for (int i = 0; i < 20; i++)
+		take_next_port(); /* nobody has used up all */
+	pass(WINDOW);
+	for (unsigned i = 0; i < n_put; i++)
+		if (put[i].event.repeat.processes == 2)
+			return;
+	fail_msg("the burst is not told");
+}
+
+static void test_more_owners_than_fit(void **state)
+{
+	(void)state;
+	begin(0, 1);
+	of_process(1);
+	for (int i = 0; i < 15; i++)
+		assert_int_equal(take(), i < 10);
+	for (__u32 pid = 2; pid <= LIMIT_OWNERS_MAX; pid++) {
+		of_process(pid);
+		assert_true(take());
+	}
+	assert_int_equal(n_put, 0);
+	of_process(5000);
+	assert_true(take());
+	assert_int_equal(n_put, 1); /* the oldest gave way */
+	assert_int_equal(last()->owner.process.tgid, 1);
+	assert_int_equal(last()->repeat.count, 5);
+	check_nothing_lost();
+}
+
+static void test_no_deadline_without_anything_gathered(void **state)
+{
+	(void)state;
+	begin(0, 1);
+	for (int i = 0; i < 20; i++)
+		take();
+	assert_int_equal(group_deadline(groups), now_ns + SECOND);
+	pass(SECOND);
+	assert_int_equal(group_deadline(groups), 0);
+}
+
+/* --- together --- */
+
+/* Whatever comes, every event is shown or in exactly one record. */
+static void test_nothing_is_lost_or_told_twice(void **state)
+{
+	unsigned seed = 1;
+
+	(void)state;
+	begin(100 * MS, 20);
+	for (int i = 0; i < 200000; i++) {
+		seed = seed * 1103515245 + 12345;
+		of_process(1 + (seed >> 8) % 1500);
+		sample.record.peer_port = (__u16)((seed >> 16) % 2000);
+		sample.event.verdict.cause = seed >> 28 ? PEER_LOST_RESET : CONNECT_FAILED_REFUSED;
+		sample.event.owner.via = (seed >> 20) % 7 ? VIA_CONNECT : VIA_NONE;
+		sample.event.owner.unknown = sample.event.owner.via ? UNKNOWN_NONE : UNKNOWN_SHARED;
+		take();
+		now_ns += seed >> 4 & 0xfffff;
+		if (group_deadline(groups) && group_deadline(groups) <= now_ns)
+			group_tick(groups, now_ns);
+	}
+	check_nothing_lost();
+	assert_true(shown < taken);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_the_first_at_once_the_others_at_the_end),
+		TEST(test_after_a_window_of_nothing_the_next_is_a_first),
+		TEST(test_a_stream_without_pause_is_told_every_window),
+		TEST(test_a_late_tick_changes_no_window),
+		TEST(test_events_that_come_out_of_order),
+		TEST(test_off),
+		TEST(test_each_has_a_burst_of_its_own),
+		TEST(test_the_port_that_does_not_matter),
+		TEST(test_an_ipv4_peer_is_the_same_on_an_ipv6_socket),
+		TEST(test_kinds),
+		TEST(test_300_connections_of_4_processes),
+		TEST(test_what_is_the_same_is_kept),
+		TEST(test_what_differs_is_left_out),
+		TEST(test_more_processes_than_are_told_apart),
+		TEST(test_more_kinds_than_have_a_line),
+		TEST(test_more_bursts_than_fit),
+		TEST(test_rate),
+		TEST(test_one_owner_does_not_drown_another),
+		TEST(test_causes_are_told_apart),
+		TEST(test_records_of_bursts_are_under_the_rate),
+		TEST(test_a_record_of_several_processes_is_under_no_rate),
+		TEST(test_more_owners_than_fit),
+		TEST(test_no_deadline_without_anything_gathered),
+		TEST(test_nothing_is_lost_or_told_twice),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
