@@ -96,6 +96,24 @@ static inline void sample_everything(struct sample *s)
 	place_read(SAMPLE_CGROUP, &s->event.place);
 }
 
+/* 299 events like the example, of four processes of one name. */
+static inline void sample_burst(struct sample *s)
+{
+	sample_example(s);
+	strcpy(s->event.executable, "/usr/bin/checkout");
+	place_read("/system.slice/shop.service", &s->event.place);
+	s->event.owner = (struct owner){.process = {.tgid = 4711, .comm = "checkout"}};
+	s->record.local_port = 0;
+	s->event.repeat = (struct repeat){
+		.count = 299,
+		.first_ns = s->event.wall_ns - 85000000,
+		.last_ns = s->event.wall_ns,
+		.processes = 4,
+		.unread = 5000000000,
+		.unacked = 153088,
+	};
+}
+
 static inline const char *sample_reason(void *kernel, __u32 reason)
 {
 	(void)kernel;

@@ -398,6 +398,77 @@ static void test_a_gap(void **state)
 	}
 }
 
+static const char burst[] =
+	"{\"schema\":1,\"time\":\"2026-11-22T12:01:02.123456789Z\",\"host.name\":\"web-3\",\"event\":\"peer_lost\","
+	"\"cause\":\"reset\",\"by\":\"peer\",\"phase\":\"established\",\"severity\":\"warning\","
+	"\"error.type\":\"ECONNRESET\",\"role\":\"client\","
+	"\"process.name\":\"checkout\",\"process.executable.path\":\"/usr/bin/checkout\","
+	"\"systemd.unit\":\"shop.service\",\"systemd.slice\":\"system.slice\","
+	"\"network.transport\":\"tcp\",\"network.type\":\"ipv4\",\"network.local.address\":\"10.0.0.7\","
+	"\"network.peer.address\":\"10.0.0.5\",\"network.peer.port\":5432,\"network.netns\":4026531840,"
+	"\"network.connection.state\":\"established\","
+	"\"data.unread_bytes\":5000000000,\"data.unacked_bytes\":153088,\"data.unsent_bytes\":0,"
+	"\"repeat.count\":299,\"repeat.first\":\"2026-11-22T12:01:02.038456789Z\","
+	"\"repeat.last\":\"2026-11-22T12:01:02.123456789Z\",\"repeat.processes\":4}\n";
+
+static void test_a_burst(void **state)
+{
+	(void)state;
+	sample_burst(&sample);
+	json_object_put(format());
+	line_append(&line, "", 1);
+	assert_string_equal(line.text, burst);
+}
+
+static void test_a_repeat_of_one_process(void **state)
+{
+	struct json_object *o;
+
+	(void)state;
+	sample_everything(&sample);
+	sample.event.repeat = (struct repeat){.count = 2, .first_ns = 1, .last_ns = 2, .processes = 1};
+	o = format();
+	check_integer(o, "process.pid", 4711);
+	check_string(o, "owner.via", "connect");
+	check_integer(o, "repeat.processes", 1);
+	json_object_put(o);
+	LEAVES_OUT("tcp.cookie", "tcp.duration_ms", "tcp.bytes_sent", "tcp.retransmits", "tcp.rtt_us", "tcp.mptcp",
+		   "stream.read_closed", "stream.write_closed");
+}
+
+static void test_leaves_out_what_differs_among_several(void **state)
+{
+	(void)state;
+	sample_burst(&sample);
+	sample.event.owner.process.comm[0] = '\0';
+	sample.event.executable[0] = '\0';
+	sample.event.repeat.several_phases = sample.event.repeat.several_bys = true;
+	sample.record.family = sample.record.state = 0;
+	sample.record.peer_port = 0;
+	memset(sample.record.peer_addr, 0, sizeof(sample.record.peer_addr));
+	memset(sample.record.local_addr, 0, sizeof(sample.record.local_addr));
+	LEAVES_OUT("phase", "by", "process.name", "process.pid", "process.executable.path", "owner.via", "owner.unknown",
+		   "network.type", "network.local.address", "network.local.port", "network.peer.address",
+		   "network.peer.port", "network.connection.state");
+	sample.event.owner.via = VIA_CONNECT;
+	sample.event.repeat.processes = 1;
+	sample.event.repeat.several_vias = true;
+	LEAVES_OUT("owner.via");
+	sample.event.owner = (struct owner){0}; /* nobody is known, for several reasons */
+	sample.event.repeat.processes = 0;
+	LEAVES_OUT("owner.via", "owner.unknown", "repeat.processes");
+}
+
+static void test_a_repeat_of_attempts_has_read_nothing(void **state)
+{
+	(void)state;
+	sample_burst(&sample);
+	sample.event.verdict.cause = CONNECT_FAILED_REFUSED;
+	LEAVES_OUT("data.unread_bytes");
+	sample.record.kind = LP_KIND_NO_CONNECT;
+	LEAVES_OUT("data.unread_bytes", "data.unacked_bytes", "data.unsent_bytes");
+}
+
 struct hostile {
 	const char *text, *told;
 };
@@ -491,6 +562,10 @@ int main(void)
 		TEST(test_each_family_and_state),
 		TEST(test_each_cause_says_its_row),
 		TEST(test_a_gap),
+		TEST(test_a_burst),
+		TEST(test_a_repeat_of_one_process),
+		TEST(test_leaves_out_what_differs_among_several),
+		TEST(test_a_repeat_of_attempts_has_read_nothing),
 		TEST(test_the_longest_event_is_not_cut),
 	};
 	struct CMUnitTest all[COUNT(tests) + COUNT(hostiles)];

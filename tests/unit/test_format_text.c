@@ -327,6 +327,54 @@ static void test_says_which_address_without_a_local_port(void **state)
 	says("10.0.0.5:5432");
 }
 
+static void test_a_burst(void **state)
+{
+	(void)state;
+	sample_burst(&sample);
+	assert_string_equal(format(), "12:01:02.123 checkout[4 processes]@shop      10.0.0.5:5432           "
+				      "peer_lost/reset               reset by the peer, 299 more connections of "
+				      "4 processes in 85 ms (ECONNRESET); 5000000000 B unread; 153088 B unacked");
+	sample.event.owner.process.comm[0] = '\0';
+	memset(&sample.event.place, 0, sizeof(sample.event.place));
+	sample.event.repeat.processes = 256;
+	sample.event.repeat.more_processes = true;
+	says("12:01:02.123 256+ processes                  10.0.0.5:5432 ");
+	says(", 299 more connections of 256 or more processes in 85 ms (");
+}
+
+static void test_a_repeat_of_one_process(void **state)
+{
+	(void)state;
+	sample.event.repeat = (struct repeat){.count = 37, .first_ns = 1, .last_ns = 4200000001, .processes = 1};
+	assert_string_equal(format(), "12:01:02.123 checkout[4711]                  10.0.0.5:5432           "
+				      "peer_lost/reset               reset by the peer, again 37 times in 4.2 s "
+				      "(ECONNRESET); local 10.0.0.7:51820");
+	sample.event.repeat.count = 1;
+	says("reset by the peer, again once (ECONNRESET)");
+	sample.event.owner = (struct owner){0};
+	sample.event.repeat.processes = 0;
+	says("12:01:02.123 ? (several) ");
+	sample.event.owner.unknown = UNKNOWN_SHARED;
+	says("12:01:02.123 ? (shared) ");
+}
+
+static void test_a_repeat_at_several_peers(void **state)
+{
+	(void)state;
+	sample_burst(&sample);
+	sample.event.repeat.several_phases = true;
+	sample.event.verdict.phase = PHASE_ORPHANED;
+	sample.record.peer_port = 0;
+	says(" 10.0.0.5                peer_lost/reset ");
+	memset(sample.record.peer_addr, 0, sizeof(sample.record.peer_addr));
+	sample.record.family = 0;
+	says(" (several)               peer_lost/reset ");
+	sample.record.local_port = 80;
+	memset(sample.record.local_addr, 0, sizeof(sample.record.local_addr));
+	does_not_say("local");
+	does_not_say("closed by us");
+}
+
 #define TEST(f) cmocka_unit_test_setup(f, set_up)
 
 int main(void)
@@ -350,6 +398,9 @@ int main(void)
 		TEST(test_says_how_the_process_ended),
 		TEST(test_says_who_is_at_the_other_end),
 		TEST(test_says_which_address_without_a_local_port),
+		TEST(test_a_burst),
+		TEST(test_a_repeat_of_one_process),
+		TEST(test_a_repeat_at_several_peers),
 	};
 
 	setenv("TZ", "UTC", 1);

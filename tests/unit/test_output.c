@@ -438,6 +438,78 @@ static void test_an_output_that_cannot_be_opened_is_none(void **state)
 	output_close(NULL);
 }
 
+static void put_repeat(__u64 count)
+{
+	struct sample s;
+
+	sample_burst(&s);
+	s.event.repeat.count = count;
+	output_put(output, &s.event);
+}
+
+/* It is no event: those that it stands for are counted as grouped, by whoever put it. */
+static void test_a_record_of_several_is_not_counted_as_written(void **state)
+{
+	(void)state;
+	open_output(-1);
+	put_repeat(299);
+	stream_put(output, 1, 1);
+	output_finish(output, 10000);
+	assert_non_null(memmem(sink.text, sink.length, "\"repeat.count\":299", 18));
+	assert_int_equal(output_counts(output).written, 1);
+	assert_int_equal(output_counts(output).untold, 0);
+	check_ledger(1);
+}
+
+static void test_a_record_of_several_that_finds_no_room(void **state)
+{
+	__u64 before;
+	unsigned n;
+
+	(void)state;
+	open_output(-1);
+	n = overfill();
+	before = output_counts(output).output_full;
+	put_repeat(299);
+	assert_int_equal(output_counts(output).output_full, before + 299);
+	assert_int_equal(output_counts(output).untold, 299);
+	set_sink(false, 0, 0);
+	output_finish(output, 10000);
+	assert_int_equal(stream_read(sink.text, sink.length).lost, before + 299);
+	check_ledger(n + 299);
+}
+
+static void test_a_record_of_several_that_cannot_be_written(void **state)
+{
+	(void)state;
+	open_output(-1);
+	set_sink(false, ENOSPC, 0);
+	put_repeat(299);
+	put_one_and_wait(1);
+	set_sink(false, 0, 0);
+	stream_put(output, 2, 2);
+	output_finish(output, 10000);
+	assert_int_equal(output_counts(output).write_failed, 300);
+	assert_int_equal(output_counts(output).untold, 299);
+	assert_int_equal(stream_read(sink.text, sink.length).lost, 300);
+	check_ledger(2 + 299);
+}
+
+static void test_a_record_of_several_that_nobody_took(void **state)
+{
+	(void)state;
+	open_output(-1);
+	set_sink(true, 0, 0);
+	put_repeat(299);
+	wait_until_it_writes();
+	put_repeat(100);
+	stream_put(output, 1, 1);
+	output_finish(output, 10);
+	assert_int_equal(output_counts(output).stopped, 400);
+	assert_int_equal(output_counts(output).untold, 399);
+	check_ledger(400);
+}
+
 static void test_close_closes(void **state)
 {
 	(void)state;
@@ -468,6 +540,10 @@ int main(void)
 		TEST(test_other_errors_are_not_a_reader_that_left),
 		TEST(test_finish_waits_for_a_slow_writer_but_not_for_ever),
 		TEST(test_a_write_that_returns_after_the_end_is_not_counted_twice),
+		TEST(test_a_record_of_several_is_not_counted_as_written),
+		TEST(test_a_record_of_several_that_finds_no_room),
+		TEST(test_a_record_of_several_that_cannot_be_written),
+		TEST(test_a_record_of_several_that_nobody_took),
 		TEST(test_close_closes),
 		TEST(test_an_output_that_cannot_be_opened_is_none),
 	};
