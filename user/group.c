@@ -10,12 +10,17 @@
 
 #define BUCKETS 1024
 
+#define HIGH_PORT 32768 /* where net.ipv4.ip_local_port_range begins, unless somebody changed it */
+
+/* Whose service the connection is of. */
+enum service { SERVICE_UNKNOWN, SERVICE_OURS, SERVICE_THEIRS };
+
 /* What a burst has in common; without padding, for it is compared as bytes. */
 struct key {
 	__u8 peer[16]; /* v4-mapped for IPv4 */
 	__u32 netns;
 	__u16 port; /* of the service: the peer's, or ours */
-	__u16 role;
+	__u16 service; /* enum service */
 	__u16 cause;
 	__u16 by;
 };
@@ -59,6 +64,19 @@ static __u64 hash_text(__u64 seed, const char *text)
 	return hash(seed, text, strlen(text) + 1);
 }
 
+/* Of a connection that is older than the agent, say, nobody has seen which end connected: those that connect are given
+ * high ports, so that a low one is the service's. */
+static enum service service_of(const struct lp_record *r)
+{
+	bool ours_is_high = !r->local_port || r->local_port >= HIGH_PORT, theirs_is_high = r->peer_port >= HIGH_PORT;
+
+	if (r->flags & (LP_F_CONNECTED | LP_F_ACCEPTED))
+		return r->flags & LP_F_ACCEPTED ? SERVICE_OURS : SERVICE_THEIRS;
+	if (ours_is_high == theirs_is_high)
+		return SERVICE_UNKNOWN;
+	return ours_is_high ? SERVICE_THEIRS : SERVICE_OURS;
+}
+
 static struct key key_of(const struct event *e)
 {
 	const struct lp_record *r = e->record;
@@ -69,8 +87,9 @@ static struct key key_of(const struct event *e)
 	else
 		memcpy(key.peer, r->peer_addr, sizeof(key.peer));
 	key.netns = r->netns;
-	key.role = (r->flags & LP_F_ACCEPTED) != 0; /* of another the peer is the service */
-	key.port = key.role ? r->local_port : r->peer_port;
+	key.service = (__u16)service_of(r);
+	if (key.service != SERVICE_UNKNOWN) /* else whatever its port */
+		key.port = key.service == SERVICE_OURS ? r->local_port : r->peer_port;
 	key.cause = (__u16)e->verdict.cause;
 	key.by = (__u16)e->verdict.by;
 	return key;

@@ -248,6 +248,41 @@ static void test_the_port_that_does_not_matter(void **state)
 	assert_int_equal(last()->record->local_port, sample.record.local_port);
 }
 
+/* Of what is older than the agent the role is not known. */
+static void test_the_port_that_does_not_matter_of_an_old_connection(void **state)
+{
+	(void)state;
+	sample.record.flags &= ~(__u32)(LP_F_CONNECTED | LP_F_ACCEPTED);
+	take(); /* 51820 to 5432 */
+	sample.record.local_port++;
+	assert_false(take());
+	sample.record.flags |= LP_F_CONNECTED;
+	assert_false(take());
+	sample.record.flags &= ~(__u32)LP_F_CONNECTED;
+	sample.record.local_port = 80;
+	sample.record.peer_port = 40000;
+	assert_true(take());
+	sample.record.peer_port++;
+	assert_false(take());
+	sample.record.flags |= LP_F_ACCEPTED;
+	assert_false(take());
+	sample.record.flags &= ~(__u32)LP_F_ACCEPTED;
+	sample.record.peer_port = 443;
+	sample.record.local_port = 0; /* none was chosen */
+	assert_true(take());
+	sample.record.local_port = 50000;
+	assert_false(take());
+	for (int i = 0; i < 20; i++) { /* whoever has the lower one */
+		sample.record.local_port = (__u16)(40000 + i);
+		sample.record.peer_port = 40010;
+		assert_int_equal(take(), i == 0);
+	}
+	group_finish(groups);
+	assert_int_equal(n_put, 4);
+	assert_int_equal(last()->record->peer_port, 40010);
+	assert_int_equal(put[0].record.flags & LP_F_CONNECTED, 0); /* not known of all */
+}
+
 static void test_an_ipv4_peer_is_the_same_on_an_ipv6_socket(void **state)
 {
 	struct lp_record plain = sample.record, mapped = record_of(&(struct facts){TCP_ESTABLISHED, HELD, .mapped = true});
@@ -334,12 +369,14 @@ static void test_what_is_the_same_is_kept(void **state)
 
 	(void)state;
 	sample_everything(&sample);
+	sample.event.ended = (struct ended){5, LOCAL_CLOSED_CLOSE};
 	e = of_two(&sample.event, &sample.event);
 	assert_int_equal(e->error, ECONNRESET);
 	assert_int_equal(e->verdict.ambiguous, LOCAL_RESET_DATA_AFTER_CLOSE);
 	assert_int_equal(e->owner.n_holders, 2);
 	assert_int_equal(e->owner.process.exiting, 1);
 	assert_int_equal(e->peer.tgid, 812);
+	assert_int_equal(e->ended.wall_ns, 5);
 	assert_string_equal(e->executable, sample.event.executable);
 	assert_string_equal(e->cgroup, sample.event.cgroup);
 	assert_memory_equal(&e->place, &sample.event.place, sizeof(e->place));
@@ -367,6 +404,8 @@ static void test_what_differs_is_left_out(void **state)
 	strcpy(other.event.executable, "/usr/bin/other");
 	strcpy(other.event.place.unit, "other.service");
 	other.event.peer.tgid++;
+	sample.event.ended = other.event.ended = (struct ended){5, LOCAL_CLOSED_CLOSE};
+	other.event.ended.wall_ns++;
 	e = of_two(&sample.event, &other.event);
 	assert_true(e->repeat.several_phases && e->repeat.several_bys && e->repeat.several_vias);
 	assert_int_equal(e->severity, SEVERITY_ERROR); /* the worst */
@@ -383,6 +422,7 @@ static void test_what_differs_is_left_out(void **state)
 	assert_string_equal(e->place.unit, "");
 	assert_string_equal(e->place.pod, sample.event.place.pod);
 	assert_int_equal(e->peer.tgid, 0);
+	assert_int_equal(e->ended.wall_ns, 0);
 }
 
 /* --- full tables --- */
@@ -618,6 +658,7 @@ int main(void)
 		TEST(test_off),
 		TEST(test_each_has_a_burst_of_its_own),
 		TEST(test_the_port_that_does_not_matter),
+		TEST(test_the_port_that_does_not_matter_of_an_old_connection),
 		TEST(test_an_ipv4_peer_is_the_same_on_an_ipv6_socket),
 		TEST(test_kinds),
 		TEST(test_300_connections_of_4_processes),
