@@ -134,7 +134,7 @@ def closed_amid_walks(t):
         t.expect(theirs, "local_reset", "linger", "established")
     client("for s in all: reached(s, 'close')")
     t.settle()
-    client("time.sleep(1)")  # the sender keeps what it has sent away for as long as the agent looks
+    client("time.sleep(1 + SLOW)")  # the sender keeps what it has sent away for as long as the agent looks
     return ends
 
 

@@ -205,6 +205,7 @@ class Trial:
     def late(self, end, ended=("local_closed", "close"), state="closed", **fields):
         """Data came for a connection that is over, and this host answered with a RST; seen from 6.10 on."""
         if KERNEL < (6, 10):
+            self.hidden(end, "local_reset", "data_after_close")
             return
         extra = {"stream.%s_closed" % half: Absent() for half in ("read", "write")}
         extra.update({"ended.event": ended[0], "ended.cause": ended[1]} if ended else {"ended.event": Absent()})
