@@ -26,6 +26,12 @@ struct key {
 };
 _Static_assert(sizeof(struct key) == 28, "no padding in a key");
 
+/* An application: hashes of its name and place, and of its executable; 0: not known. */
+struct kind {
+	__u64 name;
+	__u64 executable;
+};
+
 struct burst {
 	struct burst *next, *previous; /* by the end of their windows */
 	struct burst *chain;           /* of its bucket */
@@ -33,7 +39,7 @@ struct burst {
 	__u64 until_ns;
 	struct gathered *gathered;
 	unsigned n_kinds;
-	__u64 kinds[GROUP_KINDS_MAX]; /* hashes */
+	struct kind kinds[GROUP_KINDS_MAX];
 };
 
 struct groups {
@@ -96,23 +102,31 @@ static struct key key_of(const struct event *e)
 }
 
 /* Whose it is, as people tell applications apart. */
-static __u64 kind_of(const struct event *e)
+static struct kind kind_of(const struct event *e)
 {
 	const struct owner *o = &e->owner;
-	__u64 kind = hash(HASH_SEED, &o->unknown, sizeof(o->unknown));
+	struct kind kind = {.name = hash(HASH_SEED, &o->unknown, sizeof(o->unknown))};
 
 	if (!o->via)
 		return kind;
-	kind = hash_text(kind, o->process.comm);
-	kind = hash_text(kind, e->executable);
-	return hash_text(kind, *e->place.container ? e->place.container : e->place.unit);
+	kind.name = hash_text(kind.name, o->process.comm);
+	kind.name = hash_text(kind.name, *e->place.container ? e->place.container : e->place.unit);
+	if (*e->executable)
+		kind.executable = hash_text(HASH_SEED, e->executable);
+	return kind;
+}
+
+/* Of a process that was gone too soon the executable is not known: the name decides. */
+static bool same_kind(struct kind a, struct kind b)
+{
+	return a.name == b.name && (a.executable == b.executable || !a.executable || !b.executable);
 }
 
 /* Whether the burst has had one of this kind. */
-static bool knows_kind(struct burst *b, __u64 kind)
+static bool knows_kind(struct burst *b, struct kind kind)
 {
 	for (unsigned i = 0; i < b->n_kinds; i++)
-		if (b->kinds[i] == kind)
+		if (same_kind(b->kinds[i], kind))
 			return true;
 	if (b->n_kinds == GROUP_KINDS_MAX)
 		return true;

@@ -301,6 +301,20 @@ static void test_an_ipv4_peer_is_the_same_on_an_ipv6_socket(void **state)
 	assert_memory_equal(last()->record->local_addr, plain.local_addr, sizeof(plain.local_addr));
 }
 
+/* Where a process was gone before its executable could be read, its name tells what application it was. */
+static void test_kind_of_who_is_gone(void **state)
+{
+	(void)state;
+	assert_true(take());
+	of_process(4712);
+	sample.event.executable[0] = '\0';
+	assert_false(take());
+	strcpy(sample.event.owner.process.comm, "other");
+	assert_true(take());
+	strcpy(sample.event.executable, "/usr/bin/other");
+	assert_false(take());
+}
+
 static void test_kinds(void **state)
 {
 	(void)state;
@@ -661,6 +675,7 @@ int main(void)
 		TEST(test_the_port_that_does_not_matter_of_an_old_connection),
 		TEST(test_an_ipv4_peer_is_the_same_on_an_ipv6_socket),
 		TEST(test_kinds),
+		TEST(test_kind_of_who_is_gone),
 		TEST(test_300_connections_of_4_processes),
 		TEST(test_what_is_the_same_is_kept),
 		TEST(test_what_differs_is_left_out),
