@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """lostpeer itself, run as its users run it: events from its standard output, readiness and ledger from the other."""
+import ctypes
 import json
 import os
 import re
@@ -14,9 +15,18 @@ import clock
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.environ.get("LOSTPEER", os.path.join(ROOT, "build", "lostpeer"))
+PR_SET_PDEATHSIG = 1
+libc = ctypes.CDLL(None, use_errno=True)
 LIMIT = resource.getrlimit(resource.RLIMIT_NOFILE)
 LEDGER = re.compile(r"lostpeer: (\d+) emitted = (\d+) written \+ (\d+) filtered \+ (\d+) grouped \+ (\d+) lost.*? "
                     r"\+ (\d+) pending")
+
+
+def prepare():
+    """The agent has the limits that a user's shell gives it, not those of the suite; and ends with its scenario, however
+    that ends."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, LIMIT)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Agent:
@@ -25,11 +35,10 @@ class Agent:
         without: features of the kernel that it is to do without."""
         self.file = tempfile.TemporaryFile()
         self.messages = tempfile.TemporaryFile()
-        # The agent has the limits that a user's shell gives it, not those of the suite.
         self.process = subprocess.Popen([*prefix, PROGRAM, verb, *options], stdin=subprocess.DEVNULL,
                                         stdout=self.file if output is None else output, stderr=self.messages,
                                         env=dict(os.environ, LOSTPEER_WITHOUT=without),
-                                        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, LIMIT))
+                                        preexec_fn=prepare)
         self.pid = self.process.pid
         self.status = None
         self.events = []
