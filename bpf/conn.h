@@ -86,9 +86,9 @@ static __always_inline void conn_forget(struct sock *sk, struct conn *conn)
 
 	if (!conn)
 		return;
-	last = bpf_map_lookup_elem(&last_destroyed, &zero);
 	/* only these are asked for after tcp_destroy_sock: send_reset */
-	if (last && (conn->flags & CONN_WANTS_RST || (!conn->closed_ns && (conn->flags & CONN_SHUT)))) {
+	if ((conn->flags & CONN_WANTS_RST || (!conn->closed_ns && (conn->flags & CONN_SHUT))) &&
+	    (last = bpf_map_lookup_elem(&last_destroyed, &zero))) {
 		last->sk = key;
 		last->conn = *conn;
 	}

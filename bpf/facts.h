@@ -34,6 +34,12 @@ static __always_inline _Bool is_mptcp(struct tcp_sock *tp)
 	return bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp;
 }
 
+/* When the segment came that is being processed: TCP has read the clock for it already. */
+static __always_inline __u64 packet_ns(struct tcp_sock *tp)
+{
+	return tp->tcp_mstamp ? tp->tcp_mstamp * 1000 : bpf_ktime_get_ns();
+}
+
 static __always_inline __u32 facts_flags(struct sock *sk, struct tcp_sock *tp)
 {
 	unsigned long bits = sk->__sk_common.skc_flags;
@@ -159,6 +165,12 @@ static __always_inline _Bool payload_acked(struct tcp_sock *tp)
 	return tp->write_seq - tp->snd_una <= 1;
 }
 
+/* The commonest end: the peer closed first, we closed in order, and everything is acknowledged. */
+static __always_inline _Bool is_over(struct sock *sk, struct tcp_sock *tp, __u8 old_state)
+{
+	return old_state == TCP_LAST_ACK && !sk->sk_err && tp->write_seq == tp->snd_una;
+}
+
 /* The class of a CLOSE out of old_state; 0: nobody is ever told. What needs a judge is LP_CLASS_LOST. */
 static __always_inline __u32 facts_class(struct sock *sk, struct tcp_sock *tp, __u8 old_state, __u32 flags)
 {
@@ -168,9 +180,7 @@ static __always_inline __u32 facts_class(struct sock *sk, struct tcp_sock *tp, _
 	case TCP_LISTEN:
 		return 0;
 	case TCP_LAST_ACK:
-		return (err ? err != ECONNABORTED && payload_acked(tp) : tp->write_seq == tp->snd_una) ?
-			       0 :
-			       LP_CLASS_LOST;
+		return err && err != ECONNABORTED && payload_acked(tp) ? 0 : LP_CLASS_LOST;
 	case TCP_CLOSING:
 		return !err && tp->write_seq == tp->snd_una ? LP_CLASS_LOCAL_CLOSED : LP_CLASS_LOST;
 	case TCP_FIN_WAIT2:

@@ -79,7 +79,8 @@ static __always_inline void remember_end(struct sock *sk, struct tcp_sock *tp, _
 		if (sk->sk_lock.owned && sk->sk_err != ECONNABORTED)
 			task_at_work(&slot->owner, conn);
 	}
-	slot->time_ns = bpf_ktime_get_ns();
+	/* a softirq has read the clock for its segment or its timer */
+	slot->time_ns = sk->sk_lock.owned ? bpf_ktime_get_ns() : packet_ns(tp);
 }
 
 /* The segment that we answer, as its connection would have had it: ours is where it was sent. 0: not TCP with data, or

@@ -64,41 +64,32 @@ static __always_inline void begin_child(struct sock *sk)
 	conn_begin(sk, listener ? listener : &unknown);
 }
 
-/* When the packet came that is being processed: TCP has read the clock for it already. */
-static __always_inline __u64 packet_ns(struct sock *sk)
-{
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-
-	return tp && tp->tcp_mstamp ? tp->tcp_mstamp * 1000 : bpf_ktime_get_ns();
-}
-
 static __always_inline void establish(struct sock *sk, __u8 old_state)
 {
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct conn *conn = conn_find(sk);
 
-	if (!conn)
+	if (!conn || !tp)
 		return;
 	if (old_state == TCP_SYN_RECV && (conn->flags & CONN_LISTENS)) {
 		conn->flags = LP_F_ACCEPTED; /* what was cloned from the listener says who listened */
 	}
-	conn->established_ns = packet_ns(sk);
+	conn->established_ns = packet_ns(tp);
 }
 
 /* The application sends its FIN, or closes what it had shut down: it may be gone when the end comes. */
 static __always_inline void note_closer(struct sock *sk, __u32 fin)
 {
 	struct conn *conn = conn_find(sk);
-	struct lp_task who = {};
 
 	if (!conn)
 		return;
 	conn->flags |= fin;
-	if (sk->sk_shutdown != SHUTDOWN_MASK || !sk->sk_lock.owned || !task_at_work(&who, conn))
+	if (sk->sk_shutdown != SHUTDOWN_MASK || !sk->sk_lock.owned || !task_closes(conn))
 		return;
-	conn->closer = who;
 	conn->flags |= CONN_SHUT;
 	if (conn->flags & CONN_WANTS_OWNER) /* after the peer's FIN was told */
-		tell_owner(sk, conn, &who);
+		tell_owner(sk, conn, &conn->closer);
 }
 
 static __always_inline void on_close(struct sock *sk, __u8 old_state)
@@ -112,7 +103,7 @@ static __always_inline void on_close(struct sock *sk, __u8 old_state)
 		note_listener_closer(sk);
 		return;
 	}
-	if (!tp)
+	if (!tp || is_over(sk, tp, old_state))
 		return;
 	flags = facts_flags(sk, tp);
 	class = facts_class(sk, tp, old_state, flags);

@@ -104,20 +104,41 @@ static __always_inline void task_current(struct lp_task *who)
 		task_probe(who, (struct task_struct *)bpf_get_current_task());
 }
 
-/* Who is at work on a socket that the current task has locked: its process, or, where a walk is the last to let go,
- * the holder whom a walk of ours saw. 0: nobody, or nobody knows. */
-static __always_inline _Bool task_at_work(struct lp_task *who, const struct conn *conn)
+static __always_inline enum who_runs who_runs_on(const struct conn *conn)
 {
 	enum who_runs runs = who_runs();
 
 	if (runs == RUNS_WALK && conn && conn->birth.tgid == (__u32)(bpf_get_current_pid_tgid() >> 32))
-		runs = RUNS_PROCESS; /* it read from the socket, and another thread closed it */
+		return RUNS_PROCESS; /* it read from the socket, and another thread closed it */
+	return runs;
+}
+
+/* Who is at work on a socket that the current task has locked: its process, or, where a walk is the last to let go,
+ * the holder whom a walk of ours saw. 0: nobody, or nobody knows. *who is zeroed. */
+static __always_inline _Bool task_at_work(struct lp_task *who, const struct conn *conn)
+{
+	enum who_runs runs = who_runs_on(conn);
+
 	if (runs == RUNS_PROCESS)
 		task_current(who);
 	else if (runs == RUNS_WALK && conn && conn->closer.tgid)
 		*who = conn->closer;
 	else
 		return 0;
+	return 1;
+}
+
+/* The same, to be remembered as who closed. */
+static __always_inline _Bool task_closes(struct conn *conn)
+{
+	enum who_runs runs = who_runs_on(conn);
+
+	if (runs == RUNS_WALK)
+		return conn->closer.tgid != 0;
+	if (runs != RUNS_PROCESS)
+		return 0;
+	__builtin_memset(&conn->closer, 0, sizeof(conn->closer));
+	task_current(&conn->closer);
 	return 1;
 }
 
