@@ -41,8 +41,8 @@ static __always_inline void begin_connect(struct sock *sk)
 	struct conn conn = {.born_ns = bpf_ktime_get_ns(), .flags = LP_F_CONNECTED};
 
 	connect_attempted();
-	if (sk->sk_lock.owned)
-		task_at_work(&conn.birth, (void *)0);
+	if (sk->sk_lock.owned && !task_is_kernel())
+		task_current(&conn.birth);
 	conn_begin(sk, &conn);
 }
 
@@ -50,8 +50,8 @@ static __always_inline void begin_listen(struct sock *sk)
 {
 	struct conn conn = {.flags = CONN_LISTENS};
 
-	if (sk->sk_lock.owned)
-		task_at_work(&conn.birth, (void *)0);
+	if (sk->sk_lock.owned && !task_is_kernel())
+		task_current(&conn.birth);
 	conn_begin(sk, &conn);
 }
 
@@ -185,8 +185,13 @@ static __always_inline void on_state(struct sock *sk, int old_state, int new_sta
 /* One of the copies of set_state (missed.h); `level`: how many come before. */
 static __always_inline void take_state(struct sock *sk, int old_state, int new_state, __u32 level)
 {
-	__u32 *at_work = under_way();
+	__u32 *at_work;
 
+	if (!level && !sk->sk_lock.owned) { /* in a softirq, where nothing of ours comes between */
+		on_state(sk, old_state, new_state);
+		return;
+	}
+	at_work = under_way();
 	if (!at_work)
 		return;
 	if (level >= 1 && !at_work[0])

@@ -21,21 +21,26 @@ static __always_inline _Bool task_walks(struct task_struct *task)
 	return REGS_SYSCALL(regs) == SYSCALL_READ;
 }
 
+static __always_inline _Bool task_is_kernel(void)
+{
+	if (kernel_has_task())
+		return ((struct task_struct *)bpf_get_current_task_btf())->flags & PF_KTHREAD;
+	return BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), flags) & PF_KTHREAD;
+}
+
 enum who_runs { RUNS_PROCESS, RUNS_KERNEL, RUNS_WALK };
 
 static __always_inline enum who_runs who_runs(void)
 {
+	if (task_is_kernel())
+		return RUNS_KERNEL;
 	if (kernel_has_task()) {
 		struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
 
-		if (task->flags & PF_KTHREAD)
-			return RUNS_KERNEL;
 		return task_walks(task) ? RUNS_WALK : RUNS_PROCESS;
 	} else {
 		struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 
-		if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
-			return RUNS_KERNEL;
 		return (__u32)BPF_CORE_READ(task, tgid) == agent_tgid ? RUNS_WALK : RUNS_PROCESS;
 	}
 }

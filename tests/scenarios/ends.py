@@ -110,7 +110,7 @@ def ends_that_live_on_without_a_descriptor(t):
     c, s = t.connection(*neighbours(t))
     s("drop(s); s.close()")
     s.comes_to("fin_wait_1")
-    t.expect(c, "peer_closed", "fin", "established", extra=first(s, maybe=True))
+    t.expect(c, "peer_closed", "fin", "established", extra=peer(s, maybe=True))
     t.settle()
     c("option(s, TCP_USER_TIMEOUT, 1000); s.send(b'lost')")
     error = c.error("lost(s)")
