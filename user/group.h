@@ -13,7 +13,7 @@
 
 #include "event.h"
 
-/* Bursts at once: the services that a large host loses within a window; each takes 340 bytes, and 10 KiB more while it
+/* Bursts at once: the services that a large host loses within a window; each takes 600 bytes, and 10 KiB more while it
  * gathers. The oldest gives way: what it has gathered is put out now, and what comes later is a first event again. */
 #define GROUP_BURSTS_MAX 1024
 /* Kinds in a burst. With more, those that come later have no first event, and are gathered with the rest. */
