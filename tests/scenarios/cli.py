@@ -132,8 +132,9 @@ def signals(t):
         agent = t.agent("--json", "--netns", str(host.netns))
         host(once)
         agent.stop(number)
-        assert agent.status == 0 and len(agent.events) == 1, "%s: status %r, %d events: %s" % (
-            number, agent.status, len(agent.events), agent.said())
+        told = [event for event in agent.events if event["event"] != "events_lost"]  # which may be of anything
+        assert agent.status == 0 and len(told) == 1, "%s: status %r, %d events: %s" % (
+            number, agent.status, len(told), agent.said())
         assert not agent.faults(), agent.faults()
 
 
