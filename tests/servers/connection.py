@@ -98,6 +98,7 @@ class Connection:
         if not self.truths:
             self.expect_server("peer_lost", "retransmit_timeout", "ETIMEDOUT",
                                {"data.unacked_bytes": AtLeast(1), "data.queued": self.queued})
+            self.may_be_late()
         return True
 
     # The truth.
@@ -118,6 +119,13 @@ class Connection:
                 del fields["data.unsent_bytes"]
             fields.update(extra)
         self.truths.append(Served(fields, self.holders))
+
+    def may_be_late(self):
+        """The client does not know that it was given up, and may still say something, as sshd's does: a RST answers."""
+        fields = self.common("local_reset", "data_after_close", self.server.host.netns, self.client.peer,
+                             self.client.local)
+        fields.update({"phase": "orphaned", "ended.event": "peer_lost", "ended.cause": "retransmit_timeout"})
+        self.truths.append(Truth(fields, optional=True))
 
     def expect_client(self, event, cause, phase, unread):
         fields = self.common(event, cause, self.server.client_host.netns, self.client.local, self.client.peer)
