@@ -285,7 +285,7 @@ static bool has_target(const struct btf *btf, const char *section)
 {
 	char name[128];
 
-	if (sscanf(section, "tp_btf/%100s", name) == 1)
+	if (sscanf(section, "tp_btf/%100s", name) == 1 || sscanf(section, "raw_tp/%100s", name) == 1)
 		return tracepoint_args(btf, name) > 0;
 	if (!strncmp(section, "iter/", 5)) {
 		snprintf(name, sizeof(name), "bpf_iter_%s", section + 5);
@@ -365,6 +365,7 @@ static int other_open(struct bpf_object_skeleton *s, const struct bpf_object_ope
 
 	(void)unused;
 	if (libbpf_register_prog_handler("tp_btf/", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, &handler) < 0 ||
+	    libbpf_register_prog_handler("raw_tp/", BPF_PROG_TYPE_RAW_TRACEPOINT, 0, &handler) < 0 ||
 	    libbpf_register_prog_handler("iter/", BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, &handler) < 0 ||
 	    libbpf_register_prog_handler("tp/", BPF_PROG_TYPE_TRACEPOINT, 0, &handler) < 0)
 		return -EINVAL;
