@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The other end of a connection, where it is a socket of this host that lives on: a walk over what we remember, in
- * whatever network namespace, orphans too. Run when an event is told whose other end has no record of its own. */
+/* The other end of a connection, where it is a socket of this host that lives on: a look at what we remember, in
+ * whatever network namespace, orphans too. Done when an event is told whose other end has no record of its own. The
+ * agent reads the addresses of sockets from the map, and runs look_at_ends over them: an iterator over the map would do
+ * both, but some kernels are set up to refuse it. */
 #ifndef LOSTPEER_BPF_ENDS_H
 #define LOSTPEER_BPF_ENDS_H
 
@@ -70,37 +72,57 @@ static __always_inline void name_end(struct lp_record *r, const struct conn *con
 	}
 }
 
-/* Writes a struct lp_record for each socket with sought ports. */
-SEC("iter/bpf_map_elem")
-int find_ends(struct bpf_iter__bpf_map_elem *ctx)
+/* False: not a socket that we remember, with sought ports. */
+static __always_inline _Bool look_at_end(struct lp_record *r, __u64 key)
 {
-	const struct conn *conn = ctx->value;
-	const __u64 *key = ctx->key;
-	struct lp_record r = {.version = LP_RECORD_VERSION, .kind = LP_KIND_END};
-	struct tcp_sock *tp;
-	struct sock *sk;
+	struct conn *conn = bpf_map_lookup_elem(&conns, &key);
+	struct sock *sk = (struct sock *)key;
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+	__u16 local_port, peer_port;
 	__u32 ports;
 
-	if (!key || !conn)
+	if (!conn || (conn->flags & CONN_KEPT))
 		return 0;
-	r.sk = *key;
-	sk = (struct sock *)r.sk;
-	tp = (struct tcp_sock *)sk;
-	r.local_port = bpf_ntohs(BPF_CORE_READ(tp, inet_conn.icsk_inet.inet_sport));
-	r.peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
-	ports = (__u32)r.local_port << 16 | r.peer_port;
+	local_port = bpf_ntohs(BPF_CORE_READ(tp, inet_conn.icsk_inet.inet_sport));
+	peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	ports = (__u32)local_port << 16 | peer_port;
 	if (!bpf_map_lookup_elem(&sought_ends, &ports))
 		return 0;
-	r.state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	__builtin_memset(r, 0, sizeof(*r));
+	r->version = LP_RECORD_VERSION;
+	r->kind = LP_KIND_END;
+	r->sk = key;
+	r->local_port = local_port;
+	r->peer_port = peer_port;
+	r->state = BPF_CORE_READ(sk, __sk_common.skc_state);
 	if (kernel_has_cookie())
-		r.cookie = (__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-	r.snd_una = BPF_CORE_READ(tp, snd_una);
-	r.snd_nxt = BPF_CORE_READ(tp, snd_nxt);
-	r.rcv_nxt = BPF_CORE_READ(tp, rcv_nxt);
-	probe_socket(&r, sk);
-	probe_addresses(&r, sk);
-	name_end(&r, conn);
-	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
+		r->cookie = (__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	r->snd_una = BPF_CORE_READ(tp, snd_una);
+	r->snd_nxt = BPF_CORE_READ(tp, snd_nxt);
+	r->rcv_nxt = BPF_CORE_READ(tp, rcv_nxt);
+	probe_socket(r, sk);
+	probe_addresses(r, sk);
+	name_end(r, conn);
+	return 1;
+}
+
+/* Between the agent, which writes the addresses, and look_at_ends, which writes what it finds; 16 KiB. */
+__u64 looked_at[LP_LOOK_MAX];
+__u32 n_looked_at;
+struct lp_record found_ends[LP_LOOK_MAX];
+__u32 n_found_ends;
+
+/* Attached to nothing: the agent runs it (BPF_PROG_TEST_RUN, from 5.10). */
+SEC("raw_tp")
+int look_at_ends(void *ctx)
+{
+	n_found_ends = 0;
+	for (__u32 i = 0; i < LP_LOOK_MAX && i < n_looked_at; i++) {
+		__u32 at = n_found_ends;
+
+		if (at < LP_LOOK_MAX && look_at_end(&found_ends[at], looked_at[i]))
+			n_found_ends = at + 1;
+	}
 	return 0;
 }
 

@@ -209,7 +209,8 @@ static void choose_programs(struct kernel *k, const struct kernel_options *optio
 	/* iterators are run when needed, never attached for good */
 	bpf_program__set_autoattach(s->progs.seed_files, false);
 	bpf_program__set_autoattach(s->progs.find_holders, false);
-	bpf_program__set_autoattach(s->progs.find_ends, false);
+	/* run when needed as well */
+	bpf_program__set_autoattach(s->progs.look_at_ends, false);
 }
 
 static void choose_maps(struct kernel *k, const struct kernel_options *options)
@@ -621,24 +622,55 @@ int kernel_find_holders(struct kernel *k, __u32 tgid, const __u64 *keys, size_t 
 	return err;
 }
 
-struct end_finding {
-	kernel_take *found;
-	void *context;
+/* --- the other ends --- */
+
+#define BATCH 1024 /* entries of `conns` at a time: 200 KiB, and no bucket has more */
+
+struct batch {
+	__u64 keys[BATCH];
+	char values[]; /* not looked at, but the kernel copies them */
 };
 
-static void pass_end(void *context, const void *item)
+static int look_at_sockets(struct kernel *k, const __u64 *sockets, __u32 n, kernel_take *found, void *context)
 {
-	const struct end_finding *finding = context;
-	struct lp_record record;
+	struct lostpeer__bss *shared = k->skeleton->bss;
+	LIBBPF_OPTS(bpf_test_run_opts, run);
+	int err;
 
-	memcpy(&record, item, sizeof(record));
-	finding->found(finding->context, &record);
+	memcpy(shared->looked_at, sockets, n * sizeof(*sockets));
+	shared->n_looked_at = n;
+	err = bpf_prog_test_run_opts(bpf_program__fd(k->skeleton->progs.look_at_ends), &run);
+	for (__u32 i = 0; !err && i < shared->n_found_ends; i++)
+		found(context, &shared->found_ends[i]);
+	return err;
+}
+
+static int look_at_all(struct kernel *k, kernel_take *found, void *context)
+{
+	int map = bpf_map__fd(k->skeleton->maps.conns), err = 0, last = 0;
+	struct batch *batch = malloc(sizeof(*batch) + BATCH * (size_t)bpf_map__value_size(k->skeleton->maps.conns));
+	__u32 position, count;
+	bool begun = false;
+
+	if (!batch)
+		return -ENOMEM;
+	while (!err && !last) {
+		count = BATCH;
+		last = bpf_map_lookup_batch(map, begun ? &position : NULL, &position, batch->keys, batch->values, &count,
+					    NULL);
+		begun = true;
+		if (last && last != -ENOENT) /* which says that this was all */
+			err = last;
+		for (__u32 i = 0; !err && i < count; i += LP_LOOK_MAX)
+			err = look_at_sockets(k, batch->keys + i, count - i < LP_LOOK_MAX ? count - i : LP_LOOK_MAX, found,
+					      context);
+	}
+	free(batch);
+	return err;
 }
 
 int kernel_find_ends(struct kernel *k, const __u32 *ports, size_t n, kernel_take *found, void *context)
 {
-	struct end_finding finding = {found, context};
-	union bpf_iter_link_info conns = {.map = {.map_fd = (__u32)bpf_map__fd(k->skeleton->maps.conns)}};
 	int map = bpf_map__fd(k->skeleton->maps.sought_ends);
 	__u32 one = 1;
 	int err = 0;
@@ -646,7 +678,7 @@ int kernel_find_ends(struct kernel *k, const __u32 *ports, size_t n, kernel_take
 	for (size_t i = 0; i < n && !err; i++)
 		err = bpf_map_update_elem(map, &ports[i], &one, BPF_ANY);
 	if (!err)
-		err = iterate(k->skeleton->progs.find_ends, &conns, sizeof(struct lp_record), pass_end, &finding);
+		err = look_at_all(k, found, context);
 	for (size_t i = 0; i < n; i++)
 		bpf_map_delete_elem(map, &ports[i]);
 	return err;

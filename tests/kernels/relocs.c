@@ -291,6 +291,8 @@ static bool has_target(const struct btf *btf, const char *section)
 		snprintf(name, sizeof(name), "bpf_iter_%s", section + 5);
 		return has_function(btf, name);
 	}
+	if (!strcmp(section, "raw_tp"))
+		return true; /* the agent runs it */
 	return !strncmp(section, "tp/syscalls/", 12); /* BTF does not show these; all kernels have ours */
 }
 
@@ -365,7 +367,7 @@ static int other_open(struct bpf_object_skeleton *s, const struct bpf_object_ope
 
 	(void)unused;
 	if (libbpf_register_prog_handler("tp_btf/", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP, &handler) < 0 ||
-	    libbpf_register_prog_handler("raw_tp/", BPF_PROG_TYPE_RAW_TRACEPOINT, 0, &handler) < 0 ||
+	    libbpf_register_prog_handler("raw_tp+", BPF_PROG_TYPE_RAW_TRACEPOINT, 0, &handler) < 0 ||
 	    libbpf_register_prog_handler("iter/", BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER, &handler) < 0 ||
 	    libbpf_register_prog_handler("tp/", BPF_PROG_TYPE_TRACEPOINT, 0, &handler) < 0)
 		return -EINVAL;
