@@ -206,6 +206,13 @@ struct tcp_sock {
 	_Bool is_mptcp; /* only with CONFIG_MPTCP */
 };
 
+/* The same socket by a plain pointer. From 6.3 on the verifier searches all of the kernel's types at each load of a
+ * pointer from one that it trusts, such as a program's argument: that is most of what loading takes. */
+static __always_inline struct sock *tcp_as_sock(struct tcp_sock *tp)
+{
+	return &tp->inet_conn.icsk_inet.sk;
+}
+
 struct pt_regs {
 #if defined(__TARGET_ARCH_x86)
 	unsigned long orig_ax;

@@ -35,21 +35,16 @@ const struct lp_cgroup *type_of_cgroup __attribute__((unused));
 /* The agent's own tgid while it runs a command: who it forks is followed. 0: nobody. */
 const volatile __u32 follow_parent = 0;
 
-/* A new connection of this socket begins: connect(2) is locking it. */
-static __always_inline void begin_connect(struct sock *sk)
-{
-	struct conn conn = {.born_ns = bpf_ktime_get_ns(), .flags = LP_F_CONNECTED};
-
-	connect_attempted();
-	if (sk->sk_lock.owned && !task_is_kernel())
-		task_current(&conn.birth);
-	conn_begin(sk, &conn);
-}
-
-static __always_inline void begin_listen(struct sock *sk)
+/* connect(2) or listen(2) has the socket locked: a connection begins, or its listener. */
+static __always_inline void begin(struct sock *sk, int new_state)
 {
 	struct conn conn = {.flags = CONN_LISTENS};
 
+	if (new_state == TCP_SYN_SENT) {
+		connect_attempted();
+		conn.flags = LP_F_CONNECTED;
+		conn.born_ns = bpf_ktime_get_ns();
+	}
 	if (sk->sk_lock.owned && !task_is_kernel())
 		task_current(&conn.birth);
 	conn_begin(sk, &conn);
@@ -78,13 +73,19 @@ static __always_inline void establish(struct sock *sk, __u8 old_state)
 }
 
 /* The application sends its FIN, or closes what it had shut down: it may be gone when the end comes. */
-static __always_inline void note_closer(struct sock *sk, __u32 fin)
+static __always_inline void note_closer(struct sock *sk, int old_state, int new_state)
 {
-	struct conn *conn = conn_find(sk);
+	struct conn *conn;
 
+	if ((new_state == TCP_FIN_WAIT2 || new_state == TCP_CLOSING) && old_state != new_state)
+		return; /* not close(2) of what was shut down but the peer's doing, whoever runs */
+	conn = conn_find(sk);
 	if (!conn)
 		return;
-	conn->flags |= fin;
+	if (new_state == TCP_FIN_WAIT1)
+		conn->flags |= CONN_FIN_FIRST;
+	else if (new_state == TCP_LAST_ACK)
+		conn->flags |= CONN_FIN_SECOND;
 	if (sk->sk_shutdown != SHUTDOWN_MASK || !sk->sk_lock.owned || !task_closes(conn))
 		return;
 	conn->flags |= CONN_SHUT;
@@ -103,7 +104,10 @@ static __always_inline void on_close(struct sock *sk, __u8 old_state)
 		note_listener_closer(sk);
 		return;
 	}
-	if (!tp || is_over(sk, tp, old_state))
+	if (!tp)
+		return;
+	sk = tcp_as_sock(tp);
+	if (is_over(sk, tp, old_state))
 		return;
 	flags = facts_flags(sk, tp);
 	class = facts_class(sk, tp, old_state, flags);
@@ -129,6 +133,7 @@ static __always_inline void on_peer_fin(struct sock *sk, __u8 old_state)
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
 		return;
+	sk = tcp_as_sock(tp);
 	r = emit_reserve(LP_KIND_PEER_FIN, bpf_ktime_get_ns());
 	if (!r)
 		return;
@@ -159,21 +164,14 @@ static __always_inline void on_state(struct sock *sk, int old_state, int new_sta
 			on_peer_fin(sk, (__u8)old_state);
 		break;
 	case TCP_FIN_WAIT1:
-		note_closer(sk, CONN_FIN_FIRST);
-		break;
 	case TCP_LAST_ACK:
-		note_closer(sk, CONN_FIN_SECOND);
-		break;
 	case TCP_FIN_WAIT2:
 	case TCP_CLOSING:
-		if (old_state == new_state) /* close(2) of what was shut down; else the peer's doing, whoever runs */
-			note_closer(sk, 0);
+		note_closer(sk, old_state, new_state);
 		break;
 	case TCP_SYN_SENT:
-		begin_connect(sk);
-		break;
 	case TCP_LISTEN:
-		begin_listen(sk);
+		begin(sk, new_state);
 		break;
 	case TCP_SYN_RECV:
 		if (old_state == TCP_LISTEN)

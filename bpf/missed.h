@@ -79,6 +79,7 @@ static __always_inline void recover_close(struct sock *sk, struct conn *conn)
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
 		return;
+	sk = tcp_as_sock(tp);
 	count(LP_STAT_NESTED);
 	flags = facts_flags(sk, tp);
 	state = state_before(conn, tp, flags);

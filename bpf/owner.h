@@ -49,7 +49,7 @@ static __always_inline void name_owner(struct lp_record *r, struct sock *sk, str
 	}
 	if (!(r->flags & (LP_F_SOCKET | LP_F_DEAD | LP_F_MPTCP))) {
 		if (!r->err && closes_listener()) {
-			task_current(&r->task);
+			task_probe(&r->task, (struct task_struct *)bpf_get_current_task()); /* rare: quicker to load */
 			r->flags |= LP_F_LISTENER_CLOSING;
 			r->who = LP_WHO_LISTENER;
 		} else if (conn && conn->birth.tgid) {

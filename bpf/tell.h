@@ -90,7 +90,10 @@ static __always_inline void tell_close_late(struct sock *sk, struct conn *conn, 
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
-	if (!tp || !wanted(LP_CLASS_LOST, sk))
+	if (!tp)
+		return;
+	sk = tcp_as_sock(tp);
+	if (!wanted(LP_CLASS_LOST, sk))
 		return;
 	conn->flags |= LP_F_RST_OUT;
 	conn->reset_reason = reason;
