@@ -34,7 +34,7 @@ enum lp_kind {
 };
 
 #define LP_ENDS_MAX 4096 /* other ends looked for in one walk */
-#define LP_LOOK_MAX 64   /* sockets looked at in one run of a program */
+#define LP_LOOK_MAX 32  /* sockets looked at in one run of a program */
 
 /* Whom lp_record.task names (DESIGN: the owner rule). */
 enum lp_who {

@@ -627,18 +627,22 @@ int kernel_find_holders(struct kernel *k, __u32 tgid, const __u64 *keys, size_t 
 #define BATCH 1024 /* entries of `conns` at a time: 200 KiB, and no bucket has more */
 
 struct batch {
-	__u64 keys[BATCH];
-	char values[]; /* not looked at, but the kernel copies them */
+	__u64 sockets[BATCH];
+	char conns[]; /* as many values of the map */
 };
 
-static int look_at_sockets(struct kernel *k, const __u64 *sockets, __u32 n, kernel_take *found, void *context)
+/* At those of a batch from `first` on, as many as there are. */
+static int look_at_sockets(struct kernel *k, const struct batch *batch, __u32 first, __u32 n, kernel_take *found,
+			   void *context)
 {
 	struct lostpeer__bss *shared = k->skeleton->bss;
+	const size_t size = sizeof(shared->looked_at_conns[0]);
 	LIBBPF_OPTS(bpf_test_run_opts, run);
 	int err;
 
-	memcpy(shared->looked_at, sockets, n * sizeof(*sockets));
-	shared->n_looked_at = n;
+	shared->n_looked_at = n < LP_LOOK_MAX ? n : LP_LOOK_MAX;
+	memcpy(shared->looked_at, batch->sockets + first, shared->n_looked_at * sizeof(*batch->sockets));
+	memcpy(shared->looked_at_conns, batch->conns + first * size, shared->n_looked_at * size);
 	err = bpf_prog_test_run_opts(bpf_program__fd(k->skeleton->progs.look_at_ends), &run);
 	for (__u32 i = 0; !err && i < shared->n_found_ends; i++)
 		found(context, &shared->found_ends[i]);
@@ -648,7 +652,7 @@ static int look_at_sockets(struct kernel *k, const __u64 *sockets, __u32 n, kern
 static int look_at_all(struct kernel *k, kernel_take *found, void *context)
 {
 	int map = bpf_map__fd(k->skeleton->maps.conns), err = 0, last = 0;
-	struct batch *batch = malloc(sizeof(*batch) + BATCH * (size_t)bpf_map__value_size(k->skeleton->maps.conns));
+	struct batch *batch = malloc(sizeof(*batch) + BATCH * sizeof(k->skeleton->bss->looked_at_conns[0]));
 	__u32 position, count;
 	bool begun = false;
 
@@ -656,14 +660,13 @@ static int look_at_all(struct kernel *k, kernel_take *found, void *context)
 		return -ENOMEM;
 	while (!err && !last) {
 		count = BATCH;
-		last = bpf_map_lookup_batch(map, begun ? &position : NULL, &position, batch->keys, batch->values, &count,
-					    NULL);
+		last = bpf_map_lookup_batch(map, begun ? &position : NULL, &position, batch->sockets, batch->conns,
+					    &count, NULL);
 		begun = true;
 		if (last && last != -ENOENT) /* which says that this was all */
 			err = last;
 		for (__u32 i = 0; !err && i < count; i += LP_LOOK_MAX)
-			err = look_at_sockets(k, batch->keys + i, count - i < LP_LOOK_MAX ? count - i : LP_LOOK_MAX, found,
-					      context);
+			err = look_at_sockets(k, batch, i, count - i, found, context);
 	}
 	free(batch);
 	return err;
