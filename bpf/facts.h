@@ -171,6 +171,10 @@ static __always_inline _Bool is_over(struct sock *sk, struct tcp_sock *tp, __u8 
 	return old_state == TCP_LAST_ACK && !sk->sk_err && tp->write_seq == tp->snd_una;
 }
 
+/* From memory that might be written, so that the verifier goes on once and not once for each class. */
+static volatile __u32 class_lost = LP_CLASS_LOST, class_local_closed = LP_CLASS_LOCAL_CLOSED,
+		      class_abandoned = LP_CLASS_ABANDONED;
+
 /* The class of a CLOSE out of old_state; 0: nobody is ever told. What needs a judge is LP_CLASS_LOST. */
 static __always_inline __u32 facts_class(struct sock *sk, struct tcp_sock *tp, __u8 old_state, __u32 flags)
 {
@@ -180,22 +184,22 @@ static __always_inline __u32 facts_class(struct sock *sk, struct tcp_sock *tp, _
 	case TCP_LISTEN:
 		return 0;
 	case TCP_LAST_ACK:
-		return err && err != ECONNABORTED && payload_acked(tp) ? 0 : LP_CLASS_LOST;
+		return err && err != ECONNABORTED && payload_acked(tp) ? 0 : class_lost;
 	case TCP_CLOSING:
-		return !err && tp->write_seq == tp->snd_una ? LP_CLASS_LOCAL_CLOSED : LP_CLASS_LOST;
+		return !err && tp->write_seq == tp->snd_una ? class_local_closed : class_lost;
 	case TCP_FIN_WAIT2:
 		/* while a process has the socket locked, only the peer's FIN ends this state in order */
 		if (err || ((flags & LP_F_OWNED) && !(flags & (LP_F_DEAD | LP_F_FIN_IN))) ||
 		    ((flags & LP_F_DEAD) && tp->linger2 < 0))
-			return LP_CLASS_LOST;
-		return LP_CLASS_LOCAL_CLOSED;
+			return class_lost;
+		return class_local_closed;
 	case TCP_SYN_SENT:
 		/* a SYN went out once and the application left: the loser of a race of addresses */
 		if (!err && !tp->total_retrans && tp->snd_nxt != tp->snd_una)
-			return LP_CLASS_ABANDONED;
-		return LP_CLASS_LOST;
+			return class_abandoned;
+		return class_lost;
 	}
-	return LP_CLASS_LOST;
+	return class_lost;
 }
 
 #endif
