@@ -7,6 +7,7 @@
 #define LOSTPEER_BPF_ENDS_H
 
 #include "facts.h"
+#include "file.h"
 
 /* Ports of the ends that the agent is looking for, local << 16 | peer; it fills and empties this around a run. */
 struct {
@@ -42,19 +43,6 @@ static __always_inline void probe_socket(struct lp_record *r, struct sock *sk)
 	r->flags |= LP_F_FILE;
 	r->refs = probe_refs(file);
 	r->inode = BPF_CORE_READ(file, f_inode, i_ino);
-}
-
-static __always_inline void probe_addresses(struct lp_record *r, struct sock *sk)
-{
-	r->family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	r->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	if (r->family == AF_INET) {
-		bpf_core_read(r->local_addr, 4, &sk->__sk_common.skc_rcv_saddr);
-		bpf_core_read(r->peer_addr, 4, &sk->__sk_common.skc_daddr);
-	} else {
-		bpf_core_read(r->local_addr, 16, &sk->__sk_common.skc_v6_rcv_saddr);
-		bpf_core_read(r->peer_addr, 16, &sk->__sk_common.skc_v6_daddr);
-	}
 }
 
 /* Whom it belongs to: a candidate, but for an orphan's closer (user/owner.c judges as ever). */
@@ -100,7 +88,8 @@ static __noinline _Bool look_at_end(struct lp_record *r, __u64 key, const struct
 	r->snd_nxt = BPF_CORE_READ(tp, snd_nxt);
 	r->rcv_nxt = BPF_CORE_READ(tp, rcv_nxt);
 	probe_socket(r, sk);
-	probe_addresses(r, sk);
+	r->family = probe_addresses(r->local_addr, r->peer_addr, sk);
+	r->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	name_end(r, conn);
 	return 1;
 }

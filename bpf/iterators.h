@@ -6,29 +6,7 @@
 
 #include "conn.h"
 #include "facts.h"
-
-#define S_IFMT 0170000
-#define S_IFSOCK 0140000
-#define SOCK_STREAM 1
-
-/* The TCP socket behind a file, for programs that only need its address; all reads are probe reads. */
-static __always_inline struct sock *file_sock(struct file *file)
-{
-	struct socket *socket;
-	struct sock *sk;
-	__u16 family;
-
-	if ((file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
-		return (void *)0;
-	socket = file->private_data;
-	if (BPF_CORE_READ(socket, type) != SOCK_STREAM)
-		return (void *)0;
-	sk = BPF_CORE_READ(socket, sk);
-	family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	if ((family != AF_INET && family != AF_INET6) || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
-		return (void *)0;
-	return sk;
-}
+#include "file.h"
 
 static __always_inline struct conn *seed_conn(struct file *file)
 {
