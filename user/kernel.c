@@ -19,6 +19,7 @@
 
 #include "feature.h"
 #include "lostpeer.skel.h"
+#include "walk.h"
 
 #define REASONS_MAX 128
 #define PID_NAMESPACE_INIT 0xEFFFFFFC /* include/linux/proc_ns.h: PROC_PID_INIT_INO */
@@ -172,16 +173,6 @@ int kernel_probe(struct kernel_features *features)
 		*features = probe(btf);
 	btf__free(btf);
 	return hide(features);
-}
-
-/* libbpf's own words only help who debugs: LOSTPEER_DEBUG=1 shows them. */
-static int libbpf_say(enum libbpf_print_level level, const char *format, va_list args)
-	__attribute__((format(printf, 2, 0)));
-static int libbpf_say(enum libbpf_print_level level, const char *format, va_list args)
-{
-	if (!getenv("LOSTPEER_DEBUG") || level == LIBBPF_DEBUG)
-		return 0;
-	return vfprintf(stderr, format, args);
 }
 
 static void choose_programs(struct kernel *k, const struct kernel_options *options)
@@ -407,7 +398,7 @@ int kernel_open(struct kernel **kernel, const struct kernel_options *options)
 
 	if (!k)
 		return say(-ENOMEM, "out of memory");
-	libbpf_set_print(libbpf_say);
+	walk_hush_libbpf();
 	err = load(k, options);
 	if (err) {
 		kernel_close(k);
@@ -531,35 +522,6 @@ __u64 kernel_missed(const struct kernel *k)
 
 /* --- iterators --- */
 
-/* Runs one over what `info` narrows it to (NULL: everything), and hands `each` every item of that size that it wrote. */
-static int iterate(struct bpf_program *program, union bpf_iter_link_info *info, size_t size,
-		   void (*each)(void *context, const void *item), void *context)
-{
-	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = info, .link_info_len = info ? sizeof(*info) : 0);
-	struct bpf_link *link = bpf_program__attach_iter(program, &opts);
-	char buffer[64 * sizeof(struct lp_holder)];
-	size_t have = 0, at;
-	ssize_t n;
-	int fd;
-
-	if (!link)
-		return -errno;
-	fd = bpf_iter_create(bpf_link__fd(link));
-	bpf_link__destroy(link);
-	if (fd < 0)
-		return -errno;
-	while ((n = read(fd, buffer + have, sizeof(buffer) - have)) > 0 || (n < 0 && errno == EAGAIN)) {
-		have += n > 0 ? (size_t)n : 0;
-		for (at = 0; at + size <= have; at += size)
-			each(context, buffer + at);
-		memmove(buffer, buffer + at, have - at);
-		have -= at;
-	}
-	n = n < 0 ? -errno : 0;
-	close(fd);
-	return (int)n;
-}
-
 struct seeding {
 	unsigned connections;
 	unsigned processes;
@@ -582,7 +544,7 @@ static void count_seed(void *context, const void *item)
 int kernel_seed(struct kernel *k, unsigned *connections, unsigned *processes)
 {
 	struct seeding seeding = {0};
-	int err = iterate(k->skeleton->progs.seed_files, NULL, sizeof(__u32), count_seed, &seeding);
+	int err = walk(k->skeleton->progs.seed_files, NULL, sizeof(__u32), count_seed, &seeding);
 
 	*connections = seeding.connections;
 	*processes = seeding.processes;
@@ -615,7 +577,7 @@ int kernel_find_holders(struct kernel *k, __u32 tgid, const __u64 *keys, size_t 
 	for (size_t i = 0; i < n && !err; i++)
 		err = bpf_map_update_elem(map, &keys[i], &one, BPF_ANY);
 	if (!err)
-		err = iterate(k->skeleton->progs.find_holders, tgid ? &of_one : NULL, sizeof(struct lp_holder),
+		err = walk(k->skeleton->progs.find_holders, tgid ? &of_one : NULL, sizeof(struct lp_holder),
 			      pass_holder, &finding);
 	for (size_t i = 0; i < n; i++)
 		bpf_map_delete_elem(map, &keys[i]);
@@ -717,9 +679,9 @@ static bool copy_cgroup(const struct lp_cgroup *slot, __u64 id, char path[LP_CGR
 
 bool kernel_gone_cgroup(const struct kernel *k, __u64 id, char path[LP_CGROUP_PATH])
 {
-	const struct lp_cgroup *slots = k->skeleton->bss->gone_cgroups;
+	const struct lp_cgroup *slots = k ? k->skeleton->bss->gone_cgroups : NULL;
 
-	for (size_t i = 0; id && i < LP_GONE_CGROUPS; i++)
+	for (size_t i = 0; slots && id && i < LP_GONE_CGROUPS; i++)
 		if (__atomic_load_n(&slots[i].id, __ATOMIC_ACQUIRE) == id && copy_cgroup(&slots[i], id, path))
 			return true;
 	return false;
@@ -727,10 +689,10 @@ bool kernel_gone_cgroup(const struct kernel *k, __u64 id, char path[LP_CGROUP_PA
 
 enum lp_maker kernel_cgroup_maker(const struct kernel *k, const char *path, size_t length)
 {
-	const struct lp_cgroup *slots = k->skeleton->bss->made_cgroups;
+	const struct lp_cgroup *slots = k ? k->skeleton->bss->made_cgroups : NULL;
 	char made[LP_CGROUP_PATH];
 
-	for (size_t i = 0; length < LP_CGROUP_PATH && i < LP_MADE_CGROUPS; i++) {
+	for (size_t i = 0; slots && length < LP_CGROUP_PATH && i < LP_MADE_CGROUPS; i++) {
 		__u64 id = __atomic_load_n(&slots[i].id, __ATOMIC_ACQUIRE);
 		__u32 maker = slots[i].maker;
 
@@ -749,7 +711,7 @@ __u64 kernel_exit_cgroup(const struct kernel *k, __u32 tgid, __u64 start_boot_ns
 		__u64 cgroup_id;
 	} exited; /* bpf/place.h */
 
-	if (bpf_map_lookup_elem(bpf_map__fd(k->skeleton->maps.exited), &tgid, &exited))
+	if (!k || bpf_map_lookup_elem(bpf_map__fd(k->skeleton->maps.exited), &tgid, &exited))
 		return 0;
 	return exited.start_boot_ns == start_boot_ns ? exited.cgroup_id : 0;
 }

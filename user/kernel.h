@@ -101,7 +101,8 @@ __u64 kernel_last_fork(const struct kernel *kernel, __u32 tgid);
 /* Whether this process descends from one that follow_parent forked. */
 bool kernel_follows(const struct kernel *kernel, __u32 tgid, __u64 start_boot_ns);
 
-/* The path of a cgroup that was removed not long ago; false: not known. */
+/* The next three may be asked without a kernel (NULL), and know nothing then.
+ * The path of a cgroup that was removed not long ago; false: not known. */
 bool kernel_gone_cgroup(const struct kernel *kernel, __u64 id, char path[LP_CGROUP_PATH]);
 /* Who made the cgroup of this path, if that was a container runtime; or LP_MAKER_OTHER. */
 enum lp_maker kernel_cgroup_maker(const struct kernel *kernel, const char *path, size_t length);

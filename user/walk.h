@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Runs a BPF iterator, and keeps libbpf quiet. */
+#ifndef LOSTPEER_WALK_H
+#define LOSTPEER_WALK_H
+
+#include <stddef.h>
+
+struct bpf_program;
+union bpf_iter_link_info;
+
+/* Walks over what `info` narrows it to (NULL: everything), and hands `each` every item of that size that the
+ * program wrote; it may not be aligned. 0 or a negative errno. */
+int walk(struct bpf_program *program, union bpf_iter_link_info *info, size_t size,
+	 void (*each)(void *context, const void *item), void *context);
+
+/* libbpf's own words only help who debugs: LOSTPEER_DEBUG=1 shows them. */
+void walk_hush_libbpf(void);
+
+#endif
