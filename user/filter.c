@@ -280,6 +280,39 @@ const char *filter_add(struct filter *filter, enum filter_kind kind, bool opposi
 	return why;
 }
 
+const char *filter_add_list(struct filter *filter, enum filter_kind kind, bool opposite, const char *values)
+{
+	char copy[1024], *each, *rest = copy;
+	const char *why = NULL;
+
+	if (strlen(values) >= sizeof(copy))
+		return "too long";
+	strcpy(copy, values);
+	if (kind == FILTER_NAME || kind == FILTER_CGROUP)
+		return filter_add(filter, kind, opposite, values);
+	while (!why && (each = strsep(&rest, ",")))
+		why = filter_add(filter, kind, opposite, each);
+	return why;
+}
+
+size_t filter_numbers(const struct filter *filter, enum filter_kind kind, __u64 *numbers, size_t room)
+{
+	size_t n = 0;
+
+	for (const struct filter_value *v = filter->only[kind]; v; v = v->next, n++)
+		if (n < room)
+			numbers[n] = v->number;
+	return n;
+}
+
+bool filter_asks_owner(const struct filter *filter)
+{
+	for (int kind = FILTER_PID; kind < FILTER_COUNT; kind++)
+		if (filter->only[kind])
+			return true;
+	return false;
+}
+
 static bool names_event(const struct filter *f, enum lp_event event)
 {
 	for (const struct filter_value *v = f->only[FILTER_EVENT]; v; v = v->next)

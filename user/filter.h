@@ -7,6 +7,7 @@
 #define LOSTPEER_FILTER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "event.h"
 #include "record.h"
@@ -41,6 +42,14 @@ void filter_free(struct filter *filter);
 
 /* Adds one value. NULL, or what is wrong with it ("not a port (0 to 65535)"). */
 const char *filter_add(struct filter *filter, enum filter_kind kind, bool opposite, const char *value);
+
+/* The same of several values with commas between, but for the kinds whose values may hold one (name, cgroup). */
+const char *filter_add_list(struct filter *filter, enum filter_kind kind, bool opposite, const char *values);
+
+/* The numbers that one kind is narrowed to (of ports, pids and namespaces), as far as there is room; how many there are. */
+size_t filter_numbers(const struct filter *filter, enum filter_kind kind, __u64 *numbers, size_t room);
+/* Whether who holds a connection decides. */
+bool filter_asks_owner(const struct filter *filter);
 
 /* What the kernel must tell for this filter. */
 struct lp_wants filter_wants(const struct filter *filter);

@@ -27,4 +27,9 @@ void format_text_header(struct line *line);
 #define FORMAT_ADDRESS_LEN 48
 bool format_address(const struct lp_record *record, const __u8 bytes[16], char text[FORMAT_ADDRESS_LEN]);
 
+/* Cells of text: who it is, an address with its port, "1m21s". */
+void format_who(struct line *line, const struct event *event);
+void format_socket(struct line *line, const struct lp_record *record, const __u8 bytes[16], unsigned port);
+void format_duration(struct line *line, double ms);
+
 #endif

@@ -89,10 +89,9 @@ static void put_processes(struct line *line, const struct event *e)
 	put_where(line, &e->place);
 }
 
-static void put_who(struct line *line, const struct event *e)
+void format_who(struct line *line, const struct event *e)
 {
 	const struct owner *o = &e->owner;
-	size_t from = line->length;
 
 	if (!o->via && e->repeat.processes) {
 		put_processes(line, e);
@@ -109,10 +108,17 @@ static void put_who(struct line *line, const struct event *e)
 	} else {
 		line_printf(line, "? (%s)", o->unknown ? unknown_name(o->unknown) : "several");
 	}
+}
+
+static void put_who(struct line *line, const struct event *e)
+{
+	size_t from = line->length;
+
+	format_who(line, e);
 	line_pad(line, from, WHO_COLUMN);
 }
 
-static void put_address(struct line *line, const struct lp_record *r, const __u8 bytes[16], unsigned port)
+void format_socket(struct line *line, const struct lp_record *r, const __u8 bytes[16], unsigned port)
 {
 	char text[FORMAT_ADDRESS_LEN];
 
@@ -134,11 +140,11 @@ static void put_whom(struct line *line, const struct event *e)
 		format_address(r, r->peer_addr, text);
 		line_printf(line, "%s", text);
 	} else {
-		put_address(line, r, r->peer_addr, r->peer_port);
+		format_socket(line, r, r->peer_addr, r->peer_port);
 	}
 }
 
-static void put_duration(struct line *line, double ms)
+void format_duration(struct line *line, double ms)
 {
 	unsigned long long seconds = ms < 60000 ? 60 : (unsigned long long)(ms / 1000); /* 59.95 s is shown as 1m00s */
 
@@ -157,7 +163,7 @@ static void put_duration(struct line *line, double ms)
 static void put_duration_after(struct line *line, const char *words, double ms)
 {
 	line_printf(line, "%s", words);
-	put_duration(line, ms);
+	format_duration(line, ms);
 }
 
 /* Where it was, if that is not the common case. */
@@ -214,7 +220,7 @@ static void put_ended(struct line *line, const struct event *e)
 	if (!e->ended.wall_ns)
 		return;
 	line_printf(line, "; it had ended ");
-	put_duration(line, e->wall_ns > e->ended.wall_ns ? (double)(e->wall_ns - e->ended.wall_ns) / 1e6 : 0);
+	format_duration(line, e->wall_ns > e->ended.wall_ns ? (double)(e->wall_ns - e->ended.wall_ns) / 1e6 : 0);
 	line_printf(line, " before");
 	if (e->ended.cause)
 		line_printf(line, ": %s", sentences[e->ended.cause]);
@@ -261,7 +267,7 @@ static void put_details(struct line *line, const struct event *e)
 		line_printf(line, "; or %s", cause_name(e->verdict.ambiguous));
 	if (r->local_port && (!e->repeat.count || event_is_address(r->local_addr))) {
 		line_printf(line, "; local ");
-		put_address(line, r, r->local_addr, r->local_port);
+		format_socket(line, r, r->local_addr, r->local_port);
 	}
 	put_peer(line, &e->peer);
 }

@@ -53,24 +53,11 @@ static const char *set_flag(void *context, int tag, bool opposite, const char *v
 	return NULL;
 }
 
-/* One value, or several with commas between. */
 static const char *set_filter(void *context, int tag, bool opposite, const char *value)
 {
 	struct watch *w = context;
-	char copy[1024], *each, *rest = copy;
-	const char *why;
 
-	if (strlen(value) >= sizeof(copy))
-		return "too long";
-	strcpy(copy, value);
-	if (tag == FILTER_NAME || tag == FILTER_CGROUP) /* may hold a comma */
-		return filter_add(&w->filter, (enum filter_kind)tag, opposite, value);
-	while ((each = strsep(&rest, ","))) {
-		why = filter_add(&w->filter, (enum filter_kind)tag, opposite, each);
-		if (why)
-			return why;
-	}
-	return NULL;
+	return filter_add_list(&w->filter, (enum filter_kind)tag, opposite, value);
 }
 
 static const char *set_severity(void *context, int tag, bool opposite, const char *value)
