@@ -54,24 +54,27 @@ help:
 	@echo 'make clean          remove build/'
 	@echo 'INSTALL_DEPS=no     never call the package manager; V=1 shows the commands'
 
-$(BUILD)/bpf/lostpeer.bpf.o: bpf/lostpeer.bpf.c
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)$(CLANG) -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Iinclude -Ibpf \
 		$(if $(MULTIARCH),-I$(SYSROOT)/usr/include/$(MULTIARCH)) -Wall -Wextra -Wno-unused-parameter $(if $(CI),-Werror) \
 		-MMD -MP -MF $(@:.o=.d) -c $< -o $@
 
-$(BUILD)/lostpeer.skel.h: $(BUILD)/bpf/lostpeer.bpf.o
-	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name lostpeer > $@.tmp && mv $@.tmp $@
+SKELETONS := $(BUILD)/lostpeer.skel.h $(BUILD)/check.skel.h
 
-$(BUILD)/user/%.o: user/%.c | $(BUILD)/lostpeer.skel.h
+$(SKELETONS): $(BUILD)/%.skel.h: $(BUILD)/bpf/%.bpf.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $* > $@.tmp && mv $@.tmp $@
+
+$(BUILD)/user/%.o: user/%.c | $(SKELETONS)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(AGENT_CFLAGS) -c $< -o $@
 
 $(BUILD)/lostpeer: $(USER_OBJ)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(AGENT_LIBS)
 
-# the skeleton is made of the BPF object: who includes it is rebuilt with it
+# a skeleton is made of its BPF object: who includes it is rebuilt with it
 $(BUILD)/user/kernel.o: $(BUILD)/lostpeer.skel.h
+$(BUILD)/user/looks_bpf.o: $(BUILD)/check.skel.h
 
 $(BUILD)/tests/%: tests/unit/%.c $(CORE_OBJ)
 	@mkdir -p $(@D)
@@ -83,7 +86,7 @@ $(LOAD_BIN): $(BUILD)/tests/%: tests/kernels/%.c $(CORE_OBJ)
 	$(call say,TEST,$@)$(CC) $(AGENT_CFLAGS) $(LDFLAGS) $< $(filter-out %/kernel.o,$(CORE_OBJ)) -o $@ $(AGENT_LIBS)
 
 # arm64's BPF object, which names the registers otherwise, in a program for this machine: relocating needs no other
-build/tests/relocs-arm64: tests/kernels/relocs.c $(CORE_OBJ) $(wildcard bpf/*) include/record.h
+build/tests/relocs-arm64: tests/kernels/relocs.c $(CORE_OBJ) $(wildcard bpf/* include/*)
 	$(Q)$(MAKE) --no-print-directory BUILD=build/arm64 ARCH=arm64 build/arm64/lostpeer.skel.h
 	$(call say,TEST,$@)$(CC) -isystem build/arm64 $(AGENT_CFLAGS) $(LDFLAGS) $< \
 		$(filter-out %/kernel.o,$(CORE_OBJ)) -o $@ $(AGENT_LIBS)

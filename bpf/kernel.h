@@ -73,9 +73,20 @@ struct ns_common {
 	refcount_t __ns_ref; /* the name since 6.18 */
 };
 
+struct netns_ipv4 { /* int until 5.12 or later, then __u8: read as bit fields are */
+	__u8 sysctl_tcp_retries2;
+	__u8 sysctl_tcp_orphan_retries;
+	__u8 sysctl_tcp_syn_retries;
+	__u8 sysctl_tcp_syn_linear_timeouts; /* from 6.5 */
+	__u8 sysctl_tcp_keepalive_probes;
+	int sysctl_tcp_keepalive_time; /* jiffies */
+	int sysctl_tcp_keepalive_intvl;
+};
+
 struct net {
 	struct ns_common ns;
 	refcount_t count; /* 5.10 */
+	struct netns_ipv4 ipv4;
 };
 
 typedef struct {
@@ -182,6 +193,11 @@ struct inet_connection_sock {
 	struct inet_sock icsk_inet;
 	__u8 icsk_retransmits;
 	__u8 icsk_probes_out;
+	__u8 icsk_backoff;
+	__u8 icsk_syn_retries;
+	__u32 icsk_rto;
+	__u32 icsk_rto_max; /* from 6.15 */
+	__u32 icsk_probes_tstamp; /* jiffies; from 5.11 */
 	__u32 icsk_user_timeout;
 	struct icsk_ack_fields icsk_ack;
 };
@@ -196,6 +212,13 @@ struct tcp_sock {
 	__u32 write_seq;
 	__u32 snd_wnd;
 	__u32 rcv_tstamp;
+	__u32 lsndtime;
+	__u32 retrans_stamp; /* of CLOCK_MONOTONIC, in milliseconds, or with tcp_usec_ts in microseconds */
+	__u8 tcp_usec_ts : 1; /* from 6.7 */
+	__u32 data_segs_out;
+	unsigned int keepalive_time; /* jiffies, 0: as the namespace */
+	unsigned int keepalive_intvl;
+	__u8 keepalive_probes;
 	__u64 tcp_mstamp;
 	__u32 srtt_us;
 	__u32 total_retrans;
@@ -259,6 +282,10 @@ struct signal_struct {
 	struct mm_struct *oom_mm; /* of a victim of the out-of-memory killer */
 };
 
+struct nsproxy {
+	struct net *net_ns;
+};
+
 struct task_struct {
 	unsigned int flags;
 	void *stack;
@@ -274,6 +301,7 @@ struct task_struct {
 	const struct cred *cred;
 	struct css_set *cgroups;
 	struct files_struct *files;
+	struct nsproxy *nsproxy;
 };
 
 struct fdtable {
@@ -307,12 +335,15 @@ struct bpf_iter__task_file {
 	__u32 fd;
 	struct file *file;
 };
-
-struct bpf_iter__bpf_map_elem {
+struct bpf_iter__task {
 	struct bpf_iter_meta *meta;
-	void *key;
-	void *value;
+	struct task_struct *task;
 };
+struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
+	struct sock_common *sk_common;
+};
+
 
 #pragma clang attribute pop
 

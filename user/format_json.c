@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "format_check.h"
 
 /* OpenTelemetry's words for the states (network.connection.state). */
 static const char *const state_names[] = {
@@ -300,5 +301,76 @@ void format_json(struct line *line, const struct event *e, const struct format_c
 		put_time(line, "lost.first", e->loss.first_ns);
 		put_time(line, "lost.last", e->loss.last_ns);
 	}
+	line_append(line, "}\n", 2);
+}
+
+/* --- lostpeer check --- */
+
+static void put_check_process(struct line *line, const struct check *c)
+{
+	put_owner(line, &c->event);
+	if (c->fd >= 0)
+		put_integer(line, "process.fd", (__u64)c->fd);
+	put_place(line, &c->event);
+}
+
+static void put_check_data(struct line *line, const struct check *c)
+{
+	const struct lp_look *l = c->look;
+	bool connecting = c->verdict == CHECK_CONNECTING || l->state == TCP_SYN_SENT;
+
+	if (!connecting)
+		put_integer(line, "data.unread_bytes", c->event.data.unread);
+	if (l->state != TCP_CLOSE) { /* then nobody can tell any more what of it was payload */
+		put_integer(line, "data.unacked_bytes", c->event.data.unacked);
+		put_integer(line, "data.unsent_bytes", c->event.data.unsent);
+	}
+	if (connecting)
+		return;
+	put_boolean(line, "stream.read_closed", check_read_closed(l));
+	put_boolean(line, "stream.write_closed", check_write_closed(l));
+	put_ms(line, "stream.read_closed_ms", (double)c->fin_ms);
+}
+
+static void put_check_tcp(struct line *line, const struct check *c)
+{
+	const struct lp_look *l = c->look;
+	bool idle = l->snd_una == l->write_seq;
+
+	if (l->cookie)
+		put_integer(line, "tcp.cookie", l->cookie);
+	put_integer(line, "tcp.retransmits", l->total_retrans);
+	if (l->srtt_us)
+		put_integer(line, "tcp.rtt_us", l->srtt_us >> 3);
+	if ((l->known & LP_KNOWN_HEARD) && l->state != TCP_SYN_SENT)
+		put_ms(line, "tcp.silent_ms", l->heard_ms);
+	put_errno(line, "tcp.soft_error", l->soft_err);
+	if (l->flags & LP_F_MPTCP)
+		put_boolean(line, "tcp.mptcp", true);
+	if (l->known & LP_KNOWN_KEEPALIVE)
+		put_boolean(line, "tcp.keepalive", l->flags & LP_F_KEEPOPEN);
+	put_ms(line, "tcp.keepalive_next_ms", (double)c->next_probe_ms);
+	if (l->probes_out && l->state != TCP_CLOSE)
+		put_integer(line, idle ? "tcp.keepalive_unanswered" : "tcp.probes_unanswered", l->probes_out);
+	if (l->retransmits && l->state != TCP_CLOSE)
+		put_integer(line, "tcp.retransmission", l->retransmits);
+	put_ms(line, "tcp.gives_up_ms", (double)c->gives_up_ms);
+}
+
+void format_check_json(struct line *line, const struct check *c, const char *host, __u64 wall_ns)
+{
+	line_clear(line);
+	line_append(line, "{", 1);
+	put_integer(line, "schema", 1);
+	put_time(line, "time", wall_ns);
+	put_string(line, "host.name", host);
+	put_string(line, "verdict", check_verdict_name(c->verdict));
+	put_integer(line, "alive_within_ms", c->alive_within_ms);
+	put_string(line, "phase", phase_name(check_phase(c->look)));
+	put_errno(line, "error.type", c->event.error);
+	put_check_process(line, c);
+	put_network(line, &c->record, false);
+	put_check_tcp(line, c);
+	put_check_data(line, c);
 	line_append(line, "}\n", 2);
 }

@@ -14,6 +14,7 @@ static const struct {
 	const char *help;
 } verbs[] = {
 	{"watch", watch_main, "show who loses a TCP peer, when, why and with what data (the default)"},
+	{"check", check_main, "look once at every TCP connection: is the peer still there?"},
 	{"demo", demo_main, "make one drop of every kind and compare what is said with the truth"},
 	{"doctor", doctor_main, "what this kernel and this user can and cannot do"},
 };

@@ -11,6 +11,7 @@ enum exit_status {
 	EXIT_OK = 0,
 	EXIT_RUNTIME = 1, /* something found, or a failure while running */
 	EXIT_USAGE = 2,   /* usage, configuration, missing rights or kernel */
+	EXIT_UNSEEN = 3,  /* check could not see all that was asked for */
 };
 
 struct option_spec {

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PF_EXITING 0x4 /* include/linux/sched.h */
@@ -76,4 +77,37 @@ void process_executable(const struct lp_task *task, char path[PATH_MAX])
 	if (*path && !started_at(proc, task->start_boot_ns, &flags))
 		path[0] = '\0';
 	close(proc);
+}
+
+/* comm of the thread group's leader, any bytes. */
+static void read_comm(int proc, char comm[LP_COMM_LEN])
+{
+	int fd = openat(proc, "comm", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, comm, LP_COMM_LEN) : 0;
+
+	if (fd >= 0)
+		close(fd);
+	n = n > 0 && comm[n - 1] == '\n' ? n - 1 : n;
+	n = n < LP_COMM_LEN ? n : LP_COMM_LEN - 1;
+	memset(comm + (n > 0 ? n : 0), 0, LP_COMM_LEN - (size_t)(n > 0 ? n : 0));
+}
+
+bool process_read(__u32 pid, struct lp_task *task)
+{
+	int proc;
+	struct stat_line line;
+	struct stat st;
+	bool found;
+
+	*task = (struct lp_task){.tgid = pid};
+	proc = open_process(task);
+	found = proc >= 0 && read_stat(proc, &line) && !fstat(proc, &st);
+	if (found) {
+		task->start_boot_ns = line.start_ticks * (1000000000ULL / (__u64)sysconf(_SC_CLK_TCK));
+		task->uid = st.st_uid;
+		read_comm(proc, task->comm);
+	}
+	if (proc >= 0)
+		close(proc);
+	return found;
 }

@@ -4,6 +4,7 @@
 #define LOSTPEER_VERBS_H
 
 int watch_main(int argc, char **argv);
+int check_main(int argc, char **argv);
 int demo_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* All that one look at the host saw: sockets, each once, and who holds them. */
+#ifndef LOSTPEER_LOOKS_H
+#define LOSTPEER_LOOKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "look.h"
+
+/* Sockets that are kept, each 180 bytes with its descriptor; more are counted as not seen. */
+#define LOOKS_MAX 1000000
+
+/* What a look did not see. */
+struct unseen {
+	const char *why;      /* the kernel's programs cannot be used; NULL: they can */
+	unsigned namespaces;  /* network namespaces that could not be entered: sockets without a descriptor there */
+	unsigned processes;   /* whose descriptors could not be read */
+	unsigned unconnected; /* TCP sockets that sock_diag does not show: not connected, or lost already */
+	size_t sockets;       /* for which there was no room */
+	bool failed;          /* a walk broke off; said on stderr */
+};
+
+struct looks;
+
+struct looks *looks_new(void); /* NULL when out of memory */
+void looks_free(struct looks *looks);
+void looks_clear(struct looks *looks);
+
+/* Adds a socket, or what is new of one that is there, and its descriptor if it has one. 0 or a negative errno. */
+int looks_add(struct looks *looks, const struct lp_held *held);
+/* Adds a descriptor of a socket by its inode, if that is there. *known is whether it is. 0 or a negative errno. */
+int looks_hold(struct looks *looks, __u64 inode, const struct lp_task *task, __u32 fd, bool *known);
+
+size_t looks_count(const struct looks *looks);
+/* Sockets for which there was no room. */
+size_t looks_left_out(const struct looks *looks);
+const struct lp_look *looks_get(const struct looks *looks, size_t i);
+
+/* Calls for each descriptor of the socket; true from it ends the search, and is the result. */
+typedef bool looks_holder(void *context, const struct lp_task *task, __u32 fd);
+bool looks_each_holder(const struct looks *looks, size_t i, looks_holder *each, void *context);
+/* The socket whose descriptors are those that matter: itself, or, of one that is not yet accepted, its listener. */
+size_t looks_held_by(const struct looks *looks, size_t i);
+
+#endif

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* lostpeer check: one look at every TCP connection, or at some: is the peer still there? */
+#include "verbs/verbs.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "clock.h"
+#include "filter.h"
+#include "format_check.h"
+#include "holders.h"
+#include "looks.h"
+#include "looks_bpf.h"
+#include "looks_diag.h"
+#include "number.h"
+#include "options.h"
+
+#define NS_PER_MS 1000000ULL
+#define ALIVE_WITHIN_MS 60000
+#define PIDS_MAX 256      /* processes of --pid that are looked for by name */
+#define MEASURED_ROWS 1000 /* whose width the columns get: the worst */
+
+struct options {
+	struct filter filter;
+	struct holders_wanted wanted;
+	__u32 alive_within_ms;
+	__u64 watch_ns; /* 0: once */
+	bool json, has_fd, colour;
+};
+
+/* Worst first: a key that sorts by rank, process and descriptor. */
+struct row {
+	__u64 key;
+	__u32 look;
+};
+
+/* One look, from the kernel to the last line. */
+struct run {
+	const struct options *options;
+	struct looks_bpf *bpf; /* NULL: sock_diag has to do */
+	const char *why_not_bpf;
+	struct looks *looks;
+	struct holders *holders;
+	struct row *rows;
+	size_t n, room;
+	size_t count[CHECK_COUNT];
+	struct unseen unseen;
+	__u64 pids[PIDS_MAX];
+	size_t n_pids;
+	char host[256];
+};
+
+/* --- options --- */
+
+enum check_tag { TAG_JSON, TAG_ALIVE_WITHIN, TAG_WATCH, TAG_FD };
+
+static const char *set_filter(void *context, int tag, bool opposite, const char *value)
+{
+	return filter_add_list(&((struct options *)context)->filter, (enum filter_kind)tag, opposite, value);
+}
+
+static const char *set_json(void *context, int tag, bool opposite, const char *value)
+{
+	(void)tag;
+	(void)opposite;
+	(void)value;
+	((struct options *)context)->json = true;
+	return NULL;
+}
+
+static const char *set_duration(void *context, int tag, bool opposite, const char *value)
+{
+	struct options *o = context;
+	__u64 ns;
+
+	(void)opposite;
+	if (number_parse_duration(value, &ns) || !ns || ns / NS_PER_MS > UINT32_MAX)
+		return "not a duration such as 500ms, 10s, 2m or 1h";
+	if (tag == TAG_WATCH)
+		o->watch_ns = ns;
+	else
+		o->alive_within_ms = (__u32)(ns / NS_PER_MS);
+	return NULL;
+}
+
+static const char *set_fd(void *context, int tag, bool opposite, const char *value)
+{
+	struct options *o = context;
+	__u64 fd;
+
+	(void)tag;
+	(void)opposite;
+	if (number_parse(value, 0, INT32_MAX, &fd))
+		return "not a descriptor";
+	o->has_fd = true;
+	o->wanted.fd = (__u32)fd;
+	return NULL;
+}
+
+static const struct option_spec options[] = {
+	{"json", NULL, "one JSON object a line, as in lostpeer-events(7)", set_json, TAG_JSON},
+	{"alive-within", "DURATION", "alive is who was heard from within this time (60s)", set_duration, TAG_ALIVE_WITHIN},
+	{"watch", "INTERVAL", "look again and again, each time after this", set_duration, TAG_WATCH},
+	{"pid*", "PID", "only connections that this process holds", set_filter, FILTER_PID},
+	{"fd", "N", "only this descriptor of the process of --pid", set_fd, TAG_FD},
+	{"name*", "NAME", "only of processes of this name (comm)", set_filter, FILTER_NAME},
+	{"unit*", "UNIT", "only of processes in this systemd unit", set_filter, FILTER_UNIT},
+	{"container*", "ID", "only of this container", set_filter, FILTER_CONTAINER},
+	{"cgroup*", "PATH", "only of this cgroup and those below it", set_filter, FILTER_CGROUP},
+	{"port*", "PORT", "only with this port at either end", set_filter, FILTER_PORT},
+	{"local-port*", "PORT", "only with this port at our end", set_filter, FILTER_LOCAL_PORT},
+	{"peer-port*", "PORT", "only with this port at the peer's end", set_filter, FILTER_PEER_PORT},
+	{"peer*", "ADDRESS[/BITS]", "only with a peer of this address or network", set_filter, FILTER_PEER},
+	{"netns*", "INODE|PATH", "only in this network namespace", set_filter, FILTER_NETNS},
+};
+
+static const struct option_table table = {
+	.verb = "check",
+	.usage = "check [OPTION...]",
+	.summary = "Looks once at every TCP connection, reading from no socket: is the peer there? Worst first.\n"
+		   "Exit status: 0 all there, 1 a peer is lost (errored, stalled, window_closed, closed), 2 usage or rights,\n"
+		   "3 not all that was asked for could be seen. A value may be a list: 80,443.",
+	.options = options,
+	.count = sizeof(options) / sizeof(*options),
+};
+
+/* --- rows --- */
+
+static int add_row(struct run *r, const struct check *c, size_t look)
+{
+	const struct owner *o = &c->event.owner;
+	__u64 who = o->via ? o->process.tgid : o->n_holders ? o->holders[0] : 0xffffff;
+
+	if (r->n == r->room) {
+		size_t room = r->room ? 2 * r->room : 256;
+		struct row *rows = realloc(r->rows, room * sizeof(*rows));
+
+		if (!rows)
+			return -ENOMEM;
+		r->rows = rows;
+		r->room = room;
+	}
+	r->rows[r->n++] = (struct row){
+		.key = (__u64)check_rank(c->verdict) << 56 | (who & 0xffffff) << 32 | (c->fd >= 0 ? (__u32)c->fd : 0),
+		.look = (__u32)look,
+	};
+	r->count[c->verdict]++;
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct row *left = a, *right = b;
+
+	if (left->key != right->key)
+		return left->key < right->key ? -1 : 1;
+	return left->look < right->look ? -1 : left->look > right->look;
+}
+
+/* False: not wanted. */
+static bool fill(struct run *r, struct check *c, size_t look)
+{
+	const struct lp_look *l = looks_get(r->looks, look);
+
+	if (!check_is_connection(l))
+		return false;
+	check_fill(c, l, r->options->alive_within_ms);
+	return filter_event(&r->options->filter, &c->event) &&
+	       holders_find(r->holders, r->looks, look, &r->options->wanted, c);
+}
+
+static int make_rows(struct run *r)
+{
+	static struct check c;
+
+	r->n = 0;
+	memset(r->count, 0, sizeof(r->count));
+	for (size_t i = 0; i < looks_count(r->looks); i++)
+		if (fill(r, &c, i) && add_row(r, &c, i))
+			return -ENOMEM;
+	qsort(r->rows, r->n, sizeof(*r->rows), compare);
+	return 0;
+}
+
+/* --- output --- */
+
+static void print_line(const struct line *line)
+{
+	fwrite(line->text, 1, line->length, stdout);
+}
+
+static void print_json(struct run *r)
+{
+	static struct check c;
+	static struct line line;
+	__u64 now = clock_realtime_ns();
+
+	for (size_t i = 0; i < r->n; i++) {
+		fill(r, &c, r->rows[i].look);
+		format_check_json(&line, &c, r->host, now);
+		print_line(&line);
+	}
+}
+
+static void print_text(struct run *r)
+{
+	struct check_widths widths = {.who = 3, .fd = 2, .local = 5, .peer = 4};
+	static struct check c;
+	static struct line line;
+
+	for (size_t i = 0; i < r->n && i < MEASURED_ROWS; i++) {
+		fill(r, &c, r->rows[i].look);
+		format_check_widen(&widths, &c);
+	}
+	if (r->n) {
+		format_check_header(&line, &widths);
+		print_line(&line);
+	}
+	for (size_t i = 0; i < r->n; i++) {
+		fill(r, &c, r->rows[i].look);
+		format_check_text(&line, &c, &widths, r->options->colour);
+		print_line(&line);
+	}
+}
+
+static void print_summary(const struct run *r)
+{
+	const char *before = ": ";
+
+	fprintf(stderr, "lostpeer check: %zu connection%s", r->n, r->n == 1 ? "" : "s");
+	for (unsigned rank = 0; rank < CHECK_COUNT; rank++)
+		for (int v = 0; v < CHECK_COUNT; v++)
+			if (check_rank((enum check_verdict)v) == rank && r->count[v]) {
+				fprintf(stderr, "%s%zu %s", before, r->count[v], check_verdict_name((enum check_verdict)v));
+				before = ", ";
+			}
+	fprintf(stderr, "\n");
+}
+
+/* --- what was not seen --- */
+
+static const char *plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+/* Whether it matters for what was asked; says so. */
+static bool is_incomplete(const struct run *r)
+{
+	const struct unseen *u = &r->unseen;
+	bool incomplete = u->sockets || u->processes || u->unconnected, by_owner = filter_asks_owner(&r->options->filter);
+
+	if (u->sockets)
+		fprintf(stderr, "lostpeer check: no room for %zu more sockets: narrow it, by --netns say\n", u->sockets);
+	if (u->processes)
+		fprintf(stderr, "lostpeer check: %u process%s cannot be looked into: who holds their connections is not known\n",
+			u->processes, u->processes == 1 ? "" : "es");
+	if (u->unconnected)
+		fprintf(stderr, "lostpeer check: %u TCP socket%s not connected: whether %s lost, with an error that waits, is "
+				"only seen as root\n",
+			u->unconnected, u->unconnected == 1 ? " is" : "s are", u->unconnected == 1 ? "it is" : "they are");
+	/* what a process holds is seen wherever it is */
+	if (!u->namespaces || (by_owner && r->bpf) || r->n_pids)
+		return incomplete;
+	fprintf(stderr, "lostpeer check: %u network namespace%s cannot be entered%s\n", u->namespaces, plural(u->namespaces),
+		r->bpf ? ": connections there that no process holds are not seen" : "");
+	return true;
+}
+
+/* The processes that were asked for by number. */
+static bool some_are_missing(const struct run *r)
+{
+	bool missing = false;
+	char path[32];
+
+	for (size_t i = 0; i < r->n_pids; i++) {
+		snprintf(path, sizeof(path), "/proc/%llu", r->pids[i]);
+		if (!access(path, F_OK))
+			continue;
+		fprintf(stderr, "lostpeer check: there is no process %llu\n", r->pids[i]);
+		missing = true;
+	}
+	if (r->options->has_fd && !missing && !r->n) {
+		fprintf(stderr, "lostpeer check: process %u has no TCP connection at descriptor %u%s\n",
+			r->options->wanted.pid, r->options->wanted.fd,
+			r->bpf ? "" : ", or none that this user can see");
+		missing = true;
+	}
+	return missing;
+}
+
+static enum exit_status status_of(const struct run *r)
+{
+	bool incomplete = is_incomplete(r);
+
+	if (some_are_missing(r))
+		incomplete = true;
+	for (int v = 0; v < CHECK_COUNT; v++)
+		if (r->count[v] && check_is_lost((enum check_verdict)v))
+			return EXIT_RUNTIME;
+	return incomplete ? EXIT_UNSEEN : EXIT_OK;
+}
+
+/* --- a look --- */
+
+static enum exit_status look(struct run *r)
+{
+	const struct options *o = r->options;
+	__u64 netns[2] = {0};
+	__u32 only = filter_numbers(&o->filter, FILTER_NETNS, netns, 2) == 1 ? (__u32)netns[0] : 0;
+	int err;
+
+	looks_clear(r->looks);
+	r->unseen = (struct unseen){0};
+	if (r->bpf)
+		err = looks_bpf_look(r->bpf, r->looks, only, o->has_fd, &r->unseen);
+	else
+		err = looks_diag_look(r->looks, only, r->pids, r->n_pids, &r->unseen);
+	if (!err)
+		err = make_rows(r);
+	if (err)
+		return EXIT_USAGE;
+	if (o->json)
+		print_json(r);
+	else
+		print_text(r);
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "lostpeer check: cannot write: %s\n", strerror(errno));
+		return EXIT_RUNTIME;
+	}
+	if (!o->json)
+		print_summary(r);
+	return status_of(r);
+}
+
+/* Until the next look; false: SIGINT or SIGTERM came. */
+static bool sleep_until_next(__u64 ns, const sigset_t *ends)
+{
+	struct timespec time = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+
+	return sigtimedwait(ends, NULL, &time) < 0;
+}
+
+static enum exit_status look_again(struct run *r)
+{
+	enum exit_status status;
+	char time[CLOCK_TEXT_LEN];
+	sigset_t ends;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	sigprocmask(SIG_BLOCK, &ends, NULL);
+	do {
+		if (!r->options->json) {
+			clock_format_local(clock_realtime_ns(), time);
+			printf("--- %s\n", time);
+		}
+		status = look(r);
+	} while (status != EXIT_USAGE && !ferror(stdout) && sleep_until_next(r->options->watch_ns, &ends));
+	return status;
+}
+
+static int open_run(struct run *r)
+{
+	gethostname(r->host, sizeof(r->host) - 1);
+	r->looks = looks_new();
+	r->holders = holders_new();
+	if (!r->looks || !r->holders) {
+		fprintf(stderr, "lostpeer check: out of memory\n");
+		return -ENOMEM;
+	}
+	r->n_pids = filter_numbers(&r->options->filter, FILTER_PID, r->pids, PIDS_MAX);
+	if (r->n_pids > PIDS_MAX) {
+		fprintf(stderr, "lostpeer check: --pid: at most %d processes\n", PIDS_MAX);
+		return -E2BIG;
+	}
+	if (looks_bpf_open(&r->bpf, &r->why_not_bpf)) {
+		if (!r->why_not_bpf)
+			return -EINVAL;
+		fprintf(stderr, "lostpeer check: %s: by sock_diag, which shows less\n", r->why_not_bpf);
+	}
+	return 0;
+}
+
+static int run(const struct options *o)
+{
+	static char buffer[1 << 16];
+	struct run r = {.options = o};
+	int status = EXIT_USAGE;
+
+	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
+	if (!open_run(&r))
+		status = (int)(o->watch_ns ? look_again(&r) : look(&r));
+	looks_bpf_close(r.bpf);
+	looks_free(r.looks);
+	holders_free(r.holders);
+	free(r.rows);
+	return status;
+}
+
+/* What the options mean together. */
+static bool complete(struct options *o)
+{
+	const char *no_colour = getenv("NO_COLOR");
+	__u64 pids[2];
+
+	o->colour = !o->json && isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
+	o->wanted.filter = &o->filter;
+	o->wanted.by_descriptor = o->has_fd;
+	if (!o->has_fd)
+		return true;
+	if (filter_numbers(&o->filter, FILTER_PID, pids, 2) != 1) {
+		fprintf(stderr, "lostpeer check: --fd: needs one --pid, whose descriptor it is\n");
+		return false;
+	}
+	o->wanted.pid = (__u32)pids[0];
+	return true;
+}
+
+int check_main(int argc, char **argv)
+{
+	struct options o = {.alive_within_ms = ALIVE_WITHIN_MS};
+	int rest, status = EXIT_USAGE;
+
+	filter_init(&o.filter);
+	switch (options_parse(&table, argc, argv, &o, &rest)) {
+	case OPTIONS_HELPED:
+		status = EXIT_OK;
+		break;
+	case OPTIONS_WRONG:
+		break;
+	default:
+		if (rest < argc)
+			fprintf(stderr, "lostpeer check: %s: takes no arguments; see lostpeer check --help\n", argv[rest]);
+		else if (complete(&o))
+			status = run(&o);
+	}
+	filter_free(&o.filter);
+	return status;
+}
