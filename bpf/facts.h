@@ -5,6 +5,7 @@
 #define LOSTPEER_BPF_FACTS_H
 
 #include "conn.h"
+#include "file.h"
 #include "task.h"
 
 #define FILE_REF_DEAD 0xC000000000000000ULL /* include/linux/file_ref.h: the last reference is gone or going */
@@ -62,26 +63,6 @@ static __always_inline __u32 facts_flags(struct sock *sk, struct tcp_sock *tp)
 	if (net_dying(sk->__sk_common.skc_net.net))
 		flags |= LP_F_NET_DYING;
 	return flags;
-}
-
-/* 16 bytes each, 8-byte aligned; of IPv4 only the first 4 are written. The family. */
-static __always_inline __u16 copy_addresses(__u8 *local_addr, __u8 *peer_addr, struct sock *sk)
-{
-	__u16 family = sk->__sk_common.skc_family;
-
-	if (family == AF_INET) {
-		*(__u32 *)local_addr = sk->__sk_common.skc_rcv_saddr;
-		*(__u32 *)peer_addr = sk->__sk_common.skc_daddr;
-	} else {
-		__u8 *local = sk->__sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8;
-		__u8 *peer = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr8;
-
-		((__u64 *)local_addr)[0] = ((__u64 *)local)[0];
-		((__u64 *)local_addr)[1] = ((__u64 *)local)[1];
-		((__u64 *)peer_addr)[0] = ((__u64 *)peer)[0];
-		((__u64 *)peer_addr)[1] = ((__u64 *)peer)[1];
-	}
-	return family;
 }
 
 static __always_inline void facts_addresses(struct lp_record *r, struct sock *sk, struct tcp_sock *tp)

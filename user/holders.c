@@ -120,6 +120,7 @@ static void set_nobody(struct check *c, enum owner_unknown unknown)
 {
 	struct event *e = &c->event;
 
+	e->owner.process = (struct lp_task){0};
 	e->owner.via = VIA_NONE;
 	e->owner.unknown = unknown;
 	memset(&e->place, 0, sizeof(e->place));
@@ -138,6 +139,15 @@ static void list(struct owner *owner, const struct found *f)
 			owner->holders[at] = owner->holders[at - 1];
 		owner->holders[at] = f->tasks[i].tgid;
 	}
+}
+
+/* Text says it of all of them. */
+static void set_common_name(struct owner *owner, const struct found *f)
+{
+	for (unsigned i = 1; i < f->n; i++)
+		if (strcmp(f->tasks[i].comm, f->tasks[0].comm))
+			return;
+	memcpy(owner->process.comm, f->tasks[0].comm, sizeof(owner->process.comm));
 }
 
 /* The one that the filter wants; the number of those, and the last of them. */
@@ -180,6 +190,7 @@ bool holders_find(struct holders *h, const struct looks *looks, size_t i, const 
 			c->fd = -1;
 	} else if (passed) {
 		set_nobody(c, UNKNOWN_SHARED);
+		set_common_name(&c->event.owner, &f);
 	}
 	return passed != 0;
 }
