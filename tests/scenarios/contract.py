@@ -116,3 +116,28 @@ def faults(event):
     if event.get("severity") not in allowed:
         found.append("severity is %r, not %s" % (event.get("severity"), " or ".join(sorted(allowed))))
     return found
+
+
+VERDICTS = ("errored", "stalled", "window_closed", "connecting", "closed", "closing", "alive", "unproven")
+CHECK_TYPES = dict(TYPES, **{
+    "verdict": str, "alive_within_ms": int, "process.fd": int, "tcp.keepalive": bool, "tcp.keepalive_next_ms": float,
+    "tcp.keepalive_unanswered": int, "tcp.probes_unanswered": int, "tcp.retransmission": int, "tcp.gives_up_ms": float,
+    "stream.read_closed_ms": float,
+})
+
+
+def check_faults(row):
+    """What is wrong with what `lostpeer check` says of a connection, as such."""
+    found = ["field %s is not in the contract" % name for name in row if name not in CHECK_TYPES]
+    found += ["%s is %r" % (name, value) for name, value in row.items()
+              if name in CHECK_TYPES and not type_holds(value, CHECK_TYPES[name])]
+    for name in ("schema", "time", "host.name", "verdict", "alive_within_ms", "phase", "network.connection.state"):
+        if name not in row:
+            found.append("no %s" % name)
+    if row.get("verdict") not in VERDICTS or row.get("phase") not in PHASES:
+        found.append("verdict is %r, phase %r" % (row.get("verdict"), row.get("phase")))
+    if ("owner.via" in row) != ("process.pid" in row) or ("owner.unknown" in row) == ("process.pid" in row):
+        found.append("neither a known nor an unknown owner, or both")
+    if row.get("network.connection.state") not in STATES:
+        found.append("network.connection.state is %r" % row.get("network.connection.state"))
+    return found

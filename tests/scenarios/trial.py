@@ -150,6 +150,12 @@ class Trial:
         server("comes_to(%d, %d, 'established')" % (c.peer[1], c.local[1]))
         return End(server, "server", local=c.peer, peer=c.local)
 
+    def end(self, client, peer):
+        """The client's end of an attempt to connect, to that address."""
+        made = End(client, "client")
+        made.peer = peer
+        return made
+
     def many(self, count):
         """How many a crowd is."""
         return count // 5 if brief else count
