@@ -18,19 +18,24 @@ static __u32 doubled(__u32 rto, __u32 most)
 	return rto >= most / 2 ? most : rto * 2;
 }
 
+/* The kernel's timers are never early, and the longer the later: up to an eighth, a 32nd in the middle. */
+static __u32 in_fact(__u32 interval)
+{
+	return interval + interval / 32;
+}
+
 static long long not_past(long long ms)
 {
 	return ms > 0 ? ms : 0;
 }
 
-/* tcp_model_timeout(): how long `retries` retransmissions take from RTO_MIN_MS on, whatever this connection's. */
-static long long model_timeout(unsigned retries, __u32 most)
+/* tcp_model_timeout(): how long `retries` retransmissions take from this timeout on, whatever the connection's is. */
+static long long model_timeout(unsigned retries, __u32 rto, __u32 most)
 {
-	__u32 rto = RTO_MIN_MS;
 	long long sum = rto;
 
 	for (unsigned i = 0; i < retries; i++) {
-		rto = rto * 2 > most ? most : rto * 2;
+		rto = doubled(rto, most);
 		sum += rto;
 	}
 	return sum;
@@ -50,7 +55,7 @@ static unsigned orphan_retries(const struct lp_look *l, bool alive)
 static long long next_retransmission(const struct lp_look *l)
 {
 	bool only_fin = l->state != TCP_ESTABLISHED && l->state != TCP_CLOSE_WAIT && l->snd_nxt - l->snd_una == 1;
-	long long next = (long long)l->rto_ms - l->sent_ms;
+	long long next = (long long)in_fact(l->rto_ms) - l->sent_ms;
 
 	if (only_fin || !(l->known & LP_KNOWN_SENT))
 		next = 2LL * l->rto_ms - (l->rto_ms >> (l->retransmits < 32 ? l->retransmits - 1 : 31)) - l->retrans_ms;
@@ -61,7 +66,7 @@ static bool times_out(const struct lp_look *l, __u32 rto, long long elapsed)
 {
 	unsigned retries = l->flags & LP_F_DEAD ? orphan_retries(l, rto < rto_max(l)) : l->retries2;
 
-	return elapsed >= model_timeout(retries, rto_max(l));
+	return elapsed >= model_timeout(retries, RTO_MIN_MS, rto_max(l));
 }
 
 static long long until_retransmissions_end(const struct lp_look *l)
@@ -75,7 +80,7 @@ static long long until_retransmissions_end(const struct lp_look *l)
 		return not_past((long long)l->user_timeout_ms - l->retrans_ms);
 	if (!l->snd_wnd && !(l->flags & LP_F_DEAD)) /* taken back by the peer: another rule */
 		return UNKNOWN;
-	for (next = next_retransmission(l); !times_out(l, rto, l->retrans_ms + next); next += rto)
+	for (next = next_retransmission(l); !times_out(l, rto, l->retrans_ms + next); next += in_fact(rto))
 		rto = doubled(rto, rto_max(l));
 	return next;
 }
@@ -85,18 +90,18 @@ static long long until_retransmissions_end(const struct lp_look *l)
 static long long until_connect_ends(const struct lp_look *l)
 {
 	unsigned most = l->syn_retries + l->syn_linear;
-	__u32 rto = l->backoff < 32 ? l->rto_ms >> l->backoff : 0; /* what it began with */
-	long long total = rto;
+	__u32 first = l->backoff < 32 ? l->rto_ms >> l->backoff : 0, rto = first;
+	long long limit = model_timeout(l->syn_retries, first, rto_max(l)), total = rto;
 
-	if (!rto || !(l->known & LP_KNOWN_RETRANS))
+	if (!first || !(l->known & LP_KNOWN_RETRANS))
 		return UNKNOWN;
-	for (unsigned sent = 1; sent <= most; sent++) {
+	for (unsigned sent = 1; sent <= most && total < limit; sent++) {
 		if (sent > l->syn_linear)
 			rto = doubled(rto, rto_max(l));
 		total += rto;
 	}
-	if (l->user_timeout_ms && l->user_timeout_ms < total)
-		total = l->user_timeout_ms > l->rto_ms || l->retransmits ? l->user_timeout_ms : l->rto_ms;
+	if (l->user_timeout_ms && l->user_timeout_ms < total) /* the second timer is cut to it */
+		total = l->user_timeout_ms > first ? l->user_timeout_ms : first;
 	return not_past(total - l->retrans_ms);
 }
 

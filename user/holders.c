@@ -150,6 +150,18 @@ static void set_common_name(struct owner *owner, const struct found *f)
 	memcpy(owner->process.comm, f->tasks[0].comm, sizeof(owner->process.comm));
 }
 
+/* This one by itself, and no opposite is against any of the others. */
+static bool is_wanted(const struct filter *filter, struct event *e)
+{
+	unsigned n = e->owner.n_holders;
+	bool by_itself;
+
+	e->owner.n_holders = 0;
+	by_itself = filter_owner(filter, e);
+	e->owner.n_holders = n;
+	return by_itself && filter_owner(filter, e);
+}
+
 /* The one that the filter wants; the number of those, and the last of them. */
 static unsigned choose(struct holders *h, const struct found *f, struct check *c, unsigned *chosen)
 {
@@ -159,7 +171,7 @@ static unsigned choose(struct holders *h, const struct found *f, struct check *c
 		if (f->wanted->by_descriptor && f->tasks[i].tgid != f->wanted->pid)
 			continue;
 		set_process(h, c, &f->tasks[i]);
-		if (!filter_owner(f->wanted->filter, &c->event))
+		if (!is_wanted(f->wanted->filter, &c->event))
 			continue;
 		*chosen = i;
 		passed++;

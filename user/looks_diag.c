@@ -182,6 +182,7 @@ static int visit(void *context, __u32 netns)
 /* --- who holds them: /proc/PID/fd --- */
 
 struct search {
+	const struct looks_diag_scope *scope;
 	struct looks *looks;
 	struct unseen *unseen;
 	struct lp_task task; /* whose descriptors are read; read itself with the first that matters */
@@ -206,6 +207,8 @@ static int look_at_descriptor(struct search *s, int directory, const char *name,
 	bool known;
 	int err;
 
+	if (s->scope->fd >= 0 && s->scope->fd != atoll(name))
+		return 0;
 	link[n > 0 ? n : 0] = '\0';
 	if (sscanf(link, "socket:[%llu]", &inode) != 1)
 		return 0;
@@ -249,35 +252,35 @@ static int find_all_holders(struct search *search, DIR *proc)
 	return err;
 }
 
-static int find_holders(struct looks *looks, const __u64 *pids, size_t n, struct unseen *unseen)
+static int find_holders(struct looks *looks, const struct looks_diag_scope *scope, struct unseen *unseen)
 {
-	struct search search = {.looks = looks, .unseen = unseen};
+	struct search search = {.scope = scope, .looks = looks, .unseen = unseen};
 	DIR *proc = opendir("/proc");
 	char name[24];
 	int err = 0;
 
 	if (!proc)
 		return -errno;
-	if (!n)
+	if (!scope->n_pids)
 		err = find_all_holders(&search, proc);
-	for (size_t i = 0; !err && i < n; i++) {
-		snprintf(name, sizeof(name), "%llu", pids[i]);
+	for (size_t i = 0; !err && i < scope->n_pids; i++) {
+		snprintf(name, sizeof(name), "%llu", scope->pids[i]);
 		err = look_at_process(&search, dirfd(proc), name);
 	}
 	closedir(proc);
 	return err;
 }
 
-int looks_diag_look(struct looks *looks, __u32 netns, const __u64 *pids, size_t n_pids, struct unseen *unseen)
+int looks_diag_look(struct looks *looks, const struct looks_diag_scope *scope, struct unseen *unseen)
 {
 	struct namespaces *namespaces = namespaces_new();
 	int err = namespaces ? namespaces_note_all(namespaces) : -ENOMEM;
 
 	if (!err)
-		err = namespaces_each(namespaces, netns, visit, looks, &unseen->namespaces);
+		err = namespaces_each(namespaces, scope->netns, visit, looks, &unseen->namespaces);
 	namespaces_free(namespaces);
 	if (!err)
-		err = find_holders(looks, pids, n_pids, unseen);
+		err = find_holders(looks, scope, unseen);
 	unseen->sockets = looks_left_out(looks);
 	if (err)
 		fprintf(stderr, "lostpeer check: looking at the sockets of this host failed: %s\n", strerror(-err));

@@ -5,8 +5,14 @@
 
 #include "looks.h"
 
-/* netns: only this namespace, 0: all that can be entered. pids: only these processes' descriptors, none: everybody's.
- * 0, or a negative errno after a message on stderr. */
-int looks_diag_look(struct looks *looks, __u32 netns, const __u64 *pids, size_t n_pids, struct unseen *unseen);
+struct looks_diag_scope {
+	__u32 netns;        /* only this namespace, 0: all that can be entered */
+	const __u64 *pids;  /* only these processes' descriptors; n_pids 0: everybody's */
+	size_t n_pids;
+	long long fd;       /* only this one; negative: all */
+};
+
+/* 0, or a negative errno after a message on stderr. */
+int looks_diag_look(struct looks *looks, const struct looks_diag_scope *scope, struct unseen *unseen);
 
 #endif

@@ -27,10 +27,9 @@ def knows(s):
     info = tcp_info(s)
     closing = STATES[info[0]] in ('fin_wait_1', 'closing', 'last_ack')
     waiting, unsent = number(s, SIOCOUTQ), number(s, 0x894B)
-    if STATES[info[0]] == 'close': waiting = unsent = 0
+    if STATES[info[0]] in ('close', 'syn_sent'): waiting = unsent = 0
     if closing and unsent: unsent -= 1
     if closing and waiting: waiting -= 1
-    if STATES[info[0]] == 'syn_sent': waiting -= 1
     return dict(state=STATES[info[0]], unread=0 if STATES[info[0]] == 'syn_sent' else number(s, SIOCINQ),
                 unacked=waiting - unsent, unsent=unsent,
                 keepalive=bool(s.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)), retransmission=info[2],

@@ -316,6 +316,8 @@ static enum exit_status look(struct run *r)
 	const struct options *o = r->options;
 	__u64 netns[2] = {0};
 	__u32 only = filter_numbers(&o->filter, FILTER_NETNS, netns, 2) == 1 ? (__u32)netns[0] : 0;
+	struct looks_diag_scope scope = {
+		.netns = only, .pids = r->pids, .n_pids = r->n_pids, .fd = o->has_fd ? (long long)o->wanted.fd : -1};
 	int err;
 
 	looks_clear(r->looks);
@@ -323,7 +325,7 @@ static enum exit_status look(struct run *r)
 	if (r->bpf)
 		err = looks_bpf_look(r->bpf, r->looks, only, o->has_fd, &r->unseen);
 	else
-		err = looks_diag_look(r->looks, only, r->pids, r->n_pids, &r->unseen);
+		err = looks_diag_look(r->looks, &scope, &r->unseen);
 	if (!err)
 		err = make_rows(r);
 	if (err)
