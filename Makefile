@@ -60,7 +60,7 @@ $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 		$(if $(MULTIARCH),-I$(SYSROOT)/usr/include/$(MULTIARCH)) -Wall -Wextra -Wno-unused-parameter $(if $(CI),-Werror) \
 		-MMD -MP -MF $(@:.o=.d) -c $< -o $@
 
-SKELETONS := $(BUILD)/lostpeer.skel.h $(BUILD)/check.skel.h
+SKELETONS := $(BUILD)/lostpeer.skel.h $(BUILD)/look.skel.h
 
 $(SKELETONS): $(BUILD)/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $* > $@.tmp && mv $@.tmp $@
@@ -74,22 +74,22 @@ $(BUILD)/lostpeer: $(USER_OBJ)
 
 # a skeleton is made of its BPF object: who includes it is rebuilt with it
 $(BUILD)/user/kernel.o: $(BUILD)/lostpeer.skel.h
-$(BUILD)/user/looks_bpf.o: $(BUILD)/check.skel.h
+$(BUILD)/user/looks_bpf.o: $(BUILD)/look.skel.h
 
 $(BUILD)/tests/%: tests/unit/%.c $(CORE_OBJ)
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)$(CC) $(AGENT_CFLAGS) $(LDFLAGS) $< $(CORE_OBJ) -o $@ -lcmocka $(AGENT_LIBS)
 
-# these take the agent's kernel.c into themselves
+# these take what loads BPF objects into themselves
 $(LOAD_BIN): $(BUILD)/tests/%: tests/kernels/%.c $(CORE_OBJ)
 	@mkdir -p $(@D)
-	$(call say,TEST,$@)$(CC) $(AGENT_CFLAGS) $(LDFLAGS) $< $(filter-out %/kernel.o,$(CORE_OBJ)) -o $@ $(AGENT_LIBS)
+	$(call say,TEST,$@)$(CC) $(AGENT_CFLAGS) $(LDFLAGS) $< $(filter-out %/kernel.o %/looks_bpf.o,$(CORE_OBJ)) -o $@ $(AGENT_LIBS)
 
 # arm64's BPF object, which names the registers otherwise, in a program for this machine: relocating needs no other
 build/tests/relocs-arm64: tests/kernels/relocs.c $(CORE_OBJ) $(wildcard bpf/* include/*)
-	$(Q)$(MAKE) --no-print-directory BUILD=build/arm64 ARCH=arm64 build/arm64/lostpeer.skel.h
+	$(Q)$(MAKE) --no-print-directory BUILD=build/arm64 ARCH=arm64 build/arm64/lostpeer.skel.h build/arm64/look.skel.h
 	$(call say,TEST,$@)$(CC) -isystem build/arm64 $(AGENT_CFLAGS) $(LDFLAGS) $< \
-		$(filter-out %/kernel.o,$(CORE_OBJ)) -o $@ $(AGENT_LIBS)
+		$(filter-out %/kernel.o %/looks_bpf.o,$(CORE_OBJ)) -o $@ $(AGENT_LIBS)
 
 deps:
 	@tools/install-deps $(BUILD_PACKAGES)

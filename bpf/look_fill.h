@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * One look at a TCP socket, unlocked: its facts may be a moment apart. Included twice by bpf/check.bpf.c, which defines
+ * One look at a TCP socket, unlocked: its facts may be a moment apart. Included twice by bpf/look.bpf.c, which defines
  * how a member is read: LOOK(name) is what the functions are called, GET(p, member), GET_BITS(p, member) for what is a
  * bit field or differs in size between kernels, GET_ADDRESSES(local, peer, sk). No guard, for that.
  */

@@ -12,10 +12,10 @@
 #include "namespaces.h"
 #include "walk.h"
 
-#include "check.skel.h"
+#include "look.skel.h"
 
 struct looks_bpf {
-	struct check *skeleton;
+	struct look *skeleton;
 };
 
 /* What a walk hands what it finds to. */
@@ -56,13 +56,13 @@ int looks_bpf_open(struct looks_bpf **source, const char **why)
 	if (!s)
 		return -ENOMEM;
 	walk_hush_libbpf();
-	s->skeleton = check__open();
+	s->skeleton = look__open();
 	if (!s->skeleton) {
 		free(s);
 		return -ENOMEM;
 	}
 	s->skeleton->rodata->jiffy_us = (__u32)(clock_jiffy_ms() * 1000);
-	err = check__load(s->skeleton);
+	err = look__load(s->skeleton);
 	if (err) {
 		*why = why_not(err);
 		looks_bpf_close(s);
@@ -76,7 +76,7 @@ void looks_bpf_close(struct looks_bpf *s)
 {
 	if (!s)
 		return;
-	check__destroy(s->skeleton);
+	look__destroy(s->skeleton);
 	free(s);
 }
 

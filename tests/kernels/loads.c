@@ -3,8 +3,8 @@
  * Loads on the running kernel what the agent would load there with all its hooks on, and prints for each program
  * what the verifier says of it: `NAME INSTRUCTIONS MICROSECONDS`.
  *
- * The agent's own code chooses, loads and attaches: user/kernel.c is part of this file, and only its call of libbpf
- * is led through here, to ask for the verifier's statistics. (bpf_prog_info has the instructions only from 5.16,
+ * The agent's own code chooses, loads and attaches: user/kernel.c and user/looks_bpf.c are part of this file, and only their calls of libbpf
+ * are led through here, to ask for the verifier's statistics. (bpf_prog_info has the instructions only from 5.16,
  * and the time never.)
  */
 #include <bpf/libbpf.h>
@@ -12,6 +12,7 @@
 static int load_with_statistics(struct bpf_object_skeleton *s);
 #define bpf_object__load_skeleton load_with_statistics
 #include "kernel.c"
+#include "looks_bpf.c"
 #undef bpf_object__load_skeleton
 
 #define LOG_STATISTICS 4 /* BPF_LOG_STATS of the kernel's bpf_verifier.h, from 5.2 */
@@ -58,10 +59,17 @@ static int load_with_statistics(struct bpf_object_skeleton *s)
 int main(void)
 {
 	const struct kernel_options options = {.connect_hook = true, .accept_hook = true};
+	struct looks_bpf *source;
 	struct kernel *kernel;
+	const char *why;
+	int err;
 
 	if (kernel_open(&kernel, &options))
 		return 1;
 	kernel_close(kernel);
+	err = looks_bpf_open(&source, &why);
+	if (err)
+		return say(1, "%s", why);
+	looks_bpf_close(source);
 	return 0;
 }

@@ -17,20 +17,23 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "walk.h"
+
 static struct btf *other_btf(void);
 static int other_uname(struct utsname *name);
 static int other_open(struct bpf_object_skeleton *s, const struct bpf_object_open_opts *opts);
 static int look_and_end(struct bpf_object_skeleton *s);
-static libbpf_print_fn_t keep_own_print(libbpf_print_fn_t fn);
+static void hush_nothing(void);
 #define btf__load_vmlinux_btf	    other_btf
 #define uname(name)		    other_uname(name)
 #define bpf_object__open_skeleton   other_open
 #define bpf_object__load_skeleton   look_and_end
-#define libbpf_set_print	    keep_own_print
+#define walk_hush_libbpf	    hush_nothing
 #include "kernel.c"
+#include "looks_bpf.c"
 #undef bpf_object__open_skeleton
 #undef bpf_object__load_skeleton
-#undef libbpf_set_print
+#undef walk_hush_libbpf
 
 #define POISON	       0xbad2310 /* the helper that libbpf lets the invalid instruction call */
 #define UNRESOLVED_MAX 4096
@@ -342,10 +345,9 @@ static int other_uname(struct utsname *name)
 	return 0;
 }
 
-static libbpf_print_fn_t keep_own_print(libbpf_print_fn_t fn)
+static void hush_nothing(void)
 {
-	(void)fn;
-	return libbpf_set_print(listen_to_libbpf);
+	libbpf_set_print(listen_to_libbpf);
 }
 
 static struct bpf_object *opened;
@@ -391,10 +393,12 @@ static int look_and_end(struct bpf_object_skeleton *s)
 int main(int argc, char **argv)
 {
 	const struct kernel_options options = {.connect_hook = true, .accept_hook = true};
+	struct looks_bpf *source;
 	struct kernel *kernel;
+	const char *why;
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: relocs BTF UNAME-R\n");
+	if (argc != 3 && (argc != 4 || strcmp(argv[3], "check"))) {
+		fprintf(stderr, "usage: relocs BTF UNAME-R [check]\n");
 		return 2;
 	}
 	btf_path = argv[1];
@@ -402,6 +406,10 @@ int main(int argc, char **argv)
 	unresolved = calloc(UNRESOLVED_MAX + 1, sizeof(*unresolved));
 	if (!unresolved)
 		return 2;
-	kernel_open(&kernel, &options); /* returns only if the agent would not even try here, and has said why */
+	/* these return only if the agent would not even try here */
+	if (argc == 3)
+		kernel_open(&kernel, &options); /* which has said why */
+	else if (looks_bpf_open(&source, &why))
+		printf("  %s\n", why);
 	return 1;
 }
