@@ -18,6 +18,10 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+/* Only so that BTF has the types, which tests/unit compares with the agent's. */
+const struct lp_held *type_of_held __attribute__((unused));
+const struct lp_dweller *type_of_dweller __attribute__((unused));
+
 const volatile __u32 jiffy_us = 4000; /* the agent sets what it is here */
 
 static __always_inline __u32 jiffies_ms(__u32 jiffies)

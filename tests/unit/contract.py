@@ -5,7 +5,8 @@
 The man page is the contract; the form that is read here is explained at its top. The program's side is NAMES:
 a file, or a program that prints one, of lines
 
-    event NAME | cause EVENT CAUSE BY | phase NAME | severity NAME | via NAME | unknown NAME | field NAME TYPE
+    event NAME | cause EVENT CAUSE BY | phase NAME | severity NAME | via NAME | unknown NAME | field NAME TYPE |
+    verdict NAME | check NAME TYPE
 
 in any order, TYPE with hyphens (array-of-string). Both sides must have exactly the same. The events shown in the
 page are checked too: JSON, declared fields of declared types, declared words.
@@ -38,10 +39,12 @@ ITEM = {  # a list's kind in the page: the one form of its items
     "unknown": WORD,
     "verdicts": WORD,
 }
+ITEM["check fields"] = ITEM["fields"]
 WORD_FIELDS = (("phase", "phases"), ("severity", "severities"), ("owner.via", "via"), ("owner.unknown", "unknown"))
-DESCRIBED = ("events", "fields")  # here every item has a description, if a shared one
+DESCRIBED = ("events", "fields", "check fields")  # here every item has a description, if a shared one
 
-NAMES = {"event": 1, "cause": 3, "phase": 1, "severity": 1, "via": 1, "unknown": 1, "field": 2}  # words after each
+NAMES = {"event": 1, "cause": 3, "phase": 1, "severity": 1, "via": 1, "unknown": 1, "field": 2,
+         "verdict": 1, "check": 2}  # words after each
 
 
 class Wrong(Exception):
@@ -77,7 +80,7 @@ class Page:
         self.examples = []
         lines = iter(source.splitlines())
         for line in lines:
-            marker = re.fullmatch(r'\.\\" list: (\S+)', line)
+            marker = re.fullmatch(r'\.\\" list: (\S.*)', line)
             if marker:
                 self.read_list(marker.group(1), lines)
             elif line == r'.\" example':
@@ -137,6 +140,8 @@ class Page:
             "via": [words for words, _ in self.lists["via"]],
             "unknown": [words for words, _ in self.lists["unknown"]],
             "field": [(name, form.replace(" ", "-")) for (name, form), _ in self.lists["fields"]],
+            "verdict": [words for words, _ in self.lists["verdicts"]],
+            "check": [(name, form.replace(" ", "-")) for (name, form), _ in self.lists["check fields"]],
         }
 
 
@@ -191,7 +196,7 @@ def check_twice(page):
         items = [words for words, _ in page.lists[kind]]
         if kind == "events":
             items = [(event, cause) for event, cause, _ in items]
-        elif kind == "fields":
+        elif kind in ("fields", "check fields"):
             items = [(name,) for name, _ in items]
         no_twice(items)
 
@@ -227,14 +232,15 @@ def check_example(page, text):
         raise Wrong(f"not JSON: {error}") from error
     if not isinstance(event, dict):
         raise Wrong("not an object")
-    types = dict(page.names()["field"])
+    names = page.names()
+    types = dict(names["field"] + names["check"] if "verdict" in event else names["field"])
     for key, value in event.items():
         if key not in types:
             raise Wrong(f"no such field: {key}")
         if not TYPES[types[key]](value):
             raise Wrong(f"{key} is not {types[key]}, or is empty: {value!r}")
     row = tuple(event.get(key) for key in ("event", "cause", "by"))
-    if row not in page.names()["cause"]:
+    if (event.get("verdict"),) not in names["verdict"] and row not in names["cause"]:
         raise Wrong(f"no such event, cause and by: {row}")
     for key, kind in WORD_FIELDS:
         if key in event and event[key] not in page.words(kind):
@@ -290,7 +296,7 @@ def main():
     names = None if args.page_only else tally.run("program_prints_its_names", read_names, args.names)
     for kind in NAMES:
         if page and names:
-            check = check_same_fields if kind == "field" else check_same
+            check = check_same_fields if kind in ("field", "check") else check_same
             tally.run(f"same_names_of_{kind}", check, page.names()[kind], names[kind])
         else:
             tally.skip(f"same_names_of_{kind}", "one side is not there to compare")

@@ -7,12 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "check_sample.h"
+#include "format_check.h"
 #include "sample.h"
 
 #define FIELDS_MAX 128
 
 static char fields[FIELDS_MAX][2][64];
 static size_t n_fields;
+static size_t n_event_fields; /* the first; what follows only `lostpeer check` says */
 
 static const char *type_of(struct json_object *value)
 {
@@ -45,21 +48,47 @@ static void note_field(const char *name, const char *type)
 	snprintf(fields[n_fields++][1], sizeof(fields[0][1]), "%s", type);
 }
 
-static int note_event(const struct event *event)
+static int note_line(struct line *line)
 {
-	struct format_context context = sample_context();
-	static struct line line;
 	struct json_object *object;
 
-	format_json(&line, event, &context);
-	line_append(&line, "", 1);
-	object = json_tokener_parse(line.text);
+	line_append(line, "", 1);
+	object = json_tokener_parse(line->text);
 	if (!object)
 		return -1;
 	json_object_object_foreach(object, name, value)
 		note_field(name, type_of(value));
 	json_object_put(object);
 	return 0;
+}
+
+static int note_event(const struct event *event)
+{
+	struct format_context context = sample_context();
+	static struct line line;
+
+	format_json(&line, event, &context);
+	return note_line(&line);
+}
+
+/* Looks that have everything. */
+static int note_check(void)
+{
+	static struct check_sample s;
+	static struct line line;
+	int err;
+
+	n_event_fields = n_fields;
+	check_sample_stalled(&s);
+	format_check_json(&line, &s.check, "web-3", 1);
+	err = note_line(&line);
+	check_sample_idle(&s);
+	format_check_json(&line, &s.check, "web-3", 1);
+	err |= note_line(&line);
+	s.look.snd_wnd = 0;
+	s.look.write_seq = s.look.snd_nxt + 1;
+	format_check_json(&line, &s.check, "web-3", 1);
+	return err | note_line(&line);
 }
 
 /* An event of each kind that has fields of its own. */
@@ -76,13 +105,14 @@ static int note_fields(void)
 	s.event.repeat = (struct repeat){.count = 2, .first_ns = 1, .last_ns = 2, .processes = 2};
 	err |= note_event(&s.event);
 	event_from_loss(&s.event, EVENTS_LOST_RING_FULL, (struct loss){1, 2, 3});
-	return err | note_event(&s.event);
+	err |= note_event(&s.event);
+	return err | note_check();
 }
 
 static void print_fields(void)
 {
 	for (size_t i = 0; i < n_fields; i++)
-		printf("field %s %s\n", fields[i][0], fields[i][1]);
+		printf("%s %s %s\n", i < n_event_fields ? "field" : "check", fields[i][0], fields[i][1]);
 }
 
 static void print_enumerations(void)
@@ -100,6 +130,8 @@ static void print_enumerations(void)
 		printf("via %s\n", via_name((enum owner_via)i));
 	for (int i = UNKNOWN_NONE + 1; i < UNKNOWN_COUNT; i++)
 		printf("unknown %s\n", unknown_name((enum owner_unknown)i));
+	for (int i = 0; i < CHECK_COUNT; i++)
+		printf("verdict %s\n", check_verdict_name((enum check_verdict)i));
 }
 
 int main(void)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-VERBS = ("watch", "demo", "doctor")
+VERBS = ("watch", "check", "demo", "doctor")
 HELP = re.compile(r"  --(\[not-\])?([a-z][a-z0-9-]*)(?: (\S+))?  +\S")
 OF_EVERY_VERB = {"help": ""}  # the page need not say it of each
 

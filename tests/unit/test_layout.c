@@ -10,9 +10,11 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
-#include "record.h" /* whose types the next one uses */
+#include "look.h" /* whose types the next ones use */
+#include "record.h"
 
 #include "lostpeer.skel.h"
+#include "look.skel.h"
 
 struct member {
 	const char *name;
@@ -62,24 +64,49 @@ static const struct member wants[] = {
 	WANTS(classes), WANTS(netns),
 };
 
-static struct bpf_object *object;
+#define LOOK(m) MEMBER(lp_look, m)
+static const struct member look[] = {
+	LOOK(sk), LOOK(inode), LOOK(cookie), LOOK(local_addr), LOOK(peer_addr), LOOK(local_port), LOOK(peer_port),
+	LOOK(netns), LOOK(family), LOOK(err), LOOK(soft_err), LOOK(state), LOOK(shutdown), LOOK(flags), LOOK(known),
+	LOOK(uid), LOOK(snd_una), LOOK(snd_nxt), LOOK(write_seq), LOOK(rcv_nxt), LOOK(copied_seq), LOOK(snd_wnd),
+	LOOK(total_retrans), LOOK(srtt_us), LOOK(heard_ms), LOOK(sent_ms), LOOK(retrans_ms), LOOK(rto_ms),
+	LOOK(rto_max_ms), LOOK(user_timeout_ms), LOOK(keepalive_time_ms), LOOK(keepalive_interval_ms),
+	LOOK(keepalive_probes), LOOK(retransmits), LOOK(probes_out), LOOK(backoff), LOOK(retries2), LOOK(orphan_retries),
+	LOOK(syn_retries), LOOK(syn_linear), LOOK(probes_ms),
+};
+
+#define HELD(m) MEMBER(lp_held, m)
+static const struct member held[] = {
+	HELD(look), HELD(task), HELD(fd), HELD(pad),
+};
+
+#define DWELLER(m) MEMBER(lp_dweller, m)
+static const struct member dweller[] = {
+	DWELLER(tid), DWELLER(netns),
+};
+
+static struct bpf_object *objects[2]; /* of the hooks, of the look */
 static const struct btf *btf;
 
-static int open_object(void **state)
+static int open_objects(void **state)
 {
+	const void *bytes;
 	size_t size;
-	const void *bytes = lostpeer__elf_bytes(&size);
 
 	(void)state;
-	object = bpf_object__open_mem(bytes, size, NULL);
-	btf = object ? bpf_object__btf(object) : NULL;
-	return btf ? 0 : -1;
+	bytes = lostpeer__elf_bytes(&size);
+	objects[0] = bpf_object__open_mem(bytes, size, NULL);
+	bytes = look__elf_bytes(&size);
+	objects[1] = bpf_object__open_mem(bytes, size, NULL);
+	btf = objects[0] ? bpf_object__btf(objects[0]) : NULL;
+	return btf && objects[1] ? 0 : -1;
 }
 
-static int close_object(void **state)
+static int close_objects(void **state)
 {
 	(void)state;
-	bpf_object__close(object);
+	bpf_object__close(objects[0]);
+	bpf_object__close(objects[1]);
 	return 0;
 }
 
@@ -136,6 +163,17 @@ static void test_wants(void **state)
 	check_layout("lp_wants", sizeof(struct lp_wants), wants, COUNT(wants));
 }
 
+static void test_look(void **state)
+{
+	(void)state;
+	btf = bpf_object__btf(objects[1]);
+	assert_non_null(btf);
+	check_layout("lp_look", sizeof(struct lp_look), look, COUNT(look));
+	check_layout("lp_held", sizeof(struct lp_held), held, COUNT(held));
+	check_layout("lp_dweller", sizeof(struct lp_dweller), dweller, COUNT(dweller));
+	check_layout("lp_task", sizeof(struct lp_task), task, COUNT(task));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,7 +182,8 @@ int main(void)
 		cmocka_unit_test(test_holder),
 		cmocka_unit_test(test_cgroup),
 		cmocka_unit_test(test_wants),
+		cmocka_unit_test(test_look), /* of the other object: last */
 	};
 
-	return cmocka_run_group_tests_name("layout", tests, open_object, close_object);
+	return cmocka_run_group_tests_name("layout", tests, open_objects, close_objects);
 }

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Looks at connections for the tests of what `lostpeer check` says. */
+#ifndef TESTS_UNIT_CHECK_SAMPLE_H
+#define TESTS_UNIT_CHECK_SAMPLE_H
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#include "check.h"
+
+struct check_sample {
+	struct lp_look look;
+	struct check check;
+};
+
+#define CHECK_SAMPLE_KNOWN                                                                                             \
+	(LP_KNOWN_ERROR | LP_KNOWN_HEARD | LP_KNOWN_SENT | LP_KNOWN_RETRANS | LP_KNOWN_TIMERS | LP_KNOWN_KEEPALIVE)
+
+/* A judgement on the look as it is now; who holds it stays. */
+static inline void check_sample_fill(struct check_sample *s)
+{
+	check_fill(&s->check, &s->look, 60000);
+}
+
+static inline void check_sample_make(struct check_sample *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->look = (struct lp_look){
+		.cookie = 77, .local_port = 51820, .peer_port = 5432, .netns = 4026531840u, .family = AF_INET,
+		.state = TCP_ESTABLISHED, .flags = LP_F_SOCKET | LP_F_FILE, .known = CHECK_SAMPLE_KNOWN, .snd_wnd = 65535,
+		.srtt_us = 8 * 210, .heard_ms = 1500, .sent_ms = 2000, .rto_ms = 204, .retries2 = 15,
+		.keepalive_time_ms = 7200000, .keepalive_interval_ms = 75000, .keepalive_probes = 9,
+	};
+	inet_pton(AF_INET, "10.0.0.7", s->look.local_addr);
+	inet_pton(AF_INET, "10.0.0.5", s->look.peer_addr);
+	s->check.fd = 12;
+	s->check.event.owner = (struct owner){
+		.via = VIA_HOLDER, .process = {.tgid = 4711, .uid = 1000, .start_boot_ns = 1, .comm = "checkout"}};
+	strcpy(s->check.event.executable, "/usr/bin/checkout");
+	check_sample_fill(s);
+}
+
+/* Sent again for the fourth time, by a process that shares it. */
+static inline void check_sample_stalled(struct check_sample *s)
+{
+	check_sample_make(s);
+	s->look.snd_nxt = s->look.write_seq = 512;
+	s->look.retransmits = 4;
+	s->look.total_retrans = 4;
+	s->look.rto_ms = 3264;
+	s->look.retrans_ms = 3000;
+	s->look.sent_ms = 200;
+	s->look.heard_ms = 12300;
+	s->look.soft_err = EHOSTUNREACH;
+	s->look.flags |= LP_F_MPTCP;
+	check_sample_fill(s);
+}
+
+/* The peer closed its half, long ago; keepalive asks in vain. */
+static inline void check_sample_idle(struct check_sample *s)
+{
+	check_sample_make(s);
+	s->look.state = TCP_CLOSE_WAIT;
+	s->look.known = (CHECK_SAMPLE_KNOWN & ~(__u32)LP_KNOWN_SENT) | LP_KNOWN_NEVER_SENT;
+	s->look.heard_ms = 90000;
+	s->look.rcv_nxt = 5;
+	check_sample_fill(s);
+	s->look.flags |= LP_F_KEEPOPEN;
+	s->look.probes_out = 1;
+	s->check.next_probe_ms = 5000;
+}
+
+#endif
