@@ -3,9 +3,10 @@
 what is said. All of them existed before, in network namespaces of their own, and nothing is read from any."""
 import json
 import os
-import re
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 import clock
@@ -530,3 +531,75 @@ def check_gives_up_probing(t):
     row = Look("--pid", str(client.pid)).one(c)
     assert row["verdict"] == "window_closed" and row["tcp.probes_unanswered"] >= 1, row
     gives_up(t, c, 60)
+
+
+# The examples, as an application would run them.
+
+EXAMPLES = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "tools/examples")
+
+
+def c_example(t):
+    """Built with warnings as errors."""
+    path = os.path.join(tempfile.mkdtemp(prefix="lostpeer-example-"), "own_socket")
+    compiler = os.environ.get("CC", "cc").split()
+    if not shutil.which(compiler[0]):
+        t.skip("no compiler")
+    subprocess.run([*compiler, "-Wall", "-Wextra", "-Werror", "-o", path, os.path.join(EXAMPLES, "own_socket.c")],
+                   check=True)
+    return path
+
+
+def answers(host, path):
+    """What an example says of `s`: its process is a child of the host's, which has the same descriptor."""
+    host("os.set_inheritable(s.fileno(), True)")
+    host("done = subprocess.run([*command, str(s.fileno()), program], stdout=subprocess.PIPE, close_fds=False)",
+         command=path, program=PROGRAM)
+    return host("done.stdout.decode()"), host("done.returncode")
+
+
+@once_checked
+def check_example_c(t):
+    path = [c_example(t)]
+    client, server = t.pair()
+    try:
+        c, s = t.connection(client, server)
+        s("s.send(b'abc')")
+        c("wait(lambda: unread(s) == 3)")
+        said, status = answers(client, path)
+        lines = dict(line.split(" ", 1) for line in said.splitlines())
+        assert status == 0 and json.loads(lines["lostpeer"])["verdict"] == "alive", said
+        assert lines["poll"] == "error=0 peer_closed=0 over=0" and lines["peek"] == "data", said
+        assert lines["kernel"].startswith("state=1 retransmission=0 "), said
+        s("linger(s); s.close()")
+        c("reached(s, 'close'); s.recv(3)")
+        said, status = answers(client, path)
+        lines = dict(line.split(" ", 1) for line in said.splitlines())
+        row = json.loads(lines["lostpeer"])
+        assert status == 1 and (row["verdict"], row["error.type"]) == ("errored", "ECONNRESET"), said
+        assert lines["poll"] == "error=1 peer_closed=1 over=1" and lines["peek"] == "Connection reset by peer", said
+    finally:
+        shutil.rmtree(os.path.dirname(path[0]))
+
+
+@once_checked
+def check_example_python(t):
+    client, server = t.pair()
+    path = [client("sys.executable"), os.path.join(EXAMPLES, "own_socket.py")]
+    c, s = t.connection(client, server)
+    found = json.loads(answers(client, path)[0])
+    assert found["lostpeer"]["verdict"] == "alive" and found["kernel"]["state"] == "established", found
+    assert found["peek"] == "nothing" and found["poll"] == {"error": False, "peer_closed": False, "over": False}, found
+    s("s.send(b'abc'); s.shutdown(socket.SHUT_WR)")
+    c("reached(s, 'close_wait')")
+    found = json.loads(answers(client, path)[0])
+    assert found["lostpeer"]["verdict"] == "closed" and found["lostpeer"]["data.unread_bytes"] == 3, found
+    assert found["peek"] == "data" and found["poll"]["peer_closed"], found
+    c("s.recv(3)")
+    assert json.loads(answers(client, path)[0])["peek"] == "end"
+    s("linger(s); s.close()")
+    c("reached(s, 'close')")
+    found = json.loads(answers(client, path)[0])
+    assert found["lostpeer"]["verdict"] == "errored" and found["poll"]["error"], found
+    assert found["lostpeer"]["error.type"] == "EPIPE" and found["kernel"]["state"] == "closed", found
+    # recv() had said the end before, and does not take this error; the next send is told
+    assert c.error("s.send(b'x')") == "EPIPE"
