@@ -34,7 +34,11 @@ bool format_address(const struct lp_record *r, const __u8 bytes[16], char text[F
 
 static void key(struct line *line, const char *name)
 {
-	line_printf(line, "%s\"%s\":", line->length > 1 ? "," : "", name);
+	if (line->length > 1)
+		line_append(line, ",", 1);
+	line_append(line, "\"", 1);
+	line_append(line, name, strlen(name));
+	line_append(line, "\":", 2);
 }
 
 static void put_string(struct line *line, const char *name, const char *value)

@@ -20,6 +20,8 @@ struct known {
 
 struct holders {
 	struct cgroups *cgroups;
+	const struct check *written; /* the last to which we wrote a process, and which: rows come process by process */
+	struct lp_task of;
 	struct known slots[SLOTS];
 };
 
@@ -105,21 +107,27 @@ static enum owner_unknown why_nobody(const struct lp_look *l)
 
 static void set_process(struct holders *h, struct check *c, const struct lp_task *task)
 {
-	const struct known *k = know(h, task);
 	struct event *e = &c->event;
+	const struct known *k;
 
 	e->owner.process = *task;
 	e->owner.via = check_is_unaccepted(c->look) ? VIA_LISTENER : VIA_HOLDER;
 	e->owner.unknown = UNKNOWN_NONE;
+	if (h->written == c && h->of.tgid == task->tgid && h->of.start_boot_ns == task->start_boot_ns)
+		return;
+	k = know(h, task);
+	h->written = c;
+	h->of = *task;
 	e->place = k->place;
 	strcpy(e->cgroup, k->cgroup);
 	snprintf(e->executable, sizeof(e->executable), "%s", k->executable ? k->executable : "");
 }
 
-static void set_nobody(struct check *c, enum owner_unknown unknown)
+static void set_nobody(struct holders *h, struct check *c, enum owner_unknown unknown)
 {
 	struct event *e = &c->event;
 
+	h->written = NULL;
 	e->owner.process = (struct lp_task){0};
 	e->owner.via = VIA_NONE;
 	e->owner.unknown = unknown;
@@ -182,15 +190,18 @@ static unsigned choose(struct holders *h, const struct found *f, struct check *c
 bool holders_find(struct holders *h, const struct looks *looks, size_t i, const struct holders_wanted *wanted,
 		  struct check *c)
 {
-	struct found f = {.wanted = wanted};
 	unsigned passed, chosen = 0;
+	struct found f;
 
+	f.wanted = wanted;
+	f.n = 0;
+	f.has_descriptor = false;
 	c->event.owner.n_holders = 0;
 	looks_each_holder(looks, looks_held_by(looks, i), note_holder, &f);
 	if (wanted->by_descriptor && (!f.has_descriptor || check_is_unaccepted(c->look)))
 		return false;
 	if (!f.n) {
-		set_nobody(c, why_nobody(c->look));
+		set_nobody(h, c, why_nobody(c->look));
 		return filter_owner(wanted->filter, &c->event);
 	}
 	list(&c->event.owner, &f);
@@ -201,7 +212,7 @@ bool holders_find(struct holders *h, const struct looks *looks, size_t i, const 
 		if (check_is_unaccepted(c->look)) /* that is its listener's */
 			c->fd = -1;
 	} else if (passed) {
-		set_nobody(c, UNKNOWN_SHARED);
+		set_nobody(h, c, UNKNOWN_SHARED);
 		set_common_name(&c->event.owner, &f);
 	}
 	return passed != 0;

@@ -73,12 +73,27 @@ static bool is_tricky(unsigned code)
 	       (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }
 
+/* Bytes that stand for themselves in a JSON string: nearly all. */
+static size_t plain_length(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
+		n++;
+	return n;
+}
+
 void line_json_string(struct line *line, const char *s)
 {
 	unsigned code;
 	size_t n;
 
 	for (; *s; s += n ? n : 1) {
+		n = plain_length(s);
+		if (n) {
+			line_append(line, s, n);
+			continue;
+		}
 		n = utf8_next(s, &code);
 		if (!n)
 			line_append(line, "\\ufffd", 6);
