@@ -358,7 +358,8 @@ static void put_check_tcp(struct line *line, const struct check *c)
 		put_integer(line, idle ? "tcp.keepalive_unanswered" : "tcp.probes_unanswered", l->probes_out);
 	if (l->retransmits && l->state != TCP_CLOSE)
 		put_integer(line, "tcp.retransmission", l->retransmits);
-	put_ms(line, "tcp.gives_up_ms", (double)c->gives_up_ms);
+	if (c->gives_up_ms >= 0)
+		put_integer(line, "tcp.gives_up_in_ms", (__u64)c->gives_up_ms);
 }
 
 void format_check_json(struct line *line, const struct check *c, const char *host, __u64 wall_ns)

@@ -223,7 +223,7 @@ static void test_json(void **state)
 	assert_int_equal(json_object_get_int(field("tcp.silent_ms")), 12300);
 	assert_int_equal(json_object_get_int(field("tcp.retransmission")), 4);
 	assert_int_equal(json_object_get_int(field("data.unacked_bytes")), 512);
-	assert_true(json_object_get_int64(field("tcp.gives_up_ms")) > 900000);
+	assert_true(json_object_get_int64(field("tcp.gives_up_in_ms")) > 900000);
 	assert_null(field("event"));
 	assert_null(field("tcp.keepalive_next_ms"));
 	assert_null(field("stream.read_closed_ms"));
@@ -245,7 +245,7 @@ static void test_json_leaves_out(void **state)
 	assert_null(field("tcp.keepalive"));
 	assert_null(field("tcp.cookie"));
 	assert_null(field("tcp.rtt_us"));
-	assert_null(field("tcp.gives_up_ms"));
+	assert_null(field("tcp.gives_up_in_ms"));
 	assert_null(field("process.fd"));
 	s.look.state = TCP_CLOSE;
 	s.look.err = ECONNRESET;

@@ -133,7 +133,8 @@ static void look_at_user(struct findings *findings)
 		{"tracefs", tracefs == 0 || (admin && tracefs == -ENOENT), false, false,
 		 "tracefs (/sys/kernel/tracing): mounted and readable, or CAP_SYS_ADMIN to mount it",
 		 "no --connect-hook and no --accept-hook; reading it takes root or CAP_DAC_READ_SEARCH"},
-		{"cap_sys_admin", admin, false, false, "CAP_SYS_ADMIN: lostpeer demo", "no demo"},
+		{"cap_sys_admin", admin, false, false, "CAP_SYS_ADMIN: lostpeer demo, and check in every network namespace",
+		 "no demo; check does not see elsewhere what no process holds"},
 		{"first_pid_namespace", kernel_pid_namespace_is_first(), true, false, "the host's pid namespace",
 		 "nothing works: every pid would be wrong"},
 	};
