@@ -211,14 +211,15 @@ static bool enter(const struct namespaces *s, const struct namespace *to)
 	return to->path && enter_path(to->path, to->netns);
 }
 
-/* One that nobody is in any more was no loss: whoever was in it has gone while we looked. */
+/* One that nobody is in any more was no loss: whoever was has gone, or dies, or moved on while we looked. */
 static bool is_gone(const struct namespace *to)
 {
 	char path[48];
+	struct stat st;
 
 	for (unsigned i = 0; i < to->n; i++) {
-		snprintf(path, sizeof(path), "/proc/%u", to->tids[i]);
-		if (!access(path, F_OK))
+		snprintf(path, sizeof(path), "/proc/%u/ns/net", to->tids[i]);
+		if (!stat(path, &st) ? (__u32)st.st_ino == to->netns : errno == EACCES || errno == EPERM)
 			return false;
 	}
 	return !to->path;

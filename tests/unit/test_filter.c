@@ -502,9 +502,33 @@ static void test_refuses_wrong_values(void **state)
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
+static void test_lists_and_numbers(void **state)
+{
+	struct filter f;
+	__u64 numbers[2];
+
+	(void)state;
+	filter_init(&f);
+	assert_int_equal(filter_numbers(&f, FILTER_PID, numbers, 2), 0);
+	assert_false(filter_asks_owner(&f));
+	assert_null(filter_add_list(&f, FILTER_PORT, false, "80,443"));
+	assert_null(filter_add_list(&f, FILTER_PID, true, "9"));
+	assert_false(filter_asks_owner(&f)); /* an opposite asks for everybody else */
+	assert_null(filter_add_list(&f, FILTER_PID, false, "7,8,12"));
+	assert_true(filter_asks_owner(&f));
+	assert_int_equal(filter_numbers(&f, FILTER_PID, numbers, 2), 3); /* as many as there are, not as fit */
+	assert_int_equal(filter_numbers(&f, FILTER_PORT, numbers, 2), 2);
+	assert_int_equal(numbers[0] + numbers[1], 523);
+	assert_non_null(filter_add_list(&f, FILTER_PORT, false, "80,,443"));
+	assert_null(filter_add_list(&f, FILTER_NAME, false, "a,b")); /* one name */
+	assert_int_equal(filter_numbers(&f, FILTER_NAME, numbers, 0), 1);
+	filter_free(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lists_and_numbers),
 		cmocka_unit_test(test_no_filter_passes_every_drop),
 		cmocka_unit_test(test_event_and_cause),
 		cmocka_unit_test(test_unit),
