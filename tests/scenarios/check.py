@@ -532,7 +532,7 @@ def check_gives_up_keepalive(t):
 def check_gives_up_connecting(t):
     client, server = t.pair()
     port = server("l = listen(); drop(l); l.getsockname()[1]")
-    client("s = bound(); option(s, TCP_SYNCNT, 1); begin((THERE, port), s)", port=port)
+    client("s = bound(); option(s, TCP_SYNCNT, 2); begin((THERE, port), s)", port=port)
     gives_up(t, t.end(client, peer=(server("plain(HERE)"), port)), 15)
 
 
