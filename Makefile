@@ -49,7 +49,7 @@ help:
 	@echo 'make check-servers  the same for the tests against nginx, redis, PostgreSQL and sshd (root)'
 	@echo 'make check-kernels  boot each kernel from 5.10 on, or SERIES="6.1 6.12-arm64", and test on it (root, long)'
 	@echo 'make check-arm64    the same on three kernels of arm64, emulated; make arm64 only builds build/arm64/'
-	@echo 'make bench          what a connection costs with lostpeer attached, beside none (root)'
+	@echo 'make bench          what a connection costs with lostpeer attached, and a look at 100,000 of them (root)'
 	@echo 'make install        PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); starts and enables nothing'
 	@echo 'make clean          remove build/'
 	@echo 'INSTALL_DEPS=no     never call the package manager; V=1 shows the commands'
