@@ -264,8 +264,8 @@ static bool is_incomplete(const struct run *r)
 		fprintf(stderr, "lostpeer check: %u process%s cannot be looked into: who holds their connections is not known\n",
 			u->processes, u->processes == 1 ? "" : "es");
 	if (u->unconnected)
-		fprintf(stderr, "lostpeer check: %u TCP socket%s not connected: whether %s lost, with an error that waits, is "
-				"only seen as root\n",
+		fprintf(stderr, "lostpeer check: %u TCP socket%s not connected: whether %s lost, with an error that waits, "
+				"only BPF shows: run as root\n",
 			u->unconnected, u->unconnected == 1 ? " is" : "s are", u->unconnected == 1 ? "it is" : "they are");
 	/* what a process holds is seen wherever it is */
 	if (!u->namespaces || (by_owner && r->bpf) || r->n_pids)
