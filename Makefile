@@ -73,7 +73,7 @@ $(BUILD)/lostpeer: $(USER_OBJ)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(AGENT_LIBS)
 
 # a skeleton is made of its BPF object: who includes it is rebuilt with it
-$(BUILD)/user/kernel.o: $(BUILD)/lostpeer.skel.h
+$(BUILD)/user/kernel.o $(BUILD)/user/glance.o: $(BUILD)/lostpeer.skel.h
 $(BUILD)/user/looks_bpf.o: $(BUILD)/look.skel.h
 
 $(BUILD)/tests/%: tests/unit/%.c $(CORE_OBJ)

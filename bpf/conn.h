@@ -62,18 +62,22 @@ static __always_inline struct conn *conn_find_or_make(struct sock *sk)
 	return conn_find(sk);
 }
 
-/* Of the listener that a child in its first event was copied from. tcp_create_openreq_child sets up the queue of
- * sent segments only after that event, so the child's still points to its listener's, which is empty for good. */
-static __always_inline struct conn *conn_find_listener(struct sock *child)
+/* The listener that a child in its first event was copied from; 0: not known. tcp_create_openreq_child sets up the queue
+ * of sent segments only after that event, so the child's still points to its listener's, which is empty for good. */
+static __always_inline __u64 conn_listener(struct sock *child)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(child);
-	struct conn *conn;
 	__u64 key = 0;
 
 	if (!tp || bpf_probe_read_kernel(&key, sizeof(key), (void *)&tp->tsorted_sent_queue.next))
-		return (void *)0;
-	key -= bpf_core_field_offset(struct tcp_sock, tsorted_sent_queue);
-	conn = bpf_map_lookup_elem(&conns, &key);
+		return 0;
+	return key - bpf_core_field_offset(struct tcp_sock, tsorted_sent_queue);
+}
+
+static __always_inline struct conn *conn_find_listener(__u64 key)
+{
+	struct conn *conn = key ? bpf_map_lookup_elem(&conns, &key) : (void *)0;
+
 	return conn && (conn->flags & CONN_LISTENS) ? conn : (void *)0; /* CONN_KEPT stands alone */
 }
 

@@ -42,4 +42,13 @@ static __always_inline void emit_submit(struct lp_record *record, _Bool hurry)
 	bpf_ringbuf_submit(record, flags);
 }
 
+/* Without a record. Where the ring has no room the agent is awake. */
+static __always_inline void wake_agent(void)
+{
+	void *nothing = bpf_ringbuf_reserve(&ring, sizeof(__u64), 0);
+
+	if (nothing)
+		bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+}
+
 #endif

@@ -178,6 +178,9 @@ struct sock {
 	__u16 sk_protocol;
 	unsigned long sk_lingertime;
 	__u8 sk_shutdown;
+	__u32 sk_ack_backlog; /* in the accept queue, and how many that may be; a child has a copy of its listener's */
+	__u32 sk_max_ack_backlog;
+	atomic_t sk_drops;
 };
 
 struct inet_sock {

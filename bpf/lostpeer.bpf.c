@@ -7,10 +7,12 @@
  *   tcp_send_reset        marks it before CLOSE; after CLOSE tells that the RST was ours; and data for no socket
  *   inet_sk_error_report  marks an ICMP error in SYN_SENT (from 5.14); tells a CLOSE that was missed
  *   tcp_destroy_sock      tells who dropped the last reference, if CLOSE was told without a final owner
+ *   tcp_retransmit_skb    lists a socket whose retransmission timer ran out (silent.h), for the agent to look at
  *   sched_process_fork    notes who forks, and follows the descendants of a command
  *
- * bpf/iterators.h (sockets that existed before, holders), bpf/ends.h (other ends that live on), bpf/syscalls.h (--connect-hook, --accept-hook) and
- * bpf/place.h (cgroups that are gone) belong to the same object. Nothing here runs for a send, a receive, or a packet that is fine.
+ * bpf/iterators.h (sockets that existed before, holders), bpf/ends.h (other ends that live on), bpf/glance.h (what a
+ * socket says now), bpf/syscalls.h (--connect-hook, --accept-hook) and bpf/place.h (cgroups that are gone) belong to the
+ * same object. Nothing here runs for a send, a receive, or a packet that is fine.
  */
 #include "kernel.h"
 #include <bpf/bpf_endian.h>
@@ -18,10 +20,12 @@
 #include "emit.h"
 #include "ends.h"
 #include "facts.h"
+#include "glance.h"
 #include "gone.h"
 #include "iterators.h"
 #include "missed.h"
 #include "place.h"
+#include "silent.h"
 #include "syscalls.h"
 #include "tell.h"
 
@@ -31,6 +35,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 const struct lp_record *type_of_record __attribute__((unused));
 const struct lp_holder *type_of_holder __attribute__((unused));
 const struct lp_cgroup *type_of_cgroup __attribute__((unused));
+const struct lp_glance *type_of_glance __attribute__((unused));
 
 /* The agent's own tgid while it runs a command: who it forks is followed. 0: nobody. */
 const volatile __u32 follow_parent = 0;
@@ -54,9 +59,12 @@ static __always_inline void begin(struct sock *sk, int new_state)
 static __always_inline void begin_child(struct sock *sk)
 {
 	static const struct conn unknown = {.flags = LP_F_ACCEPTED};
-	struct conn *listener = conn_find_listener(sk);
+	__u64 key = conn_listener(sk);
+	struct conn *listener = conn_find_listener(key);
 
 	conn_begin(sk, listener ? listener : &unknown);
+	if (listener && fills_queue(sk))
+		list_filled(key);
 }
 
 static __always_inline void establish(struct sock *sk, __u8 old_state)
@@ -128,6 +136,8 @@ static __always_inline void on_peer_fin(struct sock *sk, __u8 old_state)
 	struct lp_record *r;
 	struct conn *conn;
 
+	if (!alarms.fins)
+		raise_alarm(ALARM_FINS);
 	if (!wanted(LP_CLASS_PEER_CLOSED, sk))
 		return;
 	tp = bpf_skc_to_tcp_sock(sk);
@@ -156,8 +166,11 @@ static __always_inline void on_state(struct sock *sk, int old_state, int new_sta
 		establish(sk, (__u8)old_state);
 		break;
 	case TCP_CLOSE:
-		if (old_state != TCP_CLOSE)
-			on_close(sk, (__u8)old_state);
+		if (old_state == TCP_CLOSE)
+			break;
+		if (alarms.silent)
+			end_silent(as_number(sk));
+		on_close(sk, (__u8)old_state);
 		break;
 	case TCP_CLOSE_WAIT:
 		if (old_state == TCP_ESTABLISHED || old_state == TCP_SYN_RECV)

@@ -30,6 +30,11 @@ enum lp_kind {
 	LP_KIND_STRAY,      /* we answered data with a RST, and have no full socket for it, or a listener: state; an event of
 			     * its own, if the agent takes it for news (user/gone.h) */
 	LP_KIND_END,         /* not from the ring: the other end of a connection, alive, as the walk of bpf/ends.h found it */
+	/* Not from the ring either, but what the agent found when it looked (bpf/glance.h); events of their own. */
+	LP_KIND_SILENT,     /* its data has waited for an acknowledgement for too long (user/silent.h) */
+	LP_KIND_BACK,       /* ... and was acknowledged */
+	LP_KIND_IGNORED,    /* the peer closed long ago, and we do nothing (user/ignored.h) */
+	LP_KIND_QUEUE_FULL, /* a listener that turned peers away (user/queues.h) */
 	LP_KIND_COUNT
 };
 
@@ -120,21 +125,83 @@ struct lp_record {
 	__u32 rcv_nxt;
 	__u32 copied_seq;
 	__u32 snd_wnd;
-	__u64 bytes_acked;    /* SYN and FIN of ours may be counted: see data.c */
-	__u64 bytes_received;
+	union {
+		__u64 bytes_acked; /* SYN and FIN of ours may be counted: see data.c */
+		__u64 dropped;     /* QUEUE_FULL: how many peers */
+	};
+	union {
+		__u64 bytes_received;
+		__u64 since_ns; /* QUEUE_FULL: from when on */
+	};
 	__u32 total_retrans;
 	__u32 srtt_us;        /* as in the kernel: 8 times the smoothed round trip */
 	__u32 silent_jiffies; /* since an ACK or data last came from the peer */
 	__u32 user_timeout_ms;
-	__s32 linger2;
-	__u32 linger_jiffies;
+	union {
+		__s32 linger2;
+		__u32 gives_up_ms; /* SILENT: about when the kernel gives up; LP_NEVER: not known */
+	};
+	union {
+		__u32 linger_jiffies;
+		__u32 holds; /* IGNORED: so many such connections of its owner; QUEUE_FULL: in the accept queue */
+	};
 	__u8 retransmits; /* icsk_retransmits: of the segment now waiting */
 	__u8 probes_out;  /* keepalive or window probes unanswered */
 	__u8 heard;       /* 1: silent_jiffies is valid */
 	__u8 waits; /* references of refs that are held by those who sleep on the socket (recv, poll) */
-	__u32 reset_reason; /* enum sk_rst_reason of the running kernel plus 1; 0 none known */
+	union {
+		__u32 reset_reason; /* enum sk_rst_reason of the running kernel plus 1; 0 none known */
+		__u32 backlog;      /* QUEUE_FULL: how many more than these do not fit */
+	};
 
 	struct lp_task task; /* as lp_record.who says */
+};
+
+#define LP_NEVER 0xffffffffu
+
+#define LP_GLANCES_MAX 32 /* sockets looked at in one run */
+
+/* What a socket says of itself when the agent looks. */
+struct lp_glance {
+	struct lp_record record; /* kind 0: no such socket, or not in a state that was asked for */
+	__u32 sent_jiffies;      /* since payload was sent last, or it was established */
+	__u32 acked_jiffies;     /* since an acknowledgement came last; the peer's FIN carries one */
+	__u32 rto_jiffies;       /* icsk_rto */
+	__u32 rto_max_jiffies;   /* icsk_rto_max, from 6.15; 0: not known */
+	__u32 backoff;           /* icsk_backoff */
+	__u32 retransmit_ms;     /* since the first retransmission of what waits */
+	__u32 retries2;          /* sysctls of its network namespace */
+	__u32 orphan_retries;
+	__u32 drops; /* sk_drops: of a listener, the segments that it turned away */
+	__u32 unused;
+};
+
+#define LP_SILENT_MAX 32768
+
+/* A socket that had a retransmission timeout (bpf/silent.h). */
+struct lp_listed {
+	__u64 since_ns; /* CLOCK_MONOTONIC: what waits does so since about then */
+	__u32 snd_una;  /* what it waits for is after this */
+	__u32 ports;    /* local << 16 | peer */
+	__u32 ended;    /* 1: it was closed since, 2: with all acknowledged */
+	__u32 unused;
+};
+
+#define LP_QUEUES_MAX 1024
+
+/* A listener whose accept queue was filled (bpf/queues.h). */
+struct lp_filled {
+	__u64 since_ns; /* CLOCK_MONOTONIC */
+	__u32 drops;    /* as in lp_glance, then */
+	__u32 unused;
+};
+
+/* What the kernel side has news of for who looks: set there, and the agent woken; cleared by the agent before it looks.
+ * One that is set all along keeps the kernel side from telling. */
+struct lp_alarms {
+	__u32 silent; /* a socket was listed */
+	__u32 fins;   /* a peer closed */
+	__u32 queues; /* a listener was listed */
 };
 
 /* One holder of a socket, as the holder iterator writes it to its file. */
@@ -191,7 +258,13 @@ enum lp_class {
 	LP_CLASS_LOCAL_CLOSED = 1u << 1,
 	LP_CLASS_PEER_CLOSED = 1u << 2,
 	LP_CLASS_ABANDONED = 1u << 3,   /* abandoned before a SYN was sent again */
+	LP_CLASS_SILENT = 1u << 4,      /* what the agent looks for: peer_silent, peer_back */
+	LP_CLASS_IGNORED = 1u << 5,     /* close_ignored */
+	LP_CLASS_QUEUES = 1u << 6,      /* accept_dropped */
 };
+
+#define LP_CLASSES_LOOKED (LP_CLASS_SILENT | LP_CLASS_IGNORED | LP_CLASS_QUEUES)
+#define LP_CLASSES_ORDERLY (LP_CLASS_LOCAL_CLOSED | LP_CLASS_PEER_CLOSED | LP_CLASS_ABANDONED) /* wake nobody */
 
 struct lp_wants {
 	__u32 classes; /* enum lp_class */
@@ -221,6 +294,9 @@ LP_ASSERT(__builtin_offsetof(struct lp_record, snd_una) == 112, "identity of lp_
 LP_ASSERT(__builtin_offsetof(struct lp_record, bytes_acked) == 136, "sequence numbers of lp_record");
 LP_ASSERT(__builtin_offsetof(struct lp_record, task) == 184, "counters of lp_record");
 LP_ASSERT(sizeof(struct lp_record) == 240, "lp_record has no padding");
+LP_ASSERT(sizeof(struct lp_glance) == 280, "lp_glance has no padding");
+LP_ASSERT(sizeof(struct lp_listed) == 24, "lp_listed has no padding");
+LP_ASSERT(sizeof(struct lp_filled) == 16, "lp_filled has no padding");
 LP_ASSERT(sizeof(struct lp_cgroup) == 512, "lp_cgroup has no padding");
 LP_ASSERT(sizeof(struct lp_ended) == 128, "lp_ended has no padding");
 LP_ASSERT(sizeof(struct lp_holder) == 80, "lp_holder has no padding");

@@ -17,7 +17,9 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "feature.h"
+#include "glance.h"
 #include "lostpeer.skel.h"
 #include "walk.h"
 
@@ -107,6 +109,8 @@ static struct kernel_features probe(const struct btf *btf)
 		.destroy_sock = tracepoint_args(btf, "tcp_destroy_sock") == 1,
 		.error_report = tracepoint_args(btf, "inet_sk_error_report") == 1,
 		.fork = tracepoint_args(btf, "sched_process_fork") >= 2,
+		.retransmit = tracepoint_args(btf, "tcp_retransmit_skb") >= 2,
+		.retransmit_failed = tracepoint_args(btf, "tcp_retransmit_skb") == 3,
 		.cgroups = tracepoint_args(btf, "cgroup_rmdir") == 2 && tracepoint_args(btf, "cgroup_mkdir") == 2,
 		.cookie = has_helper(btf, "BPF_FUNC_check_mtu"),
 		.preemptible = is_preemptible(),
@@ -185,6 +189,7 @@ static void choose_programs(struct kernel *k, const struct kernel_options *optio
 	bpf_program__set_autoload(s->progs.error_report, f->error_report);
 	bpf_program__set_autoload(s->progs.destroy_sock, f->destroy_sock);
 	bpf_program__set_autoload(s->progs.process_fork, f->fork);
+	bpf_program__set_autoload(s->progs.retransmit, f->retransmit);
 	bpf_program__set_autoload(s->progs.set_state_nested, f->guards_recursion);
 	bpf_program__set_autoload(s->progs.set_state_nested_twice, f->guards_recursion && f->preemptible);
 	bpf_program__set_autoload(s->progs.cgroup_gone, f->cgroups);
@@ -194,6 +199,7 @@ static void choose_programs(struct kernel *k, const struct kernel_options *optio
 	bpf_program__set_autoload(s->progs.connect_exit, options->connect_hook);
 	bpf_program__set_autoload(s->progs.accept_exit, options->accept_hook);
 	bpf_program__set_autoload(s->progs.accept4_exit, options->accept_hook);
+	bpf_program__set_autoattach(s->progs.retransmit, false); /* kernel_want() does, if it is wanted */
 	/* kernel_take_missed() attaches them */
 	bpf_program__set_autoattach(s->progs.set_state_nested, false);
 	bpf_program__set_autoattach(s->progs.set_state_nested_twice, false);
@@ -380,6 +386,7 @@ static int load(struct kernel *k, const struct kernel_options *options)
 	k->skeleton->rodata->remembers_ended = k->features.send_reset_reason;
 	k->skeleton->rodata->ended_of_cpu = ended_of_cpu();
 	k->skeleton->rodata->place_hierarchy = options->cgroup_hierarchy;
+	k->skeleton->rodata->jiffy_ns = (__u64)(clock_jiffy_ms() * 1e6);
 	err = lostpeer__load(k->skeleton);
 	if (err)
 		return load_error(err);
@@ -427,16 +434,12 @@ const struct kernel_features *kernel_features(const struct kernel *k)
 	return &k->features;
 }
 
-/* --- the ring and what is wanted --- */
-
-void kernel_want(struct kernel *k, struct lp_wants wants)
+struct lostpeer *kernel_skeleton(const struct kernel *k)
 {
-	__u32 zero = 0;
-
-	bpf_map_update_elem(bpf_map__fd(k->skeleton->maps.wants), &zero, &wants, BPF_ANY);
-	if (wants.classes & ~(__u32)LP_CLASS_LOST)
-		kernel_take_missed(k);
+	return k->skeleton;
 }
+
+/* --- the ring and what is wanted --- */
 
 int kernel_ring_fd(const struct kernel *k)
 {
@@ -483,13 +486,28 @@ void kernel_take_missed(struct kernel *k)
 	s->bss->copies_attached = s->links.set_state_nested != NULL;
 }
 
+void kernel_want(struct kernel *k, struct lp_wants wants)
+{
+	struct lp_alarms *alarms = &k->skeleton->bss->alarms;
+	__u32 zero = 0;
+
+	bpf_map_update_elem(bpf_map__fd(k->skeleton->maps.wants), &zero, &wants, BPF_ANY);
+	if (wants.classes & LP_CLASSES_ORDERLY)
+		kernel_take_missed(k);
+	if (wants.classes & LP_CLASS_SILENT)
+		attach_late(k->skeleton->progs.retransmit, &k->skeleton->links.retransmit);
+	alarms->silent = 0;
+	alarms->fins = !(wants.classes & LP_CLASS_IGNORED);
+	alarms->queues = !(wants.classes & LP_CLASS_QUEUES);
+}
+
 /* What a copy of set_state missed another one took, or set_state counts; what the others note is no event. */
 static bool misses_events(const struct kernel *k, const struct bpf_program *program)
 {
 	const struct bpf_program *others[] = {
 		k->skeleton->progs.set_state_nested, k->skeleton->progs.set_state_nested_twice,
 		k->skeleton->progs.process_fork, k->skeleton->progs.process_exit,
-		k->skeleton->progs.cgroup_gone, k->skeleton->progs.cgroup_made,
+		k->skeleton->progs.cgroup_gone, k->skeleton->progs.cgroup_made, k->skeleton->progs.retransmit,
 	};
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
@@ -586,56 +604,27 @@ int kernel_find_holders(struct kernel *k, __u32 tgid, const __u64 *keys, size_t 
 
 /* --- the other ends --- */
 
-#define BATCH 1024 /* entries of `conns` at a time: 200 KiB, and no bucket has more */
-
-struct batch {
-	__u64 sockets[BATCH];
-	char conns[]; /* as many values of the map */
+struct end_look {
+	struct kernel *kernel;
+	kernel_take *found;
+	void *context;
 };
 
-/* At those of a batch from `first` on, as many as there are. */
-static int look_at_sockets(struct kernel *k, const struct batch *batch, __u32 first, __u32 n, kernel_take *found,
-			   void *context)
+static int look_at_ends(void *context, const __u64 *sockets, const char *remembered, __u32 n)
 {
-	struct lostpeer__bss *shared = k->skeleton->bss;
-	const size_t size = sizeof(shared->looked_at_conns[0]);
-	LIBBPF_OPTS(bpf_test_run_opts, run);
-	int err;
+	const struct end_look *look = context;
+	struct lostpeer__bss *shared = look->kernel->skeleton->bss;
+	int err = glance_run(look->kernel, look->kernel->skeleton->progs.look_at_ends, sockets,
+			     remembered, n);
 
-	shared->n_looked_at = n < LP_LOOK_MAX ? n : LP_LOOK_MAX;
-	memcpy(shared->looked_at, batch->sockets + first, shared->n_looked_at * sizeof(*batch->sockets));
-	memcpy(shared->looked_at_conns, batch->conns + first * size, shared->n_looked_at * size);
-	err = bpf_prog_test_run_opts(bpf_program__fd(k->skeleton->progs.look_at_ends), &run);
 	for (__u32 i = 0; !err && i < shared->n_found_ends; i++)
-		found(context, &shared->found_ends[i]);
-	return err;
-}
-
-static int look_at_all(struct kernel *k, kernel_take *found, void *context)
-{
-	int map = bpf_map__fd(k->skeleton->maps.conns), err = 0, last = 0;
-	struct batch *batch = malloc(sizeof(*batch) + BATCH * sizeof(k->skeleton->bss->looked_at_conns[0]));
-	__u32 position, count;
-	bool begun = false;
-
-	if (!batch)
-		return -ENOMEM;
-	while (!err && !last) {
-		count = BATCH;
-		last = bpf_map_lookup_batch(map, begun ? &position : NULL, &position, batch->sockets, batch->conns,
-					    &count, NULL);
-		begun = true;
-		if (last && last != -ENOENT) /* which says that this was all */
-			err = last;
-		for (__u32 i = 0; !err && i < count; i += LP_LOOK_MAX)
-			err = look_at_sockets(k, batch, i, count - i, found, context);
-	}
-	free(batch);
+		look->found(look->context, &shared->found_ends[i]);
 	return err;
 }
 
 int kernel_find_ends(struct kernel *k, const __u32 *ports, size_t n, kernel_take *found, void *context)
 {
+	struct end_look look = {k, found, context};
 	int map = bpf_map__fd(k->skeleton->maps.sought_ends);
 	__u32 one = 1;
 	int err = 0;
@@ -643,7 +632,7 @@ int kernel_find_ends(struct kernel *k, const __u32 *ports, size_t n, kernel_take
 	for (size_t i = 0; i < n && !err; i++)
 		err = bpf_map_update_elem(map, &ports[i], &one, BPF_ANY);
 	if (!err)
-		err = look_at_all(k, found, context);
+		err = glance_through(k, LP_LOOK_MAX, look_at_ends, &look);
 	for (size_t i = 0; i < n; i++)
 		bpf_map_delete_elem(map, &ports[i]);
 	return err;

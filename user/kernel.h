@@ -32,6 +32,8 @@ struct kernel_features {
 	bool destroy_sock;
 	bool error_report;      /* from 5.14 */
 	bool fork;
+	bool retransmit;        /* tcp:tcp_retransmit_skb */
+	bool retransmit_failed; /* ... also of what could not be sent, from 6.18 */
 	bool cookie;            /* from 5.12 */
 	bool guards_recursion;  /* a program that is interrupted does not run for what interrupts it, from 6.1 */
 	bool preemptible;       /* ... and may be preempted, from 7.0 */
@@ -59,8 +61,11 @@ const struct kernel_features *kernel_features(const struct kernel *kernel);
 /* Remembers what exists already. Counts connections, and the processes that hold them. */
 int kernel_seed(struct kernel *kernel, unsigned *connections, unsigned *processes);
 
-/* More than LP_CLASS_LOST takes the missed, too. */
+/* What is orderly takes the missed, too. */
 void kernel_want(struct kernel *kernel, struct lp_wants wants);
+
+/* The BPF object itself, for glance.c. */
+struct lostpeer *kernel_skeleton(const struct kernel *kernel);
 
 /* For epoll: readable when the kernel asks for attention. */
 int kernel_ring_fd(const struct kernel *kernel);

@@ -22,6 +22,7 @@ struct member {
 };
 
 #define MEMBER(type, member) {#member, offsetof(struct type, member), sizeof(((struct type *)NULL)->member)}
+#define UNION(type, member) {"", offsetof(struct type, member), sizeof(((struct type *)NULL)->member)}
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 #define TASK(m) MEMBER(lp_task, m)
@@ -31,16 +32,17 @@ static const struct member task[] = {
 };
 
 #define RECORD(m) MEMBER(lp_record, m)
+#define EITHER(m) UNION(lp_record, m)
 static const struct member record[] = {
 	RECORD(version),      RECORD(kind),           RECORD(who),        RECORD(state),       RECORD(flags),
 	RECORD(time_ns),      RECORD(sk),             RECORD(cookie),     RECORD(born_ns),     RECORD(established_ns),
 	RECORD(local_addr),   RECORD(peer_addr),      RECORD(local_port), RECORD(peer_port),   RECORD(family),
 	RECORD(err),          RECORD(soft_err),       RECORD(shutdown),   RECORD(netns),       RECORD(sk_uid),
 	RECORD(refs),         RECORD(inode),          RECORD(snd_una),    RECORD(snd_nxt),     RECORD(write_seq),
-	RECORD(rcv_nxt),      RECORD(copied_seq),     RECORD(snd_wnd),    RECORD(bytes_acked), RECORD(bytes_received),
-	RECORD(total_retrans), RECORD(srtt_us),       RECORD(silent_jiffies), RECORD(user_timeout_ms), RECORD(linger2),
-	RECORD(linger_jiffies), RECORD(retransmits),  RECORD(probes_out), RECORD(heard),       RECORD(waits),
-	RECORD(reset_reason), RECORD(task),
+	RECORD(rcv_nxt),      RECORD(copied_seq),     RECORD(snd_wnd),    EITHER(bytes_acked), EITHER(bytes_received),
+	RECORD(total_retrans), RECORD(srtt_us),       RECORD(silent_jiffies), RECORD(user_timeout_ms), EITHER(linger2),
+	EITHER(linger_jiffies), RECORD(retransmits),  RECORD(probes_out), RECORD(heard),       RECORD(waits),
+	EITHER(reset_reason), RECORD(task),
 };
 
 #define HOLDER(m) MEMBER(lp_holder, m)
@@ -83,6 +85,28 @@ static const struct member held[] = {
 #define DWELLER(m) MEMBER(lp_dweller, m)
 static const struct member dweller[] = {
 	DWELLER(tid), DWELLER(netns),
+};
+
+#define GLANCE(m) MEMBER(lp_glance, m)
+static const struct member glance[] = {
+	GLANCE(record),  GLANCE(sent_jiffies),  GLANCE(acked_jiffies), GLANCE(rto_jiffies),    GLANCE(rto_max_jiffies),
+	GLANCE(backoff), GLANCE(retransmit_ms), GLANCE(retries2),      GLANCE(orphan_retries), GLANCE(drops),
+	GLANCE(unused),
+};
+
+#define LISTED(m) MEMBER(lp_listed, m)
+static const struct member listed[] = {
+	LISTED(since_ns), LISTED(snd_una), LISTED(ports), LISTED(ended), LISTED(unused),
+};
+
+#define FILLED(m) MEMBER(lp_filled, m)
+static const struct member filled[] = {
+	FILLED(since_ns), FILLED(drops), FILLED(unused),
+};
+
+#define ALARMS(m) MEMBER(lp_alarms, m)
+static const struct member alarms[] = {
+	ALARMS(silent), ALARMS(fins), ALARMS(queues),
 };
 
 static struct bpf_object *objects[2]; /* of the hooks, of the look */
@@ -163,6 +187,15 @@ static void test_wants(void **state)
 	check_layout("lp_wants", sizeof(struct lp_wants), wants, COUNT(wants));
 }
 
+static void test_glances(void **state)
+{
+	(void)state;
+	check_layout("lp_glance", sizeof(struct lp_glance), glance, COUNT(glance));
+	check_layout("lp_listed", sizeof(struct lp_listed), listed, COUNT(listed));
+	check_layout("lp_filled", sizeof(struct lp_filled), filled, COUNT(filled));
+	check_layout("lp_alarms", sizeof(struct lp_alarms), alarms, COUNT(alarms));
+}
+
 static void test_look(void **state)
 {
 	(void)state;
@@ -182,6 +215,7 @@ int main(void)
 		cmocka_unit_test(test_holder),
 		cmocka_unit_test(test_cgroup),
 		cmocka_unit_test(test_wants),
+		cmocka_unit_test(test_glances),
 		cmocka_unit_test(test_look), /* of the other object: last */
 	};
 

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Whom the agent shall look at: sockets with a retransmission timeout, and listeners whose accept queue is full. A
+ * timeout or a full queue is no news yet; the agent looks whether it becomes any, for which it is woken once and then
+ * has a deadline of its own.
+ *
+ * Retransmissions that recover by themselves (a fast retransmission, a tail loss probe) are not listed: only the timer
+ * counts in icsk_retransmits. Nothing runs for a connection without loss.
+ */
+#ifndef LOSTPEER_BPF_SILENT_H
+#define LOSTPEER_BPF_SILENT_H
+
+#include "tell.h"
+
+struct lp_alarms alarms;
+const volatile __u64 jiffy_ns = 4000000; /* of the running kernel */
+
+/* By address of the socket; emptied by the agent. Memory is taken as sockets come, 100 bytes each, and half a MiB for
+ * the buckets; when full, counted when it has its first timeout. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, LP_SILENT_MAX);
+	__type(key, __u64);
+	__type(value, struct lp_listed);
+} silent SEC(".maps");
+
+/* By address of the listener; emptied by the agent. More listeners than this are not full in the same second; when full,
+ * counted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, LP_QUEUES_MAX);
+	__type(key, __u64);
+	__type(value, struct lp_filled);
+} filled SEC(".maps");
+
+/* What is rare is a function for itself, which the verifier walks once: it takes numbers alone for that. */
+static __always_inline __u64 as_number(const void *pointer)
+{
+	__u64 address = (__u64)pointer, number = 0;
+
+	bpf_probe_read_kernel(&number, sizeof(number), &address);
+	return number;
+}
+
+enum { ALARM_SILENT, ALARM_FINS, ALARM_QUEUES };
+__noinline int raise_alarm(__u32 which)
+{
+	volatile __u32 *alarm = which == ALARM_SILENT ? &alarms.silent : which == ALARM_FINS ? &alarms.fins : &alarms.queues;
+
+	if (*alarm)
+		return 0;
+	*alarm = 1;
+	wake_agent();
+	return 0;
+}
+
+/* Where payload of ours can wait for an acknowledgement. */
+static __always_inline _Bool can_wait(__u8 state)
+{
+	return state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT || state == TCP_FIN_WAIT1 || state == TCP_CLOSING ||
+	       state == TCP_LAST_ACK;
+}
+
+/* The n-th timeout in a row, each after twice the time of the one before: how long it has waited. */
+static __always_inline __u64 waited_jiffies(struct inet_connection_sock *icsk)
+{
+	__u32 n = icsk->icsk_retransmits - 1u;
+
+	return 2ULL * icsk->icsk_rto - (n < 32 ? icsk->icsk_rto >> n : 0);
+}
+
+static __always_inline void list_silent(struct sock *sk, struct tcp_sock *tp)
+{
+	struct lp_listed new = {.snd_una = tp->snd_una}, *old;
+	__u64 key = (__u64)sk;
+
+	old = bpf_map_lookup_elem(&silent, &key);
+	if (old && old->snd_una == new.snd_una && !old->ended)
+		return;
+	new.since_ns = bpf_ktime_get_ns() - waited_jiffies(&tp->inet_conn) * jiffy_ns;
+	new.ports = (__u32)bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport) << 16 | bpf_ntohs(sk->__sk_common.skc_dport);
+	if (old)
+		*old = new;
+	else if (bpf_map_update_elem(&silent, &key, &new, BPF_ANY)) {
+		if (tp->inet_conn.icsk_retransmits == 1)
+			count(LP_STAT_STATE_FULL);
+		return;
+	}
+	if (kernel_has_cookie())
+		bpf_get_socket_cookie(sk); /* so that it has one when it is looked at */
+	raise_alarm(ALARM_SILENT);
+}
+
+static __always_inline void on_retransmit(struct sock *sk)
+{
+	struct tcp_sock *tp;
+
+	if (sk->sk_protocol != IPPROTO_TCP || !can_wait(sk->__sk_common.skc_state))
+		return;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (tp && tp->inet_conn.icsk_retransmits && wanted(LP_CLASS_SILENT, tcp_as_sock(tp)))
+		list_silent(sk, tp);
+}
+
+/* From 6.18 it has a third argument, and is also told of what could not be sent. */
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(retransmit, struct sock *sk)
+{
+	on_retransmit(sk);
+	return 0;
+}
+
+/* A listed socket ends: the agent need not look at it any more. */
+__noinline int end_silent(__u64 key)
+{
+	struct lp_listed *listed = bpf_map_lookup_elem(&silent, &key);
+	struct tcp_sock *tp = (struct tcp_sock *)key;
+
+	if (listed)
+		listed->ended = BPF_CORE_READ(tp, snd_una) == BPF_CORE_READ(tp, write_seq) ? 2 : 1;
+	return 0;
+}
+
+/* This child of a listener's fills its accept queue: sk_acceptq_is_full() from here on. The child is a copy, and has the
+ * listener's counts as they were. */
+static __always_inline _Bool fills_queue(struct sock *child)
+{
+	return child->sk_ack_backlog >= child->sk_max_ack_backlog;
+}
+
+static __always_inline _Bool wants_queues(struct sock *listener)
+{
+	__u32 zero = 0;
+	struct lp_wants *want = bpf_map_lookup_elem(&wants, &zero);
+
+	if (!want || !(want->classes & LP_CLASS_QUEUES))
+		return 0;
+	return !want->netns || want->netns == BPF_CORE_READ(listener, __sk_common.skc_net.net, ns.inum);
+}
+
+__noinline int list_filled(__u64 key)
+{
+	struct lp_filled new = {};
+	struct sock *listener = (struct sock *)key;
+
+	if (!wants_queues(listener) || bpf_map_lookup_elem(&filled, &key))
+		return 0;
+	new.since_ns = bpf_ktime_get_ns();
+	new.drops = (__u32)BPF_CORE_READ(listener, sk_drops.counter);
+	if (bpf_map_update_elem(&filled, &key, &new, BPF_ANY))
+		count(LP_STAT_STATE_FULL);
+	else
+		raise_alarm(ALARM_QUEUES);
+	return 0;
+}
+
+#endif
