@@ -21,6 +21,7 @@
 #include "group.h"
 #include "pending.h"
 #include "process.h"
+#include "warnings.h"
 
 #define MS 1000000ULL
 #define LINGER_NS (1 * MS)          /* after something came: look again without being woken (bpf/emit.h) */
@@ -37,6 +38,7 @@ struct agent {
 	struct pending_list *pending;
 	struct ends *ends;
 	struct gone *dead;
+	struct warnings *warnings;
 	struct groups *groups;
 	struct output *output;
 	const struct agent_options *options;
@@ -57,6 +59,7 @@ struct agent {
 	__u64 strays_since_ns; /* CLOCK_MONOTONIC */
 	unsigned strays;       /* told since then, of which nothing was remembered */
 	__u64 received, filtered, grouped; /* records of events */
+	__u64 found; /* events that were looked for */
 	__u64 passed; /* lines */
 	__u64 seen_lost, seen_state_full, seen_missed;
 	__u64 drained_ns, missed_checked_ns; /* CLOCK_MONOTONIC */
@@ -71,9 +74,15 @@ static void end(struct agent *a)
 	a->stop = !a->child;
 }
 
-static void filter_out(struct agent *a)
+/* How many events it is. */
+static __u64 stands_for(const struct lp_record *record)
 {
-	a->filtered++;
+	return record->kind == LP_KIND_QUEUE_FULL ? record->dropped : 1;
+}
+
+static void filter_out(struct agent *a, const struct lp_record *record)
+{
+	a->filtered += stands_for(record);
 }
 
 static bool has_shown_enough(const struct agent *a)
@@ -116,13 +125,18 @@ static void tell(struct agent *a)
 	    (a->options->follow &&
 	     (!owner->via || !kernel_follows(a->kernel, owner->process.tgid, owner->process.start_boot_ns))) ||
 	    a->muted) {
-		filter_out(a);
+		filter_out(a, e->record);
 		return;
 	}
-	if (group_take(a->groups, e, clock_monotonic_ns()))
+	if (e->repeat.count) { /* it is a record of several by itself */
+		e->repeat.processes = owner->via != VIA_NONE;
+		a->grouped += e->repeat.count;
 		show(a, e);
-	else
+	} else if (group_take(a->groups, e, clock_monotonic_ns())) {
+		show(a, e);
+	} else {
 		a->grouped++;
+	}
 }
 
 static void on_ends(void *context, const struct ends_event *told)
@@ -144,9 +158,8 @@ static void note_end(struct agent *a, const struct lp_record *record, bool reset
 		gone_note(a->dead, record, cause_judge(record, reset_after, &a->cause_kernel).cause, owner);
 }
 
-static void on_owner(void *context, const struct lp_record *record, bool reset_after, const struct owner *owner)
+static void pass_on(struct agent *a, const struct lp_record *record, bool reset_after, const struct owner *owner)
 {
-	struct agent *a = context;
 	struct ends_event event = {record, reset_after, owner, a->executable, {0}};
 
 	ends_note(a->ends, record, owner);
@@ -154,13 +167,23 @@ static void on_owner(void *context, const struct lp_record *record, bool reset_a
 		return;
 	note_end(a, record, reset_after, owner->via ? &owner->process : NULL);
 	if (!judge(a, record, reset_after)) {
-		filter_out(a);
+		filter_out(a, record);
 		return;
 	}
 	*a->executable = '\0';
 	if (owner->via) /* now: it may be gone soon */
 		process_executable(&owner->process, a->executable);
 	ends_add(a->ends, &event);
+}
+
+static void on_owner(void *context, const struct lp_record *record, bool reset_after, const struct owner *owner)
+{
+	struct agent *a = context;
+
+	if (record->kind == LP_KIND_IGNORED) /* as on_ask_ignored() asked */
+		warnings_note(a->warnings, record, owner);
+	else
+		pass_on(a, record, reset_after, owner);
 }
 
 /* Anybody can send data for what never was; of what nothing is remembered, so many are told in a second. */
@@ -186,7 +209,7 @@ static void on_stray(void *context, const struct lp_record *stray, const struct 
 		record.state = TCP_CLOSE;
 	record.cookie = ended->cookie;
 	if (!gone_is_news(stray, ended) || !may_tell_unknown(a, stray, ended) || !judge(a, &record, false)) {
-		filter_out(a);
+		filter_out(a, &record);
 		return;
 	}
 	if (ended->time_ns)
@@ -253,11 +276,44 @@ static void on_record(void *context, const struct lp_record *record)
 	if (is_out(a, record)) {
 		pending_join(a->pending, record); /* it may prove the owner of what waits */
 		note_silently(a, record);
-		filter_out(a);
+		filter_out(a, record);
 	} else {
 		ends_expect(a->ends, record);
 		pending_add(a->pending, record);
 	}
+}
+
+/* --- what was looked for --- */
+
+static void on_found(void *context, const struct lp_record *record)
+{
+	struct agent *a = context;
+
+	a->found += stands_for(record);
+	if (is_out(a, record)) {
+		filter_out(a, record);
+		return;
+	}
+	ends_expect(a->ends, record);
+	pending_add(a->pending, record);
+}
+
+static bool on_ask_ignored(void *context, const struct lp_record *record)
+{
+	struct agent *a = context;
+
+	if (is_out(a, record))
+		return false;
+	pending_add(a->pending, record);
+	return true;
+}
+
+static void on_ignored(void *context, const struct lp_record *record, const struct owner *owner)
+{
+	struct agent *a = context;
+
+	a->found++;
+	pass_on(a, record, false, owner);
 }
 
 /* --- what was lost on the way --- */
@@ -286,7 +342,8 @@ static void tell_losses(struct agent *a, __u64 now_ns)
 
 	kernel_stats(a->kernel, stats);
 	tell_loss(a, EVENTS_LOST_RING_FULL, &a->seen_lost, stats[LP_STAT_LOST] + stats[LP_STAT_JOIN_LOST]);
-	tell_loss(a, EVENTS_LOST_STATE_FULL, &a->seen_state_full, stats[LP_STAT_STATE_FULL]);
+	tell_loss(a, EVENTS_LOST_STATE_FULL, &a->seen_state_full,
+		  stats[LP_STAT_STATE_FULL] + warnings_lost(a->warnings));
 	if (now_ns - a->missed_checked_ns < MISSED_INTERVAL_NS)
 		return;
 	a->missed_checked_ns = now_ns;
@@ -311,6 +368,7 @@ static void arm(struct agent *a)
 
 	at = earlier(at, ends_deadline(a->ends));
 	at = earlier(at, gone_deadline(a->dead));
+	at = earlier(at, warnings_deadline(a->warnings));
 	at = earlier(at, group_deadline(a->groups));
 	if (a->came && (!at || at > now + LINGER_NS))
 		at = now + LINGER_NS;
@@ -329,6 +387,7 @@ static void drain(struct agent *a, bool woken)
 	a->came = woken;
 	kernel_consume(a->kernel);
 	pending_tick(a->pending, clock_monotonic_ns());
+	warnings_tick(a->warnings, clock_monotonic_ns());
 	ends_tick(a->ends, clock_monotonic_ns());
 	gone_tick(a->dead, clock_monotonic_ns());
 	group_tick(a->groups, clock_monotonic_ns());
@@ -468,6 +527,7 @@ static int open_output(struct agent *a)
 
 static int open_kernel(struct agent *a)
 {
+	struct warnings_calls calls = {on_found, on_ask_ignored, on_ignored, a};
 	struct lp_wants wants = filter_wants(a->options->filter);
 	struct kernel_options options = a->options->kernel;
 	int err;
@@ -481,7 +541,8 @@ static int open_kernel(struct agent *a)
 		return err;
 	a->cause_kernel.error_report = kernel_features(a->kernel)->error_report;
 	a->cause_kernel.send_reset = kernel_features(a->kernel)->send_reset;
-	a->sweep = (wants.classes & ~(__u32)LP_CLASS_LOST) != 0;
+	wants.classes = warnings_classes(wants.classes, &a->options->warnings);
+	a->sweep = (wants.classes & LP_CLASSES_ORDERLY) != 0;
 	kernel_on_record(a->kernel, on_record, a);
 	a->pending = pending_new(a->kernel, on_owner, a);
 	a->ends = ends_new(a->kernel, on_ends, on_ask, a);
@@ -494,6 +555,9 @@ static int open_kernel(struct agent *a)
 		return err;
 	a->drained_ns = clock_monotonic_ns();
 	kernel_want(a->kernel, wants);
+	a->warnings = warnings_new(a->kernel, wants.classes, &a->options->warnings, &calls);
+	if (!a->warnings)
+		return -ENOMEM;
 	return watch_fd(a, kernel_ring_fd(a->kernel), SOURCE_RING);
 }
 
@@ -538,7 +602,7 @@ struct ledger agent_finish(struct agent *a)
 	kernel_stats(a->kernel, stats);
 	counts = output_counts(a->output);
 	return (struct ledger){
-		.emitted = stats[LP_STAT_EMITTED],
+		.emitted = stats[LP_STAT_EMITTED] + a->found,
 		.written = counts.written,
 		.filtered = a->filtered,
 		.grouped = a->grouped - counts.untold, /* which are lost */
@@ -558,6 +622,7 @@ void agent_close(struct agent *a)
 	pending_free(a->pending);
 	ends_free(a->ends);
 	gone_free(a->dead);
+	warnings_free(a->warnings);
 	group_free(a->groups);
 	kernel_close(a->kernel);
 	cgroups_free(a->cgroups);

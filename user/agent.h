@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The way through: ring -> what waits for its owner -> cause -> filter -> group -> output, driven by one epoll loop that
- * owns the ring, the state and the signals. Idle it has no timer.
+ * owns the ring, the state and the signals. What no hook tells is looked for (warnings.h). Idle it has no timer.
  */
 #ifndef LOSTPEER_AGENT_H
 #define LOSTPEER_AGENT_H
@@ -12,6 +12,7 @@
 #include "filter.h"
 #include "kernel.h"
 #include "outputs/output.h"
+#include "warnings.h"
 
 struct agent;
 
@@ -27,9 +28,10 @@ struct agent_options {
 	bool follow;       /* only what agent_run() is told to follow */
 	__u64 group_ns;    /* the window of group.h; 0: every event is shown */
 	unsigned rate;     /* events a second of one owner; 0: no limit */
+	struct warnings_options warnings;
 };
 
-/* What became of every record: emitted = written + filtered + grouped + lost + pending. */
+/* What became of every record, of the kernel's or of what was looked for: emitted = written + filtered + grouped + lost + pending. */
 struct ledger {
 	__u64 emitted;
 	__u64 written;

@@ -109,20 +109,11 @@ const char *phase_name(enum lp_phase phase)
 	return phase_names[phase];
 }
 
-bool event_is_said(enum lp_event event)
+bool cause_name_exists(const char *name)
 {
-	return event != EVENT_ACCEPT_DROPPED && event != EVENT_PEER_SILENT && event != EVENT_PEER_BACK &&
-	       event != EVENT_CLOSE_IGNORED;
-}
-
-bool cause_name_exists(const char *name, bool *said)
-{
-	*said = false;
 	for (int i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++)
-		if (!strcmp(causes[i].name, name)) {
-			*said = event_is_said(causes[i].event);
+		if (!strcmp(causes[i].name, name))
 			return true;
-		}
 	return false;
 }
 
@@ -487,6 +478,13 @@ static struct verdict judge_no_connect(const struct lp_record *r)
 	return (struct verdict){cause, cause_by(cause), PHASE_CONNECTING, CAUSE_NONE};
 }
 
+/* What the agent looks for says itself what it is. */
+static const enum lp_cause looked_at[LP_KIND_COUNT] = {
+	[LP_KIND_SILENT] = PEER_SILENT_UNACKED,
+	[LP_KIND_BACK] = PEER_BACK_ACKED,
+	[LP_KIND_IGNORED] = CLOSE_IGNORED_CLOSE_WAIT,
+};
+
 struct verdict cause_judge(const struct lp_record *r, bool reset_after, const struct cause_kernel *kernel)
 {
 	struct facts f = facts_of(r, reset_after || (r->flags & LP_F_RST_AFTER), kernel);
@@ -496,6 +494,10 @@ struct verdict cause_judge(const struct lp_record *r, bool reset_after, const st
 		return judge_no_connect(r);
 	if (r->kind == LP_KIND_STRAY)
 		return (struct verdict){LOCAL_RESET_DATA_AFTER_CLOSE, BY_LOCAL, PHASE_ORPHANED, CAUSE_NONE};
+	if (r->kind == LP_KIND_QUEUE_FULL)
+		return (struct verdict){ACCEPT_DROPPED_QUEUE_FULL, BY_LOCAL, PHASE_CONNECTING, CAUSE_NONE};
+	if (looked_at[r->kind])
+		return (struct verdict){looked_at[r->kind], cause_by(looked_at[r->kind]), v.phase, CAUSE_NONE};
 	if (r->kind == LP_KIND_CLOSE)
 		v.cause = first_fit(f.old == TCP_SYN_SENT ? connecting_rules : connected_rules, &f);
 	v.by = cause_by(v.cause);

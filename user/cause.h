@@ -91,10 +91,8 @@ const char *event_name(enum lp_event event);
 const char *by_name(enum lp_by by);
 const char *phase_name(enum lp_phase phase);
 
-/* Whether this version ever says it: the contract is ahead of the program. */
-bool event_is_said(enum lp_event event);
 /* Whether any row has this name; for options. */
-bool cause_name_exists(const char *name, bool *said);
+bool cause_name_exists(const char *name);
 enum lp_event event_by_name(const char *name); /* EVENT_NONE if there is none */
 
 /* What the running kernel can show. */

@@ -104,10 +104,17 @@ static bool has_ended_before(const struct lp_record *r, const struct lp_record *
 	return r->kind == LP_KIND_CLOSE && born && r->time_ns < born;
 }
 
+/* What it says is of a moment after which it goes on. */
+static bool has_gone_on(const struct lp_record *r)
+{
+	return r->kind == LP_KIND_PEER_FIN || r->kind == LP_KIND_SILENT || r->kind == LP_KIND_BACK ||
+	       r->kind == LP_KIND_IGNORED;
+}
+
 /* How far what one has received is from what the other has sent and, as far as it knows, may have arrived. */
 static __u32 distance(const struct lp_record *sender, const struct lp_record *receiver)
 {
-	bool goes_on = sender->kind == LP_KIND_PEER_FIN || receiver->kind == LP_KIND_PEER_FIN;
+	bool goes_on = has_gone_on(sender) || has_gone_on(receiver);
 	__u32 slack = goes_on ? SENT_SINCE : FIN_SLACK;
 
 	if (receiver->rcv_nxt - sender->snd_una <= sender->snd_nxt - sender->snd_una)
@@ -275,7 +282,7 @@ static void tell(struct ends *ends, struct waiting *w, const struct lp_task *pee
 /* Of a connection that never was there is no other end. */
 static bool has_other(const struct lp_record *r)
 {
-	return r->kind != LP_KIND_NO_CONNECT && r->state != TCP_SYN_SENT && r->rcv_nxt;
+	return r->kind != LP_KIND_NO_CONNECT && r->kind != LP_KIND_QUEUE_FULL && r->state != TCP_SYN_SENT && r->rcv_nxt;
 }
 
 /* A drop whose other end must be on this host is worth the wait for a walk; the others are lucky or not. */

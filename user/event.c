@@ -105,6 +105,12 @@ void event_from_record(struct event *e, const struct lp_record *record, struct v
 	e->ended = (struct ended){0};
 	e->loss = (struct loss){0};
 	e->repeat = (struct repeat){0};
+	if (record->kind == LP_KIND_QUEUE_FULL)
+		e->repeat = (struct repeat){
+			.count = record->dropped,
+			.first_ns = clock_wall_from_monotonic(record->since_ns),
+			.last_ns = wall_ns,
+		};
 	e->severity = severity_of(e);
 }
 
@@ -119,7 +125,8 @@ void event_from_loss(struct event *e, enum lp_cause place, struct loss loss)
 
 bool event_has_transfer(const struct event *e)
 {
-	return e->record && e->record->kind != LP_KIND_NO_CONNECT && e->record->kind != LP_KIND_STRAY;
+	return e->record && e->record->kind != LP_KIND_NO_CONNECT && e->record->kind != LP_KIND_STRAY &&
+	       e->record->kind != LP_KIND_QUEUE_FULL;
 }
 
 bool event_is_address(const __u8 bytes[16])

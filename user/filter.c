@@ -28,24 +28,16 @@ struct filter_value {
 typedef const char *parse_value(struct filter_value *value, const char *text);
 typedef bool match_value(const struct filter_value *value, const struct event *event);
 
-static const char not_said[] = "in lostpeer-events(7), but not yet said by this version";
-
 static const char *parse_event(struct filter_value *value, const char *text)
 {
 	value->number = event_by_name(text);
-	if (!value->number)
-		return "not an event of lostpeer-events(7)";
-	return event_is_said((enum lp_event)value->number) ? NULL : not_said;
+	return value->number ? NULL : "not an event of lostpeer-events(7)";
 }
 
 static const char *parse_cause(struct filter_value *value, const char *text)
 {
-	bool said;
-
 	value->text = strdup(text);
-	if (!cause_name_exists(text, &said))
-		return "not a cause of lostpeer-events(7)";
-	return said ? NULL : not_said;
+	return cause_name_exists(text) ? NULL : "not a cause of lostpeer-events(7)";
 }
 
 static const char *parse_port(struct filter_value *value, const char *text)
@@ -335,22 +327,6 @@ static bool asks_for(const struct filter *f, enum lp_cause cause)
 	return f->all || names_event(f, cause_event(cause)) || names_cause(f, cause);
 }
 
-struct lp_wants filter_wants(const struct filter *f)
-{
-	const struct filter_value *netns = f->only[FILTER_NETNS];
-	struct lp_wants wants = {.classes = LP_CLASS_LOST};
-
-	if (asks_for(f, LOCAL_CLOSED_CLOSE))
-		wants.classes |= LP_CLASS_LOCAL_CLOSED;
-	if (asks_for(f, PEER_CLOSED_FIN))
-		wants.classes |= LP_CLASS_PEER_CLOSED;
-	if (asks_for(f, CONNECT_FAILED_ABANDONED))
-		wants.classes |= LP_CLASS_ABANDONED;
-	if (netns && !netns->next)
-		wants.netns = (__u32)netns->number;
-	return wants;
-}
-
 static bool any_matches(const struct filter_value *v, enum filter_kind kind, const struct event *e)
 {
 	for (; v; v = v->next)
@@ -367,6 +343,36 @@ static bool rejects(const struct filter *f, enum filter_kind kind, const struct 
 static bool passes(const struct filter *f, enum filter_kind kind, const struct event *e)
 {
 	return !rejects(f, kind, e) && (!f->only[kind] || any_matches(f->only[kind], kind, e));
+}
+
+/* Whether any event of this cause can pass. */
+static bool can_pass(const struct filter *f, enum lp_cause cause)
+{
+	struct event event = {.verdict = {.cause = cause}};
+
+	return passes(f, FILTER_EVENT, &event) && passes(f, FILTER_CAUSE, &event);
+}
+
+struct lp_wants filter_wants(const struct filter *f)
+{
+	const struct filter_value *netns = f->only[FILTER_NETNS];
+	struct lp_wants wants = {.classes = LP_CLASS_LOST};
+
+	if (asks_for(f, LOCAL_CLOSED_CLOSE))
+		wants.classes |= LP_CLASS_LOCAL_CLOSED;
+	if (asks_for(f, PEER_CLOSED_FIN))
+		wants.classes |= LP_CLASS_PEER_CLOSED;
+	if (asks_for(f, CONNECT_FAILED_ABANDONED))
+		wants.classes |= LP_CLASS_ABANDONED;
+	if (can_pass(f, PEER_SILENT_UNACKED) || can_pass(f, PEER_BACK_ACKED))
+		wants.classes |= LP_CLASS_SILENT;
+	if (can_pass(f, CLOSE_IGNORED_CLOSE_WAIT))
+		wants.classes |= LP_CLASS_IGNORED;
+	if (can_pass(f, ACCEPT_DROPPED_QUEUE_FULL))
+		wants.classes |= LP_CLASS_QUEUES;
+	if (netns && !netns->next)
+		wants.netns = (__u32)netns->number;
+	return wants;
 }
 
 static bool is_unasked(const struct filter *f, const struct event *e)

@@ -185,7 +185,7 @@ static void put_network(struct line *line, const struct lp_record *r, bool sever
 	if (r->family)
 		put_string(line, "network.type", ipv6 ? "ipv6" : "ipv4");
 	/* before a route and a port are chosen there is no local end */
-	if (strcmp(local, "0.0.0.0") && strcmp(local, "::"))
+	if (r->state == TCP_LISTEN || (strcmp(local, "0.0.0.0") && strcmp(local, "::")))
 		put_string(line, "network.local.address", local);
 	if (r->local_port)
 		put_integer(line, "network.local.port", r->local_port);
@@ -217,8 +217,10 @@ static void put_tcp(struct line *line, const struct event *e, const struct forma
 	if (r->srtt_us)
 		put_integer(line, "tcp.rtt_us", r->srtt_us >> 3);
 	put_ms(line, "tcp.silent_ms", event_silent_ms(e));
+	if (r->kind == LP_KIND_SILENT && r->gives_up_ms != LP_NEVER)
+		put_integer(line, "tcp.gives_up_in_ms", r->gives_up_ms);
 	put_errno(line, "tcp.soft_error", r->soft_err);
-	if (reason)
+	if (r->kind == LP_KIND_CLOSE && reason)
 		put_string(line, "tcp.reset_reason", reason);
 	if (r->flags & LP_F_MPTCP)
 		put_boolean(line, "tcp.mptcp", true);
@@ -252,6 +254,19 @@ static void put_ended(struct line *line, const struct ended *ended)
 	put_time(line, "ended.time", ended->wall_ns);
 	put_string(line, "ended.event", event_name(cause_event(ended->cause)));
 	put_string(line, "ended.cause", cause_name(ended->cause));
+}
+
+/* How many wait like this one, for the application to close them, or to accept them. */
+static void put_held(struct line *line, const struct event *e)
+{
+	const struct lp_record *r = e->record;
+
+	if (r->kind == LP_KIND_IGNORED && !e->repeat.count)
+		put_integer(line, "ignored.connections", r->holds);
+	if (r->kind != LP_KIND_QUEUE_FULL)
+		return;
+	put_integer(line, "listen.queue_length", r->holds);
+	put_integer(line, "listen.backlog", r->backlog);
 }
 
 /* What each of them had of its own is left out. */
@@ -288,6 +303,7 @@ static void put_connection(struct line *line, const struct event *e, const struc
 	else
 		put_transfer(line, e, context);
 	put_ended(line, &e->ended);
+	put_held(line, e);
 }
 
 void format_json(struct line *line, const struct event *e, const struct format_context *context)

@@ -177,6 +177,12 @@ static const char *const remarks[] = {
 };
 static_assert(sizeof(remarks) / sizeof(*remarks) == PHASE_COUNT, "a remark for each phase");
 
+/* Whether the sentence says already where it was. */
+static bool says_phase(struct verdict v)
+{
+	return v.cause == LOCAL_CLOSED_CLOSE || (v.cause == CLOSE_IGNORED_CLOSE_WAIT && v.phase == PHASE_HALF_CLOSED);
+}
+
 static void put_exit(struct line *line, const struct lp_task *process)
 {
 	const char *signal = process->exit_code & 0x7f ? sigabbrev_np((int)(process->exit_code & 0x7f)) : NULL;
@@ -232,7 +238,9 @@ static void put_extent(struct line *line, const struct event *e)
 	const struct repeat *r = &e->repeat;
 	double duration = event_duration_ms(e);
 
-	if (r->processes > 1)
+	if (e->record->kind == LP_KIND_QUEUE_FULL)
+		line_printf(line, ", %llu turned away", r->count);
+	else if (r->processes > 1)
 		line_printf(line, ", %llu more connections of %u%s processes", r->count, r->processes,
 			    r->more_processes ? " or more" : "");
 	else if (r->count > 1)
@@ -241,8 +249,25 @@ static void put_extent(struct line *line, const struct event *e)
 		line_printf(line, ", again once");
 	else if (duration >= 0 && event_has_transfer(e))
 		put_duration_after(line, ", after ", duration);
-	if (r->count > 1)
+	if (r->count > 1 || e->record->kind == LP_KIND_QUEUE_FULL)
 		put_duration_after(line, " in ", (double)(r->last_ns - r->first_ns) / 1e6);
+}
+
+/* What is said of one that is not over. */
+static void put_warning(struct line *line, const struct event *e)
+{
+	const struct lp_record *r = e->record;
+
+	if (r->kind == LP_KIND_SILENT && !e->repeat.count) {
+		if (event_silent_ms(e) >= 0)
+			put_duration_after(line, "; nothing heard for ", event_silent_ms(e));
+		if (r->gives_up_ms != LP_NEVER)
+			put_duration_after(line, "; given up in about ", r->gives_up_ms);
+	} else if (r->kind == LP_KIND_IGNORED && !e->repeat.count && r->holds > 1) {
+		line_printf(line, "; %u such connections", r->holds);
+	} else if (r->kind == LP_KIND_QUEUE_FULL) {
+		line_printf(line, "; %u in the queue, the backlog is %u", r->holds, r->backlog);
+	}
 }
 
 static void put_details(struct line *line, const struct event *e)
@@ -251,7 +276,7 @@ static void put_details(struct line *line, const struct event *e)
 	const char *error = e->error ? strerrorname_np(e->error) : NULL;
 
 	line_printf(line, "%s", sentences[e->verdict.cause]);
-	if (*remarks[e->verdict.phase] && e->verdict.cause != LOCAL_CLOSED_CLOSE && !e->repeat.several_phases)
+	if (*remarks[e->verdict.phase] && !says_phase(e->verdict) && !e->repeat.several_phases)
 		line_printf(line, " (%s)", remarks[e->verdict.phase]);
 	if (e->owner.via && e->owner.process.exiting)
 		put_exit(line, &e->owner.process);
@@ -262,10 +287,11 @@ static void put_details(struct line *line, const struct event *e)
 		line_printf(line, "; earlier %s", strerrorname_np(r->soft_err));
 	if (event_has_transfer(e))
 		put_data(line, e);
+	put_warning(line, e);
 	put_ended(line, e);
 	if (e->verdict.ambiguous)
 		line_printf(line, "; or %s", cause_name(e->verdict.ambiguous));
-	if (r->local_port && (!e->repeat.count || event_is_address(r->local_addr))) {
+	if (r->local_port && (!e->repeat.count || event_is_address(r->local_addr) || r->state == TCP_LISTEN)) {
 		line_printf(line, "; local ");
 		format_socket(line, r, r->local_addr, r->local_port);
 	}

@@ -396,7 +396,7 @@ static void test_wants_of_no_filter_and_of_all(void **state)
 
 	(void)state;
 	filter_init(&f);
-	assert_int_equal(filter_wants(&f).classes, LP_CLASS_LOST);
+	assert_int_equal(filter_wants(&f).classes, LP_CLASS_LOST | LP_CLASSES_LOOKED);
 	assert_int_equal(filter_wants(&f).netns, 0);
 	filter_add(&f, FILTER_EVENT, true, "peer_lost");
 	filter_add(&f, FILTER_CAUSE, true, "fin");
@@ -424,13 +424,45 @@ static void test_other_filters_want_nothing_special(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
 		for (int opposite = 0; opposite < 2; opposite++) {
+			bool narrow = !opposite && (others[i].kind == FILTER_EVENT || others[i].kind == FILTER_CAUSE);
+
 			filter_init(&f);
 			assert_null(filter_add(&f, others[i].kind, opposite, others[i].text));
-			assert_int_equal(filter_wants(&f).classes, LP_CLASS_LOST);
+			assert_int_equal(filter_wants(&f).classes, LP_CLASS_LOST | (narrow ? 0 : LP_CLASSES_LOOKED));
 			assert_int_equal(filter_wants(&f).netns, 0);
 			filter_free(&f);
 		}
 	}
+}
+
+/* What the agent looks for costs something only where it can be shown. */
+static void test_looks_only_for_what_passes(void **state)
+{
+	static const struct {
+		enum filter_kind kind;
+		const char *text;
+		__u32 class;
+	} asked[] = {
+		{FILTER_EVENT, "peer_silent", LP_CLASS_SILENT},     {FILTER_CAUSE, "unacked", LP_CLASS_SILENT},
+		{FILTER_EVENT, "peer_back", LP_CLASS_SILENT},       {FILTER_CAUSE, "acked", LP_CLASS_SILENT},
+		{FILTER_EVENT, "close_ignored", LP_CLASS_IGNORED},  {FILTER_CAUSE, "close_wait", LP_CLASS_IGNORED},
+		{FILTER_EVENT, "accept_dropped", LP_CLASS_QUEUES},  {FILTER_CAUSE, "queue_full", LP_CLASS_QUEUES},
+	};
+	struct filter f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++) {
+		filter_init(&f);
+		assert_null(filter_add(&f, asked[i].kind, false, asked[i].text));
+		assert_int_equal(filter_wants(&f).classes, LP_CLASS_LOST | asked[i].class);
+		filter_free(&f);
+	}
+	filter_init(&f);
+	assert_null(filter_add(&f, FILTER_EVENT, true, "peer_silent"));
+	assert_null(filter_add(&f, FILTER_CAUSE, true, "acked"));
+	assert_null(filter_add(&f, FILTER_EVENT, true, "close_ignored"));
+	assert_int_equal(filter_wants(&f).classes, LP_CLASS_LOST | LP_CLASS_QUEUES);
+	filter_free(&f);
 }
 
 static void test_wants_one_namespace_or_all(void **state)
@@ -487,7 +519,6 @@ static void test_refuses_wrong_values(void **state)
 		{FILTER_PEER, "10.0.0.5/"},  {FILTER_PEER, "10.0.0.5/-1"},   {FILTER_PEER, "10.0.0.0/8/8"},
 		{FILTER_PEER, "/8"},         {FILTER_PEER, "2001:db8::/129"}, {FILTER_PEER, "2001:db8::g"},
 		{FILTER_PEER, "[::1]"},      {FILTER_PEER, "fe80::1%lo"},    {FILTER_PEER, "10.0.0.5:80"},
-		{FILTER_EVENT, "peer_silent"}, {FILTER_CAUSE, "queue_full"}, /* not yet said */
 		{FILTER_PEER, "1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa"},
 	};
 	struct filter f;
@@ -547,6 +578,7 @@ int main(void)
 		cmocka_unit_test(test_naming_an_orderly_end_asks_for_it),
 		cmocka_unit_test(test_wants_of_no_filter_and_of_all),
 		cmocka_unit_test(test_other_filters_want_nothing_special),
+		cmocka_unit_test(test_looks_only_for_what_passes),
 		cmocka_unit_test(test_wants_one_namespace_or_all),
 		cmocka_unit_test(test_gaps_always_pass),
 		cmocka_unit_test(test_refuses_wrong_values),

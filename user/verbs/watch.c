@@ -26,9 +26,12 @@ struct watch {
 /* What people read on a terminal: a peer that dies with hundreds of connections shall not scroll the others away. */
 #define TERMINAL_GROUP_NS 5000000000ULL
 #define TERMINAL_RATE 20
+#define SILENT_AFTER_NS 5000000000ULL
+#define IGNORED_AFTER_NS 60000000000ULL
 #define RATE_MAX 1000000
 
 enum watch_tag { TAG_JSON, TAG_ALL, TAG_CONNECT_HOOK, TAG_ACCEPT_HOOK };
+enum duration_tag { TAG_GROUP, TAG_SILENT_AFTER, TAG_IGNORED_AFTER };
 
 static const char *set_flag(void *context, int tag, bool opposite, const char *value)
 {
@@ -91,17 +94,21 @@ static const char *set_for(void *context, int tag, bool opposite, const char *va
 	return number_parse_duration(value, &w->agent.most_ns) ? "not a duration such as 500ms, 10s, 2m or 1h" : NULL;
 }
 
-static const char *set_group(void *context, int tag, bool opposite, const char *value)
+static const char *set_duration(void *context, int tag, bool opposite, const char *value)
 {
 	struct watch *w = context;
+	__u64 *ns[] = {
+		[TAG_GROUP] = &w->agent.group_ns,
+		[TAG_SILENT_AFTER] = &w->agent.warnings.silent_after_ns,
+		[TAG_IGNORED_AFTER] = &w->agent.warnings.ignored_after_ns,
+	};
 
-	(void)tag;
 	(void)opposite;
-	w->has_group = true;
-	w->agent.group_ns = 0;
+	w->has_group |= tag == TAG_GROUP;
+	*ns[tag] = 0;
 	if (!strcmp(value, "0"))
 		return NULL;
-	return number_parse_duration(value, &w->agent.group_ns) ? "neither 0 nor a duration such as 500ms, 5s or 1m" : NULL;
+	return number_parse_duration(value, ns[tag]) ? "neither 0 nor a duration such as 500ms, 5s or 1m" : NULL;
 }
 
 static const char *set_rate(void *context, int tag, bool opposite, const char *value)
@@ -160,8 +167,12 @@ static const struct option_spec options[] = {
 	{"netns*", "INODE|PATH", "only in this network namespace", set_filter, FILTER_NETNS},
 	{"min-severity", "SEVERITY", "only from this on: error, warning, notice, info", set_severity, 0},
 	{"group", "DURATION", "the like of an event within this time is one record; 0: off (5s, off with --json or no terminal)",
-	 set_group, 0},
+	 set_duration, TAG_GROUP},
 	{"rate", "N", "events a second of one process, the others are one record; 0: any (20, any as above)", set_rate, 0},
+	{"silent-after", "DURATION", "say peer_silent once data has waited so long for an acknowledgement; 0: never (5s)",
+	 set_duration, TAG_SILENT_AFTER},
+	{"ignored-after", "DURATION", "say close_ignored so long after the peer's close; 0: never (60s)", set_duration,
+	 TAG_IGNORED_AFTER},
 	{"count", "N", "end after N lines", set_count, 0},
 	{"for", "DURATION", "end after this time, such as 10s", set_for, 0},
 	{"output", "FILE", "append to FILE; - is standard output, null nowhere", set_output, 0},
@@ -299,7 +310,7 @@ static int run(struct watch *w, char **command)
 
 int watch_main(int argc, char **argv)
 {
-	struct watch w = {.agent = {.output = &output_stdout}};
+	struct watch w = {.agent = {.output = &output_stdout, .warnings = {SILENT_AFTER_NS, IGNORED_AFTER_NS}}};
 	int rest, status;
 
 	filter_init(&w.filter);

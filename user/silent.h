@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Early warning: who has waited for an acknowledgement past a threshold, and who was acknowledged after that.
+ *
+ * The kernel side lists sockets whose retransmission timer ran out, and wakes the agent for the first (bpf/silent.h).
+ * When one has waited long enough it is looked at: mostly it has recovered, and is forgotten. Else it is told, and looked
+ * at twice a second until its data is acknowledged or it ends. With nothing listed there is no deadline.
+ *
+ * Bounded by the list, LP_SILENT_MAX: what finds no room is counted there. So many are told at once, the others a moment
+ * later.
+ */
+#ifndef LOSTPEER_SILENT_H
+#define LOSTPEER_SILENT_H
+
+#include "record.h"
+
+struct kernel;
+struct silent;
+
+/* Gets a record of LP_KIND_SILENT or LP_KIND_BACK. */
+typedef void silent_tell(void *context, const struct lp_record *record);
+
+/* NULL when out of memory. */
+struct silent *silent_new(struct kernel *kernel, __u64 after_ns, silent_tell *tell, void *context);
+void silent_free(struct silent *silent);
+
+/* A socket that existed before the agent, which is listed if its data waits. */
+void silent_seed(struct silent *silent, const struct lp_glance *look);
+/* Looks at what is due. now_ns: CLOCK_MONOTONIC. */
+void silent_tick(struct silent *silent, __u64 now_ns);
+__u64 silent_deadline(const struct silent *silent); /* CLOCK_MONOTONIC; 0: nothing is listed */
+
+#endif
