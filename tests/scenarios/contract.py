@@ -30,7 +30,8 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 FIELDS = {
     int: ("schema process.pid process.vpid process.user.id peer.process.pid network.local.port "
           "network.peer.port network.netns tcp.cookie tcp.bytes_sent tcp.bytes_received tcp.retransmits tcp.rtt_us data.unread_bytes "
-          "data.unacked_bytes data.unsent_bytes repeat.count repeat.processes lost.count"),
+          "data.unacked_bytes data.unsent_bytes tcp.gives_up_in_ms ignored.connections listen.backlog "
+          "listen.queue_length repeat.count repeat.processes lost.count"),
     str: ("host.name event cause by phase severity error.type role process.name process.executable.path "
           "process.exit.signal owner.via owner.unknown process.linux.cgroup container.id container.runtime.name "
           "systemd.unit systemd.slice k8s.pod.uid peer.process.name ended.event ended.cause "

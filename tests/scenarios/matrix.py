@@ -11,8 +11,8 @@ from expect import Absent, said
 
 NOTHING = "nothing"
 ABSENT = "absent"
-# The contract's words that no program says yet, and what only a whole host of a test's own can show.
-NOT_YET = ("accept_dropped", "peer_silent", "peer_back", "close_ignored", "events_lost")
+# What is no connection's, and what only a whole host of a test's own can show.
+NOT_OF_CONNECTIONS = ("events_lost",)
 NOT_EVERYWHERE = ("local_reset/no_memory",)
 OPTIONAL_FIELDS = ("tcp.cookie", "tcp.reset_reason")
 
@@ -135,7 +135,7 @@ def always_absent(doctor):
 
 def expected():
     """All that a whole run has to show, but for what doctor names."""
-    causes = {"%s/%s" % (event, cause) for event in contract.CAUSES if event not in NOT_YET
+    causes = {"%s/%s" % (event, cause) for event in contract.CAUSES if event not in NOT_OF_CONNECTIONS
               for cause in contract.CAUSES[event]}
     return causes - set(NOT_EVERYWHERE) | set(OPTIONAL_FIELDS)
 

@@ -202,6 +202,9 @@ class Trial:
         fields["ambiguous"] = ambiguous or Absent()
         fields["owner.holders"] = Absent()
         fields.update(extra or {})
+        if event == "peer_lost" and self.module != "early" and (unacked or queued):
+            # Where that takes longer than the agent's patience, as on a slow machine, it is first silent.
+            self.perhaps(end, "peer_silent", "unacked")
         self.truths.append(Truth(fields, optional, really))
 
     def hidden(self, end, event, cause):
