@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The table. A is the end that the row is about. Each cause of connect_failed, peer_lost, peer_closed,
- * local_closed and local_reset has a row (tests/unit asks demo_has_row() for every one); events_lost has none: it
- * tells of the agent, not of a connection.
+ * The table. A is the end that the row is about. Each cause has a row (tests/unit asks demo_has_row() for every one),
+ * but for those of events_lost: it tells of the agent, not of a connection.
  *
  * A packet that the network lost is made by the socket that it was for: its filter drops it before TCP sees it.
  * The kernel's patience is shortened by socket options and by the namespace's own sysctls.
@@ -397,6 +396,54 @@ const struct row demo_rows[] = {
 		.expected = { [A] = { { LOCAL_RESET_NO_MEMORY, BY_KERNEL, PHASE_COUNT, false } },
 			      [B] = { { PEER_CLOSED_FIN, BY_PEER, PHASE_ESTABLISHED, false },
 				      { PEER_LOST_RESET, BY_PEER, PHASE_HALF_CLOSED, true } } },
+	},
+	{
+		.cause = PEER_SILENT_UNACKED,
+		.story = "B does not answer any more, and the kernel has not given up yet",
+		.steps = { A_CONNECTS,
+			   { B, step_deaf },
+			   { A, step_send, .arg = 5000, .did = "sent 5000 bytes" },
+			   { A, step_pause, .arg = 6500, .did = "still connected after 6 s" },
+			   { B, step_look } },
+		.expected = { [A] = { { PEER_SILENT_UNACKED, BY_NETWORK, PHASE_ESTABLISHED, false } } },
+	},
+	{
+		.cause = PEER_BACK_ACKED,
+		.story = "the same, and then B answers again",
+		.steps = { A_CONNECTS,
+			   { B, step_deaf },
+			   { A, step_send, .arg = 5000, .did = "sent 5000 bytes" },
+			   { A, step_pause, .arg = 6500 },
+			   { B, step_hear },
+			   { A, step_wait_acked, .did = "acknowledged after 6 s" },
+			   { A, step_pause, .arg = 1500 },
+			   { B, step_wait_unread, .arg = 5000, .did = "5000 bytes came" } },
+		.expected = { [A] = { { PEER_SILENT_UNACKED, BY_NETWORK, PHASE_ESTABLISHED, false },
+				      { PEER_BACK_ACKED, BY_PEER, PHASE_ESTABLISHED, false } } },
+	},
+	{
+		.cause = CLOSE_IGNORED_CLOSE_WAIT,
+		.story = "B closes, and A does nothing for 9 s",
+		.steps = { A_CONNECTS,
+			   { B, step_close, .did = "closed" },
+			   { A, step_pause, .arg = 9500, .did = "did not close for 9 s" },
+			   { A, step_close } },
+		.expected = { [A] = { { PEER_CLOSED_FIN, BY_PEER, PHASE_ESTABLISHED, false },
+				      { CLOSE_IGNORED_CLOSE_WAIT, BY_LOCAL, PHASE_HALF_CLOSED, false } },
+			      [B] = { { LOCAL_CLOSED_CLOSE, BY_LOCAL, PHASE_ORPHANED, false } } },
+	},
+	{
+		.cause = ACCEPT_DROPPED_QUEUE_FULL,
+		.story = "A listens, has room for one connection, and does not accept it; B connects twice",
+		.steps = { { A, step_listen_for_one, .did = "did not accept" },
+			   { B, step_connect, .did = "connected" },
+			   { B, step_keep },
+			   { B, step_connect_start },
+			   { B, step_pause, .arg = 400 },
+			   { B, step_close, .did = "the second closed while connecting" },
+			   { A, step_pause, .arg = 2000 } },
+		.expected = { [A] = { { ACCEPT_DROPPED_QUEUE_FULL, BY_LOCAL, PHASE_CONNECTING, false } },
+			      [B] = { { CONNECT_FAILED_ABANDONED, BY_LOCAL, PHASE_CONNECTING, false } } },
 	},
 };
 

@@ -16,6 +16,7 @@ enum side { A, B, SIDES };
 
 #define DEMO_LOOPBACK "127.0.0.1"
 #define DEMO_UNIT "demo-shop.service"
+#define DEMO_IGNORED_AFTER "5s" /* a minute would be long to wait; peer_silent takes as long */
 #define DEMO_HOLDERS 3 /* processes forked, to hold a connection too */
 
 struct end;
@@ -53,6 +54,10 @@ int step_wait_state(struct end *self, const struct step *step);  /* arg: TCP_FIN
 int step_so_error(struct end *self, const struct step *step);    /* once the connection has failed */
 int step_look(struct end *self, const struct step *step);        /* nothing has happened here */
 int step_idle(struct end *self, const struct step *step);        /* does nothing; did: what it did not do */
+int step_pause(struct end *self, const struct step *step);       /* does nothing for so long; arg: milliseconds */
+int step_wait_acked(struct end *self, const struct step *step);  /* everything sent is acknowledged */
+int step_keep(struct end *self, const struct step *step);        /* keeps its connection, and may have another */
+int step_listen_for_one(struct end *self, const struct step *step); /* as step_listen, and no room for a second */
 int step_shutdown(struct end *self, const struct step *step);    /* arg: SHUT_WR, SHUT_RDWR */
 int step_disconnect(struct end *self, const struct step *step);  /* connect(AF_UNSPEC) */
 int step_close(struct end *self, const struct step *step);
@@ -64,6 +69,7 @@ int step_option(struct end *self, const struct step *step);      /* option: whic
 int step_keepalive(struct end *self, const struct step *step);   /* arg: seconds idle, and between two probes */
 int step_small_buffers(struct end *self, const struct step *step);
 int step_deaf(struct end *self, const struct step *step);        /* drops whatever comes in, before TCP sees it */
+int step_hear(struct end *self, const struct step *step);        /* no more */
 
 /* The namespace and the host (step_net.c). */
 int step_unshare(struct end *self, const struct step *step);

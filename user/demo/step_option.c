@@ -72,3 +72,11 @@ int step_deaf(struct end *self, const struct step *step)
 	(void)step;
 	return set(self, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program), "SO_ATTACH_FILTER");
 }
+
+int step_hear(struct end *self, const struct step *step)
+{
+	int unused = 0;
+
+	(void)step;
+	return set(self, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused), "SO_DETACH_FILTER");
+}

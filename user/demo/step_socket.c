@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include "demo/end.h"
 #include "demo/sock.h"
@@ -24,18 +26,31 @@ static int wait_for(struct end *self, int fd, short events, const char *what)
 	return end_fail(self, "%s never came", what);
 }
 
-int step_listen(struct end *self, const struct step *step)
+static int listen_with(struct end *self, int backlog)
 {
 	struct sockaddr_in address = sock_address(NULL, DEMO_PORT);
 
-	(void)step;
 	if (self->listener < 0)
 		self->listener = sock_new();
 	if (bind(self->listener, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return end_fail(self, "bind: %s", strerror(errno));
-	if (listen(self->listener, 8) < 0)
+	if (listen(self->listener, backlog) < 0)
 		return end_fail(self, "listen: %s", strerror(errno));
 	return STEP_DONE;
+}
+
+int step_listen(struct end *self, const struct step *step)
+{
+	(void)step;
+	return listen_with(self, 8);
+}
+
+/* The kernel takes one more than it is told. */
+int step_listen_for_one(struct end *self, const struct step *step)
+{
+	(void)step;
+	self->port = DEMO_PORT;
+	return listen_with(self, 0);
 }
 
 int step_wait_accept(struct end *self, const struct step *step)
@@ -227,6 +242,32 @@ int step_idle(struct end *self, const struct step *step)
 {
 	(void)self;
 	(void)step;
+	return STEP_DONE;
+}
+
+int step_pause(struct end *self, const struct step *step)
+{
+	(void)self;
+	nanosleep(&(struct timespec){ .tv_sec = step->arg / 1000, .tv_nsec = step->arg % 1000 * 1000000 }, NULL);
+	return STEP_DONE;
+}
+
+int step_wait_acked(struct end *self, const struct step *step)
+{
+	__u64 deadline = end_deadline();
+	int waiting = 1;
+
+	(void)step;
+	while (!ioctl(self->fd, SIOCOUTQ, &waiting) && waiting)
+		if (!end_waits(deadline))
+			return end_fail(self, "%d bytes were never acknowledged", waiting);
+	return STEP_DONE;
+}
+
+int step_keep(struct end *self, const struct step *step)
+{
+	(void)step;
+	self->fd = -1; /* open until the process ends */
 	return STEP_DONE;
 }
 

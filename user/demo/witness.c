@@ -28,7 +28,7 @@ static _Noreturn void witness_run(const struct witness *witness, int errors, pid
 	const char *path = getenv("LOSTPEER") ?: "/proc/self/exe";
 	/* All that is judged has this port at one end; the rest of a busy host would only fill our memory. */
 	char *const argv[] = { "lostpeer", "watch", "--json", "--all", "--port", PORT_TEXT(DEMO_PORT),
-			       witness->hook ? "--connect-hook" : NULL, NULL };
+			       "--ignored-after", DEMO_IGNORED_AFTER, witness->hook ? "--connect-hook" : NULL, NULL };
 	sigset_t none;
 
 	sigemptyset(&none);
