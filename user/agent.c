@@ -17,8 +17,8 @@
 #include "cgroups.h"
 #include "clock.h"
 #include "ends.h"
+#include "feed.h"
 #include "gone.h"
-#include "group.h"
 #include "pending.h"
 #include "process.h"
 #include "warnings.h"
@@ -27,7 +27,6 @@
 #define LINGER_NS (1 * MS)          /* after something came: look again without being woken (bpf/emit.h) */
 #define SWEEP_NS (50 * MS)          /* orderly ends do not wake anybody */
 #define MISSED_INTERVAL_NS (1000 * MS)
-#define FLUSH_PATIENCE_MS 1000
 #define STRAYS_MAX 10
 
 enum source { SOURCE_RING, SOURCE_TIMER, SOURCE_SIGNAL, SOURCE_END, SOURCE_GONE };
@@ -39,9 +38,8 @@ struct agent {
 	struct ends *ends;
 	struct gone *dead;
 	struct warnings *warnings;
-	struct groups *groups;
-	struct output *output;
-	const struct agent_options *options;
+	struct feeds *feeds;
+	struct agent_options options;
 	struct cause_kernel cause_kernel;
 	struct event event; /* the one being told: too large for the stack */
 	char executable[PATH_MAX]; /* of its owner */
@@ -58,9 +56,8 @@ struct agent {
 
 	__u64 strays_since_ns; /* CLOCK_MONOTONIC */
 	unsigned strays;       /* told since then, of which nothing was remembered */
-	__u64 received, filtered, grouped; /* records of events */
-	__u64 found; /* events that were looked for */
-	__u64 passed; /* lines */
+	__u64 received; /* records of events */
+	__u64 found;    /* events that were looked for */
 	__u64 seen_lost, seen_state_full, seen_missed;
 	__u64 drained_ns, missed_checked_ns; /* CLOCK_MONOTONIC */
 };
@@ -68,8 +65,10 @@ struct agent {
 /* --- the way of a record --- */
 
 /* Enough was shown. A command is waited for, all the same. */
-static void end(struct agent *a)
+static void end(void *context)
 {
+	struct agent *a = context;
+
 	a->muted = true;
 	a->stop = !a->child;
 }
@@ -82,24 +81,7 @@ static __u64 stands_for(const struct lp_record *record)
 
 static void filter_out(struct agent *a, const struct lp_record *record)
 {
-	a->filtered += stands_for(record);
-}
-
-static bool has_shown_enough(const struct agent *a)
-{
-	return a->options->most_events && a->passed >= a->options->most_events;
-}
-
-static void show(void *context, const struct event *event)
-{
-	struct agent *a = context;
-
-	if (has_shown_enough(a)) /* a record of several, which are in `grouped` */
-		return;
-	output_put(a->output, event);
-	a->passed++;
-	if (has_shown_enough(a))
-		end(a);
+	feeds_filter_out(a->feeds, stands_for(record));
 }
 
 /* Whether that much of an event is wanted as is known by now; fills a->event. */
@@ -110,7 +92,12 @@ static bool judge(struct agent *a, const struct lp_record *record, bool reset_af
 	if (!verdict.cause)
 		return false;
 	event_from_record(&a->event, record, verdict, clock_wall_from_monotonic(record->time_ns));
-	return filter_event(a->options->filter, &a->event);
+	return feeds_want(a->feeds, &a->event);
+}
+
+static bool follows(const struct agent *a, const struct owner *owner)
+{
+	return owner->via && kernel_follows(a->kernel, owner->process.tgid, owner->process.start_boot_ns);
 }
 
 /* The last test, and out: a->event is whole but for its place. */
@@ -121,22 +108,12 @@ static void tell(struct agent *a)
 
 	if (owner->via)
 		cgroups_find(a->cgroups, a->kernel, &owner->process, e->cgroup, &e->place);
-	if (!filter_owner(a->options->filter, e) ||
-	    (a->options->follow &&
-	     (!owner->via || !kernel_follows(a->kernel, owner->process.tgid, owner->process.start_boot_ns))) ||
-	    a->muted) {
-		filter_out(a, e->record);
-		return;
-	}
-	if (e->repeat.count) { /* it is a record of several by itself */
+	if (e->repeat.count) /* it is a record of several by itself */
 		e->repeat.processes = owner->via != VIA_NONE;
-		a->grouped += e->repeat.count;
-		show(a, e);
-	} else if (group_take(a->groups, e, clock_monotonic_ns())) {
-		show(a, e);
-	} else {
-		a->grouped++;
-	}
+	if (a->muted || (a->options.follow && !follows(a, owner)))
+		filter_out(a, e->record);
+	else
+		feeds_put(a->feeds, e, clock_monotonic_ns());
 }
 
 static void on_ends(void *context, const struct ends_event *told)
@@ -254,7 +231,7 @@ static bool is_out(struct agent *a, const struct lp_record *record)
 	if (!verdict.cause)
 		return true;
 	event_from_record(&a->event, record, verdict, 0);
-	return !filter_event(a->options->filter, &a->event);
+	return !feeds_want(a->feeds, &a->event);
 }
 
 static void on_record(void *context, const struct lp_record *record)
@@ -332,8 +309,7 @@ static void tell_loss(struct agent *a, enum lp_cause place, __u64 *seen, __u64 n
 		return;
 	*seen = now;
 	event_from_loss(&a->event, place, loss);
-	if (filter_event(a->options->filter, &a->event))
-		output_put(a->output, &a->event);
+	feeds_gap(a->feeds, &a->event);
 }
 
 static void tell_losses(struct agent *a, __u64 now_ns)
@@ -369,7 +345,7 @@ static void arm(struct agent *a)
 	at = earlier(at, ends_deadline(a->ends));
 	at = earlier(at, gone_deadline(a->dead));
 	at = earlier(at, warnings_deadline(a->warnings));
-	at = earlier(at, group_deadline(a->groups));
+	at = earlier(at, feeds_deadline(a->feeds));
 	if (a->came && (!at || at > now + LINGER_NS))
 		at = now + LINGER_NS;
 	if (a->sweep && (!at || at > now + SWEEP_NS))
@@ -390,7 +366,7 @@ static void drain(struct agent *a, bool woken)
 	warnings_tick(a->warnings, clock_monotonic_ns());
 	ends_tick(a->ends, clock_monotonic_ns());
 	gone_tick(a->dead, clock_monotonic_ns());
-	group_tick(a->groups, clock_monotonic_ns());
+	feeds_tick(a->feeds, clock_monotonic_ns());
 	if (a->came)
 		tell_losses(a, clock_monotonic_ns());
 	a->drained_ns = clock_monotonic_ns();
@@ -417,6 +393,8 @@ static void on_signal(struct agent *a)
 		/* the terminal has sent SIGINT to the command as well; its end is ours */
 		if (info.ssi_signo != SIGINT)
 			kill(a->child, (int)info.ssi_signo);
+	} else if (info.ssi_signo == SIGHUP && a->options.on_hangup) {
+		a->options.on_hangup(a->options.context, a);
 	} else {
 		a->stop = true;
 	}
@@ -456,8 +434,8 @@ int agent_run(struct agent *a, pid_t child, int *status)
 
 	a->child = child;
 	a->status = status;
-	after.it_value.tv_sec = (time_t)(a->options->most_ns / (1000 * MS));
-	after.it_value.tv_nsec = (long)(a->options->most_ns % (1000 * MS));
+	after.it_value.tv_sec = (time_t)(a->options.most_ns / (1000 * MS));
+	after.it_value.tv_nsec = (long)(a->options.most_ns % (1000 * MS));
 	timerfd_settime(a->end_timer, 0, &after, NULL);
 	if (child)
 		reap(a); /* its SIGCHLD may have come before the signalfd */
@@ -511,25 +489,64 @@ static const char *reset_reason(void *kernel, __u32 reason)
 	return kernel_reset_reason(kernel, reason);
 }
 
-static int open_output(struct agent *a)
+static struct feeds_flow flow(const struct agent *a)
 {
-	const struct agent_options *o = a->options;
-	struct format_context context = {
-		.host = a->host,
-		.colour = o->colour,
-		.reset_reason = reset_reason,
-		.kernel = a->kernel,
+	struct feeds_flow flow = {.waiting = pending_count(a->pending) + ends_count(a->ends) + gone_count(a->dead)};
+	__u64 stats[LP_STAT_COUNT];
+
+	kernel_stats(a->kernel, stats);
+	flow.emitted = stats[LP_STAT_EMITTED] + a->found;
+	flow.ring_full = stats[LP_STAT_LOST];
+	flow.unread = stats[LP_STAT_EMITTED] - flow.ring_full - a->received;
+	return flow;
+}
+
+static int open_feeds(struct agent *a)
+{
+	struct feeds_context context = {
+		.format = {.host = a->host, .reset_reason = reset_reason, .kernel = a->kernel},
+		.agent = {.agent = a},
+		.gone_fd = a->options.ends_without_reader ? a->gone : -1,
+		.full = end,
 	};
 
-	a->output = output_open(o->output, o->output_target, o->format, &context, a->gone);
-	return a->output ? 0 : -EIO;
+	a->feeds = feeds_new(&context);
+	return a->feeds ? 0 : -ENOMEM;
+}
+
+/* What the feeds want changes what wakes us, too. */
+static int want(struct agent *a)
+{
+	struct warnings_calls calls = {on_found, on_ask_ignored, on_ignored, a};
+	struct lp_wants wants = feeds_wants(a->feeds);
+
+	wants.classes = warnings_classes(wants.classes, &a->options.warnings);
+	a->sweep = (wants.classes & LP_CLASSES_ORDERLY) != 0;
+	kernel_want(a->kernel, wants);
+	if (a->warnings)
+		return warnings_want(a->warnings, wants.classes);
+	a->warnings = warnings_new(a->kernel, wants.classes, &a->options.warnings, &calls);
+	return a->warnings ? 0 : -ENOMEM;
+}
+
+int agent_change(struct agent *a, struct feed_settings **feeds, size_t n)
+{
+	struct feeds_flow now = flow(a);
+	int err = feeds_change(a->feeds, feeds, n, &now);
+
+	if (err)
+		return err;
+	err = feeds_start(a->feeds);
+	feeds_reopen(a->feeds);
+	err = want(a) ?: err;
+	if (!err)
+		arm(a);
+	return err;
 }
 
 static int open_kernel(struct agent *a)
 {
-	struct warnings_calls calls = {on_found, on_ask_ignored, on_ignored, a};
-	struct lp_wants wants = filter_wants(a->options->filter);
-	struct kernel_options options = a->options->kernel;
+	struct kernel_options options = a->options.kernel;
 	int err;
 
 	a->cgroups = cgroups_new();
@@ -541,42 +558,44 @@ static int open_kernel(struct agent *a)
 		return err;
 	a->cause_kernel.error_report = kernel_features(a->kernel)->error_report;
 	a->cause_kernel.send_reset = kernel_features(a->kernel)->send_reset;
-	wants.classes = warnings_classes(wants.classes, &a->options->warnings);
-	a->sweep = (wants.classes & LP_CLASSES_ORDERLY) != 0;
 	kernel_on_record(a->kernel, on_record, a);
 	a->pending = pending_new(a->kernel, on_owner, a);
 	a->ends = ends_new(a->kernel, on_ends, on_ask, a);
 	a->dead = gone_new(kernel_ended(a->kernel), on_stray, a);
-	a->groups = group_new(a->options->group_ns, a->options->rate, show, a);
-	if (!a->pending || !a->ends || !a->dead || !a->groups)
+	if (!a->pending || !a->ends || !a->dead)
 		return -ENOMEM;
 	err = kernel_seed(a->kernel, &a->connections, &a->processes);
 	if (err)
 		return err;
 	a->drained_ns = clock_monotonic_ns();
-	kernel_want(a->kernel, wants);
-	a->warnings = warnings_new(a->kernel, wants.classes, &a->options->warnings, &calls);
-	if (!a->warnings)
-		return -ENOMEM;
 	return watch_fd(a, kernel_ring_fd(a->kernel), SOURCE_RING);
 }
 
-int agent_open(struct agent **agent, const struct agent_options *options)
+int agent_open(struct agent **agent, const struct agent_options *options, struct feed_settings **feeds, size_t n)
 {
 	struct agent *a = calloc(1, sizeof(*a));
-	int err;
+	int err = -ENOMEM;
 
 	if (!a)
-		return -ENOMEM;
-	a->options = options;
+		goto out;
+	a->options = *options;
 	a->epoll = a->timer = a->signals = a->end_timer = a->gone = -1;
 	gethostname(a->host, sizeof(a->host) - 1);
-	if ((err = open_loop(a)) || (err = open_kernel(a)) || (err = open_output(a))) {
+	if ((err = open_loop(a)) || (err = open_kernel(a)) || (err = open_feeds(a)))
+		goto out;
+	err = agent_change(a, feeds, n);
+	if (err) {
 		agent_close(a);
 		return err;
 	}
 	*agent = a;
 	return 0;
+out:
+	for (size_t i = 0; i < n; i++)
+		feed_settings_free(feeds[i]);
+	if (a)
+		agent_close(a);
+	return err;
 }
 
 void agent_watches(const struct agent *a, unsigned *connections, unsigned *processes)
@@ -585,45 +604,45 @@ void agent_watches(const struct agent *a, unsigned *connections, unsigned *proce
 	*processes = a->processes;
 }
 
-struct ledger agent_finish(struct agent *a)
+void agent_finish(struct agent *a)
 {
-	__u64 stats[LP_STAT_COUNT];
-	struct output_counts counts;
-
 	kernel_detach(a->kernel);
 	kernel_consume(a->kernel);
 	pending_finish(a->pending);
 	ends_finish(a->ends);
 	gone_finish(a->dead);
-	group_finish(a->groups);
+	feeds_finish(a->feeds);
 	a->missed_checked_ns = 0;
 	tell_losses(a, clock_monotonic_ns());
-	output_finish(a->output, FLUSH_PATIENCE_MS);
-	kernel_stats(a->kernel, stats);
-	counts = output_counts(a->output);
-	return (struct ledger){
-		.emitted = stats[LP_STAT_EMITTED] + a->found,
-		.written = counts.written,
-		.filtered = a->filtered,
-		.grouped = a->grouped - counts.untold, /* which are lost */
-		.ring_full = stats[LP_STAT_LOST],
-		.output_full = counts.output_full,
-		.write_failed = counts.write_failed,
-		.stopped = counts.stopped,
-		.pending = pending_count(a->pending) + ends_count(a->ends) + gone_count(a->dead) + counts.waiting,
-	};
+	feeds_flush(a->feeds);
+}
+
+size_t agent_feeds(const struct agent *a)
+{
+	return feeds_count(a->feeds);
+}
+
+const char *agent_title(const struct agent *a, size_t feed)
+{
+	return feeds_title(a->feeds, feed);
+}
+
+struct ledger agent_ledger(const struct agent *a, size_t feed)
+{
+	struct feeds_flow now = flow(a);
+
+	return feeds_ledger(a->feeds, feed, &now);
 }
 
 void agent_close(struct agent *a)
 {
 	int fds[] = {a->epoll, a->timer, a->signals, a->end_timer, a->gone};
 
-	output_close(a->output);
+	feeds_free(a->feeds);
 	pending_free(a->pending);
 	ends_free(a->ends);
 	gone_free(a->dead);
 	warnings_free(a->warnings);
-	group_free(a->groups);
 	kernel_close(a->kernel);
 	cgroups_free(a->cgroups);
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)

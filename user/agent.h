@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The way through: ring -> what waits for its owner -> cause -> filter -> group -> output, driven by one epoll loop that
- * owns the ring, the state and the signals. What no hook tells is looked for (warnings.h). Idle it has no timer.
+ * The way through: ring -> what waits for its owner -> cause -> the feeds (filter -> group -> output), driven by one epoll
+ * loop that owns the ring, the state and the signals. What no hook tells is looked for (warnings.h). Idle it has no timer.
  */
 #ifndef LOSTPEER_AGENT_H
 #define LOSTPEER_AGENT_H
@@ -9,50 +9,38 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "filter.h"
+#include "feed.h"
 #include "kernel.h"
-#include "outputs/output.h"
 #include "warnings.h"
 
 struct agent;
 
 struct agent_options {
 	struct kernel_options kernel;
-	struct filter *filter;
-	const struct output_ops *output;
-	const char *output_target;
-	format_event *format;
-	bool colour;
-	__u64 most_events; /* end after so many; 0: do not */
-	__u64 most_ns;     /* end after so long; 0: do not */
-	bool follow;       /* only what agent_run() is told to follow */
-	__u64 group_ns;    /* the window of group.h; 0: every event is shown */
-	unsigned rate;     /* events a second of one owner; 0: no limit */
+	__u64 most_ns; /* end after so long; 0: do not */
+	bool follow;   /* only what agent_run() is told to follow */
 	struct warnings_options warnings;
+	bool ends_without_reader; /* when whoever reads standard output has left */
+	/* SIGHUP; it may call agent_change(). NULL: that is the end. */
+	void (*on_hangup)(void *context, struct agent *agent);
+	void *context;
 };
 
-/* What became of every record, of the kernel's or of what was looked for: emitted = written + filtered + grouped + lost + pending. */
-struct ledger {
-	__u64 emitted;
-	__u64 written;
-	__u64 filtered;
-	__u64 grouped;
-	__u64 ring_full; /* the four places of lost */
-	__u64 output_full;
-	__u64 write_failed;
-	__u64 stopped;
-	__u64 pending;
-};
-
-/* 0, or a negative errno after a message on stderr. */
-int agent_open(struct agent **agent, const struct agent_options *options);
+/* Takes the settings of its feeds. 0, or a negative errno after a message on stderr. */
+int agent_open(struct agent **agent, const struct agent_options *options, struct feed_settings **feeds, size_t n);
 /* How many connections of how many processes existed before. */
 void agent_watches(const struct agent *agent, unsigned *connections, unsigned *processes);
-/* Runs until SIGINT, SIGTERM, SIGHUP, most_events, most_ns or a reader that left; with a child (0: none) until that
- * ends, whose wait status goes to *status. 0 or a negative errno. */
+/* Other feeds, as feeds_change(); those that stay open their files again. Nothing is lost by it. */
+int agent_change(struct agent *agent, struct feed_settings **feeds, size_t n);
+/* Runs until SIGINT, SIGTERM, SIGHUP (see on_hangup), most_events of a feed, most_ns or a reader that left; with a
+ * child (0: none) until that ends, whose wait status goes to *status. 0 or a negative errno. */
 int agent_run(struct agent *agent, pid_t child, int *status);
 /* Detaches, tells what waits, flushes. */
-struct ledger agent_finish(struct agent *agent);
+void agent_finish(struct agent *agent);
+/* The ledgers as they are, of all feeds. */
+size_t agent_feeds(const struct agent *agent);
+const char *agent_title(const struct agent *agent, size_t feed);
+struct ledger agent_ledger(const struct agent *agent, size_t feed);
 void agent_close(struct agent *agent);
 
 #endif

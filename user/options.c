@@ -17,28 +17,37 @@ static size_t name_length(const struct option_spec *spec)
 	return strlen(spec->name) - has_opposite(spec);
 }
 
-static void help(const struct option_table *table)
+static void help_options(const struct option_spec *options, size_t count)
 {
 	char left[64];
 
-	printf("Usage: lostpeer %s\n%s\n\n", table->usage, table->summary);
-	for (size_t i = 0; i < table->count; i++) {
-		const struct option_spec *spec = &table->options[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct option_spec *spec = &options[i];
 
 		snprintf(left, sizeof(left), "--%s%.*s%s%s", has_opposite(spec) ? "[not-]" : "", (int)name_length(spec),
 			 spec->name, spec->argument ? " " : "", spec->argument ? spec->argument : "");
 		printf("  %-*s %s\n", HELP_COLUMN, left, spec->help);
 	}
+}
+
+static void help(const struct option_table *table)
+{
+	printf("Usage: lostpeer %s\n%s\n\n", table->usage, table->summary);
+	help_options(table->options, table->count);
+	for (const struct option_use *use = table->uses; use->group; use++) {
+		if (use->title)
+			printf("\n%s\n", use->title);
+		help_options(use->group->options, use->group->count);
+	}
 	printf("  %-*s %s\n", HELP_COLUMN, "--help", "show this");
 	printf("\nSee lostpeer(8), and lostpeer-events(7) for every word that is said.\n");
 }
 
-/* word: "--name" or "--name=value", of which `length` bytes after the dashes are the name. */
-static const struct option_spec *find(const struct option_table *table, const char *name, size_t length,
-				      bool *opposite)
+const struct option_spec *options_find(const struct option_spec *options, size_t count, const char *name,
+				       size_t length, bool *opposite)
 {
-	for (size_t i = 0; i < table->count; i++) {
-		const struct option_spec *spec = &table->options[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct option_spec *spec = &options[i];
 		size_t n = name_length(spec);
 
 		*opposite = false;
@@ -50,6 +59,20 @@ static const struct option_spec *find(const struct option_table *table, const ch
 			return spec;
 	}
 	return NULL;
+}
+
+/* In the verb's own, and in its groups; *use is NULL for its own. */
+static const struct option_spec *find(const struct option_table *table, const char *name, size_t length,
+				      bool *opposite, const struct option_use **use)
+{
+	const struct option_spec *spec = options_find(table->options, table->count, name, length, opposite);
+
+	*use = NULL;
+	for (const struct option_use *u = table->uses; !spec && u->group; u++) {
+		spec = options_find(u->group->options, u->group->count, name, length, opposite);
+		*use = u;
+	}
+	return spec;
 }
 
 static enum option_result wrong(const struct option_table *table, const char *word, size_t length,
@@ -66,6 +89,7 @@ static enum option_result parse_one(const struct option_table *table, int argc, 
 {
 	const char *word = argv[*at], *value = strchr(word, '='), *why;
 	size_t length = value ? (size_t)(value - word) : strlen(word);
+	const struct option_use *use = NULL;
 	const struct option_spec *spec;
 	bool opposite;
 
@@ -74,7 +98,7 @@ static enum option_result parse_one(const struct option_table *table, int argc, 
 		help(table);
 		return OPTIONS_HELPED;
 	}
-	spec = strncmp(word, "--", 2) ? NULL : find(table, word + 2, length - 2, &opposite);
+	spec = strncmp(word, "--", 2) ? NULL : find(table, word + 2, length - 2, &opposite, &use);
 	if (!spec)
 		return wrong(table, word, length, NULL, "no such option");
 	if (spec->argument && !value) {
@@ -84,7 +108,10 @@ static enum option_result parse_one(const struct option_table *table, int argc, 
 	} else if (!spec->argument && value) {
 		return wrong(table, word, length, value, "takes no value");
 	}
-	why = spec->set(context, spec->tag, opposite, value);
+	if (use && table->take)
+		why = table->take(context, spec, opposite, value);
+	else
+		why = spec->set(use ? *(void **)((char *)context + use->offset) : context, spec->tag, opposite, value);
 	return why ? wrong(table, word, length, value, why) : OPTIONS_RUN;
 }
 

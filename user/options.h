@@ -23,13 +23,34 @@ struct option_spec {
 	int tag;
 };
 
+/* Options that several verbs have, or an output. */
+struct option_group {
+	const struct option_spec *options;
+	size_t count;
+};
+
+struct option_use {
+	const struct option_group *group;
+	const char *title; /* in the help; NULL: none */
+	size_t offset;     /* in the verb's context, of a pointer to what their set() gets */
+};
+
+#define OPTIONS_USES_MAX 16
+
 struct option_table {
 	const char *verb;
 	const char *usage; /* after "Usage: lostpeer " */
 	const char *summary;
 	const struct option_spec *options;
 	size_t count;
+	struct option_use uses[OPTIONS_USES_MAX]; /* up to the first without a group */
+	/* In place of set() for what is in the groups, where it is not NULL. */
+	const char *(*take)(void *context, const struct option_spec *spec, bool opposite, const char *value);
 };
+
+/* NAME or not-NAME, of `length` bytes; NULL: there is none. */
+const struct option_spec *options_find(const struct option_spec *options, size_t count, const char *name,
+				       size_t length, bool *opposite);
 
 enum option_result { OPTIONS_RUN, OPTIONS_HELPED, OPTIONS_WRONG };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "warnings.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "ignored.h"
@@ -10,11 +11,15 @@
 
 #define EVERY_STATE 0xffffffffu
 
-/* Each NULL if it is not wanted. */
+/* Each NULL if it was never wanted. */
 struct warnings {
+	struct kernel *kernel;
+	struct warnings_options options;
+	struct warnings_calls calls;
 	struct silent *silent;
 	struct ignored *ignored;
 	struct queues *queues;
+	__u32 seeding; /* classes */
 };
 
 __u32 warnings_classes(__u32 classes, const struct warnings_options *options)
@@ -31,10 +36,37 @@ static void seed(void *context, const struct lp_glance *look)
 {
 	struct warnings *w = context;
 
-	if (w->silent)
+	if (w->seeding & LP_CLASS_SILENT)
 		silent_seed(w->silent, look);
-	if (w->queues)
+	if (w->seeding & LP_CLASS_QUEUES)
 		queues_seed(w->queues, look);
+}
+
+/* Of these classes, those that are there. */
+static __u32 have(const struct warnings *w)
+{
+	return (w->silent ? LP_CLASS_SILENT : 0u) | (w->ignored ? LP_CLASS_IGNORED : 0u) |
+	       (w->queues ? LP_CLASS_QUEUES : 0u);
+}
+
+int warnings_want(struct warnings *w, __u32 classes)
+{
+	__u32 all = LP_CLASS_SILENT | LP_CLASS_IGNORED | LP_CLASS_QUEUES;
+	__u32 more = warnings_classes(classes, &w->options) & all & ~have(w);
+
+	if (more & LP_CLASS_SILENT)
+		w->silent = silent_new(w->kernel, w->options.silent_after_ns, w->calls.found, w->calls.context);
+	if (more & LP_CLASS_IGNORED)
+		w->ignored = ignored_new(w->kernel, w->options.ignored_after_ns, w->calls.ask, w->calls.tell,
+					 w->calls.context);
+	if (more & LP_CLASS_QUEUES)
+		w->queues = queues_new(w->kernel, w->calls.found, w->calls.context);
+	if (more & ~have(w))
+		return -ENOMEM;
+	w->seeding = more;
+	if (more & (LP_CLASS_SILENT | LP_CLASS_QUEUES))
+		glance_at_all(w->kernel, EVERY_STATE, seed, w);
+	return 0;
 }
 
 struct warnings *warnings_new(struct kernel *kernel, __u32 classes, const struct warnings_options *options,
@@ -44,20 +76,13 @@ struct warnings *warnings_new(struct kernel *kernel, __u32 classes, const struct
 
 	if (!w)
 		return NULL;
-	classes = warnings_classes(classes, options);
-	if (classes & LP_CLASS_SILENT)
-		w->silent = silent_new(kernel, options->silent_after_ns, calls->found, calls->context);
-	if (classes & LP_CLASS_IGNORED)
-		w->ignored = ignored_new(kernel, options->ignored_after_ns, calls->ask, calls->tell, calls->context);
-	if (classes & LP_CLASS_QUEUES)
-		w->queues = queues_new(kernel, calls->found, calls->context);
-	if ((classes & LP_CLASS_SILENT && !w->silent) || (classes & LP_CLASS_IGNORED && !w->ignored) ||
-	    (classes & LP_CLASS_QUEUES && !w->queues)) {
+	w->kernel = kernel;
+	w->options = *options;
+	w->calls = *calls;
+	if (warnings_want(w, classes)) {
 		warnings_free(w);
 		return NULL;
 	}
-	if (w->silent || w->queues)
-		glance_at_all(kernel, EVERY_STATE, seed, w);
 	return w;
 }
 

@@ -32,6 +32,8 @@ __u32 warnings_classes(__u32 classes, const struct warnings_options *options);
 struct warnings *warnings_new(struct kernel *kernel, __u32 classes, const struct warnings_options *options,
 			      const struct warnings_calls *calls);
 void warnings_free(struct warnings *warnings);
+/* More is wanted from now on, or less: what is not wanted any more is still looked for. 0 or -ENOMEM. */
+int warnings_want(struct warnings *warnings, __u32 classes);
 
 void warnings_note(struct warnings *warnings, const struct lp_record *record, const struct owner *owner);
 /* Does what is due. now_ns: CLOCK_MONOTONIC. */

@@ -23,6 +23,23 @@ struct stream {
 	unsigned lost_first, lost_last;
 };
 
+/* Opened and started; settings: of these operations, which must outlive it. NULL if it cannot be opened. */
+static inline struct output *stream_open(const struct output_ops *ops, const void *settings, int gone_fd)
+{
+	struct output_options options = {
+		.ops = ops,
+		.settings = settings,
+		.title = ops->name,
+		.context = sample_context(),
+		.gone_fd = gone_fd,
+	};
+	struct output *output = output_open(&options);
+
+	if (output)
+		assert_int_equal(output_start(output), 0);
+	return output;
+}
+
 static inline void stream_sample(struct sample *s, unsigned number)
 {
 	s->event.wall_ns = sample_wall_ns(22, 0, 0, 0, number);

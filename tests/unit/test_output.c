@@ -25,22 +25,28 @@ static struct sink {
 	bool blocks;   /* until it is false again */
 	bool entered;  /* the writer is in write() */
 	int error;     /* what write() fails with; 0: does not */
-	size_t takes;  /* then: so many bytes are out before it fails */
-	unsigned writes;
+	size_t takes;  /* then: so many entries are out before it fails */
+	unsigned writes, reopened, flushed;
 	char *text;
 	size_t length, room;
 	bool closed;
 } sink = {.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER};
 
-static int open_sink(void **state, const char *target)
+struct sink_settings {
+	bool refuses;
+};
+
+static int open_sink(void **state, const void *settings, const struct output_agent *agent)
 {
+	(void)agent;
 	*state = &sink;
-	return target && !strcmp(target, "refuses") ? -EACCES : 0;
+	return ((const struct sink_settings *)settings)->refuses ? -EACCES : 0;
 }
 
-static size_t write_sink(void *state, const char *lines, size_t length, int *error)
+static size_t write_sink(void *state, const struct iovec *entries, size_t n, int *error)
 {
 	struct sink *s = state;
+	size_t length = 0;
 
 	pthread_mutex_lock(&s->lock);
 	s->entered = true;
@@ -51,17 +57,48 @@ static size_t write_sink(void *state, const char *lines, size_t length, int *err
 	s->entered = false;
 	if (s->error) {
 		*error = s->error;
-		length = s->takes < length ? s->takes : length;
+		n = s->takes < n ? s->takes : n;
+	}
+	for (size_t i = 0; i < n; i++) {
+		assert_ptr_equal(entries[i].iov_base, (char *)entries[0].iov_base + length);
+		length += entries[i].iov_len;
 	}
 	while (s->length + length > s->room) {
 		s->room = s->room ? 2 * s->room : 1 << 20;
 		s->text = realloc(s->text, s->room);
 	}
 	if (length)
-		memcpy(s->text + s->length, lines, length);
+		memcpy(s->text + s->length, entries[0].iov_base, length);
 	s->length += length;
 	pthread_mutex_unlock(&s->lock);
-	return length;
+	return n;
+}
+
+static int reopen_sink(void *state)
+{
+	struct sink *s = state;
+
+	pthread_mutex_lock(&s->lock);
+	s->reopened++;
+	pthread_cond_broadcast(&s->moved);
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+static int flush_sink(void *state)
+{
+	struct sink *s = state;
+
+	pthread_mutex_lock(&s->lock);
+	s->flushed++;
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+static format_event *format_sink(const void *settings)
+{
+	(void)settings;
+	return format_json;
 }
 
 static void close_sink(void *state)
@@ -69,7 +106,16 @@ static void close_sink(void *state)
 	((struct sink *)state)->closed = true;
 }
 
-static const struct output_ops ops = {"sink", open_sink, write_sink, close_sink};
+static const struct output_ops ops = {
+	.name = "sink",
+	.settings_size = sizeof(struct sink_settings),
+	.format = format_sink,
+	.open = open_sink,
+	.write = write_sink,
+	.reopen = reopen_sink,
+	.flush = flush_sink,
+	.close = close_sink,
+};
 
 static void set_sink(bool blocks, int error, size_t takes)
 {
@@ -93,9 +139,9 @@ static struct output *output;
 
 static void open_output(int gone_fd)
 {
-	struct format_context context = sample_context();
+	static const struct sink_settings settings;
 
-	output = output_open(&ops, NULL, format_json, &context, gone_fd);
+	output = stream_open(&ops, &settings, gone_fd);
 	assert_non_null(output);
 }
 
@@ -104,7 +150,7 @@ static int set_up(void **state)
 	(void)state;
 	set_sink(false, 0, 0);
 	sink.length = 0;
-	sink.writes = 0;
+	sink.writes = sink.reopened = sink.flushed = 0;
 	sink.closed = sink.entered = false;
 	return 0;
 }
@@ -334,8 +380,7 @@ static void test_a_gap_that_fails_to_be_written_is_told_later(void **state)
 	assert_int_equal(s.lost, 56);
 }
 
-/* Lines of a batch that are out for sure are written, a part of a line is not. */
-static void test_a_write_that_fails_in_between_counts_whole_lines(void **state)
+static void test_a_write_that_fails_in_between_counts_what_is_out(void **state)
 {
 	(void)state;
 	open_output(-1);
@@ -343,11 +388,78 @@ static void test_a_write_that_fails_in_between_counts_whole_lines(void **state)
 	stream_put(output, 1, 1);
 	wait_until_it_writes();
 	stream_put(output, 2, 11); /* one batch */
-	set_sink(false, EIO, stream_line_length(2, 4) + 7);
+	set_sink(false, EIO, 3);
 	output_finish(output, 10000);
 	assert_int_equal(output_counts(output).written, 4); /* event 1 had a write of its own */
 	assert_int_equal(output_counts(output).write_failed, 7);
 	check_ledger(11);
+}
+
+static void test_it_is_opened_again_between_two_writes(void **state)
+{
+	(void)state;
+	open_output(-1);
+	set_sink(true, 0, 0);
+	stream_put(output, 1, 1);
+	wait_until_it_writes();
+	output_reopen(output);
+	stream_put(output, 2, 2);
+	assert_int_equal(sink.reopened, 0);
+	set_sink(false, 0, 0);
+	output_finish(output, 10000);
+	assert_int_equal(sink.reopened, 1);
+	assert_int_equal(output_counts(output).written, 2);
+	output_reopen(output); /* without anything to write */
+	pthread_mutex_lock(&sink.lock);
+	while (sink.reopened < 2)
+		pthread_cond_wait(&sink.moved, &sink.lock);
+	pthread_mutex_unlock(&sink.lock);
+}
+
+static void test_it_is_flushed_when_nothing_waits(void **state)
+{
+	(void)state;
+	open_output(-1);
+	set_sink(true, 0, 0);
+	stream_put(output, 1, 1);
+	wait_until_it_writes();
+	stream_put(output, 2, 2 * OUTPUT_BATCH + 1); /* more than one write */
+	set_sink(false, 0, 0);
+	output_finish(output, 10000);
+	assert_true(sink.writes >= 3);
+	assert_int_equal(sink.flushed, 1);
+}
+
+static void test_what_was_put_before_the_start_waits(void **state)
+{
+	static const struct sink_settings settings;
+	struct output_options options = {
+		.ops = &ops, .settings = &settings, .title = "sink", .context = sample_context(), .gone_fd = -1};
+
+	(void)state;
+	output = output_open(&options);
+	assert_non_null(output);
+	stream_put(output, 1, 3);
+	assert_int_equal(output_counts(output).waiting, 3);
+	assert_int_equal(output_start(output), 0);
+	output_finish(output, 10000);
+	assert_int_equal(output_counts(output).written, 3);
+}
+
+static void test_it_is_done_when_all_is_written(void **state)
+{
+	unsigned n;
+
+	(void)state;
+	open_output(-1);
+	n = overfill();
+	assert_false(output_is_done(output));
+	set_sink(false, 0, 0);
+	while (!output_is_done(output))
+		usleep(1000);
+	check_ledger(n);
+	assert_int_equal(output_counts(output).written, n - 100);
+	assert_int_equal(stream_read(sink.text, sink.length).lost, 100); /* and what was lost is told */
 }
 
 static void test_a_reader_that_left_is_told_to_the_agent(void **state)
@@ -372,6 +484,24 @@ static void test_a_reader_that_left_is_told_to_the_agent(void **state)
 	assert_int_equal(output_counts(output).written, 1);
 	check_ledger(12);
 	close(gone);
+}
+
+/* Who does not want to know of it goes on, as after any other error. */
+static void test_a_reader_that_comes_back(void **state)
+{
+	struct stream s;
+
+	(void)state;
+	open_output(-1);
+	set_sink(false, EPIPE, 0);
+	put_one_and_wait(1);
+	set_sink(false, 0, 0);
+	put_one_and_wait(2);
+	output_finish(output, 10000);
+	check_ledger(2);
+	s = stream_read(sink.text, sink.length);
+	assert_int_equal(s.events, 1);
+	assert_int_equal(s.lost, 1);
 }
 
 static void test_other_errors_are_not_a_reader_that_left(void **state)
@@ -423,14 +553,14 @@ static void test_a_write_that_returns_after_the_end_is_not_counted_twice(void **
 /* It says so on stderr, where it would look like a failure of this test. */
 static void test_an_output_that_cannot_be_opened_is_none(void **state)
 {
-	struct format_context context = sample_context();
+	static const struct sink_settings settings = {.refuses = true};
 	int saved = dup(2), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	struct output *none;
 
 	(void)state;
 	fflush(stderr);
 	dup2(null, 2);
-	none = output_open(&ops, "refuses", format_json, &context, -1);
+	none = stream_open(&ops, &settings, -1);
 	dup2(saved, 2);
 	close(saved);
 	close(null);
@@ -535,8 +665,13 @@ int main(void)
 		TEST(test_what_fails_to_be_written_is_counted_and_told),
 		TEST(test_every_failure_is_told_when_it_lasts),
 		TEST(test_a_gap_that_fails_to_be_written_is_told_later),
-		TEST(test_a_write_that_fails_in_between_counts_whole_lines),
+		TEST(test_a_write_that_fails_in_between_counts_what_is_out),
+		TEST(test_it_is_opened_again_between_two_writes),
+		TEST(test_it_is_flushed_when_nothing_waits),
+		TEST(test_what_was_put_before_the_start_waits),
+		TEST(test_it_is_done_when_all_is_written),
 		TEST(test_a_reader_that_left_is_told_to_the_agent),
+		TEST(test_a_reader_that_comes_back),
 		TEST(test_other_errors_are_not_a_reader_that_left),
 		TEST(test_finish_waits_for_a_slow_writer_but_not_for_ever),
 		TEST(test_a_write_that_returns_after_the_end_is_not_counted_twice),

@@ -9,11 +9,15 @@
 
 #include "stream.h"
 
+#include "outputs/file.h"
+
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,11 +25,19 @@ static char directory[] = "/tmp/lostpeer-unit-XXXXXX";
 static char path[sizeof(directory) + 16];
 static bool mounted;
 
-static struct output *open_json(const struct output_ops *ops, const char *target, int gone_fd)
+static struct output *open_file(const char *target)
 {
-	struct format_context context = sample_context();
+	static struct file_settings settings;
 
-	return output_open(ops, target, format_json, &context, gone_fd);
+	strcpy(settings.path, target);
+	return stream_open(&output_file, &settings, -1);
+}
+
+static struct output *open_stdout(int gone_fd)
+{
+	static const struct lines_settings settings;
+
+	return stream_open(&output_stdout, &settings, gone_fd);
 }
 
 static struct stream read_file(const char *name)
@@ -80,7 +92,7 @@ static void test_a_file_is_appended_to_and_not_for_everybody(void **state)
 	(void)state;
 	umask(0);
 	for (unsigned i = 0; i < 2; i++) {
-		output = open_json(&output_file, path, -1);
+		output = open_file(path);
 		assert_non_null(output);
 		stream_put(output, 10 * i + 1, 10 * i + 10);
 		output_finish(output, 10000);
@@ -109,7 +121,7 @@ static void test_a_full_disk_never_leaves_a_part_of_a_line(void **state)
 
 	(void)state;
 	make_small_disk("size=65536");
-	output = open_json(&output_file, path, -1);
+	output = open_file(path);
 	assert_non_null(output);
 	stream_put(output, 1, 500);
 	output_finish(output, 10000);
@@ -132,7 +144,7 @@ static void test_a_disk_with_room_again_tells_what_it_missed(void **state)
 
 	(void)state;
 	make_small_disk("size=65536");
-	output = open_json(&output_file, path, -1);
+	output = open_file(path);
 	assert_non_null(output);
 	stream_put(output, 1, 500);
 	stream_wait_empty(output);
@@ -150,9 +162,101 @@ static void test_a_disk_with_room_again_tells_what_it_missed(void **state)
 	output_close(output);
 }
 
+static void limit_files(rlim_t size)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = size;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* A file that only grows: what was begun is finished when it can be, and nothing comes in between. */
+static void test_a_line_that_cannot_be_taken_back_is_finished(void **state)
+{
+	int file = memfd_create("log", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+	char name[64];
+	struct output_counts counts;
+	struct output *output;
+	struct stream s;
+
+	(void)state;
+	assert_int_equal(fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", file);
+	output = open_file(name);
+	assert_non_null(output);
+	limit_files(stream_line_length(1, 3) + 10);
+	stream_put(output, 1, 8);
+	stream_wait_empty(output);
+	stream_put(output, 9, 9);
+	stream_wait_empty(output);
+	limit_files(RLIM_INFINITY);
+	stream_put(output, 10, 10);
+	output_finish(output, 10000);
+	counts = output_counts(output);
+	check_ledger(counts, 10);
+	s = read_file(name);
+	output_close(output);
+	close(file);
+	assert_int_equal(s.events, counts.written);
+	assert_in_range(counts.written, 5, 9); /* four by then, one of them in part; and the last */
+	assert_int_equal(s.last, 10);
+	assert_int_equal(s.lost, counts.write_failed);
+}
+
+static void test_a_file_that_was_rotated_is_opened_again(void **state)
+{
+	char rotated[sizeof(path) + 2];
+	struct output *output = open_file(path);
+	struct stream first, second;
+
+	(void)state;
+	assert_non_null(output);
+	snprintf(rotated, sizeof(rotated), "%s.1", path);
+	stream_put(output, 1, 10);
+	stream_wait_empty(output);
+	assert_int_equal(rename(path, rotated), 0);
+	stream_put(output, 11, 20); /* still to the old one */
+	stream_wait_empty(output);
+	output_reopen(output);
+	for (int i = 0; i < 10000 && access(path, F_OK); i++)
+		usleep(1000);
+	stream_put(output, 21, 30);
+	output_finish(output, 10000);
+	check_ledger(output_counts(output), 30);
+	output_close(output);
+	first = read_file(rotated);
+	second = read_file(path);
+	unlink(rotated);
+	assert_int_equal(first.events, 20);
+	assert_int_equal(second.events, 10);
+}
+
+/* The directory is gone, say: better the old file than none. */
+static void test_a_file_that_cannot_be_opened_again_is_kept(void **state)
+{
+	static struct file_settings settings;
+	char text[] = "{}\n";
+	struct iovec entry = {text, 3};
+	struct stat st;
+	void *opened;
+	int error = 0;
+
+	(void)state;
+	strcpy(settings.path, path);
+	assert_int_equal(output_file.open(&opened, &settings, NULL), 0);
+	strcpy(settings.path, "/nowhere/events.jsonl");
+	assert_int_equal(output_file.reopen(opened), -ENOENT);
+	assert_int_equal(output_file.write(opened, &entry, 1, &error), 1);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, 3);
+	output_file.close(opened);
+	assert_int_equal(output_file.open(&opened, &settings, NULL), -ENOENT);
+}
+
 static void test_a_device_that_takes_nothing_counts_everything(void **state)
 {
-	struct output *output = open_json(&output_file, "/dev/full", -1);
+	struct output *output = open_file("/dev/full");
 
 	(void)state;
 	assert_non_null(output);
@@ -165,7 +269,8 @@ static void test_a_device_that_takes_nothing_counts_everything(void **state)
 
 static void test_null_takes_everything(void **state)
 {
-	struct output *output = open_json(&output_null, NULL, -1);
+	static const struct lines_settings settings;
+	struct output *output = stream_open(&output_null, &settings, -1);
 
 	(void)state;
 	assert_non_null(output);
@@ -214,7 +319,7 @@ static void test_standard_output_is_written_in_whole_lines(void **state)
 {
 	static char text[1 << 20];
 	struct diverted d = divert(0);
-	struct output *output = open_json(&output_stdout, NULL, -1);
+	struct output *output = open_stdout(-1);
 	struct output_counts counts;
 	size_t n;
 
@@ -234,7 +339,7 @@ static void test_a_reader_that_left_standard_output_is_noticed(void **state)
 {
 	int gone = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	struct diverted d = divert(0);
-	struct output *output = open_json(&output_stdout, NULL, gone);
+	struct output *output = open_stdout(gone);
 	struct output_counts counts;
 	uint64_t times = 0;
 	ssize_t n;
@@ -259,7 +364,7 @@ static void test_a_pipe_that_does_not_block_has_whole_lines_too(void **state)
 {
 	static char text[2 << 20];
 	struct diverted d = divert(O_NONBLOCK);
-	struct output *output = open_json(&output_stdout, NULL, -1);
+	struct output *output = open_stdout(-1);
 	struct output_counts counts;
 	struct stream s;
 	size_t n;
@@ -298,6 +403,9 @@ int main(void)
 		TEST(test_a_file_is_appended_to_and_not_for_everybody),
 		TEST(test_a_full_disk_never_leaves_a_part_of_a_line),
 		TEST(test_a_disk_with_room_again_tells_what_it_missed),
+		TEST(test_a_line_that_cannot_be_taken_back_is_finished),
+		TEST(test_a_file_that_was_rotated_is_opened_again),
+		TEST(test_a_file_that_cannot_be_opened_again_is_kept),
 		TEST(test_a_device_that_takes_nothing_counts_everything),
 		TEST(test_null_takes_everything),
 		TEST(test_standard_output_is_written_in_whole_lines),
@@ -306,5 +414,6 @@ int main(void)
 	};
 
 	signal(SIGPIPE, SIG_IGN); /* as the agent does */
+	signal(SIGXFSZ, SIG_IGN);
 	return cmocka_run_group_tests_name("output_file", tests, make_directory, remove_directory);
 }

@@ -1,57 +1,140 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A file, appended to, mode 0640. What could not be written whole is taken back, so that no line is ever partial. */
+/* A file, appended to, mode 0640, opened again by name when it was rotated. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "outputs/output.h"
+#include "outputs/file.h"
+#include "outputs/lines.h"
 
-static int open_file(void **state, const char *target)
+struct file {
+	struct lines lines;
+	const struct file_settings *settings;
+};
+
+static const char *set_path(void *settings, int tag, bool opposite, const char *value)
 {
-	int fd = open(target, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	struct file_settings *s = settings;
 
-	if (fd < 0)
-		return -errno;
-	*state = (void *)(intptr_t)fd;
+	(void)tag;
+	(void)opposite;
+	if (!*value)
+		return "empty";
+	if (strlen(value) >= sizeof(s->path))
+		return "too long for a path";
+	strcpy(s->path, value);
+	return NULL;
+}
+
+static const char *set_fsync(void *settings, int tag, bool opposite, const char *value)
+{
+	struct file_settings *s = settings;
+
+	(void)tag;
+	(void)opposite;
+	(void)value;
+	s->fsync = true;
+	return NULL;
+}
+
+static const struct option_spec keys[] = {
+	{"path", "FILE", "the file to append to", set_path, 0},
+	{"format", "FORMAT", "json (the default) or text", lines_set_format, 0},
+	{"fsync", NULL, "bring it to the disk whenever nothing more waits", set_fsync, 0},
+};
+
+static const char *target(const void *settings)
+{
+	return ((const struct file_settings *)settings)->path;
+}
+
+/* The agent's directory may be another one by the time that it is opened again. */
+static const char *check(void *settings)
+{
+	const struct file_settings *s = settings;
+
+	return *s->path ? NULL : "needs a path";
+}
+
+static int open_path(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_file(void **state, const void *settings, const struct output_agent *agent)
+{
+	struct file *f = calloc(1, sizeof(*f));
+
+	(void)agent;
+	if (!f)
+		return -ENOMEM;
+	f->settings = settings;
+	f->lines.fd = open_path(f->settings->path);
+	if (f->lines.fd < 0) {
+		int err = f->lines.fd;
+
+		free(f);
+		return err;
+	}
+	*state = f;
 	return 0;
 }
 
-/* The end of the last whole line within the first n bytes. */
-static size_t whole_lines(const char *lines, size_t n)
+static size_t write_file(void *state, const struct iovec *entries, size_t n, int *error)
 {
-	while (n && lines[n - 1] != '\n')
-		n--;
-	return n;
+	struct file *f = state;
+
+	return lines_write(&f->lines, entries, n, error);
 }
 
-static size_t write_file(void *state, const char *lines, size_t length, int *error)
+/* What began in the file before would make no sense in this one. */
+static int reopen_file(void *state)
 {
-	int fd = (int)(intptr_t)state;
-	off_t start = lseek(fd, 0, SEEK_END);
-	size_t out = 0, whole;
-	ssize_t n;
+	struct file *f = state;
+	int fd = open_path(f->settings->path);
 
-	while (out < length) {
-		n = write(fd, lines + out, length - out);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			*error = errno;
-			whole = whole_lines(lines, out);
-			if (start >= 0 && whole < out && ftruncate(fd, start + (off_t)whole))
-				*error = errno;
-			return whole;
-		}
-		out += (size_t)n;
-	}
-	return out;
+	if (fd < 0)
+		return fd;
+	close(f->lines.fd);
+	f->lines.fd = fd;
+	f->lines.rest_length = 0;
+	return 0;
+}
+
+static int flush_file(void *state)
+{
+	struct file *f = state;
+
+	if (!f->settings->fsync || !fdatasync(f->lines.fd) || errno == EINVAL) /* EINVAL: no file with a disk */
+		return 0;
+	return -errno;
 }
 
 static void close_file(void *state)
 {
-	close((int)(intptr_t)state);
+	struct file *f = state;
+
+	close(f->lines.fd);
+	free(f);
 }
 
-const struct output_ops output_file = {"file", open_file, write_file, close_file};
+const struct output_ops output_file = {
+	.name = "file",
+	.help = "appends lines to a file",
+	.keys = {keys, sizeof(keys) / sizeof(*keys)},
+	.settings_size = sizeof(struct file_settings),
+	.target = target,
+	.check = check,
+	.format = lines_format,
+	.open = open_file,
+	.write = write_file,
+	.reopen = reopen_file,
+	.flush = flush_file,
+	.close = close_file,
+};

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Nowhere: for tests and benchmarks. */
-#include <stddef.h>
+#include "outputs/lines.h"
 
-#include "outputs/output.h"
-
-static int open_null(void **state, const char *target)
+static int open_null(void **state, const void *settings, const struct output_agent *agent)
 {
 	(void)state;
-	(void)target;
+	(void)settings;
+	(void)agent;
 	return 0;
 }
 
-static size_t write_null(void *state, const char *lines, size_t length, int *error)
+static size_t write_null(void *state, const struct iovec *entries, size_t n, int *error)
 {
 	(void)state;
-	(void)lines;
+	(void)entries;
 	(void)error;
-	return length;
+	return n;
 }
 
 static void close_null(void *state)
@@ -24,4 +23,12 @@ static void close_null(void *state)
 	(void)state;
 }
 
-const struct output_ops output_null = {"null", open_null, write_null, close_null};
+const struct output_ops output_null = {
+	.name = "null",
+	.help = "writes nowhere: for tests and benchmarks",
+	.settings_size = sizeof(struct lines_settings),
+	.format = lines_format,
+	.open = open_null,
+	.write = write_null,
+	.close = close_null,
+};

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,14 +11,15 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "thread.h"
 
 #define BATCH_BYTES 65536
 #define LOSS_ROOM 1024 /* kept for the line that tells of a loss */
 
-/* What a line is, which decides how it is counted. */
+/* What an entry is, which decides how it is counted. */
 enum entry_kind { ENTRY_EVENT, ENTRY_REPEAT, ENTRY_GAP };
 
-/* A line waits as its length, its kind, and its bytes, one after another in a ring of bytes. */
+/* An entry waits as this and its bytes, one after another in a ring of bytes. */
 struct entry {
 	unsigned length;
 	enum entry_kind kind;
@@ -27,12 +27,10 @@ struct entry {
 };
 
 struct output {
-	const struct output_ops *ops;
-	const char *target;
+	struct output_options options;
 	void *state;
 	format_event *format;
-	struct format_context context;
-	int gone_fd;
+	bool started;
 
 	pthread_t thread;
 	pthread_mutex_t lock; /* of all below */
@@ -41,9 +39,11 @@ struct output {
 	char *queue;
 	size_t head, tail; /* ever growing; bytes put in, bytes taken out */
 	bool stop;
+	bool reopen;
 	bool idle;
 	bool gone;
 	bool failing;  /* and said so */
+	bool tried;    /* a gap where writing fails is told once more at the end, no oftener */
 	bool finished; /* what waited is counted as stopped: a write that returns later changes nothing */
 	__u64 progress;
 	__u64 repeats_waiting; /* events in records that stand for several */
@@ -104,7 +104,7 @@ static void enqueue_loss(struct output *o, struct loss *loss, enum lp_cause plac
 	if (!loss->count || o->gone)
 		return;
 	event_from_loss(&event, place, *loss);
-	o->format(&line, &event, &o->context);
+	o->format(&line, &event, &o->options.context);
 	if (enqueue(o, &line, (struct entry){.kind = ENTRY_GAP, .count = loss->count}, following))
 		loss->count = 0;
 }
@@ -139,7 +139,7 @@ void output_put(struct output *o, const struct event *event)
 	static __thread struct line line;
 	struct entry entry = entry_of(event);
 
-	o->format(&line, event, &o->context);
+	o->format(&line, event, &o->options.context);
 	pthread_mutex_lock(&o->lock);
 	enqueue_loss(o, &o->full, EVENTS_LOST_OUTPUT_FULL, line.length + LOSS_ROOM);
 	enqueue_loss(o, &o->failed, EVENTS_LOST_WRITE_FAILED, line.length + LOSS_ROOM);
@@ -148,36 +148,35 @@ void output_put(struct output *o, const struct event *event)
 	pthread_mutex_unlock(&o->lock);
 }
 
-/* As many whole lines as fit; their lengths in `ends`, as offsets of their ends. */
+/* As many whole entries as fit, one after another. */
 struct batch {
 	char bytes[BATCH_BYTES];
-	size_t length;
-	unsigned n;
-	size_t ends[BATCH_BYTES / 64];
-	struct entry entries[BATCH_BYTES / 64];
+	size_t n;
+	struct iovec iov[OUTPUT_BATCH];
+	struct entry entries[OUTPUT_BATCH];
 };
 
 static void take_batch(struct output *o, struct batch *batch)
 {
+	size_t length = 0, tail;
 	struct entry entry;
-	size_t tail;
 
-	batch->length = batch->n = 0;
-	while (o->head != o->tail && batch->n < sizeof(batch->entries) / sizeof(*batch->entries)) {
+	batch->n = 0;
+	while (o->head != o->tail && batch->n < OUTPUT_BATCH) {
 		tail = o->tail;
 		copy_out(o, &entry, sizeof(entry));
-		if (batch->length + entry.length > BATCH_BYTES) {
+		if (length + entry.length > BATCH_BYTES) {
 			o->tail = tail;
 			break;
 		}
-		copy_out(o, batch->bytes + batch->length, entry.length);
-		batch->length += entry.length;
-		batch->ends[batch->n] = batch->length;
+		copy_out(o, batch->bytes + length, entry.length);
+		batch->iov[batch->n] = (struct iovec){batch->bytes + length, entry.length};
 		batch->entries[batch->n++] = entry;
+		length += entry.length;
 	}
 }
 
-static void count_line(struct output_counts *counts, __u64 *repeats_waiting, const struct entry *entry, bool written)
+static void count_entry(struct output_counts *counts, __u64 *repeats_waiting, const struct entry *entry, bool written)
 {
 	if (entry->kind == ENTRY_EVENT) {
 		counts->waiting--;
@@ -189,57 +188,112 @@ static void count_line(struct output_counts *counts, __u64 *repeats_waiting, con
 	}
 }
 
+/* "lostpeer: output file audit (/var/log/audit.jsonl): WHAT" */
+static void say(const struct output *o, const char *what)
+{
+	const struct output_ops *ops = o->options.ops;
+	const char *target = ops->target ? ops->target(o->options.settings) : NULL;
+
+	fprintf(stderr, "lostpeer: output %s%s%s%s: %s\n", o->options.title, target ? " (" : "", target ? target : "",
+		target ? ")" : "", what);
+}
+
+static void note_failure(struct output *o, int error)
+{
+	__u64 one = 1;
+
+	if (o->options.gone_fd >= 0 && error == EPIPE) {
+		if (!o->gone && write(o->options.gone_fd, &one, sizeof(one)) < 0)
+			perror("lostpeer: eventfd");
+		o->gone = true;
+	} else if (error && !o->failing) {
+		say(o, strerror(error));
+	} else if (!error && o->failing && !o->gone) {
+		say(o, "can be written again");
+	}
+	o->failing = error != 0;
+}
+
+/* The first `out` entries of a batch are written. */
 static void account(struct output *o, const struct batch *batch, size_t out, int error)
 {
 	__u64 now = clock_realtime_ns();
-	__u64 one = 1;
 
-	for (unsigned i = 0; i < batch->n; i++) {
+	for (size_t i = 0; i < batch->n && !o->finished; i++) {
 		const struct entry *entry = &batch->entries[i];
-		bool written = batch->ends[i] <= out;
 
-		if (o->finished)
-			continue;
-		if (!written) /* a gap that could not be told stays a gap */
+		if (i >= out) /* a gap that could not be told stays a gap */
 			note_loss(&o->failed, entry->count, now, now);
-		count_line(&o->counts, &o->repeats_waiting, entry, written);
+		count_entry(&o->counts, &o->repeats_waiting, entry, i < out);
 	}
+	note_failure(o, out < batch->n ? error : 0);
+}
+
+/* --- the writer thread: each of these begins and ends with the lock held --- */
+
+static void wait_for_work(struct output *o)
+{
+	while (o->head == o->tail && !o->stop && !o->reopen) {
+		o->idle = true;
+		pthread_cond_signal(&o->less);
+		pthread_cond_wait(&o->more, &o->lock);
+	}
+	o->idle = false;
+}
+
+/* reopen or flush, which may block. */
+static void call(struct output *o, int (*operation)(void *state), const char *what)
+{
+	char text[256];
+	int err;
+
+	if (!operation)
+		return;
+	pthread_mutex_unlock(&o->lock);
+	err = operation(o->state);
+	if (err) {
+		snprintf(text, sizeof(text), "%s: %s", what, strerror(-err));
+		say(o, text);
+	}
+	pthread_mutex_lock(&o->lock);
+}
+
+static void write_batch(struct output *o, struct batch *batch)
+{
+	bool gone = o->gone;
+	size_t out = 0;
+	int error = EPIPE;
+
+	take_batch(o, batch);
+	pthread_mutex_unlock(&o->lock);
+	if (!gone) {
+		error = EIO; /* of one that does not say */
+		out = o->options.ops->write(o->state, batch->iov, batch->n, &error);
+	}
+	pthread_mutex_lock(&o->lock);
+	account(o, batch, out, error);
+	if (o->head == o->tail && !o->gone)
+		call(o, o->options.ops->flush, "cannot bring it to the disk");
 	o->progress++;
-	if (error && error != EPIPE && !o->failing)
-		fprintf(stderr, "lostpeer: output %s%s%s: %s\n", o->ops->name, o->target ? " " : "",
-			o->target ? o->target : "", strerror(error));
-	o->failing = error != 0;
-	if (error == EPIPE && !o->gone) {
-		o->gone = true;
-		if (o->gone_fd >= 0 && write(o->gone_fd, &one, sizeof(one)) < 0)
-			perror("lostpeer: eventfd");
-	}
+	pthread_cond_signal(&o->less);
 }
 
 static void *writer(void *context)
 {
 	struct output *o = context;
 	struct batch *batch = malloc(sizeof(*batch));
-	size_t out;
-	int error;
 
 	pthread_mutex_lock(&o->lock);
 	while (batch) {
-		while (o->head == o->tail && !o->stop) {
-			o->idle = true;
-			pthread_cond_signal(&o->less);
-			pthread_cond_wait(&o->more, &o->lock);
-		}
-		o->idle = false;
-		if (o->head == o->tail)
+		wait_for_work(o);
+		if (o->reopen) {
+			o->reopen = false;
+			call(o, o->options.ops->reopen, "cannot be opened again, and goes on as before");
+		} else if (o->head != o->tail) {
+			write_batch(o, batch);
+		} else {
 			break;
-		take_batch(o, batch);
-		pthread_mutex_unlock(&o->lock);
-		error = 0;
-		out = o->gone ? 0 : o->ops->write(o->state, batch->bytes, batch->length, &error);
-		pthread_mutex_lock(&o->lock);
-		account(o, batch, out, error);
-		pthread_cond_signal(&o->less);
+		}
 	}
 	o->idle = true;
 	pthread_cond_signal(&o->less);
@@ -248,51 +302,58 @@ static void *writer(void *context)
 	return NULL;
 }
 
-/* Signals belong to the main thread's signalfd. */
-static int start_thread(struct output *o)
-{
-	sigset_t all, before;
-	int err;
+/* --- from outside --- */
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&o->thread, NULL, writer, o);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -err;
+static void free_output(struct output *o)
+{
+	if (o->queue != MAP_FAILED)
+		munmap(o->queue, OUTPUT_QUEUE_BYTES);
+	free(o);
 }
 
-struct output *output_open(const struct output_ops *ops, const char *target, format_event *format,
-			   const struct format_context *context, int gone_fd)
+struct output *output_open(const struct output_options *options)
 {
 	struct output *o = calloc(1, sizeof(*o));
 	pthread_condattr_t monotonic;
 	int err = -ENOMEM;
 
-	if (!o)
-		goto out;
-	*o = (struct output){.ops = ops, .target = target, .format = format, .context = *context, .gone_fd = gone_fd, .idle = true};
+	if (!o) {
+		fprintf(stderr, "lostpeer: output %s: out of memory\n", options->title);
+		return NULL;
+	}
+	*o = (struct output){.options = *options, .idle = true};
+	o->format = options->ops->format(options->settings);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&o->lock, NULL);
 	pthread_cond_init(&o->more, NULL);
 	pthread_cond_init(&o->less, &monotonic);
 	o->queue = mmap(NULL, OUTPUT_QUEUE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (o->queue == MAP_FAILED)
-		goto out;
-	err = ops->open(&o->state, target);
-	if (err)
-		goto out;
-	err = start_thread(o);
+	if (o->queue != MAP_FAILED)
+		err = options->ops->open(&o->state, options->settings, options->agent);
 	if (!err)
 		return o;
-	ops->close(o->state);
-out:
-	fprintf(stderr, "lostpeer: output %s%s%s: %s\n", ops->name, target ? " " : "", target ? target : "",
-		strerror(-err));
-	if (o && o->queue && o->queue != MAP_FAILED)
-		munmap(o->queue, OUTPUT_QUEUE_BYTES);
-	free(o);
+	say(o, strerror(-err));
+	free_output(o);
 	return NULL;
+}
+
+int output_start(struct output *o)
+{
+	int err = thread_start(&o->thread, writer, o);
+
+	o->started = !err;
+	if (err)
+		say(o, strerror(-err));
+	return err;
+}
+
+void output_reopen(struct output *o)
+{
+	pthread_mutex_lock(&o->lock);
+	o->reopen = true;
+	pthread_cond_signal(&o->more);
+	pthread_mutex_unlock(&o->lock);
 }
 
 /* false: nothing moved for that long. */
@@ -314,20 +375,34 @@ static bool wait_for_progress(struct output *o, int patience_ms)
 	return true;
 }
 
-void output_finish(struct output *o, int patience_ms)
+static void enqueue_last_losses(struct output *o)
 {
-	bool tried = false; /* a gap where writing fails is told once more, no oftener */
+	enqueue_loss(o, &o->full, EVENTS_LOST_OUTPUT_FULL, 0);
+	if (o->failed.count && !o->tried) {
+		enqueue_loss(o, &o->failed, EVENTS_LOST_WRITE_FAILED, 0);
+		o->tried = o->failing;
+	}
+	if (o->head != o->tail)
+		o->idle = false;
+}
+
+bool output_is_done(struct output *o)
+{
+	bool done;
 
 	pthread_mutex_lock(&o->lock);
-	do {
-		enqueue_loss(o, &o->full, EVENTS_LOST_OUTPUT_FULL, 0);
-		if (o->failed.count && !tried) {
-			enqueue_loss(o, &o->failed, EVENTS_LOST_WRITE_FAILED, 0);
-			tried = o->failing;
-		}
-		if (o->head != o->tail)
-			o->idle = false;
-	} while (!o->idle && wait_for_progress(o, patience_ms));
+	enqueue_last_losses(o);
+	done = o->idle;
+	pthread_mutex_unlock(&o->lock);
+	return done;
+}
+
+void output_finish(struct output *o, int patience_ms)
+{
+	pthread_mutex_lock(&o->lock);
+	do
+		enqueue_last_losses(o);
+	while (!o->idle && wait_for_progress(o, patience_ms));
 	o->counts.stopped += o->counts.waiting + o->repeats_waiting;
 	o->counts.untold += o->repeats_waiting;
 	o->counts.waiting = o->repeats_waiting = 0;
@@ -345,23 +420,24 @@ struct output_counts output_counts(struct output *o)
 	return counts;
 }
 
-void output_close(struct output *o)
+bool output_close(struct output *o)
 {
 	bool stuck;
 
 	if (!o)
-		return;
+		return true;
 	pthread_mutex_lock(&o->lock);
 	o->stop = true;
-	stuck = !o->idle;
+	stuck = o->started && !o->idle;
 	pthread_cond_signal(&o->more);
 	pthread_mutex_unlock(&o->lock);
 	if (stuck) { /* its write may never return: the process ends with it */
 		pthread_detach(o->thread);
-		return;
+		return false;
 	}
-	pthread_join(o->thread, NULL);
-	o->ops->close(o->state);
-	munmap(o->queue, OUTPUT_QUEUE_BYTES);
-	free(o);
+	if (o->started)
+		pthread_join(o->thread, NULL);
+	o->options.ops->close(o->state);
+	free_output(o);
+	return true;
 }

@@ -1,44 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Standard output: a terminal, a pipe, a file that the shell opened. */
 #include <errno.h>
-#include <poll.h>
-#include <stddef.h>
+#include <stdlib.h>
 #include <unistd.h>
 
-#include "outputs/output.h"
+#include "outputs/lines.h"
 
-static int open_stdout(void **state, const char *target)
+static const struct option_spec keys[] = {
+	{"format", "FORMAT", "json (the default) or text", lines_set_format, 0},
+};
+
+static int open_stdout(void **state, const void *settings, const struct output_agent *agent)
 {
-	(void)state;
-	(void)target;
+	struct lines *lines = calloc(1, sizeof(*lines));
+
+	(void)settings;
+	(void)agent;
+	if (!lines)
+		return -ENOMEM;
+	lines->fd = STDOUT_FILENO;
+	*state = lines;
 	return 0;
 }
 
-static size_t write_stdout(void *state, const char *lines, size_t length, int *error)
+static size_t write_stdout(void *state, const struct iovec *entries, size_t n, int *error)
 {
-	struct pollfd full = {.fd = STDOUT_FILENO, .events = POLLOUT};
-	size_t out = 0;
-	ssize_t n;
-
-	(void)state;
-	while (out < length) {
-		n = write(STDOUT_FILENO, lines + out, length - out);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN && poll(&full, 1, -1) >= 0)
-			continue; /* who shares this file made it non-blocking; we may block */
-		if (n < 0) {
-			*error = errno;
-			break;
-		}
-		out += (size_t)n;
-	}
-	return out;
+	return lines_write(state, entries, n, error);
 }
 
-static void close_stdout(void *state)
-{
-	(void)state;
-}
-
-const struct output_ops output_stdout = {"stdout", open_stdout, write_stdout, close_stdout};
+const struct output_ops output_stdout = {
+	.name = "stdout",
+	.help = "writes lines to standard output",
+	.keys = {keys, sizeof(keys) / sizeof(*keys)},
+	.settings_size = sizeof(struct lines_settings),
+	.format = lines_format,
+	.open = open_stdout,
+	.write = write_stdout,
+	.close = free,
+};

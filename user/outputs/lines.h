@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Lines to a descriptor, never a part of one: what could not be written whole is taken back where that can be (a
+ * file), and else finished when writing works again.
+ */
+#ifndef LOSTPEER_LINES_H
+#define LOSTPEER_LINES_H
+
+#include "outputs/output.h"
+
+/* At the beginning of the settings of an output that writes lines. */
+struct lines_settings {
+	bool text; /* for people; else JSON */
+};
+
+/* key "format": json or text. */
+const char *lines_set_format(void *settings, int tag, bool opposite, const char *value);
+format_event *lines_format(const void *settings);
+
+struct lines {
+	int fd;
+	size_t rest_length;
+	char rest[LINE_MAX_BYTES]; /* of a line that has begun, and is counted as written */
+};
+
+/* As output_ops.write. */
+size_t lines_write(struct lines *lines, const struct iovec *entries, size_t n, int *error);
+
+#endif
