@@ -20,10 +20,18 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat
 ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
+# LIBRARY:HEADER:MACRO of those that it is built without where they are missing; --version says which
+OPTIONAL = inih:ini.h:INIH cap-ng:cap-ng.h:CAP_NG seccomp:seccomp.h:SECCOMP systemd:systemd/sd-daemon.h:SYSTEMD
+field = $(word $(1),$(subst :, ,$(2)))
+found = $(shell echo '\#include <$(1)>' | $(CC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 && echo yes)
+HAVE := $(foreach o,$(OPTIONAL),$(if $(call found,$(call field,2,$(o))),$(o)))
+LACK := $(filter-out $(HAVE),$(OPTIONAL))
+names = $(foreach o,$(1),lib$(call field,1,$(o)))
+
 # the ordinary flags of the agent and of what tests it
 AGENT_CFLAGS = -std=gnu11 $(WARN) -Iinclude -Iuser -isystem $(BUILD) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -MMD -MP \
-               $(CFLAGS) $(CPPFLAGS)
-AGENT_LIBS   = -lbpf -lelf -lz -ljson-c -lpthread
+               $(foreach o,$(HAVE),-DHAVE_$(call field,3,$(o))) $(CFLAGS) $(CPPFLAGS)
+AGENT_LIBS   = -lbpf -lelf -lz -ljson-c -lpthread $(foreach o,$(HAVE),-l$(call field,1,$(o)))
 
 USER_SRC := $(wildcard user/*.c user/verbs/*.c user/outputs/*.c user/demo/*.c)
 USER_OBJ := $(USER_SRC:%.c=$(BUILD)/%.o)
@@ -32,12 +40,13 @@ UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%) $(BUILD)/tests/names
 LOAD_BIN := $(BUILD)/tests/loads $(BUILD)/tests/relocs
 
-BUILD_PACKAGES = gcc make clang libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev libjson-c-dev bpftool
+BUILD_PACKAGES = gcc make clang libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev libjson-c-dev bpftool \
+                 libinih-dev libcap-ng-dev libseccomp-dev libsystemd-dev
 TEST_PACKAGES  = libcmocka-dev iproute2 nftables python3 man-db groff-base qemu-system-x86 qemu-system-common \
                  busybox-static runc crun lz4 zstd
 ARM64_PACKAGES = qemu-system-arm lld
 
-.PHONY: all run check check-servers check-kernels check-arm64 arm64 demo bench install clean help deps deps-test \
+.PHONY: FORCE all run check check-servers check-kernels check-arm64 arm64 demo bench install clean help deps deps-test \
         deps-arm64
 all: $(BUILD)/lostpeer
 
@@ -65,12 +74,20 @@ SKELETONS := $(BUILD)/lostpeer.skel.h $(BUILD)/look.skel.h
 $(SKELETONS): $(BUILD)/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $* > $@.tmp && mv $@.tmp $@
 
-$(BUILD)/user/%.o: user/%.c | $(SKELETONS)
+# written anew when another library is there than before
+$(BUILD)/libraries: FORCE
+	@mkdir -p $(@D)
+	@echo '$(call names,$(HAVE))' | cmp -s - $@ || { echo '$(call names,$(HAVE))' >$@; \
+		$(if $(LACK),echo '  built without $(call names,$(LACK))',:); }
+
+$(BUILD)/user/%.o: user/%.c $(BUILD)/libraries | $(SKELETONS)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(AGENT_CFLAGS) -c $< -o $@
 
 $(BUILD)/lostpeer: $(USER_OBJ)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(AGENT_LIBS)
+
+$(BUILD)/user/main.o: AGENT_CFLAGS += -DLIBRARIES='"$(call names,$(HAVE))"' -DMISSING='"$(call names,$(LACK))"'
 
 # a skeleton is made of its BPF object: who includes it is rebuilt with it
 $(BUILD)/user/kernel.o $(BUILD)/user/glance.o: $(BUILD)/lostpeer.skel.h

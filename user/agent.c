@@ -19,6 +19,7 @@
 #include "ends.h"
 #include "feed.h"
 #include "gone.h"
+#include "notify.h"
 #include "pending.h"
 #include "process.h"
 #include "warnings.h"
@@ -346,6 +347,7 @@ static void arm(struct agent *a)
 	at = earlier(at, gone_deadline(a->dead));
 	at = earlier(at, warnings_deadline(a->warnings));
 	at = earlier(at, feeds_deadline(a->feeds));
+	at = earlier(at, notify_deadline());
 	if (a->came && (!at || at > now + LINGER_NS))
 		at = now + LINGER_NS;
 	if (a->sweep && (!at || at > now + SWEEP_NS))
@@ -367,6 +369,7 @@ static void drain(struct agent *a, bool woken)
 	ends_tick(a->ends, clock_monotonic_ns());
 	gone_tick(a->dead, clock_monotonic_ns());
 	feeds_tick(a->feeds, clock_monotonic_ns());
+	notify_tick(clock_monotonic_ns());
 	if (a->came)
 		tell_losses(a, clock_monotonic_ns());
 	a->drained_ns = clock_monotonic_ns();
@@ -536,12 +539,17 @@ int agent_change(struct agent *a, struct feed_settings **feeds, size_t n)
 
 	if (err)
 		return err;
-	err = feeds_start(a->feeds);
 	feeds_reopen(a->feeds);
+	err = feeds_start(a->feeds);
 	err = want(a) ?: err;
-	if (!err)
+	if (a->warnings)
 		arm(a);
 	return err;
+}
+
+void agent_reopen(struct agent *a)
+{
+	feeds_reopen(a->feeds);
 }
 
 static int open_kernel(struct agent *a)

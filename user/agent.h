@@ -32,6 +32,8 @@ int agent_open(struct agent **agent, const struct agent_options *options, struct
 void agent_watches(const struct agent *agent, unsigned *connections, unsigned *processes);
 /* Other feeds, as feeds_change(); those that stay open their files again. Nothing is lost by it. */
 int agent_change(struct agent *agent, struct feed_settings **feeds, size_t n);
+/* They open their files again. */
+void agent_reopen(struct agent *agent);
 /* Runs until SIGINT, SIGTERM, SIGHUP (see on_hangup), most_events of a feed, most_ns or a reader that left; with a
  * child (0: none) until that ends, whose wait status goes to *status. 0 or a negative errno. */
 int agent_run(struct agent *agent, pid_t child, int *status);

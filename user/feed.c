@@ -297,7 +297,8 @@ int feeds_start(struct feeds *all)
 void feeds_reopen(struct feeds *all)
 {
 	for (size_t i = 0; i < all->n; i++)
-		output_reopen(all->feeds[i]->output);
+		if (all->feeds[i]->started)
+			output_reopen(all->feeds[i]->output);
 }
 
 struct lp_wants feeds_wants(const struct feeds *all)

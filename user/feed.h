@@ -73,7 +73,7 @@ void feeds_free(struct feeds *feeds);
 int feeds_change(struct feeds *feeds, struct feed_settings **settings, size_t n, const struct feeds_flow *flow);
 /* Starts the writers of those that are new. 0 or a negative errno after a message on stderr. */
 int feeds_start(struct feeds *feeds);
-/* After a SIGHUP: every output opens its file again. */
+/* After a SIGHUP: those that have been started open their files again. */
 void feeds_reopen(struct feeds *feeds);
 
 /* The union. */

@@ -15,6 +15,7 @@ static const struct {
 } verbs[] = {
 	{"watch", watch_main, "show who loses a TCP peer, when, why and with what data (the default)"},
 	{"check", check_main, "look once at every TCP connection: is the peer still there?"},
+	{"agent", agent_main, "run as a service that tells files, journals and monitoring"},
 	{"demo", demo_main, "make one drop of every kind and compare what is said with the truth"},
 	{"doctor", doctor_main, "what this kernel and this user can and cannot do"},
 };
@@ -53,6 +54,9 @@ int main(int argc, char **argv)
 	}
 	if (argc > 1 && !strcmp(argv[1], "--version")) {
 		printf("lostpeer %s\n", VERSION);
+		printf("with: %s\n", *LIBRARIES ? LIBRARIES : "nothing optional");
+		if (*MISSING)
+			printf("without: %s\n", MISSING);
 		return EXIT_OK;
 	}
 	if (argc == 1 || argv[1][0] == '-') {

@@ -5,6 +5,7 @@
 
 int watch_main(int argc, char **argv);
 int check_main(int argc, char **argv);
+int agent_main(int argc, char **argv);
 int demo_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 

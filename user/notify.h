@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the service manager is told (sd_notify(3)); nothing, where none asks. */
+#ifndef LOSTPEER_NOTIFY_H
+#define LOSTPEER_NOTIFY_H
+
+#include <asm/types.h>
+
+void notify_ready(void);
+void notify_reloading(void);
+void notify_stopping(void);
+
+/* The watchdog: that we live, whenever half its time is over. CLOCK_MONOTONIC; deadline 0: nobody asks. */
+void notify_tick(__u64 now_ns);
+__u64 notify_deadline(void);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* lostpeer agent: the service. */
+#include "verbs/verbs.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent.h"
+#include "config.h"
+#include "keys.h"
+#include "notify.h"
+
+struct service {
+	const char *path; /* --config */
+	bool check;       /* --check-config */
+	bool has_output;  /* --output */
+	struct config *given; /* what the options say */
+	int argc;             /* from which it can be said again */
+	char **argv;
+	struct kernel_options kernel; /* as it runs */
+};
+
+static const char *set_path(void *context, int tag, bool opposite, const char *value)
+{
+	struct service *s = context;
+
+	(void)tag;
+	(void)opposite;
+	s->path = value;
+	return *value ? NULL : "empty";
+}
+
+static const char *set_check(void *context, int tag, bool opposite, const char *value)
+{
+	struct service *s = context;
+
+	(void)tag;
+	(void)opposite;
+	(void)value;
+	s->check = true;
+	return NULL;
+}
+
+static const char *set_output(void *context, int tag, bool opposite, const char *value)
+{
+	struct service *s = context;
+
+	(void)tag;
+	(void)opposite;
+	s->has_output = true;
+	return s->given ? config_begin(s->given, value) : NULL;
+}
+
+static const char *take(void *context, const struct option_spec *spec, bool opposite, const char *value)
+{
+	struct service *s = context;
+
+	return s->given ? config_set(s->given, spec, opposite, value) : NULL;
+}
+
+static const struct option_spec options[] = {
+	{"config", "FILE", "the configuration (" CONFIG_DEFAULT_PATH ", unless --output is given)", set_path, 0},
+	{"check-config", NULL, "say what is wrong with it, and end", set_check, 0},
+	{"output", "TITLE", "an output: KIND or 'KIND NAME', as a section is titled; the options after it are its own",
+	 set_output, 0},
+};
+
+/* With the keys of all outputs. */
+static struct option_table make_table(void)
+{
+	struct option_table table = {
+		.verb = "agent",
+		.usage = "agent [OPTION...]",
+		.summary = "Runs as a service: tells any number of outputs, each with its own filters, of TCP connections that lose\n"
+			   "their peer. Each key of lostpeer.conf(5) is an option as well. SIGHUP reads the configuration again.",
+		.options = options,
+		.count = sizeof(options) / sizeof(*options),
+		.uses = {{&kernel_keys, NULL, 0}, {&feed_keys, "Of every output:", 0}},
+		.take = take,
+	};
+	static char titles[OPTIONS_USES_MAX][48];
+	size_t n = 2;
+
+	for (size_t i = 0; output_list[i] && n < OPTIONS_USES_MAX - 1; i++) {
+		if (!output_list[i]->keys.count)
+			continue;
+		snprintf(titles[n], sizeof(titles[n]), "Of an output of the kind %s:", output_list[i]->name);
+		table.uses[n] = (struct option_use){&output_list[i]->keys, titles[n], 0};
+		n++;
+	}
+	return table;
+}
+
+static enum option_result parse(struct service *s)
+{
+	struct option_table table = make_table();
+	enum option_result result;
+	int rest;
+
+	result = options_parse(&table, s->argc, s->argv, s, &rest);
+	if (result == OPTIONS_RUN && rest < s->argc) {
+		fprintf(stderr, "lostpeer agent: %s: no such thing; see lostpeer agent --help\n", s->argv[rest]);
+		return OPTIONS_WRONG;
+	}
+	return result;
+}
+
+/* The file, and then the options. false: something is wrong, and was said. */
+static bool load(struct service *s, struct config_result *result)
+{
+	bool right = true;
+
+	s->given = config_new();
+	if (!s->given) {
+		fprintf(stderr, "lostpeer agent: out of memory\n");
+		return false;
+	}
+	if (s->path || !s->has_output)
+		right = config_read(s->given, s->path ? s->path : CONFIG_DEFAULT_PATH);
+	right = parse(s) == OPTIONS_RUN && right;
+	right = config_resolve(s->given, result) && right;
+	config_free(s->given);
+	s->given = NULL;
+	if (!right)
+		config_clear(result);
+	return right;
+}
+
+static bool same_kernel(const struct kernel_options *one, const struct kernel_options *other)
+{
+	return one->ring_bytes == other->ring_bytes && one->connect_hook == other->connect_hook &&
+	       one->accept_hook == other->accept_hook;
+}
+
+/* A configuration that is wrong changes nothing. */
+static void reload(void *context, struct agent *agent)
+{
+	struct service *s = context;
+	struct config_result result;
+
+	notify_reloading();
+	if (!load(s, &result)) {
+		fprintf(stderr, "lostpeer agent: the configuration is not read again: it goes on as before\n");
+		agent_reopen(agent);
+	} else if (agent_change(agent, result.feeds, result.n_feeds)) {
+		fprintf(stderr, "lostpeer agent: the configuration cannot be followed: it goes on as before\n");
+		agent_reopen(agent);
+	} else {
+		fprintf(stderr, "lostpeer agent: read the configuration again: %zu output%s\n", result.n_feeds,
+			result.n_feeds == 1 ? "" : "s");
+		if (!same_kernel(&s->kernel, &result.kernel))
+			fprintf(stderr, "lostpeer agent: ring, connect-hook and accept-hook change with a restart only\n");
+	}
+	notify_ready();
+}
+
+static void greet(const struct agent *agent, size_t outputs)
+{
+	unsigned connections, processes;
+
+	agent_watches(agent, &connections, &processes);
+	fprintf(stderr, "lostpeer: watching %u connection%s of %u process%s, and all that begin; %zu output%s\n", connections,
+		connections == 1 ? "" : "s", processes, processes == 1 ? "" : "es", outputs, outputs == 1 ? "" : "s");
+}
+
+static int run(struct service *s, struct config_result *result)
+{
+	struct agent_options o = {.kernel = result->kernel, .on_hangup = reload, .context = s};
+	struct agent *agent;
+	int err, status;
+
+	s->kernel = result->kernel;
+	if (agent_open(&agent, &o, result->feeds, result->n_feeds))
+		return EXIT_USAGE;
+	greet(agent, result->n_feeds);
+	notify_ready();
+	err = agent_run(agent, 0, &status);
+	if (err)
+		fprintf(stderr, "lostpeer: event loop: %s\n", strerror(-err));
+	notify_stopping();
+	agent_finish(agent);
+	for (size_t i = 0; i < agent_feeds(agent); i++)
+		ledger_say(agent_title(agent, i), agent_ledger(agent, i));
+	agent_close(agent);
+	return err ? EXIT_RUNTIME : EXIT_OK;
+}
+
+int agent_main(int argc, char **argv)
+{
+	struct service s = {.argc = argc, .argv = argv};
+	struct config_result result;
+
+	switch (parse(&s)) {
+	case OPTIONS_HELPED:
+		return EXIT_OK;
+	case OPTIONS_WRONG:
+		return EXIT_USAGE;
+	default:
+		break;
+	}
+	if (!load(&s, &result))
+		return EXIT_USAGE;
+	if (!s.check)
+		return run(&s, &result);
+	config_clear(&result);
+	return EXIT_OK;
+}
