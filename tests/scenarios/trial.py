@@ -94,6 +94,7 @@ class Trial:
         self.truths = []
         self.hosts = []
         self.agents = []
+        self.cleanups = []
         self.began = clock.now()
         self.until = None
         self.module = made.module
@@ -281,6 +282,8 @@ class Trial:
     def clear(self):
         for agent in self.agents:
             agent.end()
+        for clean in self.cleanups:
+            clean()
         for host in self.hosts:
             # What is left of closed sockets shall not be retransmitted into the next run.
             try:

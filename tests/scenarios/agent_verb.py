@@ -1,0 +1,389 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""`lostpeer agent`: several outputs at once, its configuration, SIGHUP, full disks and stalled readers."""
+import ctypes
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+
+import clock
+from agent import LEDGER, PROGRAM, read, read_until
+from stall import FLOOD
+from trial import scenario
+
+agents = scenario(families=("ipv4",), own=True)
+LOSSES = ("ring_full", "output_full", "write_failed", "stopped")
+libc = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNS, MS_REC, MS_PRIVATE, MS_REMOUNT = 0x20000, 0x4000, 1 << 18, 32
+
+
+class Service:
+    """An agent with a configuration and files of its own."""
+
+    def __init__(self, t, config, *options, output=None, environment=None, inside=()):
+        self.directory = tempfile.mkdtemp(prefix="lostpeer-scenario-")
+        self.config = self.path("lostpeer.conf")
+        self.write_config(config)
+        t.cleanups.append(lambda: shutil.rmtree(self.directory, ignore_errors=True))
+        before = dict(os.environ)
+        os.environ.update(environment or {})
+        try:
+            self.agent = t.agent("--config", self.config, *options, verb="agent", output=output, prefix=inside)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+        self.pid = self.agent.pid
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def write_config(self, text):
+        """DIR in it is the directory of this service."""
+        with open(self.config, "w") as f:
+            f.write(text.replace("DIR", self.directory))
+
+    def hang_up(self, said):
+        """SIGHUP, and wait until it has said so once more."""
+        before = self.agent.said().count(said)
+        self.agent.process.send_signal(signal.SIGHUP)
+        clock.wait(lambda: self.agent.said().count(said) > before, "the end of the reload: %s" % self.agent.said())
+
+    def events(self, name):
+        return parse(self.raw(name))
+
+    def raw(self, name):
+        with open(self.path(name), "rb") as f:
+            return f.read()
+
+    def ledgers(self):
+        """By title; an output that was dropped may have several."""
+        found = {}
+        for line in self.agent.said().splitlines():
+            of_one = re.match(r"lostpeer: (\D[^:]*): (.*)", line)
+            match = of_one and LEDGER.match("lostpeer: " + of_one.group(2))
+            if not match:
+                continue
+            title, rest = of_one.groups()
+            ledger = dict(zip(("emitted", "written", "filtered", "grouped", "lost", "pending"),
+                              map(int, match.groups())))
+            for place in LOSSES:
+                at = re.search(r"(\d+) %s" % place, rest)
+                ledger[place] = int(at.group(1)) if at else 0
+            found.setdefault(title, []).append(ledger)
+        return found
+
+    def stop(self):
+        """What is wrong with how it ended, and with its ledgers."""
+        problems = []
+        self.agent.process.send_signal(signal.SIGTERM)
+        self.agent.status = self.agent.process.wait(60 * clock.SLOW)
+        if self.agent.status != 0:
+            problems.append("exit status %s: %s" % (self.agent.status, self.agent.said()[-400:]))
+        ledgers = self.ledgers()
+        if not ledgers:
+            problems.append("no ledger: %s" % self.agent.said())
+        for title, of_title in ledgers.items():
+            for ledger in of_title:
+                parts = sum(ledger[name] for name in ("written", "filtered", "grouped", "lost", "pending"))
+                if ledger["emitted"] != parts or ledger["pending"]:
+                    problems.append("the ledger of %s does not balance: %r" % (title, ledger))
+        return problems
+
+
+def parse(data):
+    assert not data or data.endswith(b"\n"), "the last line is not whole: %r" % data[-100:]
+    return [json.loads(line) for line in data.splitlines()]
+
+
+def told(events):
+    return [event for event in events if event["event"] != "events_lost"]
+
+
+def gaps(events, cause=None):
+    return sum(event["lost.count"] for event in events
+               if event["event"] == "events_lost" and cause in (None, event["cause"]))
+
+
+def keys(events):
+    return sorted((e["time"], e["event"], e["cause"], e.get("network.local.port", 0)) for e in events)
+
+
+@agents
+def several_outputs(t):
+    """Each gets what its filters let through, event by event, in its own form, and grouped or not."""
+    host = t.loopback()
+    other = t.beside(host, "other")
+    service = Service(t, """
+[file]
+path = DIR/all
+all = yes
+netns = NETNS
+[file lost]
+path = DIR/lost
+netns = NETNS
+[file other]
+path = DIR/other
+all = yes
+name = other
+netns = NETNS
+min-severity = notice
+[file grouped]
+path = DIR/grouped
+netns = NETNS
+group = 1h
+[file text]
+path = DIR/text
+format = text
+netns = NETNS
+event = connect_failed
+[stdout]
+netns = NETNS
+cause = linger
+""".replace("NETNS", str(host.netns)))
+    host(FLOOD)
+    host("flood(20)")
+    for who in (host, other):
+        who("for port in range(1, 11): tcp().connect_ex((HERE, port))")
+    host("l = listen(); s = tcp(); s.connect(l.getsockname()); d = l.accept()[0]; s.close(); d.close()")
+    t.settle()
+    t.settle()
+    problems = service.stop()
+    whole = told(service.events("all"))
+    if len([e for e in whole if e["event"] != "peer_closed" and e["event"] != "local_closed"]) != 60:
+        problems.append("not 60 drops but %d" % len(whole))
+    wanted = {
+        "lost": [e for e in whole if e["event"] not in ("peer_closed", "local_closed")],
+        "other": [e for e in whole if e.get("process.name") == "other"],
+    }
+    for name, events in wanted.items():
+        if keys(told(service.events(name))) != keys(events) or not events:
+            problems.append("%s: %d events, not %d" % (name, len(service.events(name)), len(events)))
+    got = told(parse(service.agent.written()))
+    if keys(got) != keys([e for e in whole if e["cause"] == "linger"]) or len(got) != 20:
+        problems.append("stdout: %d events, not 20" % len(got))
+    lines = service.raw("text").decode().splitlines()
+    if len(lines) != 20 or not all("connect_failed/refused" in line for line in lines):
+        problems.append("text: %s" % lines[:3])
+    grouped = told(service.events("grouped"))
+    ledger = service.ledgers()["file grouped"][0]
+    if sum(e.get("repeat.count", 1) for e in grouped) != 60 or ledger["grouped"] != 60 - ledger["written"]:
+        problems.append("grouped: %s %s" % (ledger, grouped))
+    modes = {name: os.stat(service.path(name)).st_mode & 0o777 for name in ("all", "lost", "text")}
+    if set(modes.values()) - {0o640}:
+        problems.append("modes %s" % modes)
+    assert not problems, "\n".join(problems)
+
+
+@scenario(families=("ipv4",), own=True, portable=True)
+def wrong_configuration(t):
+    """Every error with its line, exit 2, and nothing is started; a right one says nothing."""
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as f:
+        f.write("[agent]\nring = 3\nbogus = 1\n[file]\nport = x\n[pigeon]\n[file]\n")
+        f.flush()
+        for words in (["--check-config"], []):
+            done = run("--config", f.name, *words)
+            said = done.stderr.splitlines()
+            for line, word in ((2, "ring"), (3, "bogus"), (5, "port"), (6, "pigeon"), (7, "already")):
+                assert any(text.startswith("%s:%d: " % (f.name, line)) and word in text for text in said), (
+                    "line %d is not named: %s" % (line, done.stderr))
+            assert done.returncode == 2 and not done.stdout, "status %d" % done.returncode
+    for words in (["--bogus"], ["--path", "x"], ["--output", "pigeon"], ["--output", "file", "--port", "x"], ["word"],
+                  ["--output", "file"], ["--config", "/nonexistent"]):
+        done = run("--check-config", *words)
+        assert done.returncode == 2 and done.stderr, "%s: status %d: %s" % (words, done.returncode, done.stderr)
+    done = run("--check-config", "--output", "file x", "--path", "/tmp/x", "--port", "80", "--output", "stdout")
+    assert done.returncode == 0 and not done.stderr, "status %d: %s" % (done.returncode, done.stderr)
+
+
+def run(*words):
+    return subprocess.run([PROGRAM, "agent"] + list(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, universal_newlines=True, timeout=60 * clock.SLOW)
+
+
+STREAM = """
+go, count = True, 0
+def stream():
+    global count
+    while go:
+        tcp().connect_ex((HERE, 9))
+        count += 1
+        time.sleep(0.002)
+thread = in_thread(stream)
+"""
+
+RELOADED = "read the configuration again"
+
+
+@agents
+def hang_up_loses_nothing(t):
+    """While drops come: rotated, changed, broken, and changed again; each event is in one file or in the next."""
+    host = t.loopback()
+    first = """
+[file]
+path = DIR/events
+netns = NETNS
+[file kept]
+path = DIR/kept
+netns = NETNS
+""".replace("NETNS", str(host.netns))
+    service = Service(t, first)
+    host(STREAM)
+    enough = lambda name: clock.wait(lambda: service.raw(name).count(b"\n") >= 20, "lines in %s" % name)
+    enough("events")
+    os.rename(service.path("events"), service.path("rotated"))
+    service.hang_up(RELOADED)
+    clock.wait(lambda: os.path.exists(service.path("events")), "the new file")
+    enough("events")
+    service.write_config(first.replace("DIR/events", "DIR/other\nall = yes"))
+    service.hang_up(RELOADED)
+    enough("other")
+    service.write_config(first.replace("path = DIR/events", "path = DIR/nowhere/events\nbogus = 1"))
+    service.hang_up("goes on as before")
+    service.write_config(first.replace("DIR/events", "DIR/nowhere/events"))
+    service.hang_up("goes on as before")
+    service.write_config(first.replace("DIR/events", "DIR/last"))
+    service.hang_up(RELOADED)
+    enough("last")
+    host("go = False; outcome(thread)")
+    count = host("count")
+    t.settle()
+    problems = service.stop()
+    kept = told(service.events("kept"))
+    parts = {name: told(service.events(name)) for name in ("rotated", "events", "other", "last")}
+    if len(kept) != count:
+        problems.append("%d drops, %d told" % (count, len(kept)))
+    if keys(sum(parts.values(), [])) != keys(kept):
+        problems.append("%d drops in the one, %s in the parts of the other" % (
+            len(kept), {name: len(events) for name, events in parts.items()}))
+    if "bogus" not in service.agent.said() or "nowhere" not in service.agent.said():
+        problems.append("what was wrong is not said: %s" % service.agent.said())
+    if [len(of_title) for title, of_title in sorted(service.ledgers().items())] != [3, 1]:
+        problems.append("ledgers: %s" % service.ledgers())
+    assert not problems, "\n".join(problems)
+
+
+def small_disk(size, again=False):
+    """A tmpfs over /mnt in a mount namespace of this process's own."""
+    if not again:
+        if libc.unshare(CLONE_NEWNS) or libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None):
+            return False
+    options = b"size=%d" % size
+    return libc.mount(b"tmpfs", b"/mnt", b"tmpfs", MS_REMOUNT if again else 0, options) == 0
+
+
+@scenario(families=("ipv4",), alone=True)
+def whatever_happens_the_ledger_adds_up(t):
+    """Drops with one disk full for half of them, a stalled stdout, and SIGHUPs: every gap is told, nothing is lost
+    elsewhere, and memory is bounded."""
+    drops = 2000 if t.many(5) < 5 else 10000
+    if not small_disk(256 << 10):
+        t.skip("cannot mount a tmpfs")
+    host = t.loopback()
+    host(FLOOD)
+    ours, theirs = os.pipe()
+    service = Service(t, """
+[file full]
+path = /mnt/events
+netns = NETNS
+[file good]
+path = DIR/good
+netns = NETNS
+[stdout]
+all = yes
+netns = NETNS
+""".replace("NETNS", str(host.netns)), output=theirs)
+    os.close(theirs)
+    host("flood(%d)" % (drops // 4))
+    clock.wait(lambda: "No space left" in service.agent.said(), "a full disk")
+    service.hang_up(RELOADED)
+    assert small_disk(1 << 30, again=True), "the disk does not grow"
+    host("flood(%d)" % (drops - drops // 4 - drops // 2))
+    memory = resident(service.pid)
+    data = []
+    reader = threading.Thread(target=lambda: data.append(read_until(ours, lambda _: False, 600)), daemon=True)
+    reader.start()
+    t.settle()
+    host("tcp().connect_ex((HERE, 9))")
+    t.settle()
+    problems = service.stop()
+    reader.join(60 * clock.SLOW)
+    os.close(ours)
+    with open("/mnt/events", "rb") as f:
+        full = parse(f.read())
+    good, out = service.events("good"), parse(data[0])
+    ledgers = {title: of_title[0] for title, of_title in service.ledgers().items()}
+    assert len(ledgers) == 3, "ledgers of %s: %s" % (sorted(ledgers), service.agent.said())
+    for title, events in (("file full", full), ("file good", good), ("stdout", out)):
+        ledger = ledgers[title]
+        if len(told(events)) != ledger["written"]:
+            problems.append("%s: %d events, ledger %r" % (title, len(told(events)), ledger))
+        if gaps(events) != ledger["lost"]:
+            problems.append("%s: told %d lost, ledger %r" % (title, gaps(events), ledger))
+    if ledgers["file good"]["lost"] or ledgers["file good"]["written"] != drops + 1:
+        problems.append("the good one: %r, %d drops" % (ledgers["file good"], drops))
+    if not ledgers["file full"]["write_failed"] or gaps(full, "write_failed") != ledgers["file full"]["write_failed"]:
+        problems.append("the full one: %r" % ledgers["file full"])
+    if memory > 64 << 20:
+        problems.append("%d MiB resident" % (memory >> 20))
+    assert not problems, "\n".join(problems)
+
+
+def resident(pid):
+    """Without what is shared with the kernel: the ring."""
+    with open("/proc/%d/status" % pid) as f:
+        return int(re.search(r"RssAnon:\s+(\d+) kB", f.read()).group(1)) << 10
+
+
+@agents
+def two_at_once(t):
+    """Neither takes anything from the other, though they append to the same file."""
+    host = t.loopback()
+    config = "[file]\npath = %s\nnetns = %d\n[file own]\npath = DIR/own\nnetns = %d\n"
+    shared = tempfile.NamedTemporaryFile()
+    services = [Service(t, config % (shared.name, host.netns, host.netns)) for _ in range(2)]
+    host(FLOOD)
+    host("flood(200)")
+    t.settle()
+    t.settle()
+    problems = services[0].stop()
+    host("flood(50)")
+    t.settle()
+    problems += services[1].stop()
+    own = [told(service.events("own")) for service in services]
+    if [len(events) for events in own] != [400, 500]:
+        problems.append("of 400 and 500: %s" % [len(events) for events in own])
+    if keys(told(parse(read(shared)))) != keys(own[0] + own[1]):
+        problems.append("the file that both write has %d events" % len(told(parse(read(shared)))))
+    assert not problems, "\n".join(problems)
+
+
+@agents
+def service_manager(t):
+    """What systemd would be told: ready once it watches, reloading, alive, stopping."""
+    if "libsystemd" not in subprocess.run([PROGRAM, "--version"], stdout=subprocess.PIPE,
+                                          universal_newlines=True).stdout.split("without")[0]:
+        t.skip("built without libsystemd")
+    directory = tempfile.mkdtemp(prefix="lostpeer-scenario-")
+    t.cleanups.append(lambda: shutil.rmtree(directory, ignore_errors=True))
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(os.path.join(directory, "notify"))
+    manager.settimeout(60 * clock.SLOW)
+
+    def comes(word):
+        while word not in manager.recv(4096).decode().split("\n"):
+            pass
+    service = Service(t, "[stdout]\n", environment={"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "400000"})
+    comes("READY=1")
+    comes("WATCHDOG=1")
+    comes("WATCHDOG=1")
+    service.agent.process.send_signal(signal.SIGHUP)
+    comes("RELOADING=1")
+    comes("READY=1")
+    service.agent.process.send_signal(signal.SIGTERM)
+    comes("STOPPING=1")
+    assert service.agent.process.wait(60 * clock.SLOW) == 0, service.agent.said()
