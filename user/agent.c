@@ -19,6 +19,7 @@
 #include "ends.h"
 #include "feed.h"
 #include "gone.h"
+#include "health.h"
 #include "notify.h"
 #include "pending.h"
 #include "process.h"
@@ -30,7 +31,7 @@
 #define MISSED_INTERVAL_NS (1000 * MS)
 #define STRAYS_MAX 10
 
-enum source { SOURCE_RING, SOURCE_TIMER, SOURCE_SIGNAL, SOURCE_END, SOURCE_GONE };
+enum source { SOURCE_RING, SOURCE_TIMER, SOURCE_SIGNAL, SOURCE_END, SOURCE_GONE, SOURCE_HEALTH };
 
 struct agent {
 	struct kernel *kernel;
@@ -40,6 +41,7 @@ struct agent {
 	struct gone *dead;
 	struct warnings *warnings;
 	struct feeds *feeds;
+	struct health_desk *health;
 	struct agent_options options;
 	struct cause_kernel cause_kernel;
 	struct event event; /* the one being told: too large for the stack */
@@ -403,6 +405,39 @@ static void on_signal(struct agent *a)
 	}
 }
 
+static struct feeds_flow flow(const struct agent *a)
+{
+	struct feeds_flow flow = {.waiting = pending_count(a->pending) + ends_count(a->ends) + gone_count(a->dead)};
+	__u64 stats[LP_STAT_COUNT];
+
+	kernel_stats(a->kernel, stats);
+	flow.emitted = stats[LP_STAT_EMITTED] + a->found;
+	flow.ring_full = stats[LP_STAT_LOST];
+	flow.unread = stats[LP_STAT_EMITTED] - flow.ring_full - a->received;
+	return flow;
+}
+
+static void fill_health(void *context, struct health *health)
+{
+	struct agent *a = context;
+	struct feeds_flow now = flow(a);
+
+	health->n_outputs = (unsigned)feeds_count(a->feeds);
+	for (size_t i = 0; i < health->n_outputs; i++) {
+		strcpy(health->outputs[i].title, feeds_title(a->feeds, i));
+		health->outputs[i].ledger = feeds_ledger(a->feeds, i, &now);
+	}
+	health->state_full = a->seen_state_full;
+	health->program_missed = a->seen_missed;
+	kernel_ring_use(a->kernel, &health->ring_bytes, &health->ring_used);
+	kernel_cost(a->kernel, &health->bpf_runs, &health->bpf_ns);
+}
+
+static bool ask_health(void *agent, struct health *health)
+{
+	return health_ask(((struct agent *)agent)->health, health);
+}
+
 static void on_source(struct agent *a, enum source source)
 {
 	__u64 ticks;
@@ -425,6 +460,9 @@ static void on_source(struct agent *a, enum source source)
 	case SOURCE_GONE:
 		if (read(a->gone, &ticks, sizeof(ticks)) == sizeof(ticks))
 			end(a);
+		break;
+	case SOURCE_HEALTH:
+		health_answer(a->health, fill_health, a);
 		break;
 	}
 }
@@ -492,29 +530,18 @@ static const char *reset_reason(void *kernel, __u32 reason)
 	return kernel_reset_reason(kernel, reason);
 }
 
-static struct feeds_flow flow(const struct agent *a)
-{
-	struct feeds_flow flow = {.waiting = pending_count(a->pending) + ends_count(a->ends) + gone_count(a->dead)};
-	__u64 stats[LP_STAT_COUNT];
-
-	kernel_stats(a->kernel, stats);
-	flow.emitted = stats[LP_STAT_EMITTED] + a->found;
-	flow.ring_full = stats[LP_STAT_LOST];
-	flow.unread = stats[LP_STAT_EMITTED] - flow.ring_full - a->received;
-	return flow;
-}
-
 static int open_feeds(struct agent *a)
 {
 	struct feeds_context context = {
 		.format = {.host = a->host, .reset_reason = reset_reason, .kernel = a->kernel},
-		.agent = {.agent = a},
+		.agent = {.agent = a, .health = ask_health},
 		.gone_fd = a->options.ends_without_reader ? a->gone : -1,
 		.full = end,
 	};
 
 	a->feeds = feeds_new(&context);
-	return a->feeds ? 0 : -ENOMEM;
+	a->health = health_new();
+	return a->feeds && a->health ? watch_fd(a, health_fd(a->health), SOURCE_HEALTH) : -ENOMEM;
 }
 
 /* What the feeds want changes what wakes us, too. */
@@ -614,6 +641,7 @@ void agent_watches(const struct agent *a, unsigned *connections, unsigned *proce
 
 void agent_finish(struct agent *a)
 {
+	health_close(a->health);
 	kernel_detach(a->kernel);
 	kernel_consume(a->kernel);
 	pending_finish(a->pending);
@@ -646,7 +674,10 @@ void agent_close(struct agent *a)
 {
 	int fds[] = {a->epoll, a->timer, a->signals, a->end_timer, a->gone};
 
+	if (a->health)
+		health_close(a->health);
 	feeds_free(a->feeds);
+	health_free(a->health);
 	pending_free(a->pending);
 	ends_free(a->ends);
 	gone_free(a->dead);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -471,6 +472,47 @@ void kernel_stats(const struct kernel *k, __u64 stats[LP_STAT_COUNT])
 	}
 }
 
+/* The positions are the first words of the ring's first two pages, which libbpf keeps to itself. */
+void kernel_ring_use(const struct kernel *k, __u64 *bytes, __u64 *used)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *map = mmap(NULL, 2 * page, PROT_READ, MAP_SHARED, bpf_map__fd(k->skeleton->maps.ring), 0);
+	unsigned long consumed, produced;
+
+	*bytes = bpf_map__max_entries(k->skeleton->maps.ring);
+	*used = 0;
+	if (map == MAP_FAILED)
+		return;
+	consumed = __atomic_load_n((unsigned long *)map, __ATOMIC_ACQUIRE);
+	produced = __atomic_load_n((unsigned long *)(map + page), __ATOMIC_ACQUIRE);
+	*used = produced - consumed;
+	munmap(map, 2 * page);
+}
+
+/* false: it is not loaded. */
+static bool read_info(const struct bpf_program *program, struct bpf_prog_info *info)
+{
+	__u32 size = sizeof(*info);
+	int fd = bpf_program__fd(program);
+
+	memset(info, 0, sizeof(*info));
+	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, info, &size);
+}
+
+void kernel_cost(const struct kernel *k, __u64 *runs, __u64 *ns)
+{
+	struct bpf_program *program;
+	struct bpf_prog_info info;
+
+	*runs = *ns = 0;
+	bpf_object__for_each_program(program, k->skeleton->obj) {
+		if (!read_info(program, &info))
+			continue;
+		*runs += info.run_cnt;
+		*ns += info.run_time_ns;
+	}
+}
+
 static void attach_late(struct bpf_program *program, struct bpf_link **link)
 {
 	if (bpf_program__autoload(program) && !*link)
@@ -527,11 +569,9 @@ __u64 kernel_missed(const struct kernel *k)
 	__u64 missed = k->malformed, stats[LP_STAT_COUNT];
 
 	bpf_object__for_each_program(program, k->skeleton->obj) {
-		struct bpf_prog_info info = {0};
-		__u32 size = sizeof(info);
-		int fd = bpf_program__fd(program);
+		struct bpf_prog_info info;
 
-		if (misses_events(k, program) && fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size))
+		if (misses_events(k, program) && read_info(program, &info))
 			missed += info.recursion_misses;
 	}
 	kernel_stats(k, stats);

@@ -27,8 +27,9 @@ struct health;
 /* What an output may ask of the agent. */
 struct output_agent {
 	void *agent;
-	/* Any thread, between open and close. */
-	void (*health)(void *agent, struct health *health);
+	/* Any thread but the agent's own, between open and close; waits for the agent. false: not known. NULL: nobody is
+	 * there to be asked. */
+	bool (*health)(void *agent, struct health *health);
 };
 
 /*
