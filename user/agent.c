@@ -22,6 +22,7 @@
 #include "health.h"
 #include "notify.h"
 #include "pending.h"
+#include "privilege.h"
 #include "process.h"
 #include "warnings.h"
 
@@ -374,6 +375,7 @@ static void drain(struct agent *a, bool woken)
 	notify_tick(clock_monotonic_ns());
 	if (a->came)
 		tell_losses(a, clock_monotonic_ns());
+	privilege_report();
 	a->drained_ns = clock_monotonic_ns();
 	arm(a);
 }
@@ -609,6 +611,7 @@ static int open_kernel(struct agent *a)
 int agent_open(struct agent **agent, const struct agent_options *options, struct feed_settings **feeds, size_t n)
 {
 	struct agent *a = calloc(1, sizeof(*a));
+	struct feeds_flow now;
 	int err = -ENOMEM;
 
 	if (!a)
@@ -616,13 +619,20 @@ int agent_open(struct agent **agent, const struct agent_options *options, struct
 	a->options = *options;
 	a->epoll = a->timer = a->signals = a->end_timer = a->gone = -1;
 	gethostname(a->host, sizeof(a->host) - 1);
-	if ((err = open_loop(a)) || (err = open_kernel(a)) || (err = open_feeds(a)))
+	if ((err = open_loop(a)) || (err = open_kernel(a)) || (err = open_feeds(a)) ||
+	    (options->rights == RIGHTS_DROPPED_FIRST && (err = privilege_drop(true))))
 		goto out;
-	err = agent_change(a, feeds, n);
+	now = flow(a);
+	err = feeds_change(a->feeds, feeds, n, &now);
+	if (!err && options->rights == RIGHTS_DROPPED_LAST)
+		err = privilege_drop(false);
+	if (!err)
+		err = feeds_start(a->feeds);
 	if (err) {
 		agent_close(a);
 		return err;
 	}
+	want(a);
 	*agent = a;
 	return 0;
 out:
@@ -651,6 +661,7 @@ void agent_finish(struct agent *a)
 	a->missed_checked_ns = 0;
 	tell_losses(a, clock_monotonic_ns());
 	feeds_flush(a->feeds);
+	privilege_report();
 }
 
 size_t agent_feeds(const struct agent *a)

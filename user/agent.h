@@ -21,6 +21,9 @@ struct agent_options {
 	bool follow;   /* only what agent_run() is told to follow */
 	struct warnings_options warnings;
 	bool ends_without_reader; /* when whoever reads standard output has left */
+	/* Rights are given up when all is attached: before the outputs are opened, who then need no more when they open
+	 * again (first), or after (last), for one that is opened once. A command that is run needs them all. */
+	enum { RIGHTS_KEPT, RIGHTS_DROPPED_FIRST, RIGHTS_DROPPED_LAST } rights;
 	/* SIGHUP; it may call agent_change(). NULL: that is the end. */
 	void (*on_hangup)(void *context, struct agent *agent);
 	void *context;

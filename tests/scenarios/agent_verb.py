@@ -12,7 +12,7 @@ import tempfile
 import threading
 
 import clock
-from agent import LEDGER, PROGRAM, read, read_until
+from agent import LEDGER, PROGRAM, ROOT, read, read_until
 from stall import FLOOD
 from trial import scenario
 
@@ -337,6 +337,68 @@ def resident(pid):
     """Without what is shared with the kernel: the ring."""
     with open("/proc/%d/status" % pid) as f:
         return int(re.search(r"RssAnon:\s+(\d+) kB", f.read()).group(1)) << 10
+
+
+def capabilities(pid, thread):
+    """The sets of a thread, each as names; and what else keeps it from having more."""
+    with open("/proc/%d/task/%d/status" % (pid, thread)) as f:
+        status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+    sets = {}
+    for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        bits = int(status[name], 16)
+        sets[name] = {NAMES.get(bit, "CAP_%d" % bit) for bit in range(64) if bits >> bit & 1}
+    return sets, status["NoNewPrivs"].strip(), status["Seccomp"].strip()
+
+
+NAMES = {1: "CAP_DAC_OVERRIDE", 2: "CAP_DAC_READ_SEARCH", 12: "CAP_NET_ADMIN", 19: "CAP_SYS_PTRACE", 21: "CAP_SYS_ADMIN",
+         24: "CAP_SYS_RESOURCE", 38: "CAP_PERFMON", 39: "CAP_BPF"}
+
+
+def documented():
+    """The table of SECURITY.md."""
+    with open(os.path.join(ROOT, "SECURITY.md")) as f:
+        return set(re.findall(r"^\| (CAP_\w+) \|", f.read(), re.M))
+
+
+@agents
+def keeps_the_rights_that_are_documented(t):
+    """Every thread has exactly the capabilities of SECURITY.md, and the filter; and that is enough for all there is to
+    tell of a process of another user in a cgroup of its own."""
+    built = subprocess.run([PROGRAM, "--version"], stdout=subprocess.PIPE, universal_newlines=True).stdout
+    if "without" in built:
+        t.skip("built without something")
+    host = t.loopback()
+    nobody = t.beside(host, "nobody")
+    nobody("import os; os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)")
+    service = Service(t, "[file]\npath = DIR/events\nnetns = %d\n[stdout]\n" % host.netns)
+    watch = t.agent("--json", "--netns", str(host.netns))
+    wanted = documented()
+    problems = []
+    for pid in (service.pid, watch.pid):
+        threads = list(map(int, os.listdir("/proc/%d/task" % pid)))
+        if len(threads) < 2:
+            problems.append("no writer: %s" % threads)
+        for thread in threads:
+            sets, no_new, seccomp = capabilities(pid, thread)
+            for name, got in sets.items():
+                if got != (wanted if name in ("CapPrm", "CapEff", "CapBnd") else set()):
+                    problems.append("%s of %d: %s" % (name, thread, got))
+            if (no_new, seccomp) != ("1", "2"):
+                problems.append("NoNewPrivs %s, Seccomp %s" % (no_new, seccomp))
+    nobody("tcp().connect_ex((HERE, 9))")
+    t.settle()
+    problems += service.stop()
+    watch.stop()
+    for events in (told(service.events("events")), told(watch.events)):
+        if len(events) != 1:
+            problems.append("%d events" % len(events))
+            continue
+        for name in ("process.executable.path", "process.linux.cgroup", "process.name"):
+            if name not in events[0]:
+                problems.append("no %s: %s" % (name, events[0]))
+        if events[0].get("process.user.id") != 65534:
+            problems.append("of whom? %s" % events[0])
+    assert not problems, "\n".join(problems)
 
 
 @agents

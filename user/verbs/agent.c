@@ -168,7 +168,7 @@ static void greet(const struct agent *agent, size_t outputs)
 
 static int run(struct service *s, struct config_result *result)
 {
-	struct agent_options o = {.kernel = result->kernel, .on_hangup = reload, .context = s};
+	struct agent_options o = {.kernel = result->kernel, .rights = RIGHTS_DROPPED_FIRST, .on_hangup = reload, .context = s};
 	struct agent *agent;
 	int err, status;
 

@@ -178,6 +178,7 @@ static int open_agent(struct watch *w, bool follow, bool terminal, struct agent 
 	set_defaults(w, feed, terminal);
 	w->agent.ends_without_reader = true;
 	w->agent.follow = follow;
+	w->agent.rights = follow ? RIGHTS_KEPT : RIGHTS_DROPPED_LAST;
 	if (follow)
 		w->agent.kernel.follow_parent = (__u32)getpid();
 	w->feed = NULL; /* the agent's now */

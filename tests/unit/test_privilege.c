@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What is left once rights are given up; each test in a process of its own, which cannot take them back. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <linux/bpf.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "privilege.h"
+#include "thread.h"
+
+/* Its status; what it says goes to `said`. */
+static int in_a_process(int (*run)(void), const char *mode, char *said, size_t size)
+{
+	int ends[2], status;
+	struct rlimit none = {0, 0};
+	ssize_t n;
+	pid_t pid;
+
+	assert_int_equal(pipe(ends), 0);
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		setrlimit(RLIMIT_CORE, &none);
+		dup2(ends[1], 2);
+		if (mode)
+			setenv("LOSTPEER_SECCOMP", mode, 1);
+		_exit(privilege_drop(true) ? 99 : run());
+	}
+	close(ends[1]);
+	n = read(ends[0], said, size - 1);
+	said[n > 0 ? n : 0] = '\0';
+	close(ends[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static bool has_filter(void)
+{
+#ifdef HAVE_SECCOMP
+	return true;
+#else
+	return false;
+#endif
+}
+
+/* How many of these are refused as they should be. */
+static int try_what_is_forbidden(void)
+{
+	union bpf_attr attr = {.map_type = BPF_MAP_TYPE_ARRAY};
+	int refused = 0;
+
+	refused += syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr)) < 0 && errno == EPERM;
+	refused += syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr)) < 0 && errno == EPERM;
+	refused += syscall(SYS_execve, "/bin/true", NULL, NULL) < 0 && errno == EPERM;
+	refused += syscall(SYS_ptrace, 0, 0, 0, 0) < 0 && errno == EPERM;
+	refused += syscall(SYS_mount, "none", "/mnt", "tmpfs", 0, NULL) < 0 && errno == EPERM;
+	refused += fork() < 0 && errno == EPERM;
+	refused += socket(AF_NETLINK, SOCK_RAW, 0) < 0 && errno == EPERM;
+	refused += socket(AF_PACKET, SOCK_RAW, 0) < 0 && errno == EPERM;
+	privilege_report();
+	return refused;
+}
+
+static void test_what_is_forbidden_fails_and_is_counted(void **state)
+{
+	char said[1024];
+	int status;
+
+	(void)state;
+	if (!has_filter())
+		skip();
+	status = in_a_process(try_what_is_forbidden, NULL, said, sizeof(said));
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 8);
+	assert_non_null(strstr(said, "the filter refused 8 system calls, the last socket"));
+}
+
+static int call_ptrace(void)
+{
+	syscall(SYS_ptrace, 0, 0, 0, 0);
+	return 0;
+}
+
+static void test_under_test_it_is_the_end(void **state)
+{
+	char said[1024];
+	int status;
+
+	(void)state;
+	if (!has_filter())
+		skip();
+	status = in_a_process(call_ptrace, "kill", said, sizeof(said));
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGSYS);
+}
+
+static void test_it_can_be_left_out(void **state)
+{
+	char said[1024];
+	int status;
+
+	(void)state;
+	status = in_a_process(call_ptrace, "off", said, sizeof(said));
+	assert_true(WIFEXITED(status));
+	if (has_filter())
+		assert_non_null(strstr(said, "LOSTPEER_SECCOMP"));
+}
+
+static void *forbidden_in_a_thread(void *context)
+{
+	*(int *)context = syscall(SYS_ptrace, 0, 0, 0, 0) < 0 ? errno : 0;
+	return NULL;
+}
+
+/* A writer has nearly all signals blocked, and a SIGSYS that is blocked kills. */
+static int try_in_a_thread(void)
+{
+	pthread_t thread;
+	int err = 0;
+
+	if (thread_start(&thread, forbidden_in_a_thread, &err))
+		return 1;
+	pthread_join(thread, NULL);
+	return err == EPERM ? 0 : 2;
+}
+
+static void test_a_thread_can_be_made_and_lives_on(void **state)
+{
+	char said[1024];
+	int status;
+
+	(void)state;
+	if (!has_filter())
+		skip();
+	status = in_a_process(try_in_a_thread, NULL, said, sizeof(said));
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static int try_new_rights(void)
+{
+	return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0 : 1;
+}
+
+static void test_no_new_rights_by_exec(void **state)
+{
+	char said[1024];
+
+	(void)state;
+	assert_int_equal(in_a_process(try_new_rights, "kill", said, sizeof(said)), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_forbidden_fails_and_is_counted),
+		cmocka_unit_test(test_under_test_it_is_the_end),
+		cmocka_unit_test(test_it_can_be_left_out),
+		cmocka_unit_test(test_a_thread_can_be_made_and_lives_on),
+		cmocka_unit_test(test_no_new_rights_by_exec),
+	};
+
+	return cmocka_run_group_tests_name("privilege", tests, NULL, NULL);
+}
