@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Compare the options of lostpeer(8) with what --help prints: each verb's, with its argument, in both directions.
+"""Compare the options of lostpeer(8) with what --help prints: each verb's, with its argument, in both directions;
+and the keys of lostpeer.conf(5) with those that `lostpeer agent --help` shows, section by section.
 
 In the page an option is defined by `.It Fl -NAME [Ar ARGUMENT]`, several with commas between, in the section
 `.Ss lostpeer VERB`; what is under no verb belongs to lostpeer itself. Every option that is only mentioned must be
@@ -12,8 +13,10 @@ import subprocess
 import sys
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-VERBS = ("watch", "check", "demo", "doctor")
+VERBS = ("watch", "check", "agent", "demo", "doctor")
 HELP = re.compile(r"  --(\[not-\])?([a-z][a-z0-9-]*)(?: (\S+))?  +\S")
+KEYS = re.compile(r"Of (?:an output of the kind (\w+)|every (output)):")
+OF_AGENT = ("config", "check-config", "output")  # its options that are no keys
 OF_EVERY_VERB = {"help": ""}  # the page need not say it of each
 
 
@@ -29,6 +32,8 @@ def help_options(program, verb):
         raise Wrong(f"lostpeer {verb} --help exits with {run.returncode}")
     options = {}
     for line in run.stdout.splitlines():
+        if verb == "agent" and KEYS.match(line):
+            break  # these are in lostpeer.conf(5), and so are those of [agent]
         match = HELP.match(line)
         if not match:
             if line.lstrip().startswith("--"):
@@ -38,6 +43,9 @@ def help_options(program, verb):
         options[name] = argument or ""
         if opposite:
             options["not-" + name] = argument or ""
+    if verb == "agent":
+        options = {name: argument for name, argument in options.items() if name in OF_AGENT}
+        options["help"] = ""
     if "help" not in options:
         raise Wrong(f"lostpeer {verb} --help does not show --help")
     return options
@@ -78,6 +86,61 @@ class Page:
     def mention(self, line):
         line = line.replace(r"\-", "-")
         self.mentioned.update(re.findall(r"(?:\bFl -|(?<![\w-])--)([a-z][a-z0-9-]*)", line))
+
+
+def help_keys(program):
+    """section -> {key: whether it takes no value}, opposites too, as the agent's help has them."""
+    run = subprocess.run([program, "agent", "--help"], stdout=subprocess.PIPE, timeout=30, check=True, text=True)
+    sections = {"agent": {}}
+    section = "agent"
+    for line in run.stdout.splitlines():
+        title = KEYS.match(line)
+        if title:
+            section = title.group(1) or "OUTPUT"
+            sections[section] = {}
+        match = HELP.match(line)
+        if not match or match.group(2) in OF_AGENT + ("help",):
+            continue
+        opposite, name, argument = match.groups()
+        sections[section][name] = argument is None
+        if opposite:
+            sections[section]["not-" + name] = False
+    return sections
+
+
+def page_keys(path):
+    """The same, as the page has them."""
+    sections, section = {}, None
+    with open(path, encoding="utf-8") as file:
+        for line in file.read().splitlines():
+            title = re.fullmatch(r"\.S([sh]) \[?(\w+)\]?.*", line)
+            if title:
+                section = sections.setdefault(title.group(2), {}) if title.group(1) == "s" else None
+            elif line.startswith(".It Ic"):
+                if section is None:
+                    raise Wrong(f"a key in no section: {line}")
+                for part in re.split(r" , (?=Ic )", line[len(".It "):]):
+                    key = re.fullmatch(r"Ic ([a-z][a-z-]*) No = (.+)", part)
+                    if not key:
+                        raise Wrong(f"not the form of a key: {line}")
+                    section[key.group(1)] = key.group(2) == "Ar yes|no"
+    return sections
+
+
+def check_keys(program, path):
+    has, told = help_keys(program), page_keys(path)
+    why = []
+    for section in sorted(has.keys() | told.keys()):
+        one, other = has.get(section), told.get(section)
+        if one is None or other is None:
+            why.append(f"[{section}] is only in {'the page' if one is None else 'the program'}")
+            continue
+        why += [f"[{section}] {key} is only in the program" for key in sorted(one.keys() - other.keys())]
+        why += [f"[{section}] {key} is only in the page" for key in sorted(other.keys() - one.keys())]
+        why += [f"[{section}] {key}: one of them says yes|no" for key in sorted(one.keys() & other.keys())
+                if one[key] != other[key]]
+    if why:
+        raise Wrong("; ".join(why))
 
 
 def check_verb(page, verb, options):
@@ -139,6 +202,8 @@ def main():
 
     tally = Tally()
     page = tally.run("page_has_its_form", Page, args.page)
+    tally.run("lostpeer_conf_has_the_keys_of_the_program", check_keys, args.program,
+              os.path.join(TREE, "tools/man/lostpeer.conf.5"))
     known = {"version", "help"}
     for verb in VERBS:
         options = tally.run(f"{verb}_has_help", help_options, args.program, verb)
