@@ -151,10 +151,20 @@ bench: deps-test
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/bench/run
 
+# the log directory is adm's where there is such a group, and where it may be given away
 install: all
 	install -D -m 0755 $(BUILD)/lostpeer $(DESTDIR)$(PREFIX)/sbin/lostpeer
 	install -D -m 0644 tools/man/lostpeer.8 $(DESTDIR)$(PREFIX)/share/man/man8/lostpeer.8
 	install -D -m 0644 tools/man/lostpeer-events.7 $(DESTDIR)$(PREFIX)/share/man/man7/lostpeer-events.7
+	install -D -m 0644 tools/man/lostpeer.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/lostpeer.conf.5
+	install -D -m 0644 tools/lostpeer.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/lostpeer
+	sed -e 's|@SBINDIR@|$(PREFIX)/sbin|' $(if $(filter systemd:%,$(LACK)),-e 's/^Type=notify/Type=exec/' \
+		-e '/^WatchdogSec=/d') tools/lostpeer.service.in >$(BUILD)/lostpeer.service
+	install -D -m 0644 $(BUILD)/lostpeer.service $(DESTDIR)$(PREFIX)/lib/systemd/system/lostpeer.service
+	install -D -m 0644 tools/lostpeer.logrotate $(DESTDIR)/etc/logrotate.d/lostpeer
+	test -e $(DESTDIR)/etc/lostpeer/lostpeer.conf || \
+		install -D -m 0644 tools/lostpeer.conf $(DESTDIR)/etc/lostpeer/lostpeer.conf
+	install -d -m 0750 -g adm $(DESTDIR)/var/log/lostpeer 2>/dev/null || install -d -m 0750 $(DESTDIR)/var/log/lostpeer
 
 clean:
 	rm -rf build
