@@ -112,13 +112,18 @@ static int set_up(void **state)
 	return feeds ? 0 : -1;
 }
 
-static int tear_down(void **state)
+static void release(void)
 {
-	(void)state;
 	pthread_mutex_lock(&lock);
 	released = true;
 	pthread_cond_broadcast(&moved);
 	pthread_mutex_unlock(&lock);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	release();
 	feeds_flush(feeds);
 	feeds_free(feeds);
 	return 0;
@@ -319,10 +324,7 @@ static void test_one_that_is_dropped_writes_what_waits(void **state)
 	feeds_tick(feeds, clock_monotonic_ns());
 	assert_int_equal(closed, 0);
 	assert_true(feeds_deadline(feeds) > 0);
-	pthread_mutex_lock(&lock);
-	released = true;
-	pthread_cond_broadcast(&moved);
-	pthread_mutex_unlock(&lock);
+	release();
 	while (feeds_deadline(feeds)) {
 		feeds_tick(feeds, clock_monotonic_ns()); /* says its ledger */
 		usleep(1000);
