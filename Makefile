@@ -45,8 +45,9 @@ BUILD_PACKAGES = gcc make clang libc6-dev linux-libc-dev libbpf-dev libelf-dev z
 TEST_PACKAGES  = libcmocka-dev iproute2 nftables python3 man-db groff-base qemu-system-x86 qemu-system-common \
                  busybox-static runc crun lz4 zstd
 ARM64_PACKAGES = qemu-system-arm lld
+DEB_PACKAGES   = debhelper dpkg-dev fakeroot lintian
 
-.PHONY: FORCE all run check check-servers check-kernels check-arm64 arm64 demo bench install clean help deps deps-test \
+.PHONY: FORCE all run check check-servers check-kernels check-arm64 check-package arm64 demo bench install deb clean help deps deps-test \
         deps-arm64
 all: $(BUILD)/lostpeer
 
@@ -58,8 +59,10 @@ help:
 	@echo 'make check-servers  the same for the tests against nginx, redis, PostgreSQL and sshd (root)'
 	@echo 'make check-kernels  boot each kernel from 5.10 on, or SERIES="6.1 6.12-arm64", and test on it (root, long)'
 	@echo 'make check-arm64    the same on three kernels of arm64, emulated; make arm64 only builds build/arm64/'
+	@echo 'make check-package  build the Debian package; install, run and purge it in an overlay of this system (root)'
 	@echo 'make bench          what a connection costs with lostpeer attached, and a look at 100,000 of them (root)'
 	@echo 'make install        PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); starts and enables nothing'
+	@echo 'make deb            a Debian package in build/deb/, of what is here; takes debhelper and dpkg-dev'
 	@echo 'make clean          remove build/'
 	@echo 'INSTALL_DEPS=no     never call the package manager; V=1 shows the commands'
 
@@ -166,7 +169,14 @@ install: all
 		install -D -m 0644 tools/lostpeer.conf $(DESTDIR)/etc/lostpeer/lostpeer.conf
 	install -d -m 0750 -g adm $(DESTDIR)/var/log/lostpeer 2>/dev/null || install -d -m 0750 $(DESTDIR)/var/log/lostpeer
 
+deb:
+	$(Q)tools/debian/build $(VERSION)
+
+check-package: deps-test
+	@tools/install-deps $(DEB_PACKAGES)
+	$(Q)tests/package
+
 clean:
 	rm -rf build
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/deb -prune -o -type f -name '*.d' -print 2>/dev/null)
