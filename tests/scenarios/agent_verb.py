@@ -13,13 +13,37 @@ import threading
 
 import clock
 from agent import LEDGER, PROGRAM, ROOT, read, read_until
-from stall import FLOOD
 from trial import scenario
 
 agents = scenario(families=("ipv4",), own=True)
 LOSSES = ("ring_full", "output_full", "write_failed", "stopped")
 libc = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, MS_REC, MS_PRIVATE, MS_REMOUNT = 0x20000, 0x4000, 1 << 18, 32
+
+
+# One event each, whatever the machine is doing.
+REFUSED = """
+def refused(count):
+    for _ in range(count):
+        s = tcp()
+        s.connect_ex((HERE, 9))
+        s.close()
+"""
+
+# Two: ours and the peer's.
+RESET = """
+def reset(count):
+    l = listen(16)
+    for _ in range(count):
+        s = tcp()
+        s.connect(l.getsockname())
+        d = l.accept()[0]
+        linger(d)
+        d.close()
+        reached(s, "close")
+        s.close()
+    l.close()
+"""
 
 
 class Service:
@@ -145,8 +169,8 @@ event = connect_failed
 netns = NETNS
 cause = linger
 """.replace("NETNS", str(host.netns)))
-    host(FLOOD)
-    host("flood(20)")
+    host(RESET)
+    host("reset(20)")
     for who in (host, other):
         who("for port in range(1, 11): tcp().connect_ex((HERE, port))")
     host("l = listen(); s = tcp(); s.connect(l.getsockname()); d = l.accept()[0]; s.close(); d.close()")
@@ -284,7 +308,7 @@ def whatever_happens_the_ledger_adds_up(t):
     if not small_disk(256 << 10):
         t.skip("cannot mount a tmpfs")
     host = t.loopback()
-    host(FLOOD)
+    host(REFUSED)
     ours, theirs = os.pipe()
     service = Service(t, """
 [file full]
@@ -298,11 +322,11 @@ all = yes
 netns = NETNS
 """.replace("NETNS", str(host.netns)), output=theirs)
     os.close(theirs)
-    host("flood(%d)" % (drops // 4))
+    host("refused(%d)" % (drops // 2))
     clock.wait(lambda: "No space left" in service.agent.said(), "a full disk")
     service.hang_up(RELOADED)
     assert small_disk(1 << 30, again=True), "the disk does not grow"
-    host("flood(%d)" % (drops - drops // 4 - drops // 2))
+    host("refused(%d)" % (drops - drops // 2))
     memory = resident(service.pid)
     data = []
     reader = threading.Thread(target=lambda: data.append(read_until(ours, lambda _: False, 600)), daemon=True)
@@ -408,12 +432,12 @@ def two_at_once(t):
     config = "[file]\npath = %s\nnetns = %d\n[file own]\npath = DIR/own\nnetns = %d\n"
     shared = tempfile.NamedTemporaryFile()
     services = [Service(t, config % (shared.name, host.netns, host.netns)) for _ in range(2)]
-    host(FLOOD)
-    host("flood(200)")
+    host(REFUSED)
+    host("refused(400)")
     t.settle()
     t.settle()
     problems = services[0].stop()
-    host("flood(50)")
+    host("refused(100)")
     t.settle()
     problems += services[1].stop()
     own = [told(service.events("own")) for service in services]

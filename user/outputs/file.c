@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -67,6 +68,14 @@ static int open_path(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Who reads "Permission denied" as root would look for long. */
+static void explain(int err)
+{
+	if (err == -EACCES && !geteuid())
+		fprintf(stderr, "lostpeer: without its former rights root writes to its own directories and files alone: see "
+				"[file] in lostpeer.conf(5)\n");
+}
+
 static int open_file(void **state, const void *settings, const struct output_agent *agent)
 {
 	struct file *f = calloc(1, sizeof(*f));
@@ -79,6 +88,7 @@ static int open_file(void **state, const void *settings, const struct output_age
 	if (f->lines.fd < 0) {
 		int err = f->lines.fd;
 
+		explain(err);
 		free(f);
 		return err;
 	}
@@ -99,8 +109,10 @@ static int reopen_file(void *state)
 	struct file *f = state;
 	int fd = open_path(f->settings->path);
 
-	if (fd < 0)
+	if (fd < 0) {
+		explain(fd);
 		return fd;
+	}
 	close(f->lines.fd);
 	f->lines.fd = fd;
 	f->lines.rest_length = 0;
