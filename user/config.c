@@ -284,7 +284,8 @@ static bool set_entry(const struct section *s, const struct entry *e, const stru
 	bool opposite;
 
 	for (size_t i = 0; i < n && !spec; i++) {
-		spec = options_find(tables[i].group->options, tables[i].group->count, e->key, strlen(e->key), &opposite);
+		spec = options_find(tables[i].group->options, tables[i].group->count, e->key, strlen(e->key),
+				    &opposite);
 		if (!spec)
 			continue;
 		why = check_once(s, e, spec);
@@ -329,9 +330,9 @@ static bool resolve_output(const struct section *s, struct config_result *result
 
 	if (!ops || strlen(s->title) >= FEED_TITLE_LEN || result->n_feeds == FEEDS_MAX) {
 		say(s->origin, s->title, NULL,
-		    !ops			? "neither agent nor a kind of output; see lostpeer.conf(5)" :
-		    result->n_feeds < FEEDS_MAX ? "too long a name" :
-						  "one output too many");
+		    !ops			  ? "neither agent nor a kind of output; see lostpeer.conf(5)"
+		    : result->n_feeds < FEEDS_MAX ? "too long a name"
+						  : "one output too many");
 		return false;
 	}
 	settings = feed_settings_new(s->title);
@@ -361,7 +362,8 @@ bool config_resolve(const struct config *c, struct config_result *result)
 			right &= resolve_output(s, result);
 	}
 	if (right && !result->n_feeds) {
-		fprintf(stderr, "lostpeer agent: %s%sno output: give it a section such as [file], or --output\n",
+		fprintf(stderr,
+			"lostpeer agent: %s%sno output: give it a section such as [file], or --output\n",
 			c->path ? c->path : "", c->path ? ": " : "");
 		right = false;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * An INI file, read by libinih, with what that does not say: in which line each thing stands, and every line that it
- * does not understand. Lines may be indented; # and ; begin a comment, ; after a space too.
+ * An INI file, read by libinih, with what that does not say: in which line each thing stands, and every line
+ * that it does not understand. Lines may be indented; # and ; begin a comment, ; after a space too.
  */
 #ifndef LOSTPEER_INI_FILE_H
 #define LOSTPEER_INI_FILE_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Threads that take no signals, which belong to the main thread's signalfd; but for SIGSYS (privilege.h), which is
- * deadly where it is blocked. */
+/* Threads that take no signals, which belong to the main thread's signalfd; but for SIGSYS (privilege.h),
+ * which is deadly where it is blocked. */
 #ifndef LOSTPEER_THREAD_H
 #define LOSTPEER_THREAD_H
 
