@@ -272,6 +272,19 @@ const char *filter_add(struct filter *filter, enum filter_kind kind, bool opposi
 	return why;
 }
 
+/* "80, 443": without what is around a value. */
+static char *trim(char *text)
+{
+	size_t n;
+
+	text += strspn(text, " \t");
+	n = strlen(text);
+	while (n && strchr(" \t", text[n - 1]))
+		n--;
+	text[n] = '\0';
+	return text;
+}
+
 const char *filter_add_list(struct filter *filter, enum filter_kind kind, bool opposite, const char *values)
 {
 	char copy[1024], *each, *rest = copy;
@@ -283,7 +296,7 @@ const char *filter_add_list(struct filter *filter, enum filter_kind kind, bool o
 	if (kind == FILTER_NAME || kind == FILTER_CGROUP)
 		return filter_add(filter, kind, opposite, values);
 	while (!why && (each = strsep(&rest, ",")))
-		why = filter_add(filter, kind, opposite, each);
+		why = filter_add(filter, kind, opposite, trim(each));
 	return why;
 }
 

@@ -97,37 +97,11 @@ static const char *set_all(void *context, int tag, bool opposite, const char *va
 	return NULL;
 }
 
-/* "80, 443": without what is around a value. */
-static char *trim(char *text)
-{
-	size_t n;
-
-	text += strspn(text, " \t");
-	n = strlen(text);
-	while (n && strchr(" \t", text[n - 1]))
-		n--;
-	text[n] = '\0';
-	return text;
-}
-
-/* One value, or several with commas between. */
 static const char *set_filter(void *context, int tag, bool opposite, const char *value)
 {
 	struct feed_settings *s = context;
-	char copy[1024], *each, *rest = copy;
-	const char *why;
 
-	if (strlen(value) >= sizeof(copy))
-		return "too long";
-	strcpy(copy, value);
-	if (tag == FILTER_NAME || tag == FILTER_CGROUP) /* may hold a comma */
-		return filter_add(&s->filter, (enum filter_kind)tag, opposite, value);
-	while ((each = strsep(&rest, ","))) {
-		why = filter_add(&s->filter, (enum filter_kind)tag, opposite, trim(each));
-		if (why)
-			return why;
-	}
-	return NULL;
+	return filter_add_list(&s->filter, (enum filter_kind)tag, opposite, value);
 }
 
 static const char *set_severity(void *context, int tag, bool opposite, const char *value)
