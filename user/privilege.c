@@ -126,6 +126,7 @@ static int load_filter(bool say, bool kill)
 
 	if (!filter)
 		return fail(-ENOMEM, "system calls");
+	seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree; without it only slower */
 	err = add_rules(filter);
 	if (!err && !kill)
 		err = sigaction(SIGSYS, &action, NULL) ? -errno : 0;

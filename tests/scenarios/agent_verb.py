@@ -13,6 +13,7 @@ import threading
 
 import clock
 from agent import LEDGER, PROGRAM, ROOT, read, read_until
+from stall import FLOOD
 from trial import scenario
 
 agents = scenario(families=("ipv4",), own=True)
@@ -30,20 +31,8 @@ def refused(count):
         s.close()
 """
 
-# Two: ours and the peer's.
-RESET = """
-def reset(count):
-    l = listen(16)
-    for _ in range(count):
-        s = tcp()
-        s.connect(l.getsockname())
-        d = l.accept()[0]
-        linger(d)
-        d.close()
-        reached(s, "close")
-        s.close()
-    l.close()
-"""
+# Two: ours and the peer's, who sees it before it closes.
+RESET = FLOOD.replace("d.close()\n", "d.close()\n        reached(s, 'close')\n")
 
 
 class Service:
@@ -170,7 +159,7 @@ netns = NETNS
 cause = linger
 """.replace("NETNS", str(host.netns)))
     host(RESET)
-    host("reset(20)")
+    host("flood(20)")
     for who in (host, other):
         who("for port in range(1, 11): tcp().connect_ex((HERE, port))")
     host("l = listen(); s = tcp(); s.connect(l.getsockname()); d = l.accept()[0]; s.close(); d.close()")
