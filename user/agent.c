@@ -60,8 +60,7 @@ struct agent {
 
 	__u64 strays_since_ns; /* CLOCK_MONOTONIC */
 	unsigned strays;       /* told since then, of which nothing was remembered */
-	__u64 received; /* records of events */
-	__u64 found;    /* events that were looked for */
+	__u64 found; /* events that were looked for */
 	__u64 seen_lost, seen_state_full, seen_missed;
 	__u64 drained_ns, missed_checked_ns; /* CLOCK_MONOTONIC */
 };
@@ -247,7 +246,6 @@ static void on_record(void *context, const struct lp_record *record)
 		pending_join(a->pending, record);
 		return;
 	}
-	a->received++;
 	if (record->kind == LP_KIND_STRAY) {
 		gone_add(a->dead, record);
 		return;
@@ -409,14 +407,10 @@ static void on_signal(struct agent *a)
 
 static struct feeds_flow flow(const struct agent *a)
 {
-	struct feeds_flow flow = {.waiting = pending_count(a->pending) + ends_count(a->ends) + gone_count(a->dead)};
 	__u64 stats[LP_STAT_COUNT];
 
 	kernel_stats(a->kernel, stats);
-	flow.emitted = stats[LP_STAT_EMITTED] + a->found;
-	flow.ring_full = stats[LP_STAT_LOST];
-	flow.unread = stats[LP_STAT_EMITTED] - flow.ring_full - a->received;
-	return flow;
+	return (struct feeds_flow){.emitted = stats[LP_STAT_EMITTED] + a->found, .ring_full = stats[LP_STAT_LOST]};
 }
 
 static void fill_health(void *context, struct health *health)
@@ -628,11 +622,12 @@ int agent_open(struct agent **agent, const struct agent_options *options, struct
 		err = privilege_drop(false);
 	if (!err)
 		err = feeds_start(a->feeds);
+	if (!err)
+		err = want(a);
 	if (err) {
 		agent_close(a);
 		return err;
 	}
-	want(a);
 	*agent = a;
 	return 0;
 out:

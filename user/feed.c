@@ -17,15 +17,17 @@ struct feed {
 	bool started;
 	__u64 filtered, grouped; /* records of events */
 	__u64 passed;            /* entries */
-	__u64 base_emitted, base_ring_full; /* what came before it did */
+	__u64 base_handled, base_ring_full; /* what came before it did */
 	/* once it is retired: */
 	struct feeds_flow flow;
+	__u64 handled;
 	__u64 retire_by_ns; /* CLOCK_MONOTONIC */
 	__u64 waited;       /* in its output, when it was last looked at */
 };
 
 struct feeds {
 	struct feeds_context context;
+	__u64 handled; /* records that were put or filtered out; the others of `emitted` are lost, or under way */
 	size_t n, n_retired;
 	struct feed *feeds[FEEDS_MAX], *retired[FEEDS_MAX];
 };
@@ -112,12 +114,13 @@ static void feed_put(struct feed *f, const struct event *event, __u64 now_ns)
 	}
 }
 
-static struct ledger feed_ledger(const struct feed *f, const struct feeds_flow *flow)
+/* handled: by all of them. */
+static struct ledger feed_ledger(const struct feed *f, const struct feeds_flow *flow, __u64 handled)
 {
 	struct output_counts counts = output_counts(f->output);
 
 	return (struct ledger){
-		.emitted = flow->emitted - f->base_emitted,
+		.emitted = flow->emitted - f->base_handled - f->base_ring_full,
 		.written = counts.written,
 		.filtered = f->filtered,
 		.grouped = f->grouped - counts.untold, /* which are lost */
@@ -125,7 +128,7 @@ static struct ledger feed_ledger(const struct feed *f, const struct feeds_flow *
 		.output_full = counts.output_full,
 		.write_failed = counts.write_failed,
 		.stopped = counts.stopped,
-		.pending = flow->waiting + flow->unread + counts.waiting,
+		.pending = flow->emitted - flow->ring_full - handled + counts.waiting,
 	};
 }
 
@@ -170,7 +173,7 @@ static struct feed *feed_open(const struct feeds *all, struct feed_settings *set
 	f->all = all;
 	f->settings = settings;
 	f->base_ring_full = flow->ring_full;
-	f->base_emitted = flow->emitted - flow->waiting - flow->unread;
+	f->base_handled = all->handled;
 	return f;
 }
 
@@ -213,7 +216,7 @@ static size_t find_same(const struct feeds *all, const struct feed_settings *set
 static void end_retired(struct feed *f)
 {
 	output_finish(f->output, 0);
-	ledger_say(f->settings->title, feed_ledger(f, &f->flow));
+	ledger_say(f->settings->title, feed_ledger(f, &f->flow, f->handled));
 	feed_close(f);
 }
 
@@ -225,7 +228,8 @@ static void retire(struct feeds *all, struct feed *f, const struct feeds_flow *f
 		memmove(all->retired, all->retired + 1, --all->n_retired * sizeof(*all->retired));
 	}
 	group_finish(f->groups);
-	f->flow = (struct feeds_flow){.emitted = flow->emitted - flow->waiting - flow->unread, .ring_full = flow->ring_full};
+	f->handled = all->handled;
+	f->flow = (struct feeds_flow){.emitted = all->handled + flow->ring_full, .ring_full = flow->ring_full};
 	f->retire_by_ns = clock_monotonic_ns() + FEED_PATIENCE_NS;
 	all->retired[all->n_retired++] = f;
 }
@@ -323,12 +327,14 @@ bool feeds_want(const struct feeds *all, const struct event *event)
 
 void feeds_filter_out(struct feeds *all, __u64 records)
 {
+	all->handled += records;
 	for (size_t i = 0; i < all->n; i++)
 		all->feeds[i]->filtered += records;
 }
 
 void feeds_put(struct feeds *all, const struct event *event, __u64 now_ns)
 {
+	all->handled += stands_for(event);
 	for (size_t i = 0; i < all->n; i++)
 		feed_put(all->feeds[i], event, now_ns);
 }
@@ -406,5 +412,5 @@ const char *feeds_title(const struct feeds *all, size_t i)
 
 struct ledger feeds_ledger(const struct feeds *all, size_t i, const struct feeds_flow *flow)
 {
-	return feed_ledger(all->feeds[i], flow);
+	return feed_ledger(all->feeds[i], flow, all->handled);
 }

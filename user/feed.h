@@ -55,8 +55,6 @@ struct feeds_context {
 struct feeds_flow {
 	__u64 emitted;
 	__u64 ring_full;
-	__u64 waiting; /* came out of the ring, and was neither put nor filtered out as yet */
-	__u64 unread;  /* still in the ring */
 };
 
 struct feeds;
