@@ -13,6 +13,7 @@
 #include "feed.h"
 #include "kernel.h"
 #include "options.h"
+#include "warnings.h"
 
 #define CONFIG_DEFAULT_PATH "/etc/lostpeer/lostpeer.conf"
 
@@ -21,6 +22,7 @@ struct config;
 /* What a configuration comes to. */
 struct config_result {
 	struct kernel_options kernel;
+	struct warnings_options warnings;
 	struct feed_settings *feeds[FEEDS_MAX];
 	size_t n_feeds;
 };

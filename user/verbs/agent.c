@@ -21,6 +21,7 @@ struct service {
 	int argc;             /* from which it can be said again */
 	char **argv;
 	struct kernel_options kernel; /* as it runs */
+	struct warnings_options warnings;
 };
 
 static const char *set_path(void *context, int tag, bool opposite, const char *value)
@@ -78,11 +79,11 @@ static struct option_table make_table(void)
 			   "their peer. Each key of lostpeer.conf(5) is an option as well. SIGHUP reads the configuration again.",
 		.options = options,
 		.count = sizeof(options) / sizeof(*options),
-		.uses = {{&kernel_keys, NULL, 0}, {&feed_keys, "Of every output:", 0}},
+		.uses = {{&kernel_keys, NULL, 0}, {&warning_keys, NULL, 0}, {&feed_keys, "Of every output:", 0}},
 		.take = take,
 	};
 	static char titles[OPTIONS_USES_MAX][48];
-	size_t n = 2;
+	size_t n = 3;
 
 	for (size_t i = 0; output_list[i] && n < OPTIONS_USES_MAX - 1; i++) {
 		if (!output_list[i]->keys.count)
@@ -135,6 +136,11 @@ static bool same_kernel(const struct kernel_options *one, const struct kernel_op
 	       one->accept_hook == other->accept_hook;
 }
 
+static bool same_warnings(const struct warnings_options *one, const struct warnings_options *other)
+{
+	return one->silent_after_ns == other->silent_after_ns && one->ignored_after_ns == other->ignored_after_ns;
+}
+
 /* A configuration that is wrong changes nothing. */
 static void reload(void *context, struct agent *agent)
 {
@@ -151,8 +157,8 @@ static void reload(void *context, struct agent *agent)
 	} else {
 		fprintf(stderr, "lostpeer agent: read the configuration again: %zu output%s\n", result.n_feeds,
 			result.n_feeds == 1 ? "" : "s");
-		if (!same_kernel(&s->kernel, &result.kernel))
-			fprintf(stderr, "lostpeer agent: ring, connect-hook and accept-hook change with a restart only\n");
+		if (!same_kernel(&s->kernel, &result.kernel) || !same_warnings(&s->warnings, &result.warnings))
+			fprintf(stderr, "lostpeer agent: what is in [agent] changes with a restart only\n");
 	}
 	notify_ready();
 }
@@ -168,11 +174,12 @@ static void greet(const struct agent *agent, size_t outputs)
 
 static int run(struct service *s, struct config_result *result)
 {
-	struct agent_options o = {.kernel = result->kernel, .rights = RIGHTS_DROPPED_FIRST, .on_hangup = reload, .context = s};
+	struct agent_options o = {.kernel = result->kernel, .warnings = result->warnings, .rights = RIGHTS_DROPPED_FIRST, .on_hangup = reload, .context = s};
 	struct agent *agent;
 	int err, status;
 
 	s->kernel = result->kernel;
+	s->warnings = result->warnings;
 	if (agent_open(&agent, &o, result->feeds, result->n_feeds))
 		return EXIT_USAGE;
 	greet(agent, result->n_feeds);
