@@ -22,6 +22,8 @@ format_event format_json;
 format_event format_text;
 /* The names of its columns. */
 void format_text_header(struct line *line);
+/* Appends the same as one sentence, for readers who have the time and the fields beside it. Printable, on one line. */
+void format_sentence(struct line *line, const struct event *event);
 
 /* The peer's and our own address as text; v4-mapped as IPv4. true: IPv6. */
 #define FORMAT_ADDRESS_LEN 48

@@ -52,6 +52,22 @@ static const char *const sentences[CAUSE_COUNT] = {
 	[EVENTS_LOST_STOPPED] = "not written when lostpeer stopped",
 };
 
+/* Who did what to whom. */
+static const char *const verbs[] = {
+	[EVENT_NONE] = "",
+	[EVENT_CONNECT_FAILED] = "could not connect to",
+	[EVENT_PEER_LOST] = "lost",
+	[EVENT_PEER_CLOSED] = "was left by",
+	[EVENT_LOCAL_CLOSED] = "left",
+	[EVENT_LOCAL_RESET] = "reset",
+	[EVENT_ACCEPT_DROPPED] = "turned away",
+	[EVENT_PEER_SILENT] = "hears nothing from",
+	[EVENT_PEER_BACK] = "hears again from",
+	[EVENT_CLOSE_IGNORED] = "still holds its end to",
+	[EVENT_EVENTS_LOST] = "",
+};
+static_assert(sizeof(verbs) / sizeof(*verbs) == EVENT_COUNT, "a verb for each event");
+
 static const char *const colours[] = {
 	[SEVERITY_ERROR] = "\033[1;31m",
 	[SEVERITY_WARNING] = "\033[33m",
@@ -89,7 +105,7 @@ static void put_processes(struct line *line, const struct event *e)
 	put_where(line, &e->place);
 }
 
-void format_who(struct line *line, const struct event *e)
+static void put_who(struct line *line, const struct event *e, const char *nobody)
 {
 	const struct owner *o = &e->owner;
 
@@ -106,16 +122,13 @@ void format_who(struct line *line, const struct event *e)
 		if (o->n_holders > 4)
 			line_printf(line, ",…");
 	} else {
-		line_printf(line, "? (%s)", o->unknown ? unknown_name(o->unknown) : "several");
+		line_printf(line, "%s (%s)", nobody, o->unknown ? unknown_name(o->unknown) : "several");
 	}
 }
 
-static void put_who(struct line *line, const struct event *e)
+void format_who(struct line *line, const struct event *e)
 {
-	size_t from = line->length;
-
-	format_who(line, e);
-	line_pad(line, from, WHO_COLUMN);
+	put_who(line, e, "?");
 }
 
 void format_socket(struct line *line, const struct lp_record *r, const __u8 bytes[16], unsigned port)
@@ -308,6 +321,26 @@ static void put_loss(struct line *line, const struct event *e)
 		    sentences[e->verdict.cause]);
 }
 
+static void put_kind(struct line *line, const struct event *e)
+{
+	line_printf(line, "%s/%s", event_name(cause_event(e->verdict.cause)), cause_name(e->verdict.cause));
+}
+
+void format_sentence(struct line *line, const struct event *e)
+{
+	if (!e->record) {
+		put_loss(line, e);
+		return;
+	}
+	put_who(line, e, "an unknown process");
+	line_printf(line, " %s ", verbs[cause_event(e->verdict.cause)]);
+	put_whom(line, e);
+	line_printf(line, " (");
+	put_kind(line, e);
+	line_printf(line, "): ");
+	put_details(line, e);
+}
+
 void format_text_header(struct line *line)
 {
 	line_clear(line);
@@ -325,12 +358,14 @@ void format_text(struct line *line, const struct event *e, const struct format_c
 	clock_format_local(e->wall_ns, time);
 	line_printf(line, "%s%s ", colour, time);
 	if (e->record) {
-		put_who(line, e);
+		from = line->length;
+		put_who(line, e, "?");
+		line_pad(line, from, WHO_COLUMN);
 		from = line->length;
 		put_whom(line, e);
 		line_pad(line, from, WHOM_COLUMN);
 		from = line->length;
-		line_printf(line, "%s/%s", event_name(cause_event(e->verdict.cause)), cause_name(e->verdict.cause));
+		put_kind(line, e);
 		line_pad(line, from, WHAT_COLUMN);
 		put_details(line, e);
 	} else {

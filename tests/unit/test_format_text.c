@@ -377,6 +377,65 @@ static void test_a_repeat_at_several_peers(void **state)
 
 #define TEST(f) cmocka_unit_test_setup(f, set_up)
 
+/* --- the sentence --- */
+
+static const char *sentence(void)
+{
+	line_clear(&line);
+	format_sentence(&line, &sample.event);
+	assert_false(line.cut);
+	line_append(&line, "", 1);
+	assert_int_equal(strlen(line.text), line.length - 1);
+	check_no_control(line.text);
+	return line.text;
+}
+
+static void test_the_sentence_of_the_example(void **state)
+{
+	(void)state;
+	assert_string_equal(sentence(), "checkout[4711] lost 10.0.0.5:5432 (peer_lost/reset): reset by the peer, after "
+					"1m21s (ECONNRESET); 512 B unacked; local 10.0.0.7:51820");
+}
+
+static void test_a_sentence_for_every_event(void **state)
+{
+	static char seen[CAUSE_COUNT][256];
+	int n = 0;
+
+	(void)state;
+	for (int i = CAUSE_NONE + 1; i < EVENTS_LOST_RING_FULL; i++) {
+		sample.event.verdict.cause = (enum lp_cause)i;
+		snprintf(seen[n], sizeof(seen[n]), "%s", sentence());
+		assert_null(strstr(seen[n], "  "));
+		for (int j = 0; j < n; j++)
+			assert_string_not_equal(seen[j], seen[n]);
+		n++;
+	}
+}
+
+static void test_the_sentence_of_nobody_known(void **state)
+{
+	(void)state;
+	sample.event.owner = (struct owner){.unknown = UNKNOWN_HOLDER_GONE};
+	assert_ptr_equal(strstr(sentence(), "an unknown process (holder_gone) lost 10.0.0.5:5432 "), line.text);
+}
+
+static void test_the_sentence_of_a_loss(void **state)
+{
+	(void)state;
+	event_from_loss(&sample.event, EVENTS_LOST_WRITE_FAILED,
+			(struct loss){3, sample_wall_ns(22, 12, 1, 0, 0), sample_wall_ns(22, 12, 1, 2, 5000000)});
+	assert_string_equal(sentence(),
+			    "LOST 3 EVENTS between 12:01:00.000 and 12:01:02.005: writing failed");
+}
+
+static void test_a_sentence_stays_one_line(void **state)
+{
+	(void)state;
+	strcpy(sample.event.owner.process.comm, "a\nb\033[2J\r");
+	assert_ptr_equal(strstr(sentence(), "a\\x0ab\\x1b[2J\\x0d[4711] lost "), line.text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -401,6 +460,11 @@ int main(void)
 		TEST(test_a_burst),
 		TEST(test_a_repeat_of_one_process),
 		TEST(test_a_repeat_at_several_peers),
+		TEST(test_the_sentence_of_the_example),
+		TEST(test_a_sentence_for_every_event),
+		TEST(test_the_sentence_of_nobody_known),
+		TEST(test_the_sentence_of_a_loss),
+		TEST(test_a_sentence_stays_one_line),
 	};
 
 	setenv("TZ", "UTC", 1);
