@@ -47,6 +47,11 @@ int severity_by_name(const char *name)
 	return -1;
 }
 
+int severity_syslog(enum lp_severity severity)
+{
+	return 3 + (int)severity;
+}
+
 const char *via_name(enum owner_via via)
 {
 	return via_names[via];

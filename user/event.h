@@ -101,6 +101,7 @@ struct event {
 
 const char *severity_name(enum lp_severity severity);
 int severity_by_name(const char *name); /* -1 if there is none */
+int severity_syslog(enum lp_severity severity); /* RFC 5424's number: 3 is error, 6 is info */
 const char *via_name(enum owner_via via);
 const char *unknown_name(enum owner_unknown unknown);
 

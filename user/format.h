@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* An event as one line, newline included. Which format an output has is one function pointer. */
+/* An event as an entry of an output: a line with its newline, or a datagram. Which format an output has is one
+ * function pointer. */
 #ifndef LOSTPEER_FORMAT_H
 #define LOSTPEER_FORMAT_H
 
@@ -24,6 +25,12 @@ format_event format_text;
 void format_text_header(struct line *line);
 /* Appends the same as one sentence, for readers who have the time and the fields beside it. Printable, on one line. */
 void format_sentence(struct line *line, const struct event *event);
+/* An entry of systemd's journal, in its native protocol: fields of FIELD=value, and no newline in a value. */
+format_event format_journal;
+/* A message of RFC 5424 with structured data, without a newline. rsyslog takes as much as that unless it is told
+ * otherwise; a long name for which there is no room is left out whole, and its field named in `omitted`. */
+#define FORMAT_SYSLOG_MAX 8192
+format_event format_syslog;
 
 /* The peer's and our own address as text; v4-mapped as IPv4. true: IPv6. */
 #define FORMAT_ADDRESS_LEN 48
