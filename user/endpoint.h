@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Where a socket of ours is bound or sends to, from one word of the configuration: /PATH of a Unix socket, ADDRESS:PORT or
+ * [ADDRESS]:PORT. Addresses are numbers: the agent asks no resolver. */
+#ifndef LOSTPEER_ENDPOINT_H
+#define LOSTPEER_ENDPOINT_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+struct endpoint {
+	struct sockaddr_storage address; /* AF_UNIX, AF_INET or AF_INET6 */
+	socklen_t length;                /* 0: none */
+};
+
+/* port: where the text names none; 0: it must name one. NULL, or what is wrong with it. */
+const char *endpoint_parse(const char *text, unsigned port, struct endpoint *endpoint);
+/* Only processes of this host can reach it. */
+bool endpoint_is_local(const struct endpoint *endpoint);
+/* "" unless it is a Unix socket. */
+const char *endpoint_path(const struct endpoint *endpoint);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "outputs/datagram.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "endpoint.h"
+
+/* Room for the longest entry (line.h), whatever this host's default is. */
+#define SEND_BUFFER (256 * 1024)
+
+struct datagram {
+	int fd; /* -1: not yet */
+	struct endpoint to;
+};
+
+/* Over UDP the socket is connected, or it would never hear of a refusal. A Unix socket is named each time: the listener
+ * that comes back has another one of the same name. */
+static int open_socket(struct datagram *d)
+{
+	int family = d->to.address.ss_family, room = SEND_BUFFER, err;
+	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	if (family != AF_UNIX && connect(fd, (const struct sockaddr *)&d->to.address, d->to.length)) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	d->fd = fd;
+	return 0;
+}
+
+int datagram_open(struct datagram **datagram, const struct endpoint *to)
+{
+	struct datagram *d = calloc(1, sizeof(*d));
+	int err;
+
+	if (!d)
+		return -ENOMEM;
+	d->fd = -1;
+	d->to = *to;
+	err = open_socket(d);
+	if (err && err != -ENETUNREACH && err != -EHOSTUNREACH) { /* those may pass: at boot there is no route */
+		free(d);
+		return err;
+	}
+	*datagram = d;
+	return 0;
+}
+
+/* What the socket has heard by now: on this host a refusal is there before send() returns. */
+static int pending_error(int fd)
+{
+	int error = 0;
+	socklen_t n = sizeof(error);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) ? errno : error;
+}
+
+static int send_one(struct datagram *d, const struct iovec *entry)
+{
+	bool connected = d->to.address.ss_family != AF_UNIX;
+	const struct sockaddr *to = connected ? NULL : (const struct sockaddr *)&d->to.address;
+	ssize_t n;
+
+	do
+		n = sendto(d->fd, entry->iov_base, entry->iov_len, MSG_NOSIGNAL, to, to ? d->to.length : 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno;
+	return connected ? pending_error(d->fd) : 0;
+}
+
+size_t datagram_write(struct datagram *d, const struct iovec *entries, size_t n, int *error)
+{
+	size_t out = 0;
+
+	if (d->fd < 0)
+		*error = -open_socket(d);
+	while (!*error && out < n) {
+		*error = send_one(d, &entries[out]);
+		out += !*error;
+	}
+	return out;
+}
+
+void datagram_close(struct datagram *d)
+{
+	if (d->fd >= 0)
+		close(d->fd);
+	free(d);
+}
