@@ -52,6 +52,9 @@ const char *endpoint_parse(const char *text, unsigned default_port, struct endpo
 	__u64 port = default_port;
 
 	memset(endpoint, 0, sizeof(*endpoint));
+	if (strlen(text) >= sizeof(endpoint->text))
+		return wrong;
+	strcpy(endpoint->text, text);
 	if (*text == '/')
 		return parse_path(text, endpoint);
 	if (n >= sizeof(address) || (*text == '[' && *rest++ != ']'))

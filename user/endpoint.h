@@ -7,9 +7,12 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
+#define ENDPOINT_TEXT_LEN 128
+
 struct endpoint {
 	struct sockaddr_storage address; /* AF_UNIX, AF_INET or AF_INET6 */
 	socklen_t length;                /* 0: none */
+	char text[ENDPOINT_TEXT_LEN];    /* as it was given */
 };
 
 /* port: where the text names none; 0: it must name one. NULL, or what is wrong with it. */

@@ -7,6 +7,8 @@
 const struct output_ops *const output_list[] = {
 	&output_file,
 	&output_stdout,
+	&output_journal,
+	&output_syslog,
 	&output_null,
 	NULL,
 };

@@ -76,7 +76,7 @@ extern const struct output_ops *const output_list[];
 /* NULL: there is none of this name. */
 const struct output_ops *output_ops_by_name(const char *name, size_t length);
 
-extern const struct output_ops output_file, output_stdout, output_null;
+extern const struct output_ops output_file, output_stdout, output_null, output_journal, output_syslog;
 
 struct output_counts {
 	__u64 written;

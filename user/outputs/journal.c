@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * systemd's journal, by its native socket. No libsystemd: sd_journal_sendv() says that all went well where no journald
+ * listens, and that would be counted as written.
+ */
+#include "endpoint.h"
+#include "outputs/datagram.h"
+#include "outputs/output.h"
+
+#define SOCKET "/run/systemd/journal/socket"
+
+/* As on a terminal: the journal is read by people. */
+#define GROUP_NS 5000000000ULL
+#define RATE 20
+
+struct settings {
+	struct endpoint to;
+};
+
+static const char *set_socket(void *context, int tag, bool opposite, const char *value)
+{
+	struct settings *settings = context;
+
+	(void)tag;
+	(void)opposite;
+	return *value == '/' ? endpoint_parse(value, 0, &settings->to) : "not a path that begins with /";
+}
+
+static const struct option_spec keys[] = {
+	{"socket", "PATH", "the journal's socket, of a namespace of journald too (" SOCKET ")", set_socket, 0},
+};
+
+static const char *target(const void *settings)
+{
+	return ((const struct settings *)settings)->to.text;
+}
+
+static const char *check(void *context)
+{
+	struct settings *settings = context;
+
+	return settings->to.length ? NULL : endpoint_parse(SOCKET, 0, &settings->to);
+}
+
+static format_event *format(const void *settings)
+{
+	(void)settings;
+	return format_journal;
+}
+
+static int open_journal(void **state, const void *settings, const struct output_agent *agent)
+{
+	(void)agent;
+	return datagram_open((struct datagram **)state, &((const struct settings *)settings)->to);
+}
+
+static size_t write_journal(void *state, const struct iovec *entries, size_t n, int *error)
+{
+	return datagram_write(state, entries, n, error);
+}
+
+static void close_journal(void *state)
+{
+	datagram_close(state);
+}
+
+const struct output_ops output_journal = {
+	.name = "journal",
+	.help = "systemd's journal",
+	.keys = {keys, sizeof(keys) / sizeof(*keys)},
+	.settings_size = sizeof(struct settings),
+	.target = target,
+	.check = check,
+	.format = format,
+	.group_ns = GROUP_NS,
+	.rate = RATE,
+	.open = open_journal,
+	.write = write_journal,
+	.close = close_journal,
+};
