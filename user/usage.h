@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What this process itself takes. */
+#ifndef LOSTPEER_USAGE_H
+#define LOSTPEER_USAGE_H
+
+#include <asm/types.h>
+
+struct usage {
+	double cpu_seconds;
+	__u64 resident_bytes;
+	__u64 start_ns; /* CLOCK_REALTIME */
+};
+
+/* 0 or a negative errno. */
+int usage_read(struct usage *usage);
+
+#endif
