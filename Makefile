@@ -21,7 +21,8 @@ ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
 # LIBRARY:HEADER:MACRO of those that it is built without where they are missing; --version says which
-OPTIONAL = inih:ini.h:INIH cap-ng:cap-ng.h:CAP_NG seccomp:seccomp.h:SECCOMP systemd:systemd/sd-daemon.h:SYSTEMD
+OPTIONAL = inih:ini.h:INIH cap-ng:cap-ng.h:CAP_NG seccomp:seccomp.h:SECCOMP systemd:systemd/sd-daemon.h:SYSTEMD \
+           microhttpd:microhttpd.h:MICROHTTPD
 field = $(word $(1),$(subst :, ,$(2)))
 found = $(shell echo '\#include <$(1)>' | $(CC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 && echo yes)
 HAVE := $(foreach o,$(OPTIONAL),$(if $(call found,$(call field,2,$(o))),$(o)))
@@ -33,7 +34,8 @@ AGENT_CFLAGS = -std=gnu11 $(WARN) -Iinclude -Iuser -isystem $(BUILD) -D_GNU_SOUR
                $(foreach o,$(HAVE),-DHAVE_$(call field,3,$(o))) $(CFLAGS) $(CPPFLAGS)
 AGENT_LIBS   = -lbpf -lelf -lz -ljson-c -lpthread $(foreach o,$(HAVE),-l$(call field,1,$(o)))
 
-USER_SRC := $(wildcard user/*.c user/verbs/*.c user/outputs/*.c user/demo/*.c)
+USER_SRC := $(filter-out $(if $(findstring :MICROHTTPD,$(LACK)),user/outputs/metrics.c user/outputs/scrape.c), \
+              $(wildcard user/*.c user/verbs/*.c user/outputs/*.c user/demo/*.c))
 USER_OBJ := $(USER_SRC:%.c=$(BUILD)/%.o)
 CORE_OBJ := $(filter-out $(BUILD)/user/main.o,$(USER_OBJ))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
@@ -41,7 +43,8 @@ UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%) $(BUILD)/tests/names
 LOAD_BIN := $(BUILD)/tests/loads $(BUILD)/tests/relocs
 
 BUILD_PACKAGES = gcc make clang libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev libjson-c-dev bpftool \
-                 libinih-dev libcap-ng-dev libseccomp-dev libsystemd-dev
+                 libinih-dev libcap-ng-dev libseccomp-dev libsystemd-dev \
+                 libmicrohttpd-dev
 TEST_PACKAGES  = libcmocka-dev iproute2 nftables python3 man-db groff-base qemu-system-x86 qemu-system-common \
                  busybox-static runc crun lz4 zstd
 ARM64_PACKAGES = qemu-system-arm lld

@@ -9,6 +9,9 @@ const struct output_ops *const output_list[] = {
 	&output_stdout,
 	&output_journal,
 	&output_syslog,
+#ifdef HAVE_MICROHTTPD
+	&output_metrics,
+#endif
 	&output_null,
 	NULL,
 };

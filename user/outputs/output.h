@@ -77,6 +77,7 @@ extern const struct output_ops *const output_list[];
 const struct output_ops *output_ops_by_name(const char *name, size_t length);
 
 extern const struct output_ops output_file, output_stdout, output_null, output_journal, output_syslog;
+extern const struct output_ops output_metrics; /* with libmicrohttpd */
 
 struct output_counts {
 	__u64 written;

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Counters for Prometheus: an entry is what is counted of an event, and whoever scrapes gets the sums. */
+#include "metrics.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "endpoint.h"
+#include "health.h"
+#include "outputs/output.h"
+#include "outputs/scrape.h"
+
+struct settings {
+	struct endpoint at;
+};
+
+struct counters {
+	const struct output_agent *agent;
+	struct scrape *scrape;
+	pthread_mutex_t lock; /* of metrics */
+	struct metrics metrics;
+	struct metrics copy; /* the scraper's */
+};
+
+static const char *set_address(void *context, int tag, bool opposite, const char *value)
+{
+	struct settings *settings = context;
+	const char *why = endpoint_parse(value, 0, &settings->at);
+
+	(void)tag;
+	(void)opposite;
+	if (why)
+		return why;
+	return endpoint_is_local(&settings->at) ? NULL : "neither a loopback address nor a Unix socket";
+}
+
+static const struct option_spec keys[] = {
+	{"address", "ADDRESS:PORT|PATH", "where to answer: of loopback, or a Unix socket", set_address, 0},
+};
+
+static const char *target(const void *settings)
+{
+	return ((const struct settings *)settings)->at.text;
+}
+
+static const char *check(void *context)
+{
+	const struct settings *settings = context;
+
+	return settings->at.length ? NULL : "needs an address";
+}
+
+static void format_metrics(struct line *line, const struct event *e, const struct format_context *context)
+{
+	struct metrics_entry entry;
+
+	(void)context;
+	metrics_entry_of(e, &entry);
+	line_clear(line);
+	line_append(line, (const char *)&entry, sizeof(entry));
+}
+
+static format_event *format(const void *settings)
+{
+	(void)settings;
+	return format_metrics;
+}
+
+/* In the scraper's thread. The copy is quick, the text is not. */
+static void write_text(void *context, FILE *to)
+{
+	struct counters *c = context;
+	struct health health = {0};
+	bool known = c->agent && c->agent->health && c->agent->health(c->agent->agent, &health);
+
+	pthread_mutex_lock(&c->lock);
+	c->copy = c->metrics;
+	pthread_mutex_unlock(&c->lock);
+	metrics_write(&c->copy, known ? &health : NULL, to);
+}
+
+static int open_metrics(void **state, const void *settings, const struct output_agent *agent)
+{
+	struct counters *c = calloc(1, sizeof(*c));
+	int err;
+
+	if (!c)
+		return -ENOMEM;
+	c->agent = agent;
+	pthread_mutex_init(&c->lock, NULL);
+	err = scrape_open(&c->scrape, &((const struct settings *)settings)->at, write_text, c);
+	if (err) {
+		free(c);
+		return err;
+	}
+	*state = c;
+	return 0;
+}
+
+static size_t write_metrics(void *state, const struct iovec *entries, size_t n, int *error)
+{
+	struct counters *c = state;
+	struct metrics_entry entry;
+
+	(void)error;
+	pthread_mutex_lock(&c->lock);
+	for (size_t i = 0; i < n; i++) {
+		memcpy(&entry, entries[i].iov_base, sizeof(entry));
+		metrics_count(&c->metrics, &entry);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return n;
+}
+
+static void close_metrics(void *state)
+{
+	struct counters *c = state;
+
+	scrape_close(c->scrape);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+const struct output_ops output_metrics = {
+	.name = "metrics",
+	.help = "counters for Prometheus, over HTTP",
+	.keys = {keys, sizeof(keys) / sizeof(*keys)},
+	.settings_size = sizeof(struct settings),
+	.target = target,
+	.check = check,
+	.format = format,
+	.open = open_metrics,
+	.write = write_metrics,
+	.close = close_metrics,
+};
