@@ -77,14 +77,14 @@ static int send_one(struct datagram *d, const struct iovec *entry)
 
 size_t datagram_write(struct datagram *d, const struct iovec *entries, size_t n, int *error)
 {
+	int err = d->fd < 0 ? -open_socket(d) : 0;
 	size_t out = 0;
 
-	if (d->fd < 0)
-		*error = -open_socket(d);
-	while (!*error && out < n) {
-		*error = send_one(d, &entries[out]);
-		out += !*error;
+	while (!err && out < n) {
+		err = send_one(d, &entries[out]);
+		out += !err;
 	}
+	*error = err;
 	return out;
 }
 
