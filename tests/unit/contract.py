@@ -6,10 +6,10 @@ The man page is the contract; the form that is read here is explained at its top
 a file, or a program that prints one, of lines
 
     event NAME | cause EVENT CAUSE BY | phase NAME | severity NAME | via NAME | unknown NAME | field NAME TYPE |
-    verdict NAME | check NAME TYPE
+    verdict NAME | check NAME TYPE | message_id EVENT ID | metric NAME LABEL,LABEL
 
-in any order, TYPE with hyphens (array-of-string). Both sides must have exactly the same. The events shown in the
-page are checked too: JSON, declared fields of declared types, declared words.
+in any order, TYPE with hyphens (array-of-string), a metric without labels with a hyphen. Both sides must have exactly
+the same. The events shown in the page are checked too: JSON, declared fields of declared types, declared words.
 """
 import argparse
 import json
@@ -38,13 +38,15 @@ ITEM = {  # a list's kind in the page: the one form of its items
     "via": WORD,
     "unknown": WORD,
     "verdicts": WORD,
+    "message_ids": re.compile(r"\.It ([a-z_]+) Ta ([0-9a-f]{32})"),
+    "metrics": re.compile(r"\.It Va ([a-z_]+)(?: Pq ([a-z, ]+))?"),
 }
 ITEM["check fields"] = ITEM["fields"]
 WORD_FIELDS = (("phase", "phases"), ("severity", "severities"), ("owner.via", "via"), ("owner.unknown", "unknown"))
-DESCRIBED = ("events", "fields", "check fields")  # here every item has a description, if a shared one
+DESCRIBED = ("events", "fields", "check fields", "metrics")  # here every item has a description, if a shared one
 
 NAMES = {"event": 1, "cause": 3, "phase": 1, "severity": 1, "via": 1, "unknown": 1, "field": 2,
-         "verdict": 1, "check": 2}  # words after each
+         "verdict": 1, "check": 2, "message_id": 2, "metric": 2}  # words after each
 
 
 class Wrong(Exception):
@@ -142,6 +144,8 @@ class Page:
             "field": [(name, form.replace(" ", "-")) for (name, form), _ in self.lists["fields"]],
             "verdict": [words for words, _ in self.lists["verdicts"]],
             "check": [(name, form.replace(" ", "-")) for (name, form), _ in self.lists["check fields"]],
+            "message_id": [words for words, _ in self.lists["message_ids"]],
+            "metric": [(name, (labels or "-").replace(" ", "")) for (name, labels), _ in self.lists["metrics"]],
         }
 
 

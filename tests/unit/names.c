@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Prints every name that the program uses, for contract.py: its enumerations, and the fields of events that have
- * everything, read back from its own JSON.
+ * Prints every name that the program uses, for contract.py: its enumerations, and what is read back from its own output:
+ * the fields of events that have everything, the journal's message ids, the metrics and their labels.
  */
 #include <json-c/json.h>
 #include <stdio.h>
@@ -9,6 +9,8 @@
 
 #include "check_sample.h"
 #include "format_check.h"
+#include "health.h"
+#include "metrics.h"
 #include "sample.h"
 
 #define FIELDS_MAX 128
@@ -139,9 +141,85 @@ static void print_enumerations(void)
 		printf("verdict %s\n", check_verdict_name((enum check_verdict)i));
 }
 
+static void print_message_ids(void)
+{
+	struct format_context context = sample_context();
+	enum lp_event last = EVENT_NONE, event;
+	static struct line line;
+	struct sample s;
+
+	sample_example(&s);
+	for (int i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++, last = event) {
+		event = cause_event((enum lp_cause)i);
+		s.event.verdict.cause = (enum lp_cause)i;
+		format_journal(&line, &s.event, &context);
+		line_append(&line, "", 1);
+		if (event != last)
+			printf("message_id %s %.32s\n", event_name(event), strstr(line.text, "MESSAGE_ID=") + 11);
+	}
+}
+
+/* Labels of a sample as "one,other", or "-": no value of these samples has a quote in it. */
+static void labels_of(const char *sample, char labels[64])
+{
+	const char *end = strchr(sample, '\n');
+	size_t n = 0;
+
+	for (const char *at = strpbrk(sample, "{\n"); at < end && *at != '}'; at = strchr(strchr(at, '"') + 1, '"') + 1) {
+		if (n)
+			labels[n++] = ',';
+		while (*++at != '=')
+			labels[n++] = *at;
+	}
+	strcpy(labels + n, n ? "" : "-");
+}
+
+/* A family's samples need not have the same labels: those of the sample that has most. */
+static void print_metrics(const char *text)
+{
+	char labels[64], most[64];
+
+	for (const char *at = text; (at = strstr(at, "# TYPE ")); ) {
+		printf("metric %.*s ", (int)strcspn(at + 7, " "), at + 7);
+		*most = '\0';
+		while (*(at = strchr(at, '\n') + 1) && *at != '#') {
+			labels_of(at, labels);
+			if (strlen(labels) > strlen(most))
+				strcpy(most, labels);
+		}
+		printf("%s\n", most);
+	}
+}
+
+static int note_metrics(void)
+{
+	struct health health = {.n_outputs = 1, .outputs = {{.title = "file"}}, .bpf_runs = 1};
+	static struct metrics metrics;
+	struct metrics_entry entry;
+	struct sample s;
+	char *text;
+	size_t length;
+	FILE *to = open_memstream(&text, &length);
+
+	if (!to)
+		return -1;
+	sample_example(&s);
+	metrics_entry_of(&s.event, &entry);
+	metrics_count(&metrics, &entry);
+	metrics_write(&metrics, &health, to);
+	if (fclose(to))
+		return -1;
+	print_metrics(text);
+	free(text);
+	return 0;
+}
+
 int main(void)
 {
 	print_enumerations();
+	print_message_ids();
+	if (note_metrics())
+		return 1;
 	if (note_fields()) {
 		fprintf(stderr, "names: an event is no JSON object\n");
 		return 1;
