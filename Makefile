@@ -43,8 +43,7 @@ UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%) $(BUILD)/tests/names
 LOAD_BIN := $(BUILD)/tests/loads $(BUILD)/tests/relocs
 
 BUILD_PACKAGES = gcc make clang libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev libjson-c-dev bpftool \
-                 libinih-dev libcap-ng-dev libseccomp-dev libsystemd-dev \
-                 libmicrohttpd-dev
+                 libinih-dev libcap-ng-dev libseccomp-dev libsystemd-dev libmicrohttpd-dev
 TEST_PACKAGES  = libcmocka-dev iproute2 nftables python3 man-db groff-base qemu-system-x86 qemu-system-common \
                  busybox-static runc crun lz4 zstd
 ARM64_PACKAGES = qemu-system-arm lld
@@ -59,7 +58,7 @@ help:
 	@echo 'make run            install what building needs, build, show live events (root)'
 	@echo 'make demo           the same, and make one drop of every kind in network namespaces (root)'
 	@echo 'make check          install what tests need, build, run every test that this machine can run (root)'
-	@echo 'make check-servers  the same for the tests against nginx, redis, PostgreSQL and sshd (root)'
+	@echo 'make check-servers  the same beside nginx, redis, PostgreSQL, sshd, and with journald, rsyslog, Prometheus (root)'
 	@echo 'make check-kernels  boot each kernel from 5.10 on, or SERIES="6.1 6.12-arm64", and test on it (root, long)'
 	@echo 'make check-arm64    the same on three kernels of arm64, emulated; make arm64 only builds build/arm64/'
 	@echo 'make check-package  build the Debian package; install, run and purge it in an overlay of this system (root)'
@@ -137,7 +136,8 @@ check: deps-test
 
 check-servers: deps-test
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)tests/twice tests/servers/run --install
+	$(Q)status=0; tests/twice tests/servers/run --install || status=1; tests/exports/run --install || status=1; \
+		exit $$status
 
 # without arm64 where SERIES names none
 check-kernels: $(if $(SERIES),$(if $(findstring arm64,$(SERIES)),arm64),arm64) deps-test

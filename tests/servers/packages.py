@@ -8,6 +8,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 # Each package with the service that it brings.
 SERVICES = {"nginx": "nginx", "redis-server": "redis-server", "postgresql": "postgresql", "openssh-server": "ssh"}
 CLIENTS = ("openssh-client",)
+# What events are exported to (tests/exports); journald comes with systemd, which is installed and not run.
+EXPORT_SERVICES = {"rsyslog": "rsyslog", "prometheus": "prometheus"}
+EXPORT_OTHERS = ("systemd",)
 POLICY = "/usr/sbin/policy-rc.d"
 CLUSTERS = "/etc/postgresql-common/createcluster.d"
 
@@ -21,20 +24,20 @@ def installed(package):
     return done.stdout == b"installed"
 
 
-def install():
+def install(services=SERVICES, others=CLIENTS):
     """Install what is missing; tools/install-deps prints its command first. False where that failed."""
-    wanted = list(SERVICES) + list(CLIENTS)
+    wanted = list(services) + list(others)
     missing = [package for package in wanted if not installed(package)]
     if not missing:
         return True
     # Where nothing may be installed it only says what is missing.
     if os.environ.get("INSTALL_DEPS") == "no":
         return subprocess.call([tool(), *missing]) == 0
-    with quiet_services(), no_cluster("postgresql" in missing):
+    with quiet_services(services), no_cluster("postgresql" in missing):
         done = subprocess.call([tool(), *missing], stdin=subprocess.DEVNULL) == 0
         for package in missing:
-            if package in SERVICES and installed(package):
-                disable(SERVICES[package])
+            if package in services and installed(package):
+                disable(services[package])
     return done
 
 
@@ -49,9 +52,9 @@ def disable(service):
 
 
 @contextlib.contextmanager
-def quiet_services():
+def quiet_services(services):
     """Let package scripts start no service: policy-rc.d answers 101 for the while, and is then as it was."""
-    if forbids():
+    if forbids(services):
         yield
         return
     aside = POLICY + ".lostpeer"
@@ -68,12 +71,12 @@ def quiet_services():
             os.unlink(POLICY)
 
 
-def forbids():
+def forbids(services):
     """Whether this machine's own policy lets nothing start already."""
     if not os.access(POLICY, os.X_OK):
         return False
     answers = {subprocess.call([POLICY, service, "start"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL) for service in SERVICES.values()}
+                               stderr=subprocess.DEVNULL) for service in services.values()}
     return answers == {101}
 
 

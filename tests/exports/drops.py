@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""A scripted set of drops: scenarios whose truths are known, each with hosts that are there before the agent begins, so
+that it can be told to look at no others."""
+import connect  # noqa: F401 (what is imported here registers its scenarios)
+import hostile  # noqa: F401
+import local  # noqa: F401
+import orderly  # noqa: F401
+import peer  # noqa: F401
+import place  # noqa: F401
+import timeout  # noqa: F401
+from trial import Skip, Trial, registry
+
+SCRIPT = ("refused refused_then_connected connect_timeout abandoned_by_close reset reset_unread reset_unacked "
+          "unread_data unread_data_killed linger_half_closed disconnect destroyed listener_closed keepalive_timeout "
+          "user_timeout close_after_data half_close_unread place_of_unit hostile_names").split()
+
+
+class Drop(Trial):
+    def __init__(self, name):
+        super().__init__(registry[name], "ipv4")
+        self.run = registry[name].function
+        self.made = list(super().pair())
+        self.skipped = None
+
+    def pair(self, **options):
+        return self.made
+
+    def perform(self):
+        try:
+            self.run(self)
+        except Skip as e:
+            self.skipped = str(e)
+        self.finish()
+
+
+class Drops:
+    def __init__(self, names):
+        self.all = [Drop(name) for name in names]
+
+    def perform(self):
+        for drop in self.all:
+            drop.perform()
+
+    def truths(self):
+        return [truth for drop in self.all for truth in drop.truths if not truth.hidden]
+
+    def netns(self):
+        return [host.netns for drop in self.all for host in drop.made]
+
+    def end(self):
+        for drop in self.all:
+            drop.clear()

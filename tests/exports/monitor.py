@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The machine that events are exported on: lostpeer agent, journald, rsyslogd and Prometheus as Debian packages them, in a
+network and a mount namespace of their own, with a /run that nobody else has."""
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import urllib.parse
+
+import clock
+from agent import PROGRAM
+from host import Host
+from server import gone, program
+
+JOURNALD = ("/usr/lib/systemd/systemd-journald", "/lib/systemd/systemd-journald")
+MS_REC, MS_PRIVATE, CLONE_NEWNS = 0x4000, 0x40000, 0x20000
+
+RSYSLOG = """\
+global(workDirectory="{directory}/spool" maxMessageSize="8k")
+module(load="imuxsock" SysSock.Use="off")
+module(load="imudp")
+input(type="imuxsock" Socket="{socket}" CreatePath="on" UseSpecialParser="off" ParseHostname="on"
+	UseSysTimeStamp="off" IgnoreTimestamp="off" ruleset="unix")
+input(type="imudp" address="127.0.0.1" port="514" ruleset="udp")
+template(name="message" type="list" option.jsonf="on") {{
+	property(outname="pri" name="pri" format="jsonf")
+	property(outname="timestamp" name="timereported" dateFormat="rfc3339" format="jsonf")
+	property(outname="host" name="hostname" format="jsonf")
+	property(outname="app" name="app-name" format="jsonf")
+	property(outname="process" name="procid" format="jsonf")
+	property(outname="id" name="msgid" format="jsonf")
+	property(outname="data" name="structured-data" format="jsonf")
+	property(outname="message" name="msg" format="jsonf")
+	property(outname="raw" name="rawmsg" format="jsonf")
+}}
+ruleset(name="unix") {{ action(type="omfile" file="{directory}/unix.jsonl" template="message") }}
+ruleset(name="udp") {{ action(type="omfile" file="{directory}/udp.jsonl" template="message") }}
+"""
+
+JOURNAL = """\
+[Journal]
+Storage=volatile
+RateLimitIntervalSec=0
+ReadKMsg=no
+Audit=no
+ForwardToWall=no
+"""
+
+PROMETHEUS = """\
+global:
+  scrape_interval: 1s
+  scrape_timeout: 1s
+scrape_configs:
+  - job_name: lostpeer
+    static_configs:
+      - targets: ["127.0.0.1:9555"]
+"""
+
+
+def private_run():
+    """In the worker: nobody else sees what is mounted here."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for result in (libc.unshare(CLONE_NEWNS), libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None),
+                   libc.mount(b"tmpfs", b"/run", b"tmpfs", 0, None)):
+        if result:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+    for path in ("/run/log/journal", "/run/systemd/journald.conf.d"):
+        os.makedirs(path)
+    with open("/run/systemd/journald.conf.d/test.conf", "w") as f:
+        f.write(JOURNAL)
+
+
+class Monitor:
+    """Its daemons are processes that end with it."""
+
+    socket = "/run/rsyslog/lostpeer"
+
+    def __init__(self):
+        self.directory = tempfile.mkdtemp(prefix="lostpeer-exports-")
+        self.host = Host("monitor")
+        self.host("import monitor; monitor.private_run(); netlink.up('lo')")
+        self.daemons = {}
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "w") as f:
+            f.write(text)
+        return self.path(name)
+
+    def read(self, name):
+        try:
+            with open(self.path(name), "rb") as f:
+                return f.read()
+        except FileNotFoundError:
+            return b""
+
+    def said(self, name):
+        return self.read(name + ".log").decode("utf-8", "replace")
+
+    # What runs there.
+
+    def spawn(self, name, *words):
+        self.daemons[name] = self.host("import server; server.spawn(words, None, log).pid", words=words,
+                                       log=self.path(name + ".log"))
+
+    def wait(self, name, condition, what):
+        pid = self.daemons[name]
+        clock.wait(lambda: condition() or gone(pid), "%s of %s" % (what, name), 60)
+        if gone(pid):
+            raise RuntimeError("%s ended: %s" % (name, self.said(name)[-800:]))
+
+    def stop(self, name, number=signal.SIGTERM):
+        pid = self.daemons.pop(name)
+        if not gone(pid):
+            os.kill(pid, number)
+            clock.wait(lambda: gone(pid), "end of %s" % name, 60)
+
+    def start_journald(self):
+        words = [path for path in JOURNALD if os.access(path, os.X_OK)]
+        self.spawn("journald", words[0])
+        self.wait("journald", lambda: self.host("os.path.exists('/run/systemd/journal/socket')"), "socket")
+
+    def start_rsyslogd(self):
+        os.makedirs(self.path("spool"), exist_ok=True)
+        settings = self.write("rsyslog.conf", RSYSLOG.format(directory=self.directory, socket=self.socket))
+        self.spawn("rsyslogd", program("rsyslogd"), "-n", "-f", settings, "-i", self.path("rsyslogd.pid"))
+        self.wait("rsyslogd", lambda: self.host("os.path.exists(path)", path=self.socket), "socket")
+        self.wait("rsyslogd", lambda: ":0202 " in self.host("open('/proc/net/udp').read()"), "port")
+
+    def start_prometheus(self):
+        settings = self.write("prometheus.yml", PROMETHEUS)
+        self.spawn("prometheus", program("prometheus"), "--config.file=" + settings,
+                   "--storage.tsdb.path=" + self.path("prometheus"), "--web.listen-address=127.0.0.1:9090")
+        self.wait("prometheus", lambda: self.get("http://127.0.0.1:9090/-/ready"), "readiness")
+
+    def start_agent(self, configuration):
+        settings = self.write("lostpeer.conf", configuration)
+        self.spawn("agent", PROGRAM, "agent", "--config", settings)
+        self.wait("agent", lambda: "lostpeer: watching " in self.said("agent"), "readiness")
+
+    # What has arrived there.
+
+    def get(self, url):
+        """The body, or "" while nobody answers."""
+        return self.host("""import urllib.request
+try:
+    with urllib.request.urlopen(url, timeout=10) as answer: body = answer.read().decode()
+except urllib.error.HTTPError as e:
+    body = e.read().decode()
+except OSError:
+    body = ''
+body""", url=url)
+
+    def ask(self, expression):
+        """Prometheus' own answer, as JSON."""
+        return self.get("http://127.0.0.1:9090/api/v1/query?" + urllib.parse.urlencode({"query": expression}))
+
+    def query(self, expression):
+        """The same as a list of (labels, value)."""
+        answer = self.ask(expression)
+        if not answer:
+            return []
+        return [(each["metric"], float(each["value"][1])) for each in json.loads(answer)["data"]["result"]]
+
+    def journalctl(self, *words):
+        out = self.host("""subprocess.run(['journalctl', '--no-pager', '-D', '/run/log/journal', *words],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout""", words=words)
+        return out
+
+    def end(self):
+        for name in list(self.daemons):
+            with contextlib.suppress(TimeoutError):
+                self.stop(name, signal.SIGKILL if name == "prometheus" else signal.SIGTERM)
+        self.host.kill()
+        os.close(self.host.netns_fd)
+        shutil.rmtree(self.directory, ignore_errors=True)
