@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "endpoint.h"
-
 /* Room for the longest entry (line.h), whatever this host's default is. */
 #define SEND_BUFFER (256 * 1024)
 
@@ -34,21 +32,27 @@ static int open_socket(struct datagram *d)
 	return 0;
 }
 
-int datagram_open(struct datagram **datagram, const struct endpoint *to)
+const char *datagram_target(const void *settings)
+{
+	return ((const struct datagram_settings *)settings)->to.text;
+}
+
+int datagram_open(void **state, const void *settings, const struct output_agent *agent)
 {
 	struct datagram *d = calloc(1, sizeof(*d));
 	int err;
 
+	(void)agent;
 	if (!d)
 		return -ENOMEM;
 	d->fd = -1;
-	d->to = *to;
+	d->to = ((const struct datagram_settings *)settings)->to;
 	err = open_socket(d);
 	if (err && err != -ENETUNREACH && err != -EHOSTUNREACH) { /* those may pass: at boot there is no route */
 		free(d);
 		return err;
 	}
-	*datagram = d;
+	*state = d;
 	return 0;
 }
 
@@ -75,8 +79,9 @@ static int send_one(struct datagram *d, const struct iovec *entry)
 	return connected ? pending_error(d->fd) : 0;
 }
 
-size_t datagram_write(struct datagram *d, const struct iovec *entries, size_t n, int *error)
+size_t datagram_write(void *state, const struct iovec *entries, size_t n, int *error)
 {
+	struct datagram *d = state;
 	int err = d->fd < 0 ? -open_socket(d) : 0;
 	size_t out = 0;
 
@@ -88,8 +93,10 @@ size_t datagram_write(struct datagram *d, const struct iovec *entries, size_t n,
 	return out;
 }
 
-void datagram_close(struct datagram *d)
+void datagram_close(void *state)
 {
+	struct datagram *d = state;
+
 	if (d->fd >= 0)
 		close(d->fd);
 	free(d);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A socket that sends each entry as one datagram, to a Unix socket or over UDP: what the journal and syslog share. The
+ * What the journal and syslog share: a socket that sends each entry as one datagram, to a Unix socket or over UDP. The
  * listener may be away and come back: nothing is connected for good, and each datagram that it refuses is an error.
  *
  * A Unix socket takes a datagram or refuses it, so `written` is what the listener has got. Over UDP it is what has left:
@@ -9,16 +9,18 @@
 #ifndef LOSTPEER_DATAGRAM_H
 #define LOSTPEER_DATAGRAM_H
 
-#include <stddef.h>
-#include <sys/uio.h>
+#include "endpoint.h"
+#include "outputs/output.h"
 
-struct datagram;
-struct endpoint;
+/* All settings of such an output. */
+struct datagram_settings {
+	struct endpoint to;
+};
 
-/* `to` is copied. 0 or a negative errno; that nobody listens there is none. */
-int datagram_open(struct datagram **datagram, const struct endpoint *to);
-/* Blocks while the listener's queue is full. As the write() of struct output_ops. */
-size_t datagram_write(struct datagram *datagram, const struct iovec *entries, size_t n, int *error);
-void datagram_close(struct datagram *datagram);
+/* As in struct output_ops. That nobody listens is no error of open; write blocks while the listener's queue is full. */
+const char *datagram_target(const void *settings);
+int datagram_open(void **state, const void *settings, const struct output_agent *agent);
+size_t datagram_write(void *state, const struct iovec *entries, size_t n, int *error);
+void datagram_close(void *state);
 
 #endif

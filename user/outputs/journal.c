@@ -3,9 +3,7 @@
  * systemd's journal, by its native socket. No libsystemd: sd_journal_sendv() says that all went well where no journald
  * listens, and that would be counted as written.
  */
-#include "endpoint.h"
 #include "outputs/datagram.h"
-#include "outputs/output.h"
 
 #define SOCKET "/run/systemd/journal/socket"
 
@@ -13,13 +11,9 @@
 #define GROUP_NS 5000000000ULL
 #define RATE 20
 
-struct settings {
-	struct endpoint to;
-};
-
 static const char *set_socket(void *context, int tag, bool opposite, const char *value)
 {
-	struct settings *settings = context;
+	struct datagram_settings *settings = context;
 
 	(void)tag;
 	(void)opposite;
@@ -30,14 +24,9 @@ static const struct option_spec keys[] = {
 	{"socket", "PATH", "the journal's socket, of a namespace of journald too (" SOCKET ")", set_socket, 0},
 };
 
-static const char *target(const void *settings)
-{
-	return ((const struct settings *)settings)->to.text;
-}
-
 static const char *check(void *context)
 {
-	struct settings *settings = context;
+	struct datagram_settings *settings = context;
 
 	return settings->to.length ? NULL : endpoint_parse(SOCKET, 0, &settings->to);
 }
@@ -48,33 +37,17 @@ static format_event *format(const void *settings)
 	return format_journal;
 }
 
-static int open_journal(void **state, const void *settings, const struct output_agent *agent)
-{
-	(void)agent;
-	return datagram_open((struct datagram **)state, &((const struct settings *)settings)->to);
-}
-
-static size_t write_journal(void *state, const struct iovec *entries, size_t n, int *error)
-{
-	return datagram_write(state, entries, n, error);
-}
-
-static void close_journal(void *state)
-{
-	datagram_close(state);
-}
-
 const struct output_ops output_journal = {
 	.name = "journal",
 	.help = "systemd's journal",
 	.keys = {keys, sizeof(keys) / sizeof(*keys)},
-	.settings_size = sizeof(struct settings),
-	.target = target,
+	.settings_size = sizeof(struct datagram_settings),
+	.target = datagram_target,
 	.check = check,
 	.format = format,
 	.group_ns = GROUP_NS,
 	.rate = RATE,
-	.open = open_journal,
-	.write = write_journal,
-	.close = close_journal,
+	.open = datagram_open,
+	.write = datagram_write,
+	.close = datagram_close,
 };
