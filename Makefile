@@ -34,7 +34,7 @@ AGENT_CFLAGS = -std=gnu11 $(WARN) -Iinclude -Iuser -isystem $(BUILD) -D_GNU_SOUR
                $(foreach o,$(HAVE),-DHAVE_$(call field,3,$(o))) $(CFLAGS) $(CPPFLAGS)
 AGENT_LIBS   = -lbpf -lelf -lz -ljson-c -lpthread $(foreach o,$(HAVE),-l$(call field,1,$(o)))
 
-USER_SRC := $(filter-out $(if $(findstring :MICROHTTPD,$(LACK)),user/outputs/metrics.c user/outputs/scrape.c), \
+USER_SRC := $(filter-out $(if $(findstring :MICROHTTPD,$(HAVE)),,user/outputs/metrics.c user/outputs/scrape.c), \
               $(wildcard user/*.c user/verbs/*.c user/outputs/*.c user/demo/*.c))
 USER_OBJ := $(USER_SRC:%.c=$(BUILD)/%.o)
 CORE_OBJ := $(filter-out $(BUILD)/user/main.o,$(USER_OBJ))
@@ -136,7 +136,7 @@ check: deps-test
 
 check-servers: deps-test
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)status=0; tests/twice tests/servers/run --install || status=1; tests/exports/run --install || status=1; \
+	$(Q)status=0; tests/twice tests/servers/run --install || status=1; tests/twice tests/exports/run --install || status=1; \
 		exit $$status
 
 # without arm64 where SERIES names none

@@ -12,7 +12,7 @@ from trial import Skip, Trial, registry
 
 SCRIPT = ("refused refused_then_connected connect_timeout abandoned_by_close reset reset_unread reset_unacked "
           "unread_data unread_data_killed linger_half_closed disconnect destroyed listener_closed keepalive_timeout "
-          "user_timeout close_after_data half_close_unread place_of_unit hostile_names").split()
+          "user_timeout close_after_data half_close_unread place_of_unit hostile_executable hostile_names").split()
 
 
 class Drop(Trial):

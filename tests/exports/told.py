@@ -133,7 +133,7 @@ def application(event):
     unit = event.get("systemd.unit", [""])[0]
     if unit.endswith(".service") and "container.id" not in event:
         return unit
-    path = event.get("process.executable.path", [""])[0]
+    path = event.get("process.executable.path", [""])[0].removesuffix(" (deleted)")
     return os.path.basename(path) or event.get("process.name", ["unknown"])[0]
 
 
