@@ -163,6 +163,8 @@ install: all
 	install -D -m 0644 tools/man/lostpeer.8 $(DESTDIR)$(PREFIX)/share/man/man8/lostpeer.8
 	install -D -m 0644 tools/man/lostpeer-events.7 $(DESTDIR)$(PREFIX)/share/man/man7/lostpeer-events.7
 	install -D -m 0644 tools/man/lostpeer.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/lostpeer.conf.5
+	install -D -m 0644 tools/prometheus/lostpeer.rules.yml $(DESTDIR)$(PREFIX)/share/lostpeer/lostpeer.rules.yml
+	install -D -m 0644 tools/grafana/lostpeer.json $(DESTDIR)$(PREFIX)/share/lostpeer/lostpeer.json
 	install -D -m 0644 tools/lostpeer.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/lostpeer
 	sed -e 's|@SBINDIR@|$(PREFIX)/sbin|' $(if $(filter systemd:%,$(LACK)),-e 's/^Type=notify/Type=exec/' \
 		-e '/^WatchdogSec=/d') tools/lostpeer.service.in >$(BUILD)/lostpeer.service

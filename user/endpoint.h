@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Where a socket of ours is bound or sends to, from one word of the configuration: /PATH of a Unix socket, ADDRESS:PORT or
- * [ADDRESS]:PORT. Addresses are numbers: the agent asks no resolver. */
+/* Where a socket of ours is bound or sends to, from one word of the configuration: /PATH of a Unix socket, ADDRESS:PORT
+ * or [ADDRESS]:PORT. Addresses are numbers: the agent asks no resolver. */
 #ifndef LOSTPEER_ENDPOINT_H
 #define LOSTPEER_ENDPOINT_H
 

@@ -5,8 +5,8 @@
 
 struct endpoint;
 
-/* Listens there. A Unix socket gets `mode`, and takes the place of one that nobody listens at any more. The descriptor, or a
- * negative errno: -EADDRINUSE if somebody does. */
+/* Listens there. A Unix socket gets `mode`, and takes the place of one that nobody listens at any more. The descriptor,
+ * or a negative errno: -EADDRINUSE if somebody does. */
 int listener_open(const struct endpoint *at, unsigned mode);
 
 #endif

@@ -177,7 +177,7 @@ static void put_ledgers(const struct health *health, FILE *to)
 /* What every output lacks has no output. */
 static void put_losses(const struct health *health, FILE *to)
 {
-	put_family(to, "lostpeer_agent_lost_total", "counter", "Records that an output never told of, by where they were lost.");
+	put_family(to, "lostpeer_agent_lost_total", "counter", "Records that were lost, by where.");
 	fprintf(to, "lostpeer_agent_lost_total{place=\"state_full\"} %llu\n", health->state_full);
 	fprintf(to, "lostpeer_agent_lost_total{place=\"program_missed\"} %llu\n", health->program_missed);
 	for (unsigned i = 0; i < health->n_outputs; i++) {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The machine that events are exported on: lostpeer agent, journald, rsyslogd and Prometheus as Debian packages them, in a
-network and a mount namespace of their own, with a /run that nobody else has."""
+"""The machine that events are exported on: lostpeer agent, journald, rsyslogd and Prometheus as Debian packages them, in
+a network and a mount namespace of their own, with a /run that nobody else has."""
 import contextlib
 import ctypes
 import json

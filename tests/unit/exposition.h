@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Prometheus' text format 0.0.4, read back by its rules: each family once, with HELP and TYPE before its samples; names,
- * labels and escapes; no sample twice. */
+/* Prometheus' text format 0.0.4, read back by its rules: each family once, with HELP and TYPE before its samples;
+ * names, labels and escapes; no sample twice. */
 #ifndef TESTS_UNIT_EXPOSITION_H
 #define TESTS_UNIT_EXPOSITION_H
 

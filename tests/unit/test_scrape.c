@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The metrics' HTTP: what is answered, to whom, that no client keeps another one out, and that a reload refuses nobody. */
+/* The metrics' HTTP: what is answered, that no client keeps another one out, and that a reload refuses nobody. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

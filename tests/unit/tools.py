@@ -19,6 +19,8 @@ INSTALLED = {
     "usr/share/man/man7/lostpeer-events.7": 0o644,
     "usr/share/man/man5/lostpeer.conf.5": 0o644,
     "usr/share/bash-completion/completions/lostpeer": 0o644,
+    "usr/share/lostpeer/lostpeer.json": 0o644,
+    "usr/share/lostpeer/lostpeer.rules.yml": 0o644,
     "usr/lib/systemd/system/lostpeer.service": 0o644,
     "etc/lostpeer/lostpeer.conf": 0o644,
     "etc/logrotate.d/lostpeer": 0o644,
