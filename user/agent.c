@@ -429,9 +429,9 @@ static void fill_health(void *context, struct health *health)
 	kernel_cost(a->kernel, &health->bpf_runs, &health->bpf_ns);
 }
 
-static bool ask_health(void *agent, struct health *health)
+static bool ask_health(void *agent, struct health *health, const bool *given_up)
 {
-	return health_ask(((struct agent *)agent)->health, health);
+	return health_ask(((struct agent *)agent)->health, health, given_up);
 }
 
 static void on_source(struct agent *a, enum source source)

@@ -9,7 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_S 5
+#define PATIENCE_MS 5000
+#define LOOK_MS 20 /* whether it was given up */
 
 struct health_desk {
 	int fd;
@@ -47,22 +48,34 @@ void health_free(struct health_desk *d)
 	free(d);
 }
 
-bool health_ask(struct health_desk *d, struct health *health)
+static struct timespec later(unsigned ms)
 {
+	struct timespec at;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	at.tv_nsec += (long)ms * 1000000L;
+	at.tv_sec += at.tv_nsec / 1000000000L;
+	at.tv_nsec %= 1000000000L;
+	return at;
+}
+
+bool health_ask(struct health_desk *d, struct health *health, const bool *given_up)
+{
+	unsigned looks = PATIENCE_MS / LOOK_MS;
 	struct timespec until;
 	uint64_t one = 1;
 	bool known;
 	__u64 mine;
-	int err = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += PATIENCE_S;
 	pthread_mutex_lock(&d->lock);
 	mine = ++d->asked;
 	if (!d->closed && write(d->fd, &one, sizeof(one)) != sizeof(one))
-		err = 1;
-	while (!d->closed && d->answers < mine && !err)
-		err = pthread_cond_timedwait(&d->answered, &d->lock, &until);
+		looks = 0;
+	while (!d->closed && d->answers < mine && looks && !__atomic_load_n(given_up, __ATOMIC_RELAXED)) {
+		until = later(LOOK_MS);
+		if (pthread_cond_timedwait(&d->answered, &d->lock, &until))
+			looks--;
+	}
 	known = d->answers >= mine;
 	if (known)
 		memcpy(health, &d->last, sizeof(*health));

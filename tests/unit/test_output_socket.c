@@ -10,6 +10,7 @@
 #include "stream.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -243,9 +244,16 @@ static void test_keys(void **state)
 
 #ifdef HAVE_MICROHTTPD
 
-static bool health(void *agent, struct health *h)
+static bool stuck, asked; /* the agent does not answer, as while it closes this output */
+
+static bool health(void *agent, struct health *h, const bool *given_up)
 {
 	(void)agent;
+	__atomic_store_n(&asked, true, __ATOMIC_RELAXED);
+	while (stuck && !__atomic_load_n(given_up, __ATOMIC_RELAXED))
+		usleep(1000);
+	if (stuck)
+		return false;
 	h->n_outputs = 1;
 	strcpy(h->outputs[0].title, "metrics");
 	h->state_full = 4711;
@@ -273,9 +281,8 @@ static const char *scrape(void)
 	return text;
 }
 
-static void test_a_scraper_gets_what_was_put(void **state)
+static struct output *open_metrics(void *settings)
 {
-	void *settings = settings_of(&output_metrics, "address", path);
 	struct output_options options = {.ops = &output_metrics,
 					 .settings = settings,
 					 .title = "metrics",
@@ -284,9 +291,44 @@ static void test_a_scraper_gets_what_was_put(void **state)
 					 .gone_fd = -1};
 	struct output *output = output_open(&options);
 
-	(void)state;
 	assert_non_null(output);
 	assert_int_equal(output_start(output), 0);
+	return output;
+}
+
+static void *scrape_and_end(void *context)
+{
+	(void)context;
+	scrape();
+	return NULL;
+}
+
+/* Who closes it is the agent, which who scrapes waits for. */
+static void test_it_closes_while_it_is_scraped(void **state)
+{
+	void *settings = settings_of(&output_metrics, "address", path);
+	struct output *output = open_metrics(settings);
+	pthread_t scraper;
+
+	(void)state;
+	stuck = true;
+	asked = false;
+	assert_int_equal(pthread_create(&scraper, NULL, scrape_and_end, NULL), 0);
+	while (!__atomic_load_n(&asked, __ATOMIC_RELAXED))
+		usleep(1000);
+	output_finish(output, PATIENCE_MS);
+	output_close(output);
+	pthread_join(scraper, NULL);
+	stuck = false;
+	free(settings);
+}
+
+static void test_a_scraper_gets_what_was_put(void **state)
+{
+	void *settings = settings_of(&output_metrics, "address", path);
+	struct output *output = open_metrics(settings);
+
+	(void)state;
 	stream_put(output, 1, 1234);
 	stream_wait_empty(output);
 	assert_non_null(strstr(scrape(), "{event=\"peer_lost\",cause=\"reset\",app=\"checkout\"} 1234\n"));
@@ -317,6 +359,7 @@ static void test_a_scraper_gets_what_was_put(void **state)
 	skip();
 }
 #define test_metrics_are_for_this_host_alone test_a_scraper_gets_what_was_put
+#define test_it_closes_while_it_is_scraped test_a_scraper_gets_what_was_put
 
 #endif
 
@@ -328,6 +371,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_a_listener_that_stalls_costs_only_this_output, leave),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test_teardown(test_a_scraper_gets_what_was_put, leave),
+		cmocka_unit_test_teardown(test_it_closes_while_it_is_scraped, leave),
 		cmocka_unit_test(test_metrics_are_for_this_host_alone),
 	};
 

@@ -30,8 +30,9 @@ static struct endpoint at;
 static struct scrape *scrape;
 static char answer[1 << 16];
 
-static void write_text(void *context, FILE *to)
+static void write_text(void *context, FILE *to, const bool *closing)
 {
+	(void)closing;
 	fprintf(to, "text %s\n", (const char *)context);
 }
 

@@ -69,11 +69,11 @@ static format_event *format(const void *settings)
 }
 
 /* In the scraper's thread. The copy is quick, the text is not. */
-static void write_text(void *context, FILE *to)
+static void write_text(void *context, FILE *to, const bool *closing)
 {
 	struct counters *c = context;
 	struct health health = {0};
-	bool known = c->agent && c->agent->health && c->agent->health(c->agent->agent, &health);
+	bool known = c->agent && c->agent->health && c->agent->health(c->agent->agent, &health, closing);
 
 	pthread_mutex_lock(&c->lock);
 	c->copy = c->metrics;

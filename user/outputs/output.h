@@ -27,9 +27,9 @@ struct health;
 /* What an output may ask of the agent. */
 struct output_agent {
 	void *agent;
-	/* Any thread but the agent's own, between open and close; waits for the agent. false: not known. NULL: nobody is
-	 * there to be asked. */
-	bool (*health)(void *agent, struct health *health);
+	/* Any thread but the agent's own, between open and close; waits for the agent, unless *given_up is or becomes true,
+	 * as it must before close() waits for that thread. false: not known. NULL: nobody is there to be asked. */
+	bool (*health)(void *agent, struct health *health, const bool *given_up);
 };
 
 /*

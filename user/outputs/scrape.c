@@ -32,6 +32,7 @@ struct scrape {
 	struct MHD_Daemon *daemon;
 	struct endpoint at;
 	int listener;
+	bool closing;
 	scrape_write *write;
 	void *context;
 	struct scrape *next;
@@ -93,7 +94,7 @@ static enum MHD_Result answer_metrics(struct scrape *s, struct MHD_Connection *c
 	to = open_memstream(&text, &length);
 	if (!to)
 		return MHD_NO;
-	s->write(s->context, to);
+	s->write(s->context, to, &s->closing);
 	if (fclose(to)) {
 		free(text);
 		return MHD_NO;
@@ -221,6 +222,7 @@ void scrape_close(struct scrape *s)
 	struct scrape **from = &all;
 	int listener = MHD_quiesce_daemon(s->daemon); /* ours again, or it would be shut down for both */
 
+	__atomic_store_n(&s->closing, true, __ATOMIC_RELAXED);
 	MHD_stop_daemon(s->daemon);
 	close(listener);
 	while (*from != s)

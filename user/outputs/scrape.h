@@ -6,13 +6,14 @@
 #ifndef LOSTPEER_SCRAPE_H
 #define LOSTPEER_SCRAPE_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 struct scrape;
 struct endpoint;
 
-/* Writes the text that is answered; in the thread. */
-typedef void scrape_write(void *context, FILE *to);
+/* Writes the text that is answered; in the thread, which is to be waited for once *closing is true. */
+typedef void scrape_write(void *context, FILE *to, const bool *closing);
 
 /* Where another one of this process listens already, both do until that is closed, and nobody is refused in between. 0 or a
  * negative errno. */
