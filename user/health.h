@@ -30,8 +30,8 @@ struct health_desk *health_new(void);
 /* Of a desk that is closed, and that no thread can ask any more. */
 void health_free(struct health_desk *desk);
 
-/* Waits for the answer, a few seconds at most. false: there is none, and will be none once the agent ends. given_up: what
- * the loop sets before it waits for who asks, which is let go at once. */
+/* Waits for the answer, a few seconds at most. false: there is none, and will be none once the agent ends. given_up:
+ * what the loop sets before it waits for who asks, which is let go at once. */
 bool health_ask(struct health_desk *desk, struct health *health, const bool *given_up);
 
 /* The loop: readable when somebody asks, who is then to be answered. */

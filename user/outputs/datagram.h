@@ -3,8 +3,9 @@
  * What the journal and syslog share: a socket that sends each entry as one datagram, to a Unix socket or over UDP. The
  * listener may be away and come back: nothing is connected for good, and each datagram that it refuses is an error.
  *
- * A Unix socket takes a datagram or refuses it, so `written` is what the listener has got. Over UDP it is what has left:
- * a refusal is known at once on this host; from another it comes later, if it comes, and the next datagram fails for it.
+ * A Unix socket takes a datagram or refuses it, so `written` is what the listener has got. Over UDP it is what has
+ * left: a refusal is known at once on this host; from another it comes later, if it comes, and the next datagram fails
+ * for it.
  */
 #ifndef LOSTPEER_DATAGRAM_H
 #define LOSTPEER_DATAGRAM_H
