@@ -330,7 +330,7 @@ static bool resolve_output(const struct section *s, struct config_result *result
 
 	if (!ops || strlen(s->title) >= FEED_TITLE_LEN || result->n_feeds == FEEDS_MAX) {
 		say(s->origin, s->title, NULL,
-		    !ops			  ? "neither agent nor a kind of output; see lostpeer.conf(5)"
+		    !ops			  ? output_why_unknown(s->title, kind)
 		    : result->n_feeds < FEEDS_MAX ? "too long a name"
 						  : "one output too many");
 		return false;

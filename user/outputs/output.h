@@ -75,6 +75,8 @@ struct output_ops {
 extern const struct output_ops *const output_list[];
 /* NULL: there is none of this name. */
 const struct output_ops *output_ops_by_name(const char *name, size_t length);
+/* Then: why not. */
+const char *output_why_unknown(const char *name, size_t length);
 
 extern const struct output_ops output_file, output_stdout, output_null, output_journal, output_syslog;
 extern const struct output_ops output_metrics; /* with libmicrohttpd */
