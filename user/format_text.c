@@ -60,7 +60,7 @@ static const char *const verbs[] = {
 	[EVENT_PEER_CLOSED] = "was left by",
 	[EVENT_LOCAL_CLOSED] = "left",
 	[EVENT_LOCAL_RESET] = "reset",
-	[EVENT_ACCEPT_DROPPED] = "turned away",
+	[EVENT_ACCEPT_DROPPED] = "turned connections away", /* whose, nobody knows */
 	[EVENT_PEER_SILENT] = "hears nothing from",
 	[EVENT_PEER_BACK] = "hears again from",
 	[EVENT_CLOSE_IGNORED] = "still holds its end to",
@@ -328,14 +328,19 @@ static void put_kind(struct line *line, const struct event *e)
 
 void format_sentence(struct line *line, const struct event *e)
 {
+	enum lp_event event = cause_event(e->verdict.cause);
+
 	if (!e->record) {
 		put_loss(line, e);
 		return;
 	}
 	put_who(line, e, "an unknown process");
-	line_printf(line, " %s ", verbs[cause_event(e->verdict.cause)]);
-	put_whom(line, e);
-	line_printf(line, " (");
+	line_printf(line, " %s ", verbs[event]);
+	if (event != EVENT_ACCEPT_DROPPED) {
+		put_whom(line, e);
+		line_printf(line, " ");
+	}
+	line_printf(line, "(");
 	put_kind(line, e);
 	line_printf(line, "): ");
 	put_details(line, e);
