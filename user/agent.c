@@ -426,6 +426,7 @@ static void fill_health(void *context, struct health *health)
 	health->state_full = a->seen_state_full;
 	health->program_missed = a->seen_missed;
 	kernel_ring_use(a->kernel, &health->ring_bytes, &health->ring_used);
+	warnings_count(a->warnings, &health->silent_connections, &health->ignored_closes);
 	kernel_cost(a->kernel, &health->bpf_runs, &health->bpf_ns);
 }
 

@@ -387,3 +387,12 @@ __u64 ignored_lost(const struct ignored *g)
 {
 	return g->lost;
 }
+
+unsigned ignored_count(const struct ignored *g)
+{
+	unsigned n = 0;
+
+	for (const struct holder *holder = g->holders; holder; holder = holder->next)
+		n += holder->count;
+	return n;
+}

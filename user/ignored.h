@@ -38,5 +38,7 @@ void ignored_note(struct ignored *ignored, const struct lp_record *record, const
 void ignored_tick(struct ignored *ignored, __u64 now_ns);
 __u64 ignored_deadline(const struct ignored *ignored); /* CLOCK_MONOTONIC; 0: no peer has closed */
 __u64 ignored_lost(const struct ignored *ignored);
+/* Connections whose close has been ignored for the threshold. */
+unsigned ignored_count(const struct ignored *ignored);
 
 #endif

@@ -195,6 +195,18 @@ static void put_one(FILE *to, const char *name, const char *type, const char *he
 	fprintf(to, "%s %.17g\n", name, value);
 }
 
+/* Those that are under way, of all that the agent sees. */
+static void put_warnings(const struct health *health, FILE *to)
+{
+	if (health->silent_connections >= 0)
+		put_one(to, "lostpeer_silent_connections", "gauge", "Connections whose peer does not acknowledge.",
+			(double)health->silent_connections);
+	if (health->ignored_closes >= 0)
+		put_one(to, "lostpeer_ignored_closes", "gauge",
+			"Connections that the peer closed long ago, and the application has not.",
+			(double)health->ignored_closes);
+}
+
 static void put_costs(const struct health *health, FILE *to)
 {
 	put_one(to, "lostpeer_agent_ring_bytes", "gauge", "Size of the ring buffer.", (double)health->ring_bytes);
@@ -230,6 +242,7 @@ void metrics_write(const struct metrics *m, const struct health *health, FILE *t
 	if (health) {
 		put_ledgers(health, to);
 		put_losses(health, to);
+		put_warnings(health, to);
 		put_costs(health, to);
 	}
 	put_process(to);

@@ -32,6 +32,7 @@ struct silent {
 	silent_tell *tell;
 	void *context;
 	__u64 next_ns; /* 0: nothing is listed */
+	unsigned n_told;
 	struct told *buckets[BUCKETS];
 };
 
@@ -56,11 +57,12 @@ static struct told **slot_of(struct silent *s, __u64 sk)
 	return at;
 }
 
-static void forget_told(struct told **slot)
+static void forget_told(struct silent *s, struct told **slot)
 {
 	struct told *told = *slot;
 
 	*slot = told->chain;
+	s->n_told--;
 	free(told);
 }
 
@@ -74,6 +76,7 @@ static bool remember_told(struct silent *s, const struct lp_record *record)
 	told->record = *record;
 	told->chain = *slot;
 	*slot = told;
+	s->n_told++;
 	return true;
 }
 
@@ -158,7 +161,7 @@ static void tell_back(struct silent *s, struct told **slot, const struct lp_glan
 	named.record.established_ns = before->established_ns;
 	if (before->who != LP_WHO_CLOSER) /* it may have been closed since */
 		glance_name(s->kernel, &named.record);
-	forget_told(slot);
+	forget_told(s, slot);
 	tell(s, &named, LP_KIND_BACK);
 }
 
@@ -196,7 +199,7 @@ static void judge_told(struct round *round, const struct glance_listed *item, co
 	struct silent *s = round->silent;
 
 	if (!is_same(item, &look->record)) {
-		forget_told(slot);
+		forget_told(s, slot);
 		glance_forget_silent(s->kernel, item->sk);
 	} else if (look->record.snd_una == (*slot)->record.snd_una) {
 		look_again(round, round->now_ns + LOOK_NS);
@@ -238,7 +241,7 @@ static void end(struct silent *s, const struct glance_listed *item)
 	if (item->listed.ended == 2)
 		tell_back(s, slot, &last);
 	else
-		forget_told(slot);
+		forget_told(s, slot);
 }
 
 /* Leaves those to be looked at. */
@@ -313,7 +316,7 @@ void silent_free(struct silent *s)
 {
 	for (unsigned i = 0; s && i < BUCKETS; i++)
 		while (s->buckets[i])
-			forget_told(&s->buckets[i]);
+			forget_told(s, &s->buckets[i]);
 	free(s);
 }
 
@@ -343,4 +346,9 @@ void silent_tick(struct silent *s, __u64 now_ns)
 __u64 silent_deadline(const struct silent *s)
 {
 	return s->next_ns;
+}
+
+unsigned silent_count(const struct silent *s)
+{
+	return s->n_told;
 }

@@ -29,5 +29,7 @@ void silent_seed(struct silent *silent, const struct lp_glance *look);
 /* Looks at what is due. now_ns: CLOCK_MONOTONIC. */
 void silent_tick(struct silent *silent, __u64 now_ns);
 __u64 silent_deadline(const struct silent *silent); /* CLOCK_MONOTONIC; 0: nothing is listed */
+/* Connections whose peer is silent by now. */
+unsigned silent_count(const struct silent *silent);
 
 #endif

@@ -131,3 +131,9 @@ __u64 warnings_lost(const struct warnings *w)
 {
 	return w->ignored ? ignored_lost(w->ignored) : 0;
 }
+
+void warnings_count(const struct warnings *w, long long *silent, long long *ignored)
+{
+	*silent = w->silent ? (long long)silent_count(w->silent) : -1;
+	*ignored = w->ignored ? (long long)ignored_count(w->ignored) : -1;
+}

@@ -41,5 +41,7 @@ void warnings_tick(struct warnings *warnings, __u64 now_ns);
 __u64 warnings_deadline(const struct warnings *warnings); /* CLOCK_MONOTONIC; 0: there is nothing to look at */
 /* Connections that found no room here. */
 __u64 warnings_lost(const struct warnings *warnings);
+/* Connections whose peer is silent, and whose close is ignored, by now; -1: they are not looked for. */
+void warnings_count(const struct warnings *warnings, long long *silent, long long *ignored);
 
 #endif

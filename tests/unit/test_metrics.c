@@ -261,6 +261,19 @@ static void test_what_is_not_known_is_left_out(void **state)
 	free(text);
 }
 
+static void test_what_is_under_way_is_known_or_left_out(void **state)
+{
+	(void)state;
+	health.silent_connections = 3;
+	health.ignored_closes = -1;
+	write_and_read();
+	assert_int_equal(exposition_sum("lostpeer_silent_connections", NULL, NULL), 3);
+	assert_true(exposition_sum("lostpeer_ignored_closes", NULL, NULL) == -1);
+	health.ignored_closes = 0;
+	write_and_read();
+	assert_int_equal(exposition_sum("lostpeer_ignored_closes", NULL, NULL), 0);
+}
+
 static void test_the_cost_is_known_or_left_out(void **state)
 {
 	(void)state;
@@ -300,6 +313,7 @@ int main(void)
 		TEST(test_a_long_name_is_cut_between_characters),
 		TEST(test_the_ledger_of_each_output),
 		TEST(test_what_is_not_known_is_left_out),
+		TEST(test_what_is_under_way_is_known_or_left_out),
 		TEST(test_the_cost_is_known_or_left_out),
 	};
 
