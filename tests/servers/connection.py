@@ -98,6 +98,7 @@ class Connection:
         if not self.truths:
             self.expect_server("peer_lost", "retransmit_timeout", "ETIMEDOUT",
                                {"data.unacked_bytes": AtLeast(1), "data.queued": self.queued})
+            self.may_be_silent()
             self.may_be_late()
         return True
 
@@ -119,6 +120,14 @@ class Connection:
                 del fields["data.unsent_bytes"]
             fields.update(extra)
         self.truths.append(Served(fields, self.holders))
+
+    def may_be_silent(self):
+        """Whoever waits longer for an acknowledgement than the agent has patience is told of before; the client too,
+        where it had something to say."""
+        ends = ((self.server.host.netns, self.client.peer, self.client.local),
+                (self.server.client_host.netns, self.client.local, self.client.peer))
+        for end in ends:
+            self.truths.append(Truth(self.common("peer_silent", "unacked", *end), optional=True))
 
     def may_be_late(self):
         """The client does not know that it was given up, and may still say something, as sshd's does: a RST answers."""

@@ -14,6 +14,7 @@
 #define ignored_tick	   tested_tick
 #define ignored_deadline   tested_deadline
 #define ignored_lost	   tested_lost
+#define ignored_count	   tested_count
 #define glance_at_all	   fake_at_all
 #define glance_alarms	   fake_alarms
 #define process_lives	   fake_lives
