@@ -12,7 +12,7 @@
 #define silent_seed	     tested_seed
 #define silent_tick	     tested_tick
 #define silent_deadline	     tested_deadline
-#define silent_count	   tested_count
+#define silent_count	     tested_count
 #define glance_at	     fake_at
 #define glance_name	     fake_name
 #define glance_list_silent   fake_list
