@@ -384,7 +384,8 @@ void fields_of_check(const struct check *c, const char *host, __u64 wall_ns, fie
 	put_string(to, "host.name", host);
 	put_string(to, "verdict", check_verdict_name(c->verdict));
 	put_integer(to, "alive_within_ms", c->alive_within_ms);
-	put_string(to, "phase", phase_name(check_phase(c->look)));
+	if (c->look->state != TCP_CLOSE) /* it is over, and nobody can tell any more what it was before */
+		put_string(to, "phase", phase_name(check_phase(c->look)));
 	put_errno(to, "error.type", c->event.error);
 	put_check_process(to, c);
 	put_network(to, &c->record, false);

@@ -45,7 +45,7 @@ def check_errored(t):
     c("wait(lambda: unread(s) == 33)")
     s("s.close()")
     c("reached(s, 'close')")
-    row = agrees(t, c, "errored", diag=False, error__type="ECONNRESET", data__unread_bytes=33)
+    row = agrees(t, c, "errored", diag=False, error__type="ECONNRESET", data__unread_bytes=33, phase=None)
     assert row["stream.read_closed"] and row["stream.write_closed"], row
     assert status(c) == 1
     unseen = Look("--pid", str(c.host.pid), without=WITHOUT_BPF)
@@ -53,7 +53,7 @@ def check_errored(t):
     t.premise(c("s.recv(100)") == bytes(33), "the data is still there")
     error = c("s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)")
     t.premise(error == 104, "the application is told %d" % error)
-    agrees(t, c, "closed", diag=False, error__type=None)
+    agrees(t, c, "closed", diag=False, error__type=None, phase=None)
 
 
 @checked
