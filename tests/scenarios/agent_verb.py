@@ -17,6 +17,7 @@ from stall import FLOOD
 from trial import scenario
 
 agents = scenario(families=("ipv4",), own=True)
+portable = scenario(families=("ipv4",), own=True, portable=True)
 LOSSES = ("ring_full", "output_full", "write_failed", "stopped")
 libc = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, MS_REC, MS_PRIVATE, MS_REMOUNT = 0x20000, 0x4000, 1 << 18, 32
@@ -126,7 +127,7 @@ def keys(events):
     return sorted((e["time"], e["event"], e["cause"], e.get("network.local.port", 0)) for e in events)
 
 
-@agents
+@portable
 def several_outputs(t):
     """Each gets what its filters let through, event by event, in its own form, and grouped or not."""
     host = t.loopback()
@@ -192,7 +193,7 @@ cause = linger
     assert not problems, "\n".join(problems)
 
 
-@scenario(families=("ipv4",), own=True, portable=True)
+@portable
 def wrong_configuration(t):
     """Every error with its line, exit 2, and nothing is started; a right one says nothing."""
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as f:
@@ -232,7 +233,7 @@ thread = in_thread(stream)
 RELOADED = "read the configuration again"
 
 
-@agents
+@portable
 def hang_up_loses_nothing(t):
     """While drops come: rotated, changed, broken, and changed again; each event is in one file or in the next."""
     host = t.loopback()
@@ -289,7 +290,7 @@ def small_disk(size, again=False):
     return libc.mount(b"tmpfs", b"/mnt", b"tmpfs", MS_REMOUNT if again else 0, options) == 0
 
 
-@scenario(families=("ipv4",), alone=True)
+@scenario(families=("ipv4",), alone=True, portable=True)
 def whatever_happens_the_ledger_adds_up(t):
     """Drops with one disk full for half of them, a stalled stdout, and SIGHUPs: every gap is told, nothing is lost
     elsewhere, and memory is bounded."""
@@ -414,7 +415,7 @@ def keeps_the_rights_that_are_documented(t):
     assert not problems, "\n".join(problems)
 
 
-@agents
+@portable
 def two_at_once(t):
     """Neither takes anything from the other, though they append to the same file."""
     host = t.loopback()
@@ -437,7 +438,7 @@ def two_at_once(t):
     assert not problems, "\n".join(problems)
 
 
-@agents
+@portable
 def service_manager(t):
     """What systemd would be told: ready once it watches, reloading, alive, stopping."""
     if "libsystemd" not in subprocess.run([PROGRAM, "--version"], stdout=subprocess.PIPE,

@@ -58,7 +58,7 @@ def check_statuses(t):
     assert found.status == 0 and not found.out and "0 connections" in found.said, (found.status, found.said)
 
 
-@once_checked
+@portable
 def check_filters(t):
     client, server = t.pair()
     c, s = t.connection(client, server)
@@ -75,7 +75,7 @@ def check_filters(t):
     assert both.of(c) and both.of(s), "every namespace is seen: %s" % both.rows
 
 
-@once_checked
+@portable
 def check_order(t):
     """Worst first, aligned, one line a connection."""
     client, server = t.pair()
@@ -97,7 +97,7 @@ def check_order(t):
     assert not controls(text.out), text.out
 
 
-@once_checked
+@portable
 def check_watch(t):
     """It looks again until it is told to end; the status is that of the last look."""
     c, s = t.connection()
@@ -269,7 +269,7 @@ def answers(host, path):
     return host("done.stdout.decode()"), host("done.returncode")
 
 
-@once_checked
+@portable
 def check_example_c(t):
     path = [c_example(t)]
     client, server = t.pair()
@@ -293,7 +293,7 @@ def check_example_c(t):
         shutil.rmtree(os.path.dirname(path[0]))
 
 
-@once_checked
+@portable
 def check_example_python(t):
     client, server = t.pair()
     path = [client("sys.executable"), os.path.join(EXAMPLES, "own_socket.py")]

@@ -11,6 +11,7 @@ SECOND = 1000000000
 QUIET = 2  # seconds; a slow machine's are longer
 warned = scenario(own=True)
 one = scenario(families=("ipv4",), own=True)
+portable = scenario(families=("ipv4",), own=True, portable=True)
 
 WITHIN = 1.0 * clock.SLOW
 
@@ -241,7 +242,7 @@ def connecting_is_not_silent(t):
     assert not [e for e in of(agent.events, "peer_silent") if e["network.netns"] == client.netns], "a SYN is told as data"
 
 
-@one
+@portable
 def silent_crowd(t):
     """A peer that dies with many connections: all are told, and on a terminal in two lines."""
     client, server = t.pair()
@@ -305,7 +306,7 @@ def ignored_leak(t):
     assert gaps[0] >= patience() - 0.05 and gaps[1] >= 2 * patience() - 0.05, gaps
 
 
-@one
+@portable
 def ignored_by_two(t):
     """Each process for itself."""
     client, server = t.pair()
