@@ -41,6 +41,10 @@ class Segment:
         """The sequence number that follows it."""
         return self.seq + self.payload + (1 if self.flags & (SYN | FIN) else 0)
 
+    def repeats(self, other):
+        """Whether it ends before another one of its connection did, as a SYN does that is sent again without its data."""
+        return self.tcp[:4] == other.tcp[:4] and (self.after() - other.after()) & 0x80000000 != 0
+
     def changed(self, flags, seq=None, ack=None, payload=b"", swap=False):
         """A frame of the same connection (the other way where swap says so) with no options and a true checksum."""
         ports, ends = self.tcp[:4], self.ends
@@ -94,7 +98,8 @@ class Wire:
             with self.lock:
                 segment = Segment(frame)
                 if segment.tcp:
-                    self.last[side] = segment
+                    if not self.last[side] or not segment.repeats(self.last[side]):
+                        self.last[side] = segment
                     # A trap cuts from the very segment on that it waits for.
                     if self.trap and self.trap[0] == side and segment.payload:
                         self.mode[side] = self.trap[1]
