@@ -207,7 +207,7 @@ def check_gives_up_retransmitting(t):
     gives_up(t, c, 7 * 2 ** PATIENCE)
 
 
-@once_checked
+@portable
 def check_gives_up_user_timeout(t):
     c, s = t.connection()
     s("drop(s)")
@@ -215,7 +215,7 @@ def check_gives_up_user_timeout(t):
     gives_up(t, c, 6 * PATIENCE)
 
 
-@once_checked
+@portable
 def check_gives_up_keepalive(t):
     c, s = t.connection()
     s("drop(s)")
@@ -224,7 +224,7 @@ def check_gives_up_keepalive(t):
     assert row["tcp.keepalive_unanswered"] > 0 and row["tcp.keepalive_next_ms"] <= 1100, row
 
 
-@once_checked
+@portable
 def check_gives_up_connecting(t):
     client, server = t.pair()
     port = server("l = listen(); drop(l); l.getsockname()[1]")
@@ -233,7 +233,7 @@ def check_gives_up_connecting(t):
     gives_up(t, t.end(client, peer=(server("plain(HERE)"), port)), 70)
 
 
-@once_checked
+@portable
 def check_gives_up_probing(t):
     client, server = t.pair()
     c, s = t.connection(client, server)

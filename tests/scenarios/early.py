@@ -97,7 +97,7 @@ def silent_and_lost(t):
     assert abs(took - said) <= 0.2 * took + WITHIN, "given up after %.3f s, not %.3f s" % (took, said)
 
 
-@one
+@portable
 def silent_again_and_again(t):
     """Each silence is told, and each time that it ends."""
     agent = watch(t)
@@ -114,7 +114,7 @@ def silent_again_and_again(t):
     t.check(agent)
 
 
-@one
+@portable
 def silent_user_timeout(t):
     """TCP_USER_TIMEOUT is when the kernel gives up."""
     agent = watch(t)
@@ -133,7 +133,7 @@ def silent_user_timeout(t):
     assert abs(took - told["tcp.gives_up_in_ms"] / 1000) <= WITHIN, (took, told["tcp.gives_up_in_ms"])
 
 
-@one
+@portable
 def silent_half_closed(t):
     """After the peer's FIN, what we still send is not acknowledged."""
     agent = watch(t, "--not-event", "close_ignored")
@@ -157,7 +157,7 @@ def silent_orphan(t):
     t.check(agent)
 
 
-@one
+@portable
 def silent_of_server(t):
     agent = watch(t)
     c, s = t.connection()
@@ -229,7 +229,7 @@ def closed_window_is_not_silent(t):
     t.check(agent)
 
 
-@one
+@portable
 def connecting_is_not_silent(t):
     """A SYN is no data."""
     agent = watch(t)
@@ -340,7 +340,7 @@ def ignored_seeded(t):
     check_within(events[0], began, -5 * WITHIN, 5 * WITHIN)
 
 
-@one
+@portable
 def ignored_unaccepted(t):
     """The client has given up waiting to be accepted."""
     client, server = t.pair()
@@ -422,7 +422,7 @@ def queue_full(t):
     assert not problems, "\n".join(problems)
 
 
-@one
+@portable
 def queue_full_of_before(t):
     """It was full before the agent came."""
     client, server = t.pair()

@@ -46,8 +46,8 @@ class Scenario:
 
 def scenario(families=FAMILIES, own=False, alone=False, heavy=False, portable=False):
     """Register a scenario. own: it starts agents itself; alone: so, and nothing else may run beside it; heavy: it is
-    watched by the shared agent, with nothing else beside it; portable: it says the same on every kernel, so that the
-    brief leaves it out where the kernel is a test's."""
+    watched by the shared agent, with nothing else beside it; portable: it says the same on every kernel, or
+    another shows where they differ, so that the brief leaves it out where the kernel is a test's."""
     def register(function):
         made = Scenario(function, families, own or alone, alone, heavy, portable)
         assert made.name not in registry, made.name
