@@ -39,6 +39,16 @@ static __always_inline struct conn *conn_find(struct sock *sk)
 	return conn && !(conn->flags & CONN_KEPT) ? conn : (struct conn *)0;
 }
 
+static __always_inline int conn_state(const struct conn *conn)
+{
+	return (conn->flags & CONN_STATE) / (CONN_STATE & -CONN_STATE);
+}
+
+static __always_inline void conn_enter(struct conn *conn, int state)
+{
+	conn->flags = (conn->flags & ~CONN_STATE) | (__u32)state * (CONN_STATE & -CONN_STATE);
+}
+
 /* Begins anew, whatever was remembered of this address. */
 static __always_inline void conn_begin(struct sock *sk, const struct conn *conn)
 {

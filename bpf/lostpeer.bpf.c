@@ -52,6 +52,7 @@ static __always_inline void begin(struct sock *sk, int new_state)
 	}
 	if (sk->sk_lock.owned && !task_is_kernel())
 		task_current(&conn.birth);
+	conn_enter(&conn, new_state);
 	conn_begin(sk, &conn);
 }
 
@@ -78,6 +79,7 @@ static __always_inline void establish(struct sock *sk, __u8 old_state)
 		conn->flags = LP_F_ACCEPTED; /* what was cloned from the listener says who listened */
 	}
 	conn->established_ns = packet_ns(tp);
+	conn_enter(conn, TCP_ESTABLISHED);
 }
 
 /* The application sends its FIN, or closes what it had shut down: it may be gone when the end comes. */
@@ -90,6 +92,7 @@ static __always_inline void note_closer(struct sock *sk, int old_state, int new_
 	conn = conn_find(sk);
 	if (!conn)
 		return;
+	conn_enter(conn, new_state);
 	if (new_state == TCP_FIN_WAIT1)
 		conn->flags |= CONN_FIN_FIRST;
 	else if (new_state == TCP_LAST_ACK)
@@ -124,6 +127,8 @@ static __always_inline void on_close(struct sock *sk, __u8 old_state)
 	if (!told && !ended)
 		return;
 	conn = conn_find(sk);
+	if (conn)
+		conn_enter(conn, TCP_CLOSE);
 	if (ended)
 		remember_end(sk, tp, old_state, conn);
 	if (told)
@@ -144,10 +149,12 @@ static __always_inline void on_peer_fin(struct sock *sk, __u8 old_state)
 	if (!tp)
 		return;
 	sk = tcp_as_sock(tp);
+	conn = conn_find(sk);
+	if (conn)
+		conn_enter(conn, TCP_CLOSE_WAIT);
 	r = emit_reserve(LP_KIND_PEER_FIN, bpf_ktime_get_ns());
 	if (!r)
 		return;
-	conn = conn_find(sk);
 	facts_fill(r, sk, tp, old_state, facts_flags(sk, tp));
 	remember(r, conn);
 	name_owner(r, sk, conn);
@@ -196,24 +203,22 @@ static __always_inline void on_state(struct sock *sk, int old_state, int new_sta
 /* One of the copies of set_state (missed.h); `level`: how many come before. */
 static __always_inline void take_state(struct sock *sk, int old_state, int new_state, __u32 level)
 {
-	__u32 *at_work;
+	struct at_work *w;
 
-	if (!level && !sk->sk_lock.owned) { /* in a softirq, where nothing of ours comes between */
+	if (!level && !sk->sk_lock.owned && !copies_attached) { /* in a softirq, where nothing of ours comes between */
 		on_state(sk, old_state, new_state);
 		return;
 	}
-	at_work = under_way();
-	if (!at_work)
-		return;
-	if (level >= 1 && !at_work[0])
-		return;
-	if (level >= 2 && !at_work[1])
+	w = at_work();
+	if (!w || (level && was_taken(w, sk, new_state, level)))
 		return;
 	if (level)
 		count(LP_STAT_NESTED);
-	at_work[level]++;
+	w->copies[level]++;
 	on_state(sk, old_state, new_state);
-	at_work[level]--;
+	w->copies[level]--;
+	w->sk = (__u64)sk;
+	w->state = (__u32)new_state;
 }
 
 SEC("tp_btf/inet_sock_set_state")

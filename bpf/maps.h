@@ -26,6 +26,7 @@ enum {
 	CONN_FIN_SECOND = 1u << 4, /* ... after it */
 	CONN_SHUT = 1u << 5, /* both halves are shut: closer closed it, most likely */
 	CONN_KEPT = 1u << 6, /* nobody's: of a destroyed socket, for the next one at its address (conn.h) */
+	CONN_STATE = 0xfu << 8, /* the TCP state that it last came to, as far as that was taken note of */
 };
 
 /* Records on their way to the agent. 4 MiB hold 16,900; when full, a record is counted as lost (emit.h).

@@ -18,20 +18,40 @@
 /* Set by the agent when the copies are attached. */
 __u32 copies_attached;
 
-/* Which copies of set_state are under way on this CPU. */
+/* What this CPU is at: which copies of set_state are under way, and the transition that was last taken. */
 #define SET_STATE_COPIES 3
+struct at_work {
+	__u64 sk;
+	__u32 state;
+	__u32 copies[SET_STATE_COPIES];
+};
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u32[SET_STATE_COPIES]);
+	__type(value, struct at_work);
 } busy SEC(".maps");
 
-static __always_inline __u32 *under_way(void)
+static __always_inline struct at_work *at_work(void)
 {
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&busy, &zero);
+}
+
+/*
+ * Whether an earlier copy took this transition: it did if it says so last. What came in between, from a softirq or from
+ * a task that ran instead, has written over that; then the connection remembers, unless it is one of which nothing is
+ * remembered, or a CLOSE that nobody wants, which may well be taken twice.
+ */
+static __always_inline _Bool was_taken(const struct at_work *w, struct sock *sk, int new_state, __u32 level)
+{
+	struct conn *conn;
+
+	if (w->sk == (__u64)sk && w->state == (__u32)new_state)
+		return 1;
+	conn = conn_find(sk);
+	return conn ? conn_state(conn) == new_state : new_state == TCP_CLOSE && !w->copies[level - 1];
 }
 
 /* The state that a socket in CLOSE was in, by what is left and remembered of it. */
@@ -70,11 +90,12 @@ static __always_inline __u8 shutdown_before(struct conn *conn, __u32 flags)
 /* A socket in CLOSE with an error, whose transition may have been missed. */
 static __always_inline void recover_close(struct sock *sk, struct conn *conn)
 {
-	__u32 flags, class, *at_work = under_way();
+	struct at_work *w = at_work();
 	struct tcp_sock *tp;
+	__u32 flags, class;
 	__u8 state;
 
-	if (!at_work || !at_work[0] || copies_attached || !sk->sk_err || (conn && conn->closed_ns))
+	if (!w || !w->copies[0] || copies_attached || !sk->sk_err || (conn && conn->closed_ns))
 		return;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)

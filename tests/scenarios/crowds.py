@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Many losses at once, and processes that are gone a moment later: each still gets its own name."""
+from connect import HEALTHY, doubt
 from owners import ANYHOW, FOUND
 from trial import End, scenario
 
@@ -148,3 +149,23 @@ def closes_amid_walks(t):
         else:
             t.expect(end, "local_reset", "unread_data", "established", unread=1)
     t.settle()
+
+
+@crowd
+def abandoned_amid_each_other(t):
+    """Processes that connect and give up, again and again: where the kernel may be preempted, one comes between any two
+    steps of another, also between the copies of a program on one tracepoint. As many as there are copies."""
+    client, server = t.pair()
+    port = server("l = listen(); drop(l); l.getsockname()[1]")
+    clients = [client] + [t.beside(client, "client") for _ in range(2)]
+    for host in clients:
+        host("target, facts = (THERE, port), []\n"
+             "def give_up():\n"
+             " s = tcp(); s.setblocking(False); s.connect_ex(target); facts.append(about(s)); s.close()", port=port)
+    for host in clients:
+        host.start("for _ in range(n): give_up()", n=t.many(3000))
+    for host in clients:
+        host.finish()
+        for fact in host("facts"):
+            end = End(host, "client", **fact)
+            t.expect(end, "connect_failed", "abandoned", "connecting", severity=HEALTHY, ambiguous=doubt(t))
