@@ -117,18 +117,20 @@ def adrift(t, client, server):
 
 
 def closed_amid_walks(t):
-    """2,000 connections that a server closes with a byte unread, at leisure, while agents walk again and again."""
+    """Connections that a server closes with a byte unread, at leisure, while agents walk again and again."""
     client, server = t.pair()
+    n = t.many(2000)
     for host in client, server:
         host(ROOM)
     server("l = listen(4096)")
     lost = adrift(t, client, server)
-    client("all = [tcp() for _ in range(2000)]\nfor s in all: s.connect(target); s.send(b'x')",
+    client("all = [tcp() for _ in range(n)]\nfor s in all: s.connect(target); s.send(b'x')", n=n,
            target=server("HERE, l.getsockname()[1]"))
-    server("all = [l.accept()[0] for _ in range(2000)]\nfor s in all: wait(lambda: unread(s), 'a byte')")
+    server("all = [l.accept()[0] for _ in range(n)]\nfor s in all: wait(lambda: unread(s), 'a byte')", n=n)
     ends = [End(host, role, **facts) for host, role in ((client, "client"), (server, "server"))
             for facts in host("list(map(about, all))")]
-    server("for i, s in enumerate(all):\n s.close(); time.sleep(0.0005)\n if i % 50 == 0: lost[i // 50].close()")
+    server("for i, s in enumerate(all):\n s.close(); time.sleep(0.0005)\n if i % each == 0: lost[i // each].close()",
+           each=n // len(lost))
     for mine, theirs in lost:
         mine.ended()
         t.perhaps(mine, "peer_lost", "reset")  # whose they are is not the question here
