@@ -23,8 +23,9 @@ MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 # LIBRARY:HEADER:MACRO of those that it is built without where they are missing; --version says which
 OPTIONAL = inih:ini.h:INIH cap-ng:cap-ng.h:CAP_NG seccomp:seccomp.h:SECCOMP systemd:systemd/sd-daemon.h:SYSTEMD \
            microhttpd:microhttpd.h:MICROHTTPD
+include := \#include
 field = $(word $(1),$(subst :, ,$(2)))
-found = $(shell echo '\#include <$(1)>' | $(CC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 && echo yes)
+found = $(shell printf '%s <$(1)>\n' '$(include)' | $(CC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 && echo yes)
 HAVE := $(foreach o,$(OPTIONAL),$(if $(call found,$(call field,2,$(o))),$(o)))
 LACK := $(filter-out $(HAVE),$(OPTIONAL))
 names = $(foreach o,$(1),lib$(call field,1,$(o)))

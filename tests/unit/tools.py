@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What is installed beside the program: the sample configuration, the unit, completions, and where `make install` puts
-them all, without overwriting a configuration."""
+them all, without overwriting a configuration; and how the Makefile finds what it builds with."""
 import os
 import re
 import shutil
@@ -99,6 +99,17 @@ def check_install():
                 raise Wrong("the configuration was overwritten")
 
 
+def check_libraries():
+    """A library that is missing is left out of the build, and said."""
+    with tempfile.TemporaryDirectory() as build:
+        done = run("make", "-s", "-C", TREE, "BUILD=" + build, "OPTIONAL=there:stdio.h:THERE none:no/such/header.h:NONE",
+                   build + "/libraries")
+        with open(build + "/libraries", encoding="utf-8") as file:
+            found = file.read().split()
+    if done.returncode or found != ["libthere"] or "built without libnone" not in done.stdout:
+        raise Wrong("%r, %r" % (found, done.stdout))
+
+
 def check_unit():
     """As systemd reads it; its program need not be installed."""
     with tempfile.TemporaryDirectory() as directory:
@@ -123,6 +134,7 @@ def main():
     tally.run("the_sample_configuration_is_right", check_sample)
     tally.run("bash_completes_what_there_is", check_completion)
     tally.run("install_puts_everything_in_its_place_once", check_install)
+    tally.run("make_finds_out_which_libraries_there_are", check_libraries)
     if shutil.which("systemd-analyze"):
         tally.run("systemd_takes_the_unit", check_unit)
     else:
