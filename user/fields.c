@@ -8,6 +8,7 @@
 #include "check.h"
 #include "clock.h"
 #include "format.h"
+#include "number.h"
 
 /* OpenTelemetry's words for the states (network.connection.state). */
 static const char *const state_names[] = {
@@ -37,9 +38,9 @@ static void put_string(const struct fields *to, const char *name, const char *va
 
 static void put_integer(const struct fields *to, const char *name, __u64 value)
 {
-	char text[24];
+	char text[NUMBER_TEXT_LEN];
 
-	snprintf(text, sizeof(text), "%llu", value);
+	number_format(value, text);
 	put(to, name, FIELD_NUMBER, text);
 }
 
@@ -51,17 +52,21 @@ static void put_boolean(const struct fields *to, const char *name, bool value)
 /* Milliseconds: to the microsecond is as far as they mean anything. */
 static void put_ms(const struct fields *to, const char *name, double value)
 {
-	char text[40];
-	int n;
+	char text[NUMBER_TEXT_LEN + 1];
+	__u64 us;
+	size_t n;
 
 	if (value < 0)
 		return;
-	n = snprintf(text, sizeof(text), "%.3f", value);
-	while (text[n - 1] == '0')
-		n--;
-	if (text[n - 1] == '.')
-		n--;
-	text[n] = '\0';
+	us = (__u64)(value * 1000 + 0.5);
+	n = number_format(us / 1000, text);
+	if (us % 1000) {
+		number_format(1000 + us % 1000, text + n);
+		text[n] = '.';
+		for (n += 3; text[n] == '0'; n--)
+			;
+		text[n + 1] = '\0';
+	}
 	put(to, name, FIELD_NUMBER, text);
 }
 

@@ -3,14 +3,25 @@
 
 #include <arpa/inet.h>
 
+#include "number.h"
+
+/* inet_ntop(3) takes printf for it. */
+static void format_ipv4(const __u8 bytes[4], char text[FORMAT_ADDRESS_LEN])
+{
+	for (int i = 0; i < 4; i++) {
+		text += number_format(bytes[i], text);
+		*text++ = i < 3 ? '.' : '\0';
+	}
+}
+
 bool format_address(const struct lp_record *r, const __u8 bytes[16], char text[FORMAT_ADDRESS_LEN])
 {
 	bool mapped = data_is_mapped(r);
 
 	if (r->family == AF_INET)
-		inet_ntop(AF_INET, bytes, text, FORMAT_ADDRESS_LEN);
+		format_ipv4(bytes, text);
 	else if (mapped)
-		inet_ntop(AF_INET, bytes + 12, text, FORMAT_ADDRESS_LEN);
+		format_ipv4(bytes + 12, text);
 	else
 		inet_ntop(AF_INET6, bytes, text, FORMAT_ADDRESS_LEN);
 	return r->family == AF_INET6 && !mapped;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "format.h"
+#include "number.h"
 
 #define VERDICT_COLUMN 14
 #define HALF_COLUMN 7
@@ -18,9 +19,9 @@
 static void put_fd(struct line *line, const struct check *c)
 {
 	if (c->fd >= 0)
-		line_printf(line, "%lld", c->fd);
+		line_number(line, (unsigned long long)c->fd);
 	else
-		line_append(line, "-", 1);
+		line_text(line, "-");
 }
 
 static void put_local(struct line *line, const struct check *c)
@@ -80,16 +81,20 @@ static void put_cell(struct line *line, size_t width, void (*put)(struct line *l
 
 static void put_half(struct line *line, bool closed)
 {
-	line_printf(line, "%-*s", HALF_COLUMN, closed ? "closed" : "open");
+	size_t from = line->length;
+
+	line_text(line, closed ? "closed" : "open");
+	line_pad(line, from, HALF_COLUMN);
 }
 
 /* A dash where nothing is, so that what is there leaps to the eye; or where it is not known. */
 static void put_bytes(struct line *line, __u32 bytes)
 {
-	if (bytes)
-		line_printf(line, "%*u", BYTES_COLUMN, bytes);
-	else
-		line_printf(line, "%*s", BYTES_COLUMN, "-");
+	char text[NUMBER_TEXT_LEN] = "-";
+	size_t n = bytes ? number_format(bytes, text) : 1;
+
+	line_spaces(line, n < BYTES_COLUMN ? BYTES_COLUMN - n : 0);
+	line_append(line, text, n);
 }
 
 /* --- evidence --- */
@@ -98,9 +103,9 @@ static void put_heard(struct line *line, const struct check *c, const char *befo
 {
 	if (!(c->look->known & LP_KNOWN_HEARD))
 		return;
-	line_printf(line, "%s", before);
+	line_text(line, before);
 	format_duration(line, c->look->heard_ms);
-	line_printf(line, "%s", after);
+	line_text(line, after);
 }
 
 static const char *ordinal(unsigned n)
@@ -184,7 +189,7 @@ static void say_alive(struct line *line, const struct check *c)
 
 static void say_unproven(struct line *line, const struct check *c)
 {
-	line_printf(line, "idle");
+	line_text(line, "idle");
 	put_heard(line, c, ", nothing heard for ", "");
 }
 
@@ -203,10 +208,10 @@ static void put_keepalive(struct line *line, const struct check *c)
 	if (c->verdict < CHECK_CLOSED || !(l->known & LP_KNOWN_KEEPALIVE) || l->state == TCP_CLOSE || (l->flags & LP_F_DEAD))
 		return;
 	if (!(l->flags & LP_F_KEEPOPEN)) {
-		line_printf(line, "; keepalive off");
+		line_text(line, "; keepalive off");
 		return;
 	}
-	line_printf(line, "; keepalive");
+	line_text(line, "; keepalive");
 	if (idle && l->probes_out)
 		line_printf(line, ", %u unanswered", l->probes_out);
 	if (c->next_probe_ms >= 0) {
@@ -254,9 +259,13 @@ void format_check_header(struct line *line, const struct check_widths *w)
 void format_check_text(struct line *line, const struct check *c, const struct check_widths *w, bool colour)
 {
 	const char *begin = colour ? colours[c->verdict] : "";
+	size_t from;
 
 	line_clear(line);
-	line_printf(line, "%s%-*s", begin, VERDICT_COLUMN, check_verdict_name(c->verdict));
+	line_text(line, begin);
+	from = line->length;
+	line_text(line, check_verdict_name(c->verdict));
+	line_pad(line, from, VERDICT_COLUMN);
 	put_cell(line, w->who, put_who, c);
 	put_cell(line, w->fd, put_fd, c);
 	put_cell(line, w->local, put_local, c);
@@ -266,7 +275,7 @@ void format_check_text(struct line *line, const struct check *c, const struct ch
 	put_bytes(line, c->event.data.unread);
 	put_bytes(line, c->event.data.unacked);
 	put_bytes(line, c->event.data.unsent);
-	line_append(line, "  ", GAP);
+	line_spaces(line, GAP);
 	put_evidence(line, c);
-	line_printf(line, "%s\n", *begin ? "\033[0m" : "");
+	line_text(line, *begin ? "\033[0m\n" : "\n");
 }

@@ -113,7 +113,9 @@ static void put_who(struct line *line, const struct event *e, const char *nobody
 		put_processes(line, e);
 	} else if (o->via) {
 		line_plain(line, *o->process.comm ? o->process.comm : "?");
-		line_printf(line, "[%u]", o->process.tgid);
+		line_text(line, "[");
+		line_number(line, o->process.tgid);
+		line_text(line, "]");
 		put_where(line, &e->place);
 	} else if (o->n_holders) {
 		line_printf(line, "%s of pid", o->unknown == UNKNOWN_SHARED ? "one" : "holder gone,");
@@ -134,11 +136,12 @@ void format_who(struct line *line, const struct event *e)
 void format_socket(struct line *line, const struct lp_record *r, const __u8 bytes[16], unsigned port)
 {
 	char text[FORMAT_ADDRESS_LEN];
+	bool bracketed = format_address(r, bytes, text);
 
-	if (format_address(r, bytes, text))
-		line_printf(line, "[%s]:%u", text, port);
-	else
-		line_printf(line, "%s:%u", text, port);
+	line_text(line, bracketed ? "[" : "");
+	line_text(line, text);
+	line_text(line, bracketed ? "]:" : ":");
+	line_number(line, port);
 }
 
 /* Of several peers or ports only what they have in common. */
@@ -160,22 +163,28 @@ static void put_whom(struct line *line, const struct event *e)
 void format_duration(struct line *line, double ms)
 {
 	unsigned long long seconds = ms < 60000 ? 60 : (unsigned long long)(ms / 1000); /* 59.95 s is shown as 1m00s */
+	unsigned long long tenths = (unsigned long long)(ms / 100 + 0.5);
 
-	if (ms < 999.5)
-		line_printf(line, "%.0f ms", ms);
-	else if (ms < 59950)
-		line_printf(line, "%.1f s", ms / 1000);
-	else if (seconds < 3600)
+	if (ms < 999.5) {
+		line_number(line, (unsigned long long)(ms + 0.5));
+		line_text(line, " ms");
+	} else if (ms < 59950) {
+		line_number(line, tenths / 10);
+		line_text(line, ".");
+		line_number(line, tenths % 10);
+		line_text(line, " s");
+	} else if (seconds < 3600) {
 		line_printf(line, "%llum%02llus", seconds / 60, seconds % 60);
-	else if (seconds < 86400)
+	} else if (seconds < 86400) {
 		line_printf(line, "%lluh%02llum", seconds / 3600, seconds / 60 % 60);
-	else
+	} else {
 		line_printf(line, "%llud%02lluh", seconds / 86400, seconds / 3600 % 24);
+	}
 }
 
 static void put_duration_after(struct line *line, const char *words, double ms)
 {
-	line_printf(line, "%s", words);
+	line_text(line, words);
 	format_duration(line, ms);
 }
 

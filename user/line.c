@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "number.h"
+
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
 void line_clear(struct line *line)
@@ -21,6 +23,18 @@ void line_append(struct line *line, const char *text, size_t length)
 	}
 	memcpy(line->text + line->length, text, length);
 	line->length += length;
+}
+
+void line_text(struct line *line, const char *text)
+{
+	line_append(line, text, strlen(text));
+}
+
+void line_number(struct line *line, unsigned long long number)
+{
+	char text[NUMBER_TEXT_LEN];
+
+	line_append(line, text, number_format(number, text));
 }
 
 void line_printf(struct line *line, const char *format, ...)
@@ -128,7 +142,14 @@ void line_pad(struct line *line, size_t from, size_t column)
 
 	for (size_t i = from; i < line->length; i++)
 		width += (line->text[i] & 0xc0) != 0x80;
-	do
-		line_append(line, " ", 1);
-	while (++width < column);
+	line_spaces(line, width < column ? column - width : 1);
+}
+
+void line_spaces(struct line *line, size_t n)
+{
+	static const char spaces[] = "                                ";
+
+	for (; n > sizeof(spaces) - 1; n -= sizeof(spaces) - 1)
+		line_append(line, spaces, sizeof(spaces) - 1);
+	line_append(line, spaces, n);
 }

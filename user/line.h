@@ -17,6 +17,8 @@ struct line {
 
 void line_clear(struct line *line);
 void line_append(struct line *line, const char *text, size_t length);
+void line_text(struct line *line, const char *text); /* ours: nothing in it is escaped */
+void line_number(struct line *line, unsigned long long number);
 void line_printf(struct line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The inside of a JSON string: valid UTF-8; control characters escaped, bytes that are not UTF-8 as U+FFFD. */
@@ -25,5 +27,6 @@ void line_json_string(struct line *line, const char *untrusted);
 void line_plain(struct line *line, const char *untrusted);
 /* Pads with spaces to `column` characters since `from` (an earlier length); at least one. */
 void line_pad(struct line *line, size_t from, size_t column);
+void line_spaces(struct line *line, size_t n);
 
 #endif

@@ -44,3 +44,17 @@ int number_parse_duration(const char *text, __u64 *ns)
 	}
 	return -EINVAL;
 }
+
+size_t number_format(__u64 value, char text[NUMBER_TEXT_LEN])
+{
+	char digits[NUMBER_TEXT_LEN];
+	size_t n = 0;
+
+	do
+		digits[n++] = (char)('0' + value % 10);
+	while (value /= 10);
+	for (size_t i = 0; i < n; i++)
+		text[i] = digits[n - 1 - i];
+	text[n] = '\0';
+	return n;
+}

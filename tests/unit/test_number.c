@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "number.h"
 
@@ -126,6 +127,18 @@ static void test_refuses_durations_that_would_overflow(void **state)
 	assert_int_equal(number_parse_duration("106751d", &ns), 0);
 }
 
+static void test_formats_as_printf_does(void **state)
+{
+	static const __u64 numbers[] = {0, 7, 10, 99, 65535, 4294967295, 9999999999999999999ULL, ~0ULL};
+	char text[NUMBER_TEXT_LEN], wanted[32];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		assert_int_equal(number_format(numbers[i], text), snprintf(wanted, sizeof(wanted), "%llu", numbers[i]));
+		assert_string_equal(text, wanted);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -137,6 +150,7 @@ int main(void)
 		cmocka_unit_test(test_takes_each_unit),
 		cmocka_unit_test(test_refuses_what_is_no_duration),
 		cmocka_unit_test(test_refuses_durations_that_would_overflow),
+		cmocka_unit_test(test_formats_as_printf_does),
 	};
 
 	return cmocka_run_group_tests_name("number", tests, NULL, NULL);
