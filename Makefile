@@ -41,7 +41,8 @@ USER_OBJ := $(USER_SRC:%.c=$(BUILD)/%.o)
 CORE_OBJ := $(filter-out $(BUILD)/user/main.o,$(USER_OBJ))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%) $(BUILD)/tests/names
-LOAD_BIN := $(BUILD)/tests/loads $(BUILD)/tests/relocs
+LOAD_BIN := $(BUILD)/tests/loads $(BUILD)/tests/relocs $(BUILD)/tests/refusals
+LOADERS  := %/probe.o %/kernel.o %/looks_bpf.o
 
 BUILD_PACKAGES = gcc make clang libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev libjson-c-dev bpftool \
                  libinih-dev libcap-ng-dev libseccomp-dev libsystemd-dev libmicrohttpd-dev
@@ -106,13 +107,13 @@ $(BUILD)/tests/%: tests/unit/%.c $(CORE_OBJ)
 # these take what loads BPF objects into themselves
 $(LOAD_BIN): $(BUILD)/tests/%: tests/kernels/%.c $(CORE_OBJ)
 	@mkdir -p $(@D)
-	$(call say,TEST,$@)$(CC) $(AGENT_CFLAGS) $(LDFLAGS) $< $(filter-out %/kernel.o %/looks_bpf.o,$(CORE_OBJ)) -o $@ $(AGENT_LIBS)
+	$(call say,TEST,$@)$(CC) $(AGENT_CFLAGS) $(LDFLAGS) $< $(filter-out $(LOADERS),$(CORE_OBJ)) -o $@ $(AGENT_LIBS)
 
 # arm64's BPF object, which names the registers otherwise, in a program for this machine: relocating needs no other
 build/tests/relocs-arm64: tests/kernels/relocs.c $(CORE_OBJ) $(wildcard bpf/* include/*)
 	$(Q)$(MAKE) --no-print-directory BUILD=build/arm64 ARCH=arm64 build/arm64/lostpeer.skel.h build/arm64/look.skel.h
 	$(call say,TEST,$@)$(CC) -isystem build/arm64 $(AGENT_CFLAGS) $(LDFLAGS) $< \
-		$(filter-out %/kernel.o %/looks_bpf.o,$(CORE_OBJ)) -o $@ $(AGENT_LIBS)
+		$(filter-out $(LOADERS),$(CORE_OBJ)) -o $@ $(AGENT_LIBS)
 
 deps:
 	@tools/install-deps $(BUILD_PACKAGES)

@@ -82,6 +82,11 @@ static const struct feature *find(const char *name, size_t length)
 	return NULL;
 }
 
+const char *feature_without(const char *name)
+{
+	return find(name, strlen(name))->without;
+}
+
 const char *feature_hide(struct kernel_features *have, const char *names)
 {
 	static char wrong[80];

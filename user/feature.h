@@ -22,6 +22,8 @@ struct feature {
 };
 
 const struct feature *feature_all(size_t *n);
+/* What is worse without the feature of this name. */
+const char *feature_without(const char *name);
 bool feature_have(const struct kernel_features *have, const struct feature *feature);
 
 /* Does as if the kernel lacked the features of this list, names with commas between; NULL: of none. NULL, or what is

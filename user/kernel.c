@@ -2,7 +2,6 @@
 #include "kernel.h"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,16 +14,15 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "feature.h"
 #include "glance.h"
+#include "libbpf_log.h"
 #include "lostpeer.skel.h"
 #include "walk.h"
 
-#define REASONS_MAX 128
 #define PID_NAMESPACE_INIT 0xEFFFFFFC /* include/linux/proc_ns.h: PROC_PID_INIT_INO */
 
 struct kernel {
@@ -33,114 +31,9 @@ struct kernel {
 	struct kernel_features features;
 	kernel_take *take;
 	void *take_context;
-	char reasons[REASONS_MAX][40]; /* by number in this kernel's enum sk_rst_reason; "" where it has none */
+	struct reset_reasons reasons;
 	__u64 malformed; /* records of another version: cannot happen with one build, and is never hidden */
 };
-
-/* --- what the kernel has --- */
-
-/* Arguments of a tracepoint, 0 if there is none: btf_trace_NAME is a pointer to a function whose first argument
- * is the context. */
-static int tracepoint_args(const struct btf *btf, const char *name)
-{
-	char type_name[64];
-	const struct btf_type *type;
-	int id;
-
-	snprintf(type_name, sizeof(type_name), "btf_trace_%s", name);
-	id = btf__find_by_name_kind(btf, type_name, BTF_KIND_TYPEDEF);
-	if (id < 0)
-		return 0;
-	type = btf__type_by_id(btf, btf__type_by_id(btf, (__u32)id)->type);
-	type = btf__type_by_id(btf, type->type);
-	return btf_vlen(type) - 1;
-}
-
-static bool has_helper(const struct btf *btf, const char *enumerator)
-{
-	int id = btf__find_by_name_kind(btf, "bpf_func_id", BTF_KIND_ENUM);
-	const struct btf_type *type;
-	const struct btf_enum *e;
-
-	if (id < 0)
-		return false;
-	type = btf__type_by_id(btf, (__u32)id);
-	e = btf_enum(type);
-	for (int i = 0; i < btf_vlen(type); i++)
-		if (!strcmp(btf__name_by_offset(btf, e[i].name_off), enumerator))
-			return true;
-	return false;
-}
-
-static bool has_function(const struct btf *btf, const char *name)
-{
-	return btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
-}
-
-static bool has_member(const struct btf *btf, const char *type_name, const char *member)
-{
-	int id = btf__find_by_name_kind(btf, type_name, BTF_KIND_STRUCT);
-	const struct btf_type *type;
-
-	if (id < 0)
-		return false;
-	type = btf__type_by_id(btf, (__u32)id);
-	for (int i = 0; i < btf_vlen(type); i++)
-		if (!strcmp(btf__name_by_offset(btf, btf_members(type)[i].name_off), member))
-			return true;
-	return false;
-}
-
-/* BTF does not show it; the release only decides how many copies of a program are worth attaching. */
-static bool is_preemptible(void)
-{
-	struct utsname name;
-
-	return !uname(&name) && atoi(name.release) >= 7;
-}
-
-static struct kernel_features probe(const struct btf *btf)
-{
-	return (struct kernel_features){
-		.btf = true,
-		.set_state = tracepoint_args(btf, "inet_sock_set_state") == 3,
-		.receive_reset = tracepoint_args(btf, "tcp_receive_reset") == 1,
-		.send_reset = tracepoint_args(btf, "tcp_send_reset") >= 2,
-		.send_reset_reason = tracepoint_args(btf, "tcp_send_reset") == 3,
-		.destroy_sock = tracepoint_args(btf, "tcp_destroy_sock") == 1,
-		.error_report = tracepoint_args(btf, "inet_sk_error_report") == 1,
-		.fork = tracepoint_args(btf, "sched_process_fork") >= 2,
-		.retransmit = tracepoint_args(btf, "tcp_retransmit_skb") >= 2,
-		.retransmit_failed = tracepoint_args(btf, "tcp_retransmit_skb") == 3,
-		.cgroups = tracepoint_args(btf, "cgroup_rmdir") == 2 && tracepoint_args(btf, "cgroup_mkdir") == 2,
-		.cookie = has_helper(btf, "BPF_FUNC_check_mtu"),
-		.preemptible = is_preemptible(),
-		.reports_after = has_function(btf, "tcp_done_with_error"),
-		.guards_recursion = has_function(btf, "bpf_prog_inc_misses_counter"),
-		.iterator = has_function(btf, "bpf_iter_task_file"),
-		.iterator_of_one = has_member(btf, "bpf_iter_seq_task_common", "pid_visiting"),
-	};
-}
-
-/* The numbers differ between kernels, the names do not. */
-static void read_reasons(struct kernel *k, const struct btf *btf)
-{
-	static const char prefix[] = "SK_RST_REASON_";
-	int id = btf__find_by_name_kind(btf, "sk_rst_reason", BTF_KIND_ENUM);
-	const struct btf_type *type;
-	const struct btf_enum *e;
-	const char *name;
-
-	if (id < 0)
-		return;
-	type = btf__type_by_id(btf, (__u32)id);
-	e = btf_enum(type);
-	for (int i = 0; i < btf_vlen(type); i++) {
-		name = btf__name_by_offset(btf, e[i].name_off);
-		if (e[i].val >= 0 && e[i].val < REASONS_MAX && !strncmp(name, prefix, strlen(prefix)))
-			snprintf(k->reasons[e[i].val], sizeof(k->reasons[0]), "%s", name + strlen(prefix));
-	}
-}
 
 /* --- load and attach --- */
 
@@ -155,29 +48,6 @@ static int say(int err, const char *format, ...)
 	fprintf(stderr, "\n");
 	va_end(args);
 	return err;
-}
-
-/* LOSTPEER_WITHOUT=send_reset,cookie: for tests, as if this kernel had them not. */
-static int hide(struct kernel_features *features)
-{
-	const char *names = getenv("LOSTPEER_WITHOUT"), *wrong = feature_hide(features, names);
-
-	if (wrong)
-		return say(-EINVAL, "LOSTPEER_WITHOUT: %s", wrong);
-	if (names && *names)
-		say(0, "without %s, as LOSTPEER_WITHOUT asks", names);
-	return 0;
-}
-
-int kernel_probe(struct kernel_features *features)
-{
-	struct btf *btf = btf__load_vmlinux_btf();
-
-	memset(features, 0, sizeof(*features));
-	if (btf)
-		*features = probe(btf);
-	btf__free(btf);
-	return hide(features);
 }
 
 static void choose_programs(struct kernel *k, const struct kernel_options *options)
@@ -337,47 +207,44 @@ static int on_ring(void *context, void *data, size_t size)
 	return 0;
 }
 
-static int attach(struct kernel *k, const struct kernel_options *options)
+/* What a program is for, of those that an agent can do without. */
+static const char *feature_of(const char *program)
 {
-	int err, home = -1;
+	static const char *const all[][2] = {
+		{"send_reset", "send_reset"},     {"send_reset_reason", "send_reset_reason"}, {"error_report", "error_report"},
+		{"destroy_sock", "destroy_sock"}, {"process_fork", "fork"},                   {"retransmit", "retransmit"},
+		{"cgroup_gone", "cgroups"},       {"cgroup_made", "cgroups"},
+	};
 
-	if ((options->connect_hook || options->accept_hook) && (err = need_tracefs(&home)))
-		return err;
-	err = lostpeer__attach(k->skeleton);
-	leave_tracefs(home);
-	if (err)
-		return load_error(err);
-	/* a drop that is missed can be told by what comes after it, if that comes after it and is not missed as well */
-	if (k->features.preemptible || !k->features.error_report || !k->features.reports_after)
-		kernel_take_missed(k);
-	return 0;
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (!strcmp(all[i][0], program))
+			return all[i][1];
+	return NULL;
 }
 
-static int load(struct kernel *k, const struct kernel_options *options)
+/* Whether to try without the program that the kernel has just refused: said, as every worse answer is. */
+static bool do_without(struct kernel *k, const char *program, int err)
 {
-	struct btf *btf;
-	int err;
+	const char *feature = feature_of(program);
 
-	btf = btf__load_vmlinux_btf();
-	if (btf) {
-		k->features = probe(btf);
-		read_reasons(k, btf);
-		btf__free(btf); /* some MiB, of no further use */
+	if (!strncmp(program, "set_state_nested", strlen("set_state_nested"))) { /* what is missed then is told as lost */
+		k->features.guards_recursion = false;
+		say(0, "this kernel refuses the BPF program %s (%s)", program, strerror(-err));
+		return true;
 	}
-	err = hide(&k->features);
-	if (err)
-		return err;
-	err = check_features(&k->features);
-	if (err)
-		return err;
-	if (options->follow_parent && !k->features.fork)
-		return say(-ENOTSUP, "cannot follow a command: this kernel lacks the tracepoint sched:sched_process_fork");
-	err = check_pid_namespace();
-	if (err)
-		return err;
+	if (!feature)
+		return false;
+	say(0, "this kernel refuses the BPF program %s (%s); without it: %s", program, strerror(-err),
+	    feature_without(feature));
+	feature_hide(&k->features, feature);
+	return true;
+}
+
+static int open_skeleton(struct kernel *k, const struct kernel_options *options)
+{
 	k->skeleton = lostpeer__open();
 	if (!k->skeleton)
-		return load_error(-errno);
+		return -errno;
 	choose_programs(k, options);
 	choose_maps(k, options);
 	k->skeleton->rodata->agent_tgid = (__u32)getpid();
@@ -388,15 +255,66 @@ static int load(struct kernel *k, const struct kernel_options *options)
 	k->skeleton->rodata->ended_of_cpu = ended_of_cpu();
 	k->skeleton->rodata->place_hierarchy = options->cgroup_hierarchy;
 	k->skeleton->rodata->jiffy_ns = (__u64)(clock_jiffy_ms() * 1e6);
-	err = lostpeer__load(k->skeleton);
+	return 0;
+}
+
+static int check(const struct kernel *k, const struct kernel_options *options)
+{
+	int err = check_features(&k->features);
+
 	if (err)
-		return load_error(err);
+		return err;
+	if (options->follow_parent && !k->features.fork)
+		return say(-ENOTSUP, "cannot follow a command: this kernel lacks the tracepoint sched:sched_process_fork");
+	return check_pid_namespace();
+}
+
+/* Loads and attaches what the kernel takes. */
+static int load_skeleton(struct kernel *k, const struct kernel_options *options)
+{
+	const char *refused;
+	int err;
+
+	do {
+		lostpeer__destroy(k->skeleton);
+		k->skeleton = NULL;
+		err = check(k, options);
+		if (err)
+			return err;
+		libbpf_log_begin();
+		err = open_skeleton(k, options);
+		if (!err)
+			err = lostpeer__load(k->skeleton);
+		if (!err)
+			err = lostpeer__attach(k->skeleton);
+		refused = libbpf_log_program();
+	} while (err && *refused && do_without(k, refused, err));
+	return err ? load_error(err) : 0;
+}
+
+static int load(struct kernel *k, const struct kernel_options *options)
+{
+	int err, home = -1;
+
+	err = probe(&k->features, &k->reasons);
+	if (!err)
+		err = check(k, options);
+	if (!err && (options->connect_hook || options->accept_hook))
+		err = need_tracefs(&home);
+	if (err)
+		return err;
+	err = load_skeleton(k, options);
+	leave_tracefs(home);
+	if (err)
+		return err;
 	k->ring = ring_buffer__new(bpf_map__fd(k->skeleton->maps.ring), on_ring, k, NULL);
 	if (!k->ring)
 		return say(-errno, "cannot map the ring buffer: %s", strerror(errno));
-	err = attach(k, options);
+	/* a drop that is missed can be told by what comes after it, if that comes after it and is not missed as well */
+	if (k->features.preemptible || !k->features.error_report || !k->features.reports_after)
+		kernel_take_missed(k);
 	malloc_trim(0); /* loading took ten times what staying takes */
-	return err;
+	return 0;
 }
 
 int kernel_open(struct kernel **kernel, const struct kernel_options *options)
@@ -406,7 +324,7 @@ int kernel_open(struct kernel **kernel, const struct kernel_options *options)
 
 	if (!k)
 		return say(-ENOMEM, "out of memory");
-	walk_hush_libbpf();
+	libbpf_log_hush();
 	err = load(k, options);
 	if (err) {
 		kernel_close(k);
@@ -747,5 +665,5 @@ __u64 kernel_exit_cgroup(const struct kernel *k, __u32 tgid, __u64 start_boot_ns
 
 const char *kernel_reset_reason(const struct kernel *k, __u32 reason)
 {
-	return reason && reason <= REASONS_MAX && *k->reasons[reason - 1] ? k->reasons[reason - 1] : NULL;
+	return reason && reason <= RESET_REASONS_MAX && *k->reasons.names[reason - 1] ? k->reasons.names[reason - 1] : NULL;
 }

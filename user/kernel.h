@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "probe.h"
 #include "record.h"
 
 struct kernel;
@@ -22,29 +23,6 @@ struct kernel_options {
 	__u32 cgroup_hierarchy; /* the one that tells where a process is: 0 is cgroup v2 */
 };
 
-/* What this kernel has; what it lacks makes answers worse, as doctor says. */
-struct kernel_features {
-	bool btf;
-	bool set_state;     /* sock:inet_sock_set_state; nothing works without */
-	bool receive_reset; /* tcp:tcp_receive_reset; nothing works without */
-	bool send_reset;
-	bool send_reset_reason; /* from 6.10 */
-	bool destroy_sock;
-	bool error_report;      /* from 5.14 */
-	bool fork;
-	bool retransmit;        /* tcp:tcp_retransmit_skb */
-	bool retransmit_failed; /* ... also of what could not be sent, from 6.18 */
-	bool cookie;            /* from 5.12 */
-	bool guards_recursion;  /* a program that is interrupted does not run for what interrupts it, from 6.1 */
-	bool preemptible;       /* ... and may be preempted, from 7.0 */
-	bool reports_after;     /* sockets report an error when they are in CLOSE already, from 6.10 */
-	bool cgroups;           /* tracepoints of cgroups: those that are gone keep their names */
-	bool iterator;          /* walks over open files */
-	bool iterator_of_one;   /* ... narrowed to one process, from 6.1 */
-};
-
-/* What this kernel has, but for what LOSTPEER_WITHOUT names. 0, or -EINVAL after a message on stderr. */
-int kernel_probe(struct kernel_features *features);
 /* The kernel numbers processes as its first pid namespace does; in another one every pid would be wrong. */
 bool kernel_pid_namespace_is_first(void);
 /* Whether the syscall hooks can be attached: 0, -ENOENT (tracefs is not mounted), -EACCES. */

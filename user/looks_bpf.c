@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "kernel.h"
+#include "libbpf_log.h"
 #include "namespaces.h"
 #include "walk.h"
 
@@ -40,7 +41,7 @@ int looks_bpf_open(struct looks_bpf **source, const char **why)
 	int err;
 
 	*why = NULL; /* said already */
-	err = kernel_probe(&features);
+	err = probe(&features, NULL);
 	if (err)
 		return err;
 	*why = "out of memory";
@@ -55,7 +56,7 @@ int looks_bpf_open(struct looks_bpf **source, const char **why)
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
-	walk_hush_libbpf();
+	libbpf_log_hush();
 	s->skeleton = look__open();
 	if (!s->skeleton) {
 		free(s);

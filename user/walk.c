@@ -4,25 +4,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static int libbpf_say(enum libbpf_print_level level, const char *format, va_list args)
-	__attribute__((format(printf, 2, 0)));
-static int libbpf_say(enum libbpf_print_level level, const char *format, va_list args)
-{
-	if (!getenv("LOSTPEER_DEBUG") || level == LIBBPF_DEBUG)
-		return 0;
-	return vfprintf(stderr, format, args);
-}
-
-void walk_hush_libbpf(void)
-{
-	libbpf_set_print(libbpf_say);
-}
 
 int walk(struct bpf_program *program, union bpf_iter_link_info *info, size_t size,
 	 void (*each)(void *context, const void *item), void *context)

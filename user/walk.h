@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Runs a BPF iterator, and keeps libbpf quiet. */
+/* Runs a BPF iterator. */
 #ifndef LOSTPEER_WALK_H
 #define LOSTPEER_WALK_H
 
@@ -12,8 +12,5 @@ union bpf_iter_link_info;
  * program wrote; it may not be aligned. 0 or a negative errno. */
 int walk(struct bpf_program *program, union bpf_iter_link_info *info, size_t size,
 	 void (*each)(void *context, const void *item), void *context);
-
-/* libbpf's own words only help who debugs: LOSTPEER_DEBUG=1 shows them. */
-void walk_hush_libbpf(void);
 
 #endif

@@ -4,7 +4,7 @@
  * program that it chooses there, and fails if one of them can reach an instruction that needs a field, an enumerator
  * or a helper that the kernel lacks, or hangs on a tracepoint or an iterator that it lacks.
  *
- * The agent's own code probes and chooses (user/kernel.c is part of this file, led to the other kernel's BTF), and
+ * The agent's own code probes and chooses (user/probe.c and user/kernel.c are part of this file, led to the other kernel's BTF), and
  * libbpf relocates as ever. Where it finds nothing to relocate to it leaves an invalid instruction, which is right in
  * a branch that this kernel never takes. So the programs are walked as the verifier would walk them, as far as
  * constants decide a branch. The last step before the first program is loaded is where this looks, and ends.
@@ -28,12 +28,13 @@ static void hush_nothing(void);
 #define uname(name)		    other_uname(name)
 #define bpf_object__open_skeleton   other_open
 #define bpf_object__load_skeleton   look_and_end
-#define walk_hush_libbpf	    hush_nothing
+#define libbpf_log_hush	    hush_nothing
+#include "probe.c"
 #include "kernel.c"
 #include "looks_bpf.c"
 #undef bpf_object__open_skeleton
 #undef bpf_object__load_skeleton
-#undef walk_hush_libbpf
+#undef libbpf_log_hush
 
 #define POISON	       0xbad2310 /* the helper that libbpf lets the invalid instruction call */
 #define UNRESOLVED_MAX 4096

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Agents that do without one feature of the kernel each: their answers are those of one that has all, but for what
 doctor names; and never a wrong one."""
+import os
 import subprocess
 
 import clock
@@ -139,3 +140,12 @@ def without_what_is_asked(t):
     plain, less = (subprocess.run([PROGRAM, "doctor"], env={"LOSTPEER_WITHOUT": names}, stdout=subprocess.PIPE,
                                   stderr=subprocess.DEVNULL, universal_newlines=True).stdout for names in ("", "cookie"))
     assert ("  tcp.cookie\n" in plain) == (KERNEL < (5, 12)) and "  tcp.cookie\n" in less, less
+
+
+@scenario(families=("ipv4",), own=True, portable=True)
+def without_what_is_refused(t):
+    """A kernel may refuse a program though it has what that needs: the agent does without, and says so."""
+    done = subprocess.run([os.path.join(os.path.dirname(PROGRAM), "tests/refusals")], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, universal_newlines=True, timeout=200 * clock.SLOW)
+    assert done.returncode == 0 and "ok destroy_sock\n" in done.stdout, done.stdout + done.stderr
+    assert "refuses the BPF program destroy_sock (Invalid argument); without it: a process" in done.stderr, done.stderr

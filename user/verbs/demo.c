@@ -121,7 +121,7 @@ static void skip_rows(struct stage *stage, const struct demo_options *options, c
 {
 	struct kernel_features features;
 
-	if (kernel_probe(&features))
+	if (probe(&features, NULL))
 		memset(&features, 0, sizeof(features));
 	for (size_t i = 0; i < stage->count; i++) {
 		struct scene *scene = &stage->scenes[i];

@@ -292,7 +292,7 @@ int doctor_main(int argc, char **argv)
 		}
 	}
 	uname(&d.system);
-	if (kernel_probe(&d.have))
+	if (probe(&d.have, NULL))
 		return EXIT_USAGE;
 	look_at_kernel(&d.kernel, &d.have);
 	look_at_user(&d.user);

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * refusals: whether the agent does without each program that it can do without, where the kernel refuses it. Prints
+ * `ok PROGRAM` or `not ok PROGRAM: WHY` for each, and `N passed, N failed, N skipped`.
+ *
+ * The agent's own code loads: user/kernel.c is part of this file. The kernel really refuses: the program is loaded with
+ * a flag that no kernel knows.
+ */
+#include <bpf/libbpf.h>
+
+static int load_spoiled(struct bpf_object_skeleton *s);
+#define bpf_object__load_skeleton load_spoiled
+#include "probe.c"
+#include "kernel.c"
+#include "looks_bpf.c"
+#undef bpf_object__load_skeleton
+
+#define NO_SUCH_FLAG (1u << 30)
+#define PROGRAMS_MAX 64
+
+static const char *spoiled;
+
+static int load_spoiled(struct bpf_object_skeleton *s)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(*s->obj, spoiled);
+
+	bpf_program__set_flags(program, NO_SUCH_FLAG);
+	return bpf_object__load_skeleton(s);
+}
+
+/* NULL, or what is wrong. */
+static const char *try_without(const char *name)
+{
+	const struct kernel_options options = {0};
+	bool needed = !feature_of(name) && strncmp(name, "set_state_nested", strlen("set_state_nested"));
+	const char *wrong = NULL;
+	const struct feature *all;
+	struct kernel *kernel;
+	size_t n;
+	int err;
+
+	spoiled = name;
+	err = kernel_open(&kernel, &options);
+	if (needed && err)
+		return NULL;
+	if (needed || err) {
+		if (!err)
+			kernel_close(kernel);
+		return err ? "the agent does not start" : "the agent starts without what it needs";
+	}
+	all = feature_all(&n);
+	for (size_t i = 0; i < n; i++)
+		if (feature_of(name) && !strcmp(all[i].name, feature_of(name)) &&
+		    feature_have(kernel_features(kernel), &all[i]))
+			wrong = "the agent believes that it has it";
+	if (!wrong && !kernel->skeleton->links.set_state)
+		wrong = "nothing is attached";
+	kernel_close(kernel);
+	return wrong;
+}
+
+int main(void)
+{
+	char names[PROGRAMS_MAX][64];
+	const struct kernel_options options = {0};
+	struct kernel k = {0};
+	struct bpf_program *program;
+	unsigned n = 0, failed = 0;
+	const char *wrong;
+
+	if (probe(&k.features, NULL) || open_skeleton(&k, &options))
+		return 1;
+	bpf_object__for_each_program(program, k.skeleton->obj)
+		if (bpf_program__autoload(program) && n < PROGRAMS_MAX)
+			snprintf(names[n++], sizeof(names[0]), "%s", bpf_program__name(program));
+	lostpeer__destroy(k.skeleton);
+	for (unsigned i = 0; i < n; i++) {
+		wrong = try_without(names[i]);
+		failed += wrong != NULL;
+		printf(wrong ? "not ok %s: %s\n" : "ok %s\n", names[i], wrong);
+	}
+	printf("%u passed, %u failed, 0 skipped\n", n - failed, failed);
+	return failed != 0;
+}
