@@ -61,6 +61,18 @@ static void take_section(struct reading *r, char *text)
 	say(r, *title ? r->ops->section(r->context, title, r->line) : "a section without a title");
 }
 
+/* Behind a value too: libinih takes only ; for a comment there, and " # why" would be part of a path. */
+static void cut_comment(char *text)
+{
+	char *at = text;
+
+	while ((at = strchr(at + 1, '#')) != NULL)
+		if (at[-1] == ' ' || at[-1] == '\t') {
+			strcpy(at, "\n");
+			return;
+		}
+}
+
 /* What libinih is to see of a line. */
 static void look(struct reading *r, char *text)
 {
@@ -70,6 +82,7 @@ static void look(struct reading *r, char *text)
 		strcpy(text, "\n");
 	} else if (!strchr(";#\r\n", *text) && *text) {
 		r->expects = true;
+		cut_comment(text);
 	}
 }
 

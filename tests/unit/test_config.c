@@ -106,7 +106,7 @@ static void test_a_whole_configuration(void **state)
 			      "\tpath = /var/log/lostpeer/events.jsonl ; where it always is\n"
 			      "  all=on\n"
 			      "[ file   audit ]  # with one space\n"
-			      "path: /srv/audit.log\n"
+			      "path: /srv/audit.log # kept for a year\n"
 			      "format = text\n"
 			      "fsync = true\n"
 			      "port = 80, 443\n"
@@ -131,6 +131,7 @@ static void test_a_whole_configuration(void **state)
 	assert_int_equal(r.feeds[0]->group_ns, 0);
 	assert_string_equal(r.feeds[1]->title, "file audit");
 	file = r.feeds[1]->output;
+	assert_string_equal(file->path, "/srv/audit.log");
 	assert_true(file->fsync);
 	assert_true(file->lines.text);
 	assert_non_null(r.feeds[1]->filter.only[FILTER_PORT]);
