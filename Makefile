@@ -12,6 +12,9 @@ SYSROOT ?=
 V       ?= 0
 VERSION := 0.1.0
 
+# what a target builds first is built on all processors, unless -j says otherwise
+PARALLEL = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
 Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $(2);)
 
@@ -125,29 +128,29 @@ deps-arm64: deps-test
 	@tools/install-deps $(ARM64_PACKAGES)
 
 run: deps
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) $(PARALLEL) --no-print-directory all
 	$(Q)$(BUILD)/lostpeer watch
 
 demo: deps
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) $(PARALLEL) --no-print-directory all
 	$(Q)$(BUILD)/lostpeer demo
 
 check: deps-test
-	$(Q)$(MAKE) --no-print-directory all $(UNIT_BIN) $(LOAD_BIN) build/tests/relocs-arm64
+	$(Q)$(MAKE) $(PARALLEL) --no-print-directory all $(UNIT_BIN) $(LOAD_BIN) build/tests/relocs-arm64
 	$(Q)tests/run
 
 check-servers: deps-test
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) $(PARALLEL) --no-print-directory all
 	$(Q)status=0; tests/twice tests/servers/run --install || status=1; tests/twice tests/exports/run --install || status=1; \
 		exit $$status
 
 # without arm64 where SERIES names none
 check-kernels: $(if $(SERIES),$(if $(findstring arm64,$(SERIES)),arm64),arm64) deps-test
-	$(Q)$(MAKE) --no-print-directory all $(LOAD_BIN) build/tests/relocs-arm64
+	$(Q)$(MAKE) $(PARALLEL) --no-print-directory all $(LOAD_BIN) build/tests/relocs-arm64
 	$(Q)tests/kernels/table $(SERIES)
 
 check-arm64: arm64
-	$(Q)$(MAKE) --no-print-directory all $(LOAD_BIN) build/tests/relocs-arm64
+	$(Q)$(MAKE) $(PARALLEL) --no-print-directory all $(LOAD_BIN) build/tests/relocs-arm64
 	$(Q)tests/kernels/table 5.10-arm64 6.12-arm64 newest-arm64
 
 # Cross-built with clang against Debian's packages for arm64, which are unpacked in the cache and never installed.
@@ -156,7 +159,7 @@ arm64: deps-arm64
 		CC="$(CLANG) --target=aarch64-linux-gnu --sysroot=$$root" LDFLAGS=-fuse-ld=lld all build/arm64/tests/loads
 
 bench: deps-test
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) $(PARALLEL) --no-print-directory all
 	$(Q)tests/bench/run
 
 # the log directory is adm's where there is such a group, and where it may be given away
