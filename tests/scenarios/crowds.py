@@ -153,7 +153,7 @@ def closes_amid_walks(t):
     t.settle()
 
 
-@crowd
+@scenario(families=("ipv4",), heavy=True, everywhere=True)
 def abandoned_amid_each_other(t):
     """Processes that connect and give up, again and again: where the kernel may be preempted, one comes between any two
     steps of another, also between the copies of a program on one tracepoint. As many as there are copies."""

@@ -33,7 +33,7 @@ class Broken(Exception):
 
 
 class Scenario:
-    def __init__(self, function, families, own, alone, heavy, portable):
+    def __init__(self, function, families, own, alone, heavy, portable, everywhere):
         self.function = function
         self.name = function.__name__
         self.module = function.__module__
@@ -42,14 +42,16 @@ class Scenario:
         self.alone = alone
         self.heavy = heavy
         self.portable = portable
+        self.everywhere = everywhere
 
 
-def scenario(families=FAMILIES, own=False, alone=False, heavy=False, portable=False):
+def scenario(families=FAMILIES, own=False, alone=False, heavy=False, portable=False, everywhere=False):
     """Register a scenario. own: it starts agents itself; alone: so, and nothing else may run beside it; heavy: it is
     watched by the shared agent, with nothing else beside it; portable: it says the same on every kernel, or
-    another shows where they differ, so that the brief leaves it out where the kernel is a test's."""
+    another shows where they differ, so that the brief leaves it out where the kernel is a test's; everywhere: it is
+    for what differs so much that no kernel leaves it to another one."""
     def register(function):
-        made = Scenario(function, families, own or alone, alone, heavy, portable)
+        made = Scenario(function, families, own or alone, alone, heavy, portable, everywhere)
         assert made.name not in registry, made.name
         registry[made.name] = made
         return function
