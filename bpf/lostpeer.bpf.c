@@ -371,6 +371,17 @@ int BPF_PROG(destroy_sock, struct sock *sk)
 	return 0;
 }
 
+/* The same, where tasks preempt programs (missed.h): of a socket that destroy_sock has seen nothing is remembered. */
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(destroy_sock_nested, struct sock *sk)
+{
+	if (conn_find(sk)) {
+		count(LP_STAT_NESTED);
+		on_destroy(sk);
+	}
+	return 0;
+}
+
 static __always_inline void on_fork(struct task_struct *parent, struct task_struct *child)
 {
 	__u32 tgid = (__u32)parent->tgid, child_tgid = (__u32)child->tgid;

@@ -278,7 +278,7 @@ enum lp_stat {
 	LP_STAT_JOIN_EMITTED, /* the same of records that join another */
 	LP_STAT_JOIN_LOST,
 	LP_STAT_STATE_FULL, /* sockets that we could not remember */
-	LP_STAT_NESTED,     /* transitions that the kernel kept from set_state, and set_state_nested took */
+	LP_STAT_NESTED,     /* what the kernel kept from a program, and a copy of it took */
 	LP_STAT_COUNT
 };
 

@@ -63,6 +63,7 @@ static void choose_programs(struct kernel *k, const struct kernel_options *optio
 	bpf_program__set_autoload(s->progs.retransmit, f->retransmit);
 	bpf_program__set_autoload(s->progs.set_state_nested, f->guards_recursion);
 	bpf_program__set_autoload(s->progs.set_state_nested_twice, f->guards_recursion && f->preemptible);
+	bpf_program__set_autoload(s->progs.destroy_sock_nested, f->destroy_sock && f->guards_recursion && f->preemptible);
 	bpf_program__set_autoload(s->progs.cgroup_gone, f->cgroups);
 	bpf_program__set_autoload(s->progs.cgroup_made, f->cgroups);
 	bpf_program__set_autoload(s->progs.process_exit, options->cgroup_hierarchy != 0);
@@ -74,6 +75,7 @@ static void choose_programs(struct kernel *k, const struct kernel_options *optio
 	/* kernel_take_missed() attaches them */
 	bpf_program__set_autoattach(s->progs.set_state_nested, false);
 	bpf_program__set_autoattach(s->progs.set_state_nested_twice, false);
+	bpf_program__set_autoattach(s->progs.destroy_sock_nested, false);
 	/* iterators are run when needed, never attached for good */
 	bpf_program__set_autoattach(s->progs.seed_files, false);
 	bpf_program__set_autoattach(s->progs.find_holders, false);
@@ -222,12 +224,17 @@ static const char *feature_of(const char *program)
 	return NULL;
 }
 
+static bool is_copy(const char *program)
+{
+	return !strncmp(program, "set_state_nested", strlen("set_state_nested")) || !strcmp(program, "destroy_sock_nested");
+}
+
 /* Whether to try without the program that the kernel has just refused: said, as every worse answer is. */
 static bool do_without(struct kernel *k, const char *program, int err)
 {
 	const char *feature = feature_of(program);
 
-	if (!strncmp(program, "set_state_nested", strlen("set_state_nested"))) { /* what is missed then is told as lost */
+	if (is_copy(program)) { /* what is missed then is told as lost */
 		k->features.guards_recursion = false;
 		say(0, "this kernel refuses the BPF program %s (%s)", program, strerror(-err));
 		return true;
@@ -443,6 +450,7 @@ void kernel_take_missed(struct kernel *k)
 
 	attach_late(s->progs.set_state_nested, &s->links.set_state_nested);
 	attach_late(s->progs.set_state_nested_twice, &s->links.set_state_nested_twice);
+	attach_late(s->progs.destroy_sock_nested, &s->links.destroy_sock_nested);
 	s->bss->copies_attached = s->links.set_state_nested != NULL;
 }
 
@@ -466,6 +474,7 @@ static bool misses_events(const struct kernel *k, const struct bpf_program *prog
 {
 	const struct bpf_program *others[] = {
 		k->skeleton->progs.set_state_nested, k->skeleton->progs.set_state_nested_twice,
+		k->skeleton->progs.destroy_sock_nested,
 		k->skeleton->progs.process_fork, k->skeleton->progs.process_exit,
 		k->skeleton->progs.cgroup_gone, k->skeleton->progs.cgroup_made, k->skeleton->progs.retransmit,
 	};

@@ -32,7 +32,7 @@ static int load_spoiled(struct bpf_object_skeleton *s)
 static const char *try_without(const char *name)
 {
 	const struct kernel_options options = {0};
-	bool needed = !feature_of(name) && strncmp(name, "set_state_nested", strlen("set_state_nested"));
+	bool needed = !feature_of(name) && !is_copy(name);
 	const char *wrong = NULL;
 	const struct feature *all;
 	struct kernel *kernel;
