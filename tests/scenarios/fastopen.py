@@ -39,7 +39,7 @@ def half_open(t):
 
 
 def give_up(t, c):
-    c("s.close()")
+    t.premise(c("was = state(s); s.close(); was") == "syn_sent", "it connects still")
     t.expect(c, "connect_failed", "abandoned", "connecting", severity=HEALTHY, unacked=100,
              ambiguous=doubt(t))
 

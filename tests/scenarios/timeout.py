@@ -127,8 +127,9 @@ def retransmit_timeout_of_killed(t):
     c, s = impatient(t)
     c.witness = t.beside(c.host, "witness")
     s("drop(s)")
-    c("s.send(bytes(120))")
     t.expect(c, "peer_lost", "retransmit_timeout", "orphaned", unacked=120, exiting="SIGKILL")
+    c.host.start("s.send(bytes(120)); os.kill(os.getpid(), 9)")  # in one go: it has a second or so
+    t.premise(c.host.channel.recv(1) == b"", "it is dead")
     c.host.kill()
     c.ended()
 
