@@ -342,7 +342,10 @@ static bool resolve_output(const struct section *s, struct config_result *result
 		return false;
 	}
 	settings->source = source_of(s);
-	right = set_all(s, (struct table[]){{&ops->keys, settings->output}, {&feed_keys, settings}}, 2);
+	right = set_all(s, (struct table[]){{&ops->keys, settings->output},
+					  {&filter_keys, &settings->filter},
+					  {&feed_keys, settings}},
+			3);
 	why = right ? feed_settings_check(settings) : NULL;
 	if (why)
 		say(s->origin, s->title, NULL, why);

@@ -88,32 +88,30 @@ const struct option_group warning_keys = {of_warnings, sizeof(of_warnings) / siz
 
 static const char *set_all(void *context, int tag, bool opposite, const char *value)
 {
-	struct feed_settings *s = context;
+	struct filter *f = context;
 
 	(void)tag;
 	(void)opposite;
 	(void)value;
-	s->filter.all = true;
+	f->all = true;
 	return NULL;
 }
 
 static const char *set_filter(void *context, int tag, bool opposite, const char *value)
 {
-	struct feed_settings *s = context;
-
-	return filter_add_list(&s->filter, (enum filter_kind)tag, opposite, value);
+	return filter_add_list(context, (enum filter_kind)tag, opposite, value);
 }
 
 static const char *set_severity(void *context, int tag, bool opposite, const char *value)
 {
-	struct feed_settings *s = context;
+	struct filter *f = context;
 	int severity = severity_by_name(value);
 
 	(void)tag;
 	(void)opposite;
 	if (severity < 0)
 		return "neither error, warning, notice nor info";
-	s->filter.min_severity = (enum lp_severity)severity;
+	f->min_severity = (enum lp_severity)severity;
 	return NULL;
 }
 
@@ -141,7 +139,7 @@ static const char *set_rate(void *context, int tag, bool opposite, const char *v
 	return NULL;
 }
 
-static const struct option_spec of_feed[] = {
+static const struct option_spec of_filter[] = {
 	{"all", NULL, "the orderly ends too: peer_closed, local_closed, abandoned at once", set_all, 0},
 	{"event*", "EVENT", "only this event, such as peer_lost", set_filter, FILTER_EVENT},
 	{"cause*", "CAUSE", "only this cause, such as reset", set_filter, FILTER_CAUSE},
@@ -156,6 +154,10 @@ static const struct option_spec of_feed[] = {
 	{"peer*", "ADDRESS[/BITS]", "only with a peer of this address or network", set_filter, FILTER_PEER},
 	{"netns*", "INODE|PATH", "only in this network namespace", set_filter, FILTER_NETNS},
 	{"min-severity", "SEVERITY", "only from this on: error, warning, notice, info", set_severity, 0},
+};
+const struct option_group filter_keys = {of_filter, sizeof(of_filter) / sizeof(*of_filter)};
+
+static const struct option_spec of_feed[] = {
 	{"group", "DURATION", "the like of an event within this time is one record; 0: off", set_group, 0},
 	{"rate", "N", "events a second of one process, the others are one record; 0: any", set_rate, 0},
 };

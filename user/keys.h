@@ -12,7 +12,7 @@ extern const struct option_group kernel_keys;
 extern const struct option_group warning_keys;
 #define KEYS_WARNINGS_DEFAULT {5000000000ULL, 60000000000ULL}
 
-/* Of every output; they set a struct feed_settings. */
-extern const struct option_group feed_keys;
+/* Of every output: what passes, which they set in a struct filter; and in what measure, in a struct feed_settings. */
+extern const struct option_group filter_keys, feed_keys;
 
 #endif

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "line.h"
+
 #define HELP_COLUMN 30
 
 static bool has_opposite(const struct option_spec *spec)
@@ -75,58 +77,68 @@ static const struct option_spec *find(const struct option_table *table, const ch
 	return spec;
 }
 
-static enum option_result wrong(const struct option_table *table, const char *word, size_t length,
-				const char *value, const char *why)
+/* "--port 'x': WHY"; false. */
+static bool wrong(struct line *why, const char *word, size_t length, const char *value, const char *reason)
 {
-	fprintf(stderr, "lostpeer %s: %.*s", table->verb, (int)length, word);
+	line_clear(why);
+	line_append(why, word, length);
 	if (value)
-		fprintf(stderr, " '%s'", value);
-	fprintf(stderr, ": %s; see lostpeer %s --help\n", why, table->verb);
-	return OPTIONS_WRONG;
+		line_printf(why, " '%s'", value);
+	line_printf(why, ": %s", reason);
+	return false;
 }
 
-static enum option_result parse_one(const struct option_table *table, int argc, char **argv, void *context, int *at)
+static bool parse_one(const struct option_table *table, int argc, char **argv, void *context, int *at, struct line *why)
 {
-	const char *word = argv[*at], *value = strchr(word, '='), *why;
+	const char *word = argv[*at], *value = strchr(word, '='), *reason;
 	size_t length = value ? (size_t)(value - word) : strlen(word);
 	const struct option_use *use = NULL;
 	const struct option_spec *spec;
 	bool opposite;
 
 	value = value ? value + 1 : NULL;
-	if (!strcmp(word, "--help") || !strcmp(word, "-h")) {
-		help(table);
-		return OPTIONS_HELPED;
-	}
 	spec = strncmp(word, "--", 2) ? NULL : find(table, word + 2, length - 2, &opposite, &use);
 	if (!spec)
-		return wrong(table, word, length, NULL, "no such option");
+		return wrong(why, word, length, NULL, "no such option");
 	if (spec->argument && !value) {
 		if (*at + 1 >= argc)
-			return wrong(table, word, length, NULL, "needs a value");
+			return wrong(why, word, length, NULL, "needs a value");
 		value = argv[++*at];
 	} else if (!spec->argument && value) {
-		return wrong(table, word, length, value, "takes no value");
+		return wrong(why, word, length, value, "takes no value");
 	}
 	if (use && table->take)
-		why = table->take(context, spec, opposite, value);
+		reason = table->take(context, spec, opposite, value);
 	else
-		why = spec->set(use ? *(void **)((char *)context + use->offset) : context, spec->tag, opposite, value);
-	return why ? wrong(table, word, length, value, why) : OPTIONS_RUN;
+		reason = spec->set(use ? *(void **)((char *)context + use->offset) : context, spec->tag, opposite, value);
+	return reason ? wrong(why, word, length, value, reason) : true;
+}
+
+bool options_apply(const struct option_table *table, int argc, char **argv, void *context, struct line *why)
+{
+	for (int at = 0; at < argc; at++)
+		if (!parse_one(table, argc, argv, context, &at, why))
+			return false;
+	return true;
 }
 
 enum option_result options_parse(const struct option_table *table, int argc, char **argv, void *context, int *rest)
 {
-	enum option_result result;
+	static struct line why;
 
 	for (*rest = 1; *rest < argc && argv[*rest][0] == '-'; ++*rest) {
 		if (!strcmp(argv[*rest], "--")) {
 			++*rest;
 			break;
 		}
-		result = parse_one(table, argc, argv, context, rest);
-		if (result != OPTIONS_RUN)
-			return result;
+		if (!strcmp(argv[*rest], "--help") || !strcmp(argv[*rest], "-h")) {
+			help(table);
+			return OPTIONS_HELPED;
+		}
+		if (!parse_one(table, argc, argv, context, rest, &why)) {
+			fprintf(stderr, "lostpeer %s: %s; see lostpeer %s --help\n", table->verb, why.text, table->verb);
+			return OPTIONS_WRONG;
+		}
 	}
 	return OPTIONS_RUN;
 }

@@ -23,6 +23,8 @@ struct option_spec {
 	int tag;
 };
 
+struct line;
+
 /* Options that several verbs have, or an output. */
 struct option_group {
 	const struct option_spec *options;
@@ -59,5 +61,9 @@ enum option_result { OPTIONS_RUN, OPTIONS_HELPED, OPTIONS_WRONG };
  * --help prints to stdout (OPTIONS_HELPED); what is wrong is said on stderr, naming the option (OPTIONS_WRONG).
  */
 enum option_result options_parse(const struct option_table *table, int argc, char **argv, void *context, int *rest);
+
+/* The same of words that are all options, and none of them --help: says nothing. false: *why is what is wrong, naming
+ * the option. */
+bool options_apply(const struct option_table *table, int argc, char **argv, void *context, struct line *why);
 
 #endif

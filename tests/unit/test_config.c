@@ -47,13 +47,13 @@ static bool load(const char *path, const char *const *options, struct config_res
 	for (; options && *options; options += 2) {
 		const struct output_ops *ops = &output_file;
 		const struct option_spec *spec = NULL;
-		const struct option_group *groups[] = {&kernel_keys, &feed_keys, &ops->keys};
+		const struct option_group *groups[] = {&kernel_keys, &filter_keys, &feed_keys, &ops->keys};
 
 		if (!strcmp(options[0], "output")) {
 			assert_null(config_begin(c, options[1]));
 			continue;
 		}
-		for (size_t i = 0; i < 3 && !spec; i++)
+		for (size_t i = 0; i < 4 && !spec; i++)
 			spec = options_find(groups[i]->options, groups[i]->count, options[0], strlen(options[0]), &opposite);
 		assert_non_null(spec);
 		why = config_set(c, spec, opposite, options[1]);

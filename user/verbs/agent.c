@@ -79,11 +79,12 @@ static struct option_table make_table(void)
 			   "their peer. Each key of lostpeer.conf(5) is an option as well. SIGHUP reads the configuration again.",
 		.options = options,
 		.count = sizeof(options) / sizeof(*options),
-		.uses = {{&kernel_keys, NULL, 0}, {&warning_keys, NULL, 0}, {&feed_keys, "Of every output:", 0}},
+		.uses = {{&kernel_keys, NULL, 0}, {&warning_keys, NULL, 0}, {&filter_keys, "Of every output:", 0},
+			 {&feed_keys, NULL, 0}},
 		.take = take,
 	};
 	static char titles[OPTIONS_USES_MAX][48];
-	size_t n = 3;
+	size_t n = 4;
 
 	for (size_t i = 0; output_list[i] && n < OPTIONS_USES_MAX - 1; i++) {
 		if (!output_list[i]->keys.count)

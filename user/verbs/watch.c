@@ -22,6 +22,7 @@ struct watch {
 	struct kernel_options *kernel; /* these two are in agent */
 	struct warnings_options *warnings;
 	struct feed_settings *feed;
+	struct filter *filter; /* in feed */
 	const char *output; /* --output */
 	bool json;
 };
@@ -83,7 +84,8 @@ static const struct option_table table = {
 		   "its connections and its descendants', and exits with its status. A value may be a list: 80,443.",
 	.options = options,
 	.count = sizeof(options) / sizeof(*options),
-	.uses = {{&feed_keys, NULL, offsetof(struct watch, feed)}, {&kernel_keys, NULL, offsetof(struct watch, kernel)},
+	.uses = {{&filter_keys, NULL, offsetof(struct watch, filter)}, {&feed_keys, NULL, offsetof(struct watch, feed)},
+		 {&kernel_keys, NULL, offsetof(struct watch, kernel)},
 		 {&warning_keys, NULL, offsetof(struct watch, warnings)}},
 };
 
@@ -232,6 +234,7 @@ int watch_main(int argc, char **argv)
 	}
 	w.kernel = &w.agent.kernel;
 	w.warnings = &w.agent.warnings;
+	w.filter = &w.feed->filter;
 	switch (options_parse(&table, argc, argv, &w, &rest)) {
 	case OPTIONS_HELPED:
 		status = EXIT_OK;
