@@ -256,12 +256,25 @@ void filter_free(struct filter *filter)
 	}
 }
 
+/* Somebody else's path would be looked at with our rights, and his pattern matched at our cost. */
+static const char *check_foreign(const struct filter *filter, enum filter_kind kind, const char *text)
+{
+	if (kind == FILTER_NETNS && strchr(text, '/'))
+		return "a path; here it takes the inode number";
+	if (kind == FILTER_UNIT && strpbrk(text, "*?["))
+		return "a pattern; here it takes a whole name";
+	return filter->n_values < FILTER_FOREIGN_MAX ? NULL : "more than 64 values";
+}
+
 const char *filter_add(struct filter *filter, enum filter_kind kind, bool opposite, const char *text)
 {
-	struct filter_value **list = opposite ? &filter->not[kind] : &filter->only[kind];
-	struct filter_value *value = calloc(1, sizeof(*value));
-	const char *why;
+	struct filter_value **list = opposite ? &filter->not[kind] : &filter->only[kind], *value;
+	const char *why = filter->foreign ? check_foreign(filter, kind, text) : NULL;
 
+	if (why)
+		return why;
+	filter->n_values++;
+	value = calloc(1, sizeof(*value));
 	if (!value)
 		return "out of memory";
 	value->next = *list;
@@ -337,7 +350,8 @@ static bool names_cause(const struct filter *f, enum lp_cause cause)
 /* Whether somebody asked for this orderly end. */
 static bool asks_for(const struct filter *f, enum lp_cause cause)
 {
-	return f->all || names_event(f, cause_event(cause)) || names_cause(f, cause);
+	return f->all || (f->peer_closes && cause == PEER_CLOSED_FIN) || names_event(f, cause_event(cause)) ||
+	       names_cause(f, cause);
 }
 
 static bool any_matches(const struct filter_value *v, enum filter_kind kind, const struct event *e)
@@ -371,11 +385,11 @@ struct lp_wants filter_wants(const struct filter *f)
 	const struct filter_value *netns = f->only[FILTER_NETNS];
 	struct lp_wants wants = {.classes = LP_CLASS_LOST};
 
-	if (asks_for(f, LOCAL_CLOSED_CLOSE))
+	if (asks_for(f, LOCAL_CLOSED_CLOSE) && can_pass(f, LOCAL_CLOSED_CLOSE))
 		wants.classes |= LP_CLASS_LOCAL_CLOSED;
-	if (asks_for(f, PEER_CLOSED_FIN))
+	if (asks_for(f, PEER_CLOSED_FIN) && can_pass(f, PEER_CLOSED_FIN))
 		wants.classes |= LP_CLASS_PEER_CLOSED;
-	if (asks_for(f, CONNECT_FAILED_ABANDONED))
+	if (asks_for(f, CONNECT_FAILED_ABANDONED) && can_pass(f, CONNECT_FAILED_ABANDONED))
 		wants.classes |= LP_CLASS_ABANDONED;
 	if (can_pass(f, PEER_SILENT_UNACKED) || can_pass(f, PEER_BACK_ACKED))
 		wants.classes |= LP_CLASS_SILENT;
@@ -388,17 +402,29 @@ struct lp_wants filter_wants(const struct filter *f)
 	return wants;
 }
 
+__u32 filter_class(const struct event *e)
+{
+	switch (cause_event(e->verdict.cause)) {
+	case EVENT_PEER_CLOSED:
+		return LP_CLASS_PEER_CLOSED;
+	case EVENT_LOCAL_CLOSED:
+		return LP_CLASS_LOCAL_CLOSED;
+	case EVENT_PEER_SILENT:
+	case EVENT_PEER_BACK:
+		return LP_CLASS_SILENT;
+	case EVENT_CLOSE_IGNORED:
+		return LP_CLASS_IGNORED;
+	case EVENT_ACCEPT_DROPPED:
+		return LP_CLASS_QUEUES;
+	default:
+		return e->verdict.cause == CONNECT_FAILED_ABANDONED && !e->record->total_retrans ? LP_CLASS_ABANDONED :
+												   LP_CLASS_LOST;
+	}
+}
+
 static bool is_unasked(const struct filter *f, const struct event *e)
 {
-	switch (e->verdict.cause) {
-	case PEER_CLOSED_FIN:
-	case LOCAL_CLOSED_CLOSE:
-		return !asks_for(f, e->verdict.cause);
-	case CONNECT_FAILED_ABANDONED:
-		return !e->record->total_retrans && !asks_for(f, e->verdict.cause);
-	default:
-		return false;
-	}
+	return (filter_class(e) & LP_CLASSES_ORDERLY) && !asks_for(f, e->verdict.cause);
 }
 
 bool filter_event(const struct filter *f, const struct event *e)

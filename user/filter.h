@@ -28,10 +28,15 @@ enum filter_kind {
 	FILTER_COUNT
 };
 
+#define FILTER_FOREIGN_MAX 64 /* values */
+
 struct filter_value;
 
 struct filter {
 	bool all; /* the orderly ends too */
+	bool peer_closes; /* of these, peer_closed too */
+	bool foreign; /* its values are somebody else's: no file is looked at for them, and what they cost is bounded */
+	unsigned n_values;
 	enum lp_severity min_severity;
 	struct filter_value *only[FILTER_COUNT]; /* lists; NULL: any */
 	struct filter_value *not[FILTER_COUNT];
@@ -53,6 +58,8 @@ bool filter_asks_owner(const struct filter *filter);
 
 /* What the kernel must tell for this filter. */
 struct lp_wants filter_wants(const struct filter *filter);
+/* Which of that an event is: one of enum lp_class. Not of a gap. */
+__u32 filter_class(const struct event *event);
 
 /* All that can be decided before the owner is known, and what only the owner decides. */
 bool filter_event(const struct filter *filter, const struct event *event);

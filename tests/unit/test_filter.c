@@ -398,13 +398,16 @@ static void test_wants_of_no_filter_and_of_all(void **state)
 	filter_init(&f);
 	assert_int_equal(filter_wants(&f).classes, LP_CLASS_LOST | LP_CLASSES_LOOKED);
 	assert_int_equal(filter_wants(&f).netns, 0);
+	f.all = true;
+	assert_int_equal(filter_wants(&f).classes, LP_CLASS_LOST | LP_CLASSES_LOOKED | LP_CLASSES_ORDERLY);
 	filter_add(&f, FILTER_EVENT, true, "peer_lost");
-	filter_add(&f, FILTER_CAUSE, true, "fin");
+	filter_add(&f, FILTER_CAUSE, true, "fin"); /* then the kernel need not tell of that */
+	assert_int_equal(filter_wants(&f).classes,
+			 LP_CLASS_LOST | LP_CLASSES_LOOKED | LP_CLASS_LOCAL_CLOSED | LP_CLASS_ABANDONED);
 	filter_add(&f, FILTER_EVENT, false, "local_reset");
 	assert_int_equal(filter_wants(&f).classes, LP_CLASS_LOST);
-	f.all = true;
-	assert_int_equal(filter_wants(&f).classes,
-			 LP_CLASS_LOST | LP_CLASS_LOCAL_CLOSED | LP_CLASS_PEER_CLOSED | LP_CLASS_ABANDONED);
+	f.all = false;
+	assert_int_equal(filter_wants(&f).classes, LP_CLASS_LOST);
 	filter_free(&f);
 }
 
