@@ -133,6 +133,16 @@ struct {
 	__type(value, struct lp_wants);
 } wants SEC(".maps");
 
+/* The same of the sockets of one user: its classes by uid. More than there are subscribers; what finds no room the agent
+ * wants of everybody. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, LP_WANT_UIDS);
+	__type(key, __u32);
+	__type(value, __u32);
+} want_uids SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, LP_STAT_COUNT);

@@ -135,9 +135,12 @@ static __always_inline _Bool wants_queues(struct sock *listener)
 	__u32 zero = 0;
 	struct lp_wants *want = bpf_map_lookup_elem(&wants, &zero);
 
-	if (!want || !(want->classes & LP_CLASS_QUEUES))
+	if (!want)
 		return 0;
-	return !want->netns || want->netns == BPF_CORE_READ(listener, __sk_common.skc_net.net, ns.inum);
+	if ((want->classes & LP_CLASS_QUEUES) &&
+	    (!want->netns || want->netns == BPF_CORE_READ(listener, __sk_common.skc_net.net, ns.inum)))
+		return 1;
+	return (want->of_uids & LP_CLASS_QUEUES) && wanted_of(BPF_CORE_READ(listener, sk_uid.val), LP_CLASS_QUEUES);
 }
 
 __noinline int list_filled(__u64 key)

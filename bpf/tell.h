@@ -7,14 +7,24 @@
 #include "facts.h"
 #include "owner.h"
 
+/* Rare: where somebody subscribed, and it is no event for all. */
+__noinline int wanted_of(__u32 uid, __u32 class)
+{
+	__u32 *classes = bpf_map_lookup_elem(&want_uids, &uid);
+
+	return classes && (*classes & class);
+}
+
 static __always_inline _Bool wanted(__u32 class, struct sock *sk)
 {
 	__u32 zero = 0;
 	struct lp_wants *want = bpf_map_lookup_elem(&wants, &zero);
 
-	if (!want || !(want->classes & class))
+	if (!want)
 		return 0;
-	return !want->netns || want->netns == sk->__sk_common.skc_net.net->ns.inum;
+	if ((want->classes & class) && (!want->netns || want->netns == sk->__sk_common.skc_net.net->ns.inum))
+		return 1;
+	return (want->of_uids & class) && wanted_of(sk->sk_uid.val, class);
 }
 
 /* The record of who is at work on a socket whose end was told without a final owner. */

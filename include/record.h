@@ -269,7 +269,10 @@ enum lp_class {
 struct lp_wants {
 	__u32 classes; /* enum lp_class */
 	__u32 netns;   /* only this network namespace; 0: all */
+	__u32 of_uids; /* enum lp_class: what is wanted of the sockets of some users, of each as want_uids has it */
 };
+
+#define LP_WANT_UIDS 1024
 
 /* Counters, one slot each in a per-CPU array. */
 enum lp_stat {

@@ -32,7 +32,7 @@
 #define MISSED_INTERVAL_NS (1000 * MS)
 #define STRAYS_MAX 10
 
-enum source { SOURCE_RING, SOURCE_TIMER, SOURCE_SIGNAL, SOURCE_END, SOURCE_GONE, SOURCE_HEALTH };
+enum source { SOURCE_RING, SOURCE_TIMER, SOURCE_SIGNAL, SOURCE_END, SOURCE_GONE, SOURCE_HEALTH, SOURCE_AUDIENCE };
 
 struct agent {
 	struct kernel *kernel;
@@ -50,7 +50,7 @@ struct agent {
 	char host[256];
 	unsigned connections, processes;
 
-	int epoll, timer, signals, end_timer, gone;
+	int epoll, timer, signals, end_timer, gone, audience;
 	bool stop;
 	bool muted;       /* shows nothing more */
 	bool sweep;       /* somebody wants what does not wake us */
@@ -435,11 +435,55 @@ static bool ask_health(void *agent, struct health *health, const bool *given_up)
 	return health_ask(((struct agent *)agent)->health, health, given_up);
 }
 
+/* What the feeds want changes what wakes us, too. */
+static int want(struct agent *a)
+{
+	static struct uid_wants uids[FEEDS_UIDS_MAX]; /* 64 KiB: not for the stack */
+	struct warnings_calls calls = {on_found, on_ask_ignored, on_ignored, a};
+	struct lp_wants wants;
+	__u32 classes;
+	size_t n;
+	int err = 0;
+
+	feeds_ask(a->feeds);
+	wants = feeds_wants(a->feeds);
+	n = feeds_uid_wants(a->feeds, uids);
+	wants.classes = classes = warnings_classes(wants.classes, &a->options.warnings);
+	for (size_t i = 0; i < n; i++)
+		classes |= uids[i].classes = warnings_classes(uids[i].classes, &a->options.warnings);
+	a->sweep = (classes & LP_CLASSES_ORDERLY) != 0;
+	kernel_want(a->kernel, wants, uids, n);
+	if (a->warnings)
+		err = warnings_want(a->warnings, classes);
+	else
+		a->warnings = warnings_new(a->kernel, classes, &a->options.warnings, &calls);
+	if (err || !a->warnings)
+		return -ENOMEM;
+	feeds_confirm(a->feeds, clock_realtime_ns());
+	return 0;
+}
+
+/* Of an output, in whatever thread. */
+static void audience_changed(void *agent)
+{
+	struct agent *a = agent;
+	__u64 one = 1;
+
+	if (write(a->audience, &one, sizeof(one)) < 0)
+		perror("lostpeer: eventfd");
+}
+
 static void on_source(struct agent *a, enum source source)
 {
 	__u64 ticks;
 
 	switch (source) {
+	case SOURCE_AUDIENCE:
+		if (read(a->audience, &ticks, sizeof(ticks)) == sizeof(ticks)) {
+			want(a);
+			arm(a);
+		}
+		break;
 	case SOURCE_RING:
 		drain(a, true);
 		break;
@@ -516,8 +560,10 @@ static int open_loop(struct agent *a)
 	a->end_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
 	a->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	a->gone = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	a->audience = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if ((err = watch_fd(a, a->timer, SOURCE_TIMER)) || (err = watch_fd(a, a->end_timer, SOURCE_END)) ||
-	    (err = watch_fd(a, a->signals, SOURCE_SIGNAL)) || (err = watch_fd(a, a->gone, SOURCE_GONE)))
+	    (err = watch_fd(a, a->signals, SOURCE_SIGNAL)) || (err = watch_fd(a, a->gone, SOURCE_GONE)) ||
+	    (err = watch_fd(a, a->audience, SOURCE_AUDIENCE)))
 		fprintf(stderr, "lostpeer: cannot set up the event loop: %s\n", strerror(-err));
 	return err;
 }
@@ -531,7 +577,7 @@ static int open_feeds(struct agent *a)
 {
 	struct feeds_context context = {
 		.format = {.host = a->host, .reset_reason = reset_reason, .kernel = a->kernel},
-		.agent = {.agent = a, .health = ask_health},
+		.agent = {.agent = a, .health = ask_health, .audience_changed = audience_changed},
 		.gone_fd = a->options.ends_without_reader ? a->gone : -1,
 		.full = end,
 	};
@@ -539,21 +585,6 @@ static int open_feeds(struct agent *a)
 	a->feeds = feeds_new(&context);
 	a->health = health_new();
 	return a->feeds && a->health ? watch_fd(a, health_fd(a->health), SOURCE_HEALTH) : -ENOMEM;
-}
-
-/* What the feeds want changes what wakes us, too. */
-static int want(struct agent *a)
-{
-	struct warnings_calls calls = {on_found, on_ask_ignored, on_ignored, a};
-	struct lp_wants wants = feeds_wants(a->feeds);
-
-	wants.classes = warnings_classes(wants.classes, &a->options.warnings);
-	a->sweep = (wants.classes & LP_CLASSES_ORDERLY) != 0;
-	kernel_want(a->kernel, wants);
-	if (a->warnings)
-		return warnings_want(a->warnings, wants.classes);
-	a->warnings = warnings_new(a->kernel, wants.classes, &a->options.warnings, &calls);
-	return a->warnings ? 0 : -ENOMEM;
 }
 
 int agent_change(struct agent *a, struct feed_settings **feeds, size_t n)
@@ -612,7 +643,7 @@ int agent_open(struct agent **agent, const struct agent_options *options, struct
 	if (!a)
 		goto out;
 	a->options = *options;
-	a->epoll = a->timer = a->signals = a->end_timer = a->gone = -1;
+	a->epoll = a->timer = a->signals = a->end_timer = a->gone = a->audience = -1;
 	gethostname(a->host, sizeof(a->host) - 1);
 	if ((err = open_loop(a)) || (err = open_kernel(a)) || (err = open_feeds(a)) ||
 	    (options->rights == RIGHTS_DROPPED_FIRST && (err = privilege_drop(true))))
@@ -679,7 +710,7 @@ struct ledger agent_ledger(const struct agent *a, size_t feed)
 
 void agent_close(struct agent *a)
 {
-	int fds[] = {a->epoll, a->timer, a->signals, a->end_timer, a->gone};
+	int fds[] = {a->epoll, a->timer, a->signals, a->end_timer, a->gone, a->audience};
 
 	if (a->health)
 		health_close(a->health);

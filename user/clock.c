@@ -55,12 +55,14 @@ __u64 clock_wall_from_monotonic(__u64 monotonic_ns)
 __u64 clock_wall_from_boot(__u64 boot_ns)
 {
 	/* kept while it moves less than a tick of /proc, and cut to milliseconds, so that one process has one start */
-	static __u64 offset;
-	__u64 fresh = ahead(CLOCK_REALTIME, CLOCK_BOOTTIME);
+	static __u64 kept; /* of all threads */
+	__u64 fresh = ahead(CLOCK_REALTIME, CLOCK_BOOTTIME), offset = __atomic_load_n(&kept, __ATOMIC_RELAXED);
 	__u64 moved = fresh > offset ? fresh - offset : offset - fresh;
 
-	if (moved > NS_PER_S / 100)
+	if (moved > NS_PER_S / 100) {
 		offset = fresh;
+		__atomic_store_n(&kept, fresh, __ATOMIC_RELAXED);
+	}
 	return (offset + boot_ns) / (NS_PER_S / 1000) * (NS_PER_S / 1000);
 }
 

@@ -109,6 +109,7 @@ void event_from_record(struct event *e, const struct lp_record *record, struct v
 	memset(&e->peer, 0, sizeof(e->peer));
 	e->ended = (struct ended){0};
 	e->loss = (struct loss){0};
+	e->loss_hidden = false;
 	e->repeat = (struct repeat){0};
 	if (record->kind == LP_KIND_QUEUE_FULL)
 		e->repeat = (struct repeat){

@@ -53,6 +53,7 @@ struct owner {
 	struct lp_task process; /* valid if via is set */
 	unsigned n_holders;     /* processes that hold the socket, where that is not just `process` */
 	__u32 holders[OWNER_HOLDERS_MAX];
+	__u32 holder_uids[OWNER_HOLDERS_MAX]; /* effective, of each */
 };
 
 /* What an events_lost says. */
@@ -96,6 +97,7 @@ struct event {
 	struct lp_task peer; /* at the other end, where that is on this host and known; else its tgid is 0 */
 	struct ended ended;
 	struct loss loss;
+	bool loss_hidden; /* how many is not for whoever reads this (sight.h) */
 	struct repeat repeat;
 };
 

@@ -14,6 +14,7 @@ struct feed {
 	struct feed_settings *settings;
 	struct groups *groups;
 	struct output *output;
+	struct audience *audience; /* NULL: it has none */
 	bool started;
 	__u64 filtered, grouped; /* records of events */
 	__u64 passed;            /* entries */
@@ -70,6 +71,10 @@ const char *feed_settings_check(struct feed_settings *s)
 		s->group_ns = s->ops->group_ns;
 	if (!s->has_rate)
 		s->rate = s->ops->rate;
+	if (s->ops->audience && (s->group_ns || s->rate))
+		return "knows no group and no rate: its readers get every event";
+	if (s->ops->audience) /* it is for its readers to ask for the orderly ends */
+		s->filter.all = true;
 	return s->ops->check ? s->ops->check(s->output) : NULL;
 }
 
@@ -98,11 +103,15 @@ static __u64 stands_for(const struct event *event)
 	return event->repeat.count ? event->repeat.count : 1;
 }
 
+/* By what is known before its owner is. */
+static bool feed_wants(const struct feed *f, const struct event *event)
+{
+	return filter_event(&f->settings->filter, event) && (!f->audience || audience_wants(f->audience, event));
+}
+
 static void feed_put(struct feed *f, const struct event *event, __u64 now_ns)
 {
-	const struct filter *filter = &f->settings->filter;
-
-	if (!filter_event(filter, event) || !filter_owner(filter, event)) {
+	if (!feed_wants(f, event) || !filter_owner(&f->settings->filter, event)) {
 		f->filtered += stands_for(event);
 	} else if (event->repeat.count) {
 		f->grouped += event->repeat.count;
@@ -122,7 +131,7 @@ static struct ledger feed_ledger(const struct feed *f, const struct feeds_flow *
 	return (struct ledger){
 		.emitted = flow->emitted - f->base_handled - f->base_ring_full,
 		.written = counts.written,
-		.filtered = f->filtered,
+		.filtered = f->filtered + counts.unwanted,
 		.grouped = f->grouped - counts.untold, /* which are lost */
 		.ring_full = flow->ring_full - f->base_ring_full,
 		.output_full = counts.output_full,
@@ -140,6 +149,16 @@ static void feed_close(struct feed *f)
 	group_free(f->groups);
 	if (!f->output || output_close(f->output))
 		feed_settings_free(f->settings);
+	free(f->audience);
+	free(f);
+}
+
+static void free_unopened(struct feed *f)
+{
+	if (!f)
+		return;
+	group_free(f->groups);
+	free(f->audience);
 	free(f);
 }
 
@@ -159,15 +178,16 @@ static struct feed *feed_open(const struct feeds *all, struct feed_settings *set
 	options.context.colour = settings->colour;
 	if (f)
 		f->groups = group_new(settings->group_ns, settings->rate, show, f);
-	if (!f || !f->groups) {
+	if (f && settings->ops->audience)
+		f->audience = calloc(1, sizeof(*f->audience));
+	if (!f || !f->groups || (settings->ops->audience && !f->audience)) {
 		fprintf(stderr, "lostpeer: output %s: out of memory\n", settings->title);
-		free(f);
+		free_unopened(f);
 		return NULL;
 	}
 	f->output = output_open(&options);
 	if (!f->output) {
-		group_free(f->groups);
-		free(f);
+		free_unopened(f);
 		return NULL;
 	}
 	f->all = all;
@@ -183,8 +203,10 @@ struct feeds *feeds_new(const struct feeds_context *context)
 {
 	struct feeds *all = calloc(1, sizeof(*all));
 
-	if (all)
-		all->context = *context;
+	if (!all)
+		return NULL;
+	all->context = *context;
+	all->context.agent.format = &all->context.format;
 	return all;
 }
 
@@ -228,6 +250,7 @@ static void retire(struct feeds *all, struct feed *f, const struct feeds_flow *f
 		memmove(all->retired, all->retired + 1, --all->n_retired * sizeof(*all->retired));
 	}
 	group_finish(f->groups);
+	output_retire(f->output);
 	f->handled = all->handled;
 	f->flow = (struct feeds_flow){.emitted = all->handled + flow->ring_full, .ring_full = flow->ring_full};
 	f->retire_by_ns = clock_monotonic_ns() + FEED_PATIENCE_NS;
@@ -305,22 +328,65 @@ void feeds_reopen(struct feeds *all)
 			output_reopen(all->feeds[i]->output);
 }
 
+void feeds_ask(struct feeds *all)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (all->feeds[i]->audience)
+			output_audience(all->feeds[i]->output, all->feeds[i]->audience);
+}
+
+void feeds_confirm(struct feeds *all, __u64 wall_ns)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (all->feeds[i]->audience)
+			output_confirm(all->feeds[i]->output, all->feeds[i]->audience->generation, wall_ns);
+}
+
 struct lp_wants feeds_wants(const struct feeds *all)
 {
-	struct lp_wants wants = {0}, each;
+	struct lp_wants wants = {0};
 
 	for (size_t i = 0; i < all->n; i++) {
-		each = filter_wants(&all->feeds[i]->settings->filter);
-		wants.netns = i && wants.netns != each.netns ? 0 : each.netns;
+		const struct feed *f = all->feeds[i];
+		struct lp_wants each = f->audience ? f->audience->of_root : filter_wants(&f->settings->filter);
+
+		if (!each.classes)
+			continue;
+		wants.netns = wants.classes && wants.netns != each.netns ? 0 : each.netns;
 		wants.classes |= each.classes;
 	}
 	return wants;
 }
 
+/* How many there are then. */
+static size_t add_uid(struct uid_wants *uids, size_t n, struct uid_wants more)
+{
+	for (size_t i = 0; i < n; i++)
+		if (uids[i].uid == more.uid) {
+			uids[i].classes |= more.classes;
+			return n;
+		}
+	uids[n] = more;
+	return n + 1;
+}
+
+size_t feeds_uid_wants(const struct feeds *all, struct uid_wants uids[FEEDS_UIDS_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < all->n; i++) {
+		const struct audience *a = all->feeds[i]->audience;
+
+		for (size_t j = 0; a && j < a->n; j++)
+			n = add_uid(uids, n, a->uids[j]);
+	}
+	return n;
+}
+
 bool feeds_want(const struct feeds *all, const struct event *event)
 {
 	for (size_t i = 0; i < all->n; i++)
-		if (filter_event(&all->feeds[i]->settings->filter, event))
+		if (feed_wants(all->feeds[i], event))
 			return true;
 	return false;
 }
@@ -342,7 +408,7 @@ void feeds_put(struct feeds *all, const struct event *event, __u64 now_ns)
 void feeds_gap(struct feeds *all, const struct event *gap)
 {
 	for (size_t i = 0; i < all->n; i++)
-		if (filter_event(&all->feeds[i]->settings->filter, gap))
+		if (feed_wants(all->feeds[i], gap))
 			output_put(all->feeds[i]->output, gap);
 }
 

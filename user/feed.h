@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 
+#include "audience.h"
 #include "filter.h"
 #include "ledger.h"
 #include "outputs/output.h"
@@ -74,8 +75,14 @@ int feeds_start(struct feeds *feeds);
 /* After a SIGHUP: those that have been started open their files again. */
 void feeds_reopen(struct feeds *feeds);
 
-/* The union. */
+/* Asks those that have an audience who that is; what follows is said of it. */
+void feeds_ask(struct feeds *feeds);
+/* The union; and what single users want beside. How many these are. */
 struct lp_wants feeds_wants(const struct feeds *feeds);
+#define FEEDS_UIDS_MAX (FEEDS_MAX * AUDIENCE_MAX)
+size_t feeds_uid_wants(const struct feeds *feeds, struct uid_wants uids[FEEDS_UIDS_MAX]);
+/* That is what the kernel is asked for by now, the time of which is told to who asked. */
+void feeds_confirm(struct feeds *feeds, __u64 wall_ns);
 /* Whether any wants it, by what is known before its owner is. A record must then come to feeds_put(), else to
  * feeds_filter_out(), once. */
 bool feeds_want(const struct feeds *feeds, const struct event *event);

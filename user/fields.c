@@ -19,6 +19,14 @@ static const char *const state_names[] = {
 	[TCP_LISTEN] = "listen",           [TCP_CLOSING] = "closing",
 };
 
+__u8 fields_state(const char *name)
+{
+	for (__u8 i = 1; i < sizeof(state_names) / sizeof(*state_names); i++)
+		if (!strcmp(state_names[i], name))
+			return i;
+	return 0;
+}
+
 /* Whom the fields are handed to. */
 struct fields {
 	fields_put *put;
@@ -103,16 +111,17 @@ static void put_verdict(const struct fields *to, const struct event *e)
 						.of = 1});
 }
 
+#define SIGNAL_NAME_LEN 16
+
 /* "SIGKILL", where a signal ended it. */
-static const char *signal_name(const struct lp_task *task)
+static bool signal_name(const struct lp_task *task, char name[SIGNAL_NAME_LEN])
 {
-	static char name[16];
 	const char *word = sigabbrev_np((int)(task->exit_code & 0x7f));
 
 	if (!(task->exit_code & 0x7f) || !word)
-		return NULL;
-	snprintf(name, sizeof(name), "SIG%s", word);
-	return name;
+		return false;
+	snprintf(name, SIGNAL_NAME_LEN, "SIG%s", word);
+	return true;
 }
 
 static void put_holders(const struct fields *to, const struct owner *o)
@@ -130,6 +139,7 @@ static void put_holders(const struct fields *to, const struct owner *o)
 static void put_owner(const struct fields *to, const struct event *e)
 {
 	const struct owner *o = &e->owner;
+	char signal[SIGNAL_NAME_LEN];
 
 	if (o->via) {
 		put_integer(to, "process.pid", o->process.tgid);
@@ -143,8 +153,8 @@ static void put_owner(const struct fields *to, const struct event *e)
 		put_integer(to, "process.user.id", o->process.uid);
 		if (o->process.exiting)
 			put_boolean(to, "process.exiting", true);
-		if (o->process.exiting && signal_name(&o->process))
-			put_string(to, "process.exit.signal", signal_name(&o->process));
+		if (o->process.exiting && signal_name(&o->process, signal))
+			put_string(to, "process.exit.signal", signal);
 		if (o->process.exiting && o->process.oom)
 			put_boolean(to, "process.exit.out_of_memory", true);
 		if (!e->repeat.several_vias)
@@ -320,7 +330,8 @@ void fields_of(const struct event *e, const struct format_context *context, fiel
 	if (e->record)
 		put_connection(to, e, context);
 	if (e->loss.count) {
-		put_integer(to, "lost.count", e->loss.count);
+		if (!e->loss_hidden)
+			put_integer(to, "lost.count", e->loss.count);
 		put_time(to, "lost.first", e->loss.first_ns);
 		put_time(to, "lost.last", e->loss.last_ns);
 	}

@@ -29,6 +29,9 @@ struct field {
 /* The field is gone when it returns. */
 typedef void fields_put(void *to, const struct field *field);
 
+/* By its name in network.connection.state; 0: none. */
+__u8 fields_state(const char *name);
+
 void fields_of(const struct event *event, const struct format_context *context, fields_put *put, void *to);
 void fields_of_check(const struct check *check, const char *host, __u64 wall_ns, fields_put *put, void *to);
 

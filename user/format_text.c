@@ -326,8 +326,10 @@ static void put_loss(struct line *line, const struct event *e)
 
 	clock_format_local(e->loss.first_ns, first);
 	clock_format_local(e->loss.last_ns, last);
-	line_printf(line, "LOST %llu EVENTS between %s and %s: %s", e->loss.count, first, last,
-		    sentences[e->verdict.cause]);
+	line_printf(line, "LOST ");
+	if (!e->loss_hidden)
+		line_printf(line, "%llu ", e->loss.count);
+	line_printf(line, "EVENTS between %s and %s: %s", first, last, sentences[e->verdict.cause]);
 }
 
 static void put_kind(struct line *line, const struct event *e)

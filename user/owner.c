@@ -50,8 +50,10 @@ static enum owner_need name_found(struct owner *owner, const struct lp_record *r
 
 static void list_holders(struct owner *owner, const struct owner_evidence *e)
 {
-	for (unsigned i = 0; i < e->n_found && i < OWNER_HOLDERS_MAX; i++)
+	for (unsigned i = 0; i < e->n_found && i < OWNER_HOLDERS_MAX; i++) {
+		owner->holder_uids[owner->n_holders] = e->found[i].task.uid;
 		owner->holders[owner->n_holders++] = e->found[i].task.tgid;
+	}
 }
 
 static const struct owner_found *find(const struct owner_evidence *e, const struct lp_task *task)

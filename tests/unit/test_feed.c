@@ -219,6 +219,137 @@ static void test_the_kernel_is_asked_for_the_union(void **state)
 	assert_int_equal(opened, 3);
 }
 
+/* --- an output whose readers come and go --- */
+
+static struct audience readers;
+static __u64 confirmed;
+static unsigned retired;
+static size_t nobodys; /* of what it writes next, so many are wanted by nobody after all */
+
+static void tell_readers(void *state, struct audience *audience)
+{
+	(void)state;
+	*audience = readers;
+}
+
+static void confirm(void *state, __u64 generation, __u64 wall_ns)
+{
+	(void)state;
+	(void)wall_ns;
+	confirmed = generation;
+}
+
+static void retire(void *state)
+{
+	(void)state;
+	retired++;
+}
+
+static size_t take_unwanted(void *state)
+{
+	(void)state;
+	return __atomic_exchange_n(&nobodys, 0, __ATOMIC_RELAXED);
+}
+
+static struct feed_settings *make_with_readers(const char *title)
+{
+	static struct output_ops read;
+	struct feed_settings *s = make(title, "");
+
+	read = ops;
+	read.audience = tell_readers;
+	read.confirm = confirm;
+	read.retire = retire;
+	read.unwanted = take_unwanted;
+	s->ops = &read;
+	assert_null(feed_settings_check(s));
+	readers = (struct audience){.generation = 1};
+	confirmed = retired = 0;
+	return s;
+}
+
+static void add_reader(__u32 uid, const char *event)
+{
+	struct filter f;
+
+	filter_init(&f);
+	assert_null(filter_add(&f, FILTER_EVENT, false, event));
+	audience_add(&readers, uid, &f);
+	filter_free(&f);
+	readers.generation++;
+	feeds_ask(feeds);
+}
+
+static void test_readers_decide_what_is_wanted(void **state)
+{
+	struct feed_settings *s[] = {make_with_readers("read")};
+	static struct uid_wants uids[FEEDS_UIDS_MAX];
+	struct sample sample;
+
+	(void)state;
+	assert_int_equal(change(s, 1), 0);
+	feeds_ask(feeds);
+	assert_int_equal(feeds_wants(feeds).classes, 0);
+	assert_int_equal(feeds_uid_wants(feeds, uids), 0);
+	sample_example(&sample);
+	sample.record.sk_uid = 1000;
+	assert_false(feeds_want(feeds, &sample.event));
+	add_reader(1000, "peer_closed");
+	add_reader(1000, "peer_lost");
+	assert_int_equal(feeds_wants(feeds).classes, 0);
+	assert_int_equal(feeds_uid_wants(feeds, uids), 1);
+	assert_int_equal(uids[0].uid, 1000);
+	assert_int_equal(uids[0].classes, LP_CLASS_LOST | LP_CLASS_PEER_CLOSED);
+	assert_true(feeds_want(feeds, &sample.event));
+	sample.record.sk_uid = 1001;
+	assert_false(feeds_want(feeds, &sample.event));
+	add_reader(0, "peer_lost");
+	assert_int_equal(feeds_wants(feeds).classes, LP_CLASS_LOST);
+	assert_true(feeds_want(feeds, &sample.event));
+	feeds_confirm(feeds, 5);
+	assert_int_equal(confirmed, readers.generation);
+	assert_int_equal(change(NULL, 0), 0);
+	assert_int_equal(retired, 1);
+}
+
+static void test_what_no_reader_wants_is_filtered(void **state)
+{
+	struct feed_settings *s[] = {make_with_readers("read"), make("all", "")};
+	struct ledger l;
+
+	(void)state;
+	assert_int_equal(change(s, 2), 0);
+	feeds_ask(feeds);
+	put_many(100, false);
+	l = check_ledger(0);
+	assert_int_equal(l.filtered, 100);
+	add_reader(0, "peer_lost");
+	__atomic_store_n(&nobodys, 3, __ATOMIC_RELAXED);
+	put_many(50, false);
+	feeds_flush(feeds);
+	l = check_ledger(0);
+	assert_int_equal(l.written, 47);
+	assert_int_equal(l.filtered, 103);
+	l = check_ledger(1);
+	assert_int_equal(l.written, 150);
+}
+
+static void test_readers_know_no_group(void **state)
+{
+	struct feed_settings *s = make_with_readers("read");
+
+	(void)state;
+	s->has_group = true;
+	s->group_ns = 5;
+	assert_non_null(feed_settings_check(s));
+	s->group_ns = 0;
+	assert_null(feed_settings_check(s));
+	s->has_rate = true;
+	s->rate = 1;
+	assert_non_null(feed_settings_check(s));
+	feed_settings_free(s);
+}
+
 static void test_one_that_blocks_or_fails_costs_only_itself(void **state)
 {
 	struct feed_settings *s[] = {make("good", ""), make("stuck", ""), make("broken", ""), make("grouped", "")};
@@ -374,6 +505,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_each_has_its_filter),
 		TEST(test_the_kernel_is_asked_for_the_union),
+		TEST(test_readers_decide_what_is_wanted),
+		TEST(test_what_no_reader_wants_is_filtered),
+		TEST(test_readers_know_no_group),
 		TEST(test_one_that_blocks_or_fails_costs_only_itself),
 		TEST(test_what_came_before_is_not_in_the_ledger_of_a_new_one),
 		TEST(test_one_that_cannot_be_opened_changes_nothing),

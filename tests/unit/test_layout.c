@@ -63,7 +63,7 @@ static const struct member ended[] = {
 
 #define WANTS(m) MEMBER(lp_wants, m)
 static const struct member wants[] = {
-	WANTS(classes), WANTS(netns),
+	WANTS(classes), WANTS(netns), WANTS(of_uids),
 };
 
 #define LOOK(m) MEMBER(lp_look, m)

@@ -21,6 +21,7 @@
 /* The most entries that one write() gets. */
 #define OUTPUT_BATCH 1024
 
+struct audience;
 struct output;
 struct health;
 
@@ -30,6 +31,9 @@ struct output_agent {
 	/* Any thread but the agent's own, between open and close; waits for the agent, unless *given_up is or becomes true,
 	 * as it must before close() waits for that thread. false: not known. NULL: nobody is there to be asked. */
 	bool (*health)(void *agent, struct health *health, const bool *given_up);
+	/* Any thread: an output has another audience than before, for which it is soon asked. */
+	void (*audience_changed)(void *agent);
+	const struct format_context *format; /* for what is formatted later than in format() */
 };
 
 /*
@@ -69,6 +73,17 @@ struct output_ops {
 	 * NULL: nothing to do. */
 	int (*flush)(void *state);
 	void (*close)(void *state);
+
+	/* Of an output whose readers come and go, each with a filter of its own; else NULL, and then what its section says is
+	 * wanted. All but the last in the main thread, and never waiting:
+	 * Who reads it. */
+	void (*audience)(void *state, struct audience *audience);
+	/* What the audience of this generation wants is told from this time (CLOCK_REALTIME) on. */
+	void (*confirm)(void *state, __u64 generation, __u64 wall_ns);
+	/* Nothing more is put in. */
+	void (*retire)(void *state);
+	/* After write(): how many of those events went to nobody after all. They count as filtered. */
+	size_t (*unwanted)(void *state);
 };
 
 /* All there are, ended by NULL. */
@@ -79,6 +94,7 @@ const struct output_ops *output_ops_by_name(const char *name, size_t length);
 const char *output_why_unknown(const char *name, size_t length);
 
 extern const struct output_ops output_file, output_stdout, output_null, output_journal, output_syslog;
+extern const struct output_ops output_subscribers;
 extern const struct output_ops output_metrics; /* with libmicrohttpd */
 
 struct output_counts {
@@ -87,6 +103,7 @@ struct output_counts {
 	__u64 write_failed;
 	__u64 stopped;
 	__u64 waiting; /* in the queue */
+	__u64 unwanted; /* see output_ops */
 	__u64 untold;  /* of these, what was lost in records that stand for several events (event.h) */
 };
 
@@ -106,6 +123,10 @@ struct output *output_open(const struct output_options *options);
 int output_start(struct output *output);
 /* Never blocks. */
 void output_put(struct output *output, const struct event *event);
+/* As in output_ops, of one that has an audience. */
+void output_audience(struct output *output, struct audience *audience);
+void output_confirm(struct output *output, __u64 generation, __u64 wall_ns);
+void output_retire(struct output *output);
 /* Soon: the writer does it between two writes. */
 void output_reopen(struct output *output);
 /* Puts in what is to be told of losses; nothing more is put after it. Whether all is written. */
