@@ -8,7 +8,7 @@
 
 #include "endpoint.h"
 
-#define BACKLOG 16
+#define BACKLOG 128
 
 static int open_socket(const struct endpoint *at)
 {

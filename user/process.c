@@ -79,6 +79,35 @@ void process_executable(const struct lp_task *task, char path[PATH_MAX])
 	close(proc);
 }
 
+/* Of /proc/PID/status: its owner is root's for a process that has changed its rights. */
+static bool read_user(int proc, __u32 *uid)
+{
+	char text[1024], *field;
+	int fd = openat(proc, "status", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : 0;
+
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	field = strstr(text, "\nUid:"); /* a newline in its name is escaped */
+	return field && sscanf(field + 5, " %*u %u", uid) == 1;
+}
+
+__u32 process_user(const struct lp_task *task)
+{
+	__u32 now, uid = task->uid;
+	int proc = open_process(task);
+	unsigned flags;
+
+	if (proc < 0)
+		return uid;
+	/* the start is looked at last, as above */
+	if (read_user(proc, &now) && started_at(proc, task->start_boot_ns, &flags))
+		uid = now;
+	close(proc);
+	return uid;
+}
+
 /* comm of the thread group's leader, any bytes. */
 static void read_comm(int proc, char comm[LP_COMM_LEN])
 {

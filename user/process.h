@@ -15,6 +15,9 @@ bool process_lives(const struct lp_task *task);
  * whose file was replaced keeps the kernel's " (deleted)". */
 void process_executable(const struct lp_task *task, char path[PATH_MAX]);
 
+/* Its effective uid by now, or where it is gone the one that it had. */
+__u32 process_user(const struct lp_task *task);
+
 /* Who it is, as far as /proc tells (no cgroup_id, no vpid; the start to a tick); false if it is gone. */
 bool process_read(__u32 pid, struct lp_task *task);
 

@@ -36,10 +36,11 @@ const struct syscall_rule syscall_rules[] = {
 	ANY("fstatfs"), ANY("access"), ANY("faccessat"), ANY("faccessat2"), ANY("getdents64"), ANY("lseek"),
 	ANY("pread64"), ANY("pwrite64"), ANY("readv"), ANY("writev"), ANY("fcntl"), ANY("dup"), ANY("dup2"), ANY("dup3"),
 	ANY("ftruncate"), ANY("fsync"), ANY("fdatasync"), ANY("fchmod"), ANY("fchmodat"), ANY("chmod"), ANY("unlink"),
-	ANY("unlinkat"), ANY("rename"), ANY("renameat"), ANY("renameat2"), ANY("umask"), ANY("getcwd"), ANY("pipe2"),
+	ANY("unlinkat"), ANY("mkdir"), ANY("mkdirat"), ANY("rename"), ANY("renameat"), ANY("renameat2"), ANY("umask"),
+	ANY("getcwd"), ANY("pipe2"),
 	ONLY("ioctl", 1, TCGETS), ONLY("ioctl", 1, FIONREAD), ONLY("ioctl", 1, FIONBIO),
 	ONLY("ioctl", 1, PERF_EVENT_IOC_DISABLE),
-	/* outputs: the journal, a syslog, who scrapes; the service manager */
+	/* outputs: the journal, a syslog, who scrapes, who subscribes; the service manager */
 	ONLY("socket", 0, AF_UNIX), ONLY("socket", 0, AF_INET), ONLY("socket", 0, AF_INET6),
 	ONLY("socketpair", 0, AF_UNIX), ANY("connect"), ANY("bind"), ANY("listen"), ANY("accept"), ANY("accept4"),
 	ANY("sendto"), ANY("sendmsg"), ANY("sendmmsg"), ANY("recvfrom"), ANY("recvmsg"), ANY("shutdown"),

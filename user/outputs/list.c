@@ -9,6 +9,7 @@ const struct output_ops *const output_list[] = {
 	&output_stdout,
 	&output_journal,
 	&output_syslog,
+	&output_subscribers,
 #ifdef HAVE_MICROHTTPD
 	&output_metrics,
 #endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "outputs/server.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+#define OF_UID_MAX 16
+#define MS 1000000ULL
+#define LINE_NS (1000 * MS)  /* for his line */
+#define CHANGE_NS (20 * MS)  /* the agent is told of another audience no oftener */
+#define PAUSE_NS (100 * MS)  /* nobody is taken where there are no descriptors */
+#define NEVER (~0ULL)
+#define AT_ONCE 16 /* are taken, before those who are there have their turn */
+
+/* --- who is there; with the lock held --- */
+
+void server_watch(struct server *s, unsigned number, unsigned events, int operation)
+{
+	struct epoll_event event = {.events = events, .data.u32 = number};
+	int fd = number == SERVER_LISTENER ? s->listener : number == SERVER_WAKE ? s->wake : s->all[number]->fd;
+
+	epoll_ctl(s->epoll, operation, fd, &event);
+}
+
+static void note_audience(struct server *s)
+{
+	struct audience now = {.generation = s->audience.generation + 1};
+	struct subscriber *u;
+
+	for (unsigned i = 0; i < AUDIENCE_MAX; i++) {
+		u = s->all[i];
+		if (!u || (u->stage != SUBSCRIBER_WAITS && u->stage != SUBSCRIBER_READS))
+			continue;
+		audience_add(&now, u->uid, &u->filter);
+		u->generation = u->generation ? u->generation : now.generation;
+	}
+	pthread_mutex_lock(&s->audience_lock);
+	s->audience = now;
+	pthread_mutex_unlock(&s->audience_lock);
+	s->stale = false;
+	s->changed = true;
+}
+
+static void let_go(struct server *s, unsigned number)
+{
+	s->stale |= s->all[number]->generation != 0;
+	subscriber_free(s->all[number]); /* which takes it out of the epoll as well */
+	s->all[number] = NULL;
+}
+
+void server_send(struct server *s, unsigned number)
+{
+	struct subscriber *u = s->all[number];
+	bool whole = subscriber_send(u, s->agent->format);
+
+	if (u->stage != SUBSCRIBER_READS || u->slow == !whole)
+		return;
+	u->slow = !whole;
+	server_watch(s, number, u->slow ? EPOLLOUT : 0, EPOLL_CTL_MOD);
+}
+
+void server_begin_confirmed(struct server *s)
+{
+	__u64 confirmed, wall_ns;
+
+	pthread_mutex_lock(&s->audience_lock);
+	confirmed = s->confirmed;
+	wall_ns = s->confirmed_ns;
+	pthread_mutex_unlock(&s->audience_lock);
+	for (unsigned i = 0; i < AUDIENCE_MAX; i++)
+		if (s->all[i] && s->all[i]->stage == SUBSCRIBER_WAITS && s->all[i]->generation &&
+		    s->all[i]->generation <= confirmed) {
+			subscriber_begin(s->all[i], wall_ns);
+			server_send(s, i);
+		}
+}
+
+/* --- the thread; with the lock held --- */
+
+static const char *why_not(const struct server *s, __u32 uid, unsigned *free_number)
+{
+	unsigned of_uid = 0;
+
+	*free_number = AUDIENCE_MAX;
+	for (unsigned i = AUDIENCE_MAX; i--;) {
+		if (!s->all[i])
+			*free_number = i;
+		else
+			of_uid += s->all[i]->uid == uid;
+	}
+	if (*free_number == AUDIENCE_MAX)
+		return "there are 256 subscribers already";
+	return of_uid >= OF_UID_MAX ? "this user has 16 subscribers already" : NULL;
+}
+
+static void take_in(struct server *s, int fd)
+{
+	struct ucred who = {0};
+	socklen_t length = sizeof(who);
+	struct subscriber *u = NULL;
+	unsigned number;
+	const char *why;
+
+	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length))
+		u = subscriber_new(fd, who.uid, clock_monotonic_ns() + LINE_NS);
+	if (!u) {
+		close(fd);
+		return;
+	}
+	why = why_not(s, who.uid, &number);
+	if (why) {
+		subscriber_refuse(u, why, strlen(why));
+		subscriber_send(u, s->agent->format);
+		subscriber_free(u);
+		return;
+	}
+	s->all[number] = u;
+	server_watch(s, number, EPOLLIN, EPOLL_CTL_ADD);
+}
+
+static void on_listener(struct server *s)
+{
+	int fd = 0;
+
+	for (int i = 0; i < AT_ONCE && fd >= 0; i++) {
+		fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd >= 0)
+			take_in(s, fd);
+	}
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
+		s->pause_until_ns = clock_monotonic_ns() + PAUSE_NS;
+		server_watch(s, SERVER_LISTENER, 0, EPOLL_CTL_MOD);
+	}
+}
+
+/* His line is there, or all that came of it. */
+static void on_line(struct server *s, unsigned number)
+{
+	struct subscriber *u = s->all[number];
+
+	if (u->stage == SUBSCRIBER_ASKS && subscriber_ask(u)) {
+		server_watch(s, number, 0, EPOLL_CTL_MOD); /* what else he sends waits in his socket for ever */
+		s->stale = true;
+	} else {
+		subscriber_send(u, s->agent->format);
+	}
+}
+
+static void on_subscriber(struct server *s, unsigned number, unsigned events)
+{
+	struct subscriber *u = s->all[number];
+
+	if (!u)
+		return;
+	if (events & (EPOLLHUP | EPOLLERR)) {
+		u->stage = SUBSCRIBER_LEAVES; /* whatever he asked for */
+	} else if (u->stage == SUBSCRIBER_ASKS && (events & EPOLLIN)) {
+		if (subscriber_read(u))
+			on_line(s, number);
+	} else if (events & EPOLLOUT) {
+		server_send(s, number);
+	}
+}
+
+/* Who said nothing wants all that he may see; who has begun a line and not ended it is no subscriber. */
+static void end_waiting(struct server *s, __u64 now_ns)
+{
+	static const char late[] = "no whole line within a second";
+
+	for (unsigned i = 0; i < AUDIENCE_MAX; i++) {
+		struct subscriber *u = s->all[i];
+
+		if (!u || u->stage != SUBSCRIBER_ASKS || now_ns < u->line_by_ns)
+			continue;
+		if (u->asked)
+			subscriber_refuse(u, late, sizeof(late) - 1);
+		on_line(s, i);
+	}
+}
+
+static void say_changed(struct server *s, __u64 now_ns)
+{
+	if (!s->changed || now_ns < s->said_ns + CHANGE_NS)
+		return;
+	s->changed = false;
+	s->said_ns = now_ns;
+	s->agent->audience_changed(s->agent->agent);
+}
+
+/* Takes who comes only when it is confirmed that it is there, and not when it is retired. */
+static void take_or_not(struct server *s, __u64 now_ns)
+{
+	bool take;
+
+	pthread_mutex_lock(&s->audience_lock);
+	take = s->confirmed && !s->retired;
+	pthread_mutex_unlock(&s->audience_lock);
+	if (s->pause_until_ns && now_ns >= s->pause_until_ns) {
+		s->pause_until_ns = 0;
+		s->taking = false;
+	}
+	if (take == s->taking || s->pause_until_ns)
+		return;
+	s->taking = take;
+	server_watch(s, SERVER_LISTENER, take ? EPOLLIN : 0, EPOLL_CTL_MOD);
+}
+
+/* Until when nothing is due; NEVER. */
+static __u64 next_ns(const struct server *s)
+{
+	__u64 at = s->pause_until_ns ? s->pause_until_ns : NEVER;
+
+	if (s->changed && s->said_ns + CHANGE_NS < at)
+		at = s->said_ns + CHANGE_NS;
+	for (unsigned i = 0; i < AUDIENCE_MAX; i++)
+		if (s->all[i] && s->all[i]->stage == SUBSCRIBER_ASKS && s->all[i]->line_by_ns < at)
+			at = s->all[i]->line_by_ns;
+	return at;
+}
+
+/* After a round: those of whom epoll may have told in it are there until then. */
+static void tidy(struct server *s)
+{
+	__u64 now = clock_monotonic_ns();
+
+	end_waiting(s, now);
+	server_begin_confirmed(s);
+	for (unsigned i = 0; i < AUDIENCE_MAX; i++)
+		if (s->all[i] && s->all[i]->stage == SUBSCRIBER_LEAVES)
+			let_go(s, i);
+	if (s->stale)
+		note_audience(s);
+	take_or_not(s, now);
+	say_changed(s, now);
+}
+
+static int timeout_ms(const struct server *s)
+{
+	__u64 at = next_ns(s), now = clock_monotonic_ns();
+
+	return at == NEVER ? -1 : at <= now ? 0 : (int)((at - now + MS - 1) / MS);
+}
+
+static bool is_stopped(struct server *s)
+{
+	bool stop;
+
+	pthread_mutex_lock(&s->audience_lock);
+	stop = s->stop;
+	pthread_mutex_unlock(&s->audience_lock);
+	return stop;
+}
+
+static void on_event(struct server *s, unsigned number, unsigned events)
+{
+	__u64 times;
+
+	if (number == SERVER_LISTENER)
+		on_listener(s);
+	else if (number < AUDIENCE_MAX)
+		on_subscriber(s, number, events);
+	else if (read(s->wake, &times, sizeof(times)) < 0)
+		return; /* it was for another one */
+}
+
+void *server_serve(void *context)
+{
+	struct server *s = context;
+	struct epoll_event ready[64];
+	int n, wait;
+
+	while (!is_stopped(s)) {
+		pthread_mutex_lock(&s->lock);
+		tidy(s);
+		wait = timeout_ms(s);
+		pthread_mutex_unlock(&s->lock);
+		n = epoll_wait(s->epoll, ready, 64, wait);
+		pthread_mutex_lock(&s->lock);
+		for (int i = 0; i < n; i++)
+			on_event(s, ready[i].data.u32, ready[i].events);
+		pthread_mutex_unlock(&s->lock);
+	}
+	return NULL;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the two threads of the subscription socket share, and the one that serves: it takes who comes, reads lines,
+ * sends to who was slow, and lets go who left. It waits for none of them.
+ */
+#ifndef LOSTPEER_SERVER_H
+#define LOSTPEER_SERVER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "audience.h"
+#include "endpoint.h"
+#include "outputs/output.h"
+#include "subscriber.h"
+
+struct server {
+	const struct output_agent *agent;
+	struct endpoint at;
+	int listener, wake, epoll;
+	pthread_t thread;
+	struct server *next; /* the main thread's list */
+
+	pthread_mutex_t lock; /* of these, which the agent's loop never waits for */
+	struct subscriber *all[AUDIENCE_MAX];
+	bool taking;   /* who comes */
+	bool stale;    /* the audience is not as it is noted */
+	bool changed;  /* and the agent does not know yet */
+	size_t unwanted;
+	/* the writer's own: what it hands out, as root sees it, and as he does whose it is, if he may */
+	struct event event, narrowed;
+	struct lp_record record;
+	struct line line, narrowed_line;
+	enum { OWN_UNKNOWN, OWN, NOT_OWN } own;
+
+	pthread_mutex_t audience_lock; /* of these, held for a moment */
+	struct audience audience;
+	__u64 confirmed, confirmed_ns; /* generation; CLOCK_REALTIME */
+	bool stop, retired;
+
+	/* the thread's own; CLOCK_MONOTONIC */
+	__u64 said_ns, pause_until_ns;
+};
+
+/* In place of a subscriber's number, of what is not one. */
+#define SERVER_WAKE AUDIENCE_MAX
+#define SERVER_LISTENER (AUDIENCE_MAX + 1)
+
+/* The thread; the context is the server. */
+void *server_serve(void *server);
+
+/* With the lock held. Watches these events of epoll. */
+void server_watch(struct server *server, unsigned number, unsigned events, int operation);
+/* What waits for him is sent; what the socket does not take is, when it does. */
+void server_send(struct server *server, unsigned number);
+/* Those whom the agent's loop has confirmed are told so. */
+void server_begin_confirmed(struct server *server);
+
+#endif

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The subscription socket: whoever connects asks for events by one line, and gets those that he may see (sight.h).
+ * The writer hands out what comes through the queue; a thread of its own takes who comes, reads lines, sends to who
+ * was slow, and lets go who left. Neither waits for any of them.
+ *
+ * A subscriber is told that he is one when the kernel is asked for what he wants: the thread says that its audience
+ * changed, the agent's loop asks who that is by now, has it so, and confirms.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "endpoint.h"
+#include "listener.h"
+#include "outputs/server.h"
+#include "pack.h"
+#include "process.h"
+#include "sight.h"
+#include "thread.h"
+
+#define NOBODY (~0u) /* a uid that nobody has */
+
+struct settings {
+	struct endpoint at;
+};
+
+static struct server *servers; /* that are open */
+
+/* --- the writer --- */
+
+/* Whether he whose socket it is may see the event at hand, and what; a gap is everybody's. */
+static void decide(struct server *s)
+{
+	const struct event *e = &s->event;
+	__u32 uid = e->record ? e->record->sk_uid : NOBODY;
+
+	s->own = sight_allows(uid, e, e->owner.via ? process_user(&e->owner.process) : uid) ? OWN : NOT_OWN;
+	if (s->own == NOT_OWN)
+		return;
+	s->narrowed = *e;
+	sight_narrow(uid, &s->narrowed);
+}
+
+static bool is_own(struct server *s, __u32 uid)
+{
+	if (s->event.record && uid != s->record.sk_uid)
+		return false;
+	if (s->own == OWN_UNKNOWN)
+		decide(s);
+	return s->own == OWN;
+}
+
+/* The line that he gets of the event at hand; NULL: none. Either is made once. */
+static const struct line *line_for(struct server *s, const struct subscriber *u, const struct event **e)
+{
+	bool root = u->uid == SIGHT_ROOT;
+	struct line *line = root ? &s->line : &s->narrowed_line;
+
+	*e = root ? &s->event : &s->narrowed;
+	if (!root && !is_own(s, u->uid))
+		return NULL;
+	if (!filter_event(&u->filter, *e) || ((*e)->record && !filter_owner(&u->filter, *e)))
+		return NULL;
+	if (!line->length)
+		format_json(line, *e, s->agent->format);
+	return line;
+}
+
+/* How many got it, or were told that they lost it. */
+static unsigned hand_out(struct server *s)
+{
+	const struct event *seen;
+	const struct line *line;
+	unsigned n = 0;
+
+	s->own = OWN_UNKNOWN;
+	line_clear(&s->line);
+	line_clear(&s->narrowed_line);
+	for (unsigned i = 0; i < AUDIENCE_MAX; i++) {
+		if (!s->all[i] || s->all[i]->stage != SUBSCRIBER_READS)
+			continue;
+		line = line_for(s, s->all[i], &seen);
+		if (line)
+			subscriber_put(s->all[i], line, seen, s->agent->format);
+		n += line != NULL;
+	}
+	return n;
+}
+
+static size_t write_subscribers(void *state, const struct iovec *entries, size_t n, int *error)
+{
+	struct server *s = state;
+
+	(void)error;
+	for (size_t i = 0; i < n; i++) {
+		pthread_mutex_lock(&s->lock);
+		server_begin_confirmed(s);
+		if (pack_open(entries[i].iov_base, entries[i].iov_len, &s->event, &s->record) && !hand_out(s) &&
+		    s->event.record && !s->event.repeat.count)
+			s->unwanted++;
+		pthread_mutex_unlock(&s->lock);
+	}
+	pthread_mutex_lock(&s->lock);
+	for (unsigned i = 0; i < AUDIENCE_MAX; i++)
+		if (s->all[i] && s->all[i]->stage == SUBSCRIBER_READS && s->all[i]->waiting)
+			server_send(s, i);
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+static size_t unwanted(void *state)
+{
+	struct server *s = state;
+	size_t n;
+
+	pthread_mutex_lock(&s->lock);
+	n = s->unwanted;
+	s->unwanted = 0;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+/* --- the agent's loop --- */
+
+static void wake(struct server *s)
+{
+	__u64 one = 1;
+
+	if (write(s->wake, &one, sizeof(one)) < 0)
+		return; /* it is awake */
+}
+
+static void tell_audience(void *state, struct audience *audience)
+{
+	struct server *s = state;
+
+	pthread_mutex_lock(&s->audience_lock);
+	*audience = s->audience;
+	pthread_mutex_unlock(&s->audience_lock);
+}
+
+static void confirm(void *state, __u64 generation, __u64 wall_ns)
+{
+	struct server *s = state;
+
+	pthread_mutex_lock(&s->audience_lock);
+	s->confirmed = generation;
+	s->confirmed_ns = wall_ns;
+	pthread_mutex_unlock(&s->audience_lock);
+	wake(s);
+}
+
+static void retire(void *state)
+{
+	struct server *s = state;
+
+	pthread_mutex_lock(&s->audience_lock);
+	s->retired = true;
+	pthread_mutex_unlock(&s->audience_lock);
+	wake(s);
+}
+
+/* --- beginning and end, in the main thread --- */
+
+static struct server *find_there(const struct endpoint *at)
+{
+	struct server *s = servers;
+
+	while (s && strcmp(endpoint_path(&s->at), endpoint_path(at)))
+		s = s->next;
+	return s;
+}
+
+/* /run/lostpeer is gone after a reboot: where nobody makes it, we do. */
+static int make_directory(const char *path)
+{
+	char directory[ENDPOINT_TEXT_LEN];
+	char *end;
+
+	strcpy(directory, path);
+	end = strrchr(directory, '/');
+	if (end == directory)
+		return 0;
+	*end = '\0';
+	if (!mkdir(directory, 0755))
+		return chmod(directory, 0755) ? -errno : 0; /* whatever the umask is */
+	return errno == EEXIST ? 0 : -errno;
+}
+
+/* Where another one of this process listens already, both have the same socket, and nobody is refused in between. */
+static int open_listener(const struct endpoint *at)
+{
+	struct server *there = find_there(at);
+	int fd, err;
+
+	if (there) {
+		fd = fcntl(there->listener, F_DUPFD_CLOEXEC, 0);
+		return fd < 0 ? -errno : fd;
+	}
+	err = make_directory(endpoint_path(at));
+	return err ? err : listener_open(at, 0666);
+}
+
+static void close_all(struct server *s)
+{
+	int fds[] = {s->listener, s->wake, s->epoll};
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	free(s);
+}
+
+static int set_up(struct server *s)
+{
+	int err;
+
+	s->listener = open_listener(&s->at);
+	if (s->listener < 0) {
+		err = s->listener;
+		s->listener = -1;
+		return err;
+	}
+	s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	s->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (s->wake < 0 || s->epoll < 0)
+		return -errno;
+	server_watch(s, SERVER_WAKE, EPOLLIN, EPOLL_CTL_ADD);
+	server_watch(s, SERVER_LISTENER, 0, EPOLL_CTL_ADD);
+	return thread_start(&s->thread, server_serve, s);
+}
+
+static int open_subscribers(void **state, const void *settings, const struct output_agent *agent)
+{
+	struct server *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	s->agent = agent;
+	s->at = ((const struct settings *)settings)->at;
+	s->listener = s->wake = s->epoll = -1;
+	s->audience.generation = 1; /* of nobody */
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_mutex_init(&s->audience_lock, NULL);
+	err = set_up(s);
+	if (err) {
+		close_all(s);
+		return err;
+	}
+	s->next = servers;
+	servers = s;
+	*state = s;
+	return 0;
+}
+
+static void close_subscribers(void *state)
+{
+	struct server *s = state, **from = &servers;
+
+	pthread_mutex_lock(&s->audience_lock);
+	s->stop = true;
+	pthread_mutex_unlock(&s->audience_lock);
+	wake(s);
+	pthread_join(s->thread, NULL);
+	for (unsigned i = 0; i < AUDIENCE_MAX; i++) {
+		if (!s->all[i])
+			continue;
+		subscriber_send(s->all[i], s->agent->format);
+		subscriber_free(s->all[i]);
+	}
+	while (*from != s)
+		from = &(*from)->next;
+	*from = s->next;
+	if (!find_there(&s->at))
+		unlink(endpoint_path(&s->at));
+	close_all(s);
+}
+
+/* --- its keys --- */
+
+static const char *set_path(void *context, int tag, bool opposite, const char *value)
+{
+	struct settings *settings = context;
+	const char *why;
+
+	(void)tag;
+	(void)opposite;
+	if (*value != '/')
+		return "not a path from the root";
+	why = endpoint_parse(value, 0, &settings->at);
+	return why;
+}
+
+static const struct option_spec keys[] = {
+	{"path", "FILE", "the socket (" SUBSCRIPTION_PATH ")", set_path, 0},
+};
+
+static const char *target(const void *settings)
+{
+	return ((const struct settings *)settings)->at.text;
+}
+
+static const char *check(void *context)
+{
+	struct settings *settings = context;
+
+	return settings->at.length ? NULL : endpoint_parse(SUBSCRIPTION_PATH, 0, &settings->at);
+}
+
+static format_event *format(const void *settings)
+{
+	(void)settings;
+	return format_pack;
+}
+
+const struct output_ops output_subscribers = {
+	.name = "subscribers",
+	.help = "tells applications of their own connections, over a socket",
+	.keys = {keys, sizeof(keys) / sizeof(*keys)},
+	.settings_size = sizeof(struct settings),
+	.target = target,
+	.check = check,
+	.format = format,
+	.open = open_subscribers,
+	.write = write_subscribers,
+	.close = close_subscribers,
+	.audience = tell_audience,
+	.confirm = confirm,
+	.retire = retire,
+	.unwanted = unwanted,
+};
