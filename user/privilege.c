@@ -2,6 +2,7 @@
 #include "privilege.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,27 @@ static int fail(int err, const char *what)
 }
 
 /* --- capabilities --- */
+
+unsigned long long privilege_effective(void)
+{
+	unsigned long long mask = 0;
+	char line[256];
+	FILE *status = fopen("/proc/self/status", "re");
+
+	while (status && fgets(line, sizeof(line), status))
+		if (sscanf(line, "CapEff: %llx", &mask) == 1)
+			break;
+	if (status)
+		fclose(status);
+	return mask;
+}
+
+bool privilege_may_watch(void)
+{
+	unsigned long long has = privilege_effective(), both = 1ULL << CAP_BPF | 1ULL << CAP_PERFMON;
+
+	return (has & both) == both || (has & 1ULL << CAP_SYS_ADMIN);
+}
 
 #ifdef HAVE_CAP_NG
 #include <cap-ng.h>

@@ -11,6 +11,11 @@
 
 #include <stdbool.h>
 
+/* The effective capabilities, as bits of CAP_*. */
+unsigned long long privilege_effective(void);
+/* Whether they are enough to watch. */
+bool privilege_may_watch(void);
+
 /* Before any thread is started: rights are a thread's own. say: what cannot be done on this build or kernel,
  * too. 0, or a negative errno after a message on stderr. */
 int privilege_drop(bool say);

@@ -13,6 +13,7 @@
 #include "kernel.h"
 #include "line.h"
 #include "options.h"
+#include "privilege.h"
 
 #define FINDINGS_MAX 32
 
@@ -85,21 +86,6 @@ static void look_at_kernel(struct findings *findings, const struct kernel_featur
 	}
 }
 
-/* CapEff of this process. */
-static unsigned long long effective_capabilities(void)
-{
-	unsigned long long mask = 0;
-	char line[256];
-	FILE *status = fopen("/proc/self/status", "re");
-
-	while (status && fgets(line, sizeof(line), status))
-		if (sscanf(line, "CapEff: %llx", &mask) == 1)
-			break;
-	if (status)
-		fclose(status);
-	return mask;
-}
-
 /* Which hierarchy tells where a process lives, and whether it can be read. */
 static bool finds_cgroups(const char **what)
 {
@@ -116,7 +102,7 @@ static void look_at_user(struct findings *findings)
 {
 	const char *cgroups;
 	bool has_cgroups = finds_cgroups(&cgroups);
-	unsigned long long caps = effective_capabilities();
+	unsigned long long caps = privilege_effective();
 	int tracefs = kernel_look_for_tracefs();
 	bool admin = caps >> 21 & 1;
 	const struct finding rights[] = {

@@ -13,9 +13,12 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "client.h"
 #include "keys.h"
 #include "number.h"
 #include "outputs/file.h"
+#include "privilege.h"
+#include "subscription.h"
 
 struct watch {
 	struct agent_options agent;
@@ -24,6 +27,7 @@ struct watch {
 	struct feed_settings *feed;
 	struct filter *filter; /* in feed */
 	const char *output; /* --output */
+	const char *socket; /* --socket: of an agent that is asked, in place of the kernel; NULL: where there are no rights */
 	bool json;
 };
 
@@ -70,11 +74,22 @@ static const char *set_output(void *context, int tag, bool opposite, const char 
 	return strlen(value) < PATH_MAX ? NULL : "too long for a path";
 }
 
+static const char *set_socket(void *context, int tag, bool opposite, const char *value)
+{
+	struct watch *w = context;
+
+	(void)tag;
+	(void)opposite;
+	w->socket = value;
+	return *value == '/' ? NULL : "not a path from the root";
+}
+
 static const struct option_spec options[] = {
 	{"json", NULL, "one JSON object a line, see lostpeer-events(7)", set_json, 0},
 	{"count", "N", "end after N lines", set_count, 0},
 	{"for", "DURATION", "end after this time, such as 10s", set_for, 0},
 	{"output", "FILE", "append to FILE; - is standard output, null nowhere", set_output, 0},
+	{"socket", "FILE", "be told by the agent that listens there; without rights by any that runs", set_socket, 0},
 };
 
 static const struct option_table table = {
@@ -117,15 +132,10 @@ static pid_t start_command(char **command, int *go)
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
-static void greet(const struct agent *agent, const struct watch *w, bool terminal, bool all)
+static void greet_terminal(const struct watch *w, bool terminal, bool all)
 {
 	static struct line header;
-	unsigned connections, processes;
 
-	agent_watches(agent, &connections, &processes);
-	fprintf(stderr, "lostpeer: watching %u connection%s of %u process%s, and all that begin%s\n", connections,
-		connections == 1 ? "" : "s", processes, processes == 1 ? "" : "es",
-		terminal ? "" : all ? ", orderly ends too" : "");
 	if (!terminal)
 		return;
 	fprintf(stderr,
@@ -136,6 +146,17 @@ static void greet(const struct agent *agent, const struct watch *w, bool termina
 	format_text_header(&header);
 	fwrite(header.text, 1, header.length, stdout);
 	fflush(stdout);
+}
+
+static void greet(const struct agent *agent, const struct watch *w, bool terminal, bool all)
+{
+	unsigned connections, processes;
+
+	agent_watches(agent, &connections, &processes);
+	fprintf(stderr, "lostpeer: watching %u connection%s of %u process%s, and all that begin%s\n", connections,
+		connections == 1 ? "" : "s", processes, processes == 1 ? "" : "es",
+		terminal ? "" : all ? ", orderly ends too" : "");
+	greet_terminal(w, terminal, all);
 }
 
 /* What was not asked for follows from where it goes. */
@@ -187,6 +208,68 @@ static int open_agent(struct watch *w, bool follow, bool terminal, struct agent 
 	return agent_open(agent, &w->agent, &feed, 1);
 }
 
+static bool is_terminal(const struct watch *w)
+{
+	return (!w->output || !strcmp(w->output, "-")) && isatty(STDOUT_FILENO);
+}
+
+/* Whose socket is asked; NULL: the kernel. */
+static const char *whom_to_ask(const struct watch *w)
+{
+	if (w->socket)
+		return w->socket;
+	return privilege_may_watch() || access(SUBSCRIPTION_PATH, W_OK) ? NULL : SUBSCRIPTION_PATH;
+}
+
+/* What only the agent can decide, since it asks the kernel. */
+static const char *asks_too_much(const struct watch *w, const char *const *command)
+{
+	static const struct warnings_options usual = KEYS_WARNINGS_DEFAULT;
+	const struct warnings_options *warnings = &w->agent.warnings;
+	const struct kernel_options *kernel = &w->agent.kernel;
+
+	if (*command)
+		return "a command can be watched only with the right to";
+	if (kernel->ring_bytes || kernel->connect_hook || kernel->accept_hook)
+		return "--ring, --connect-hook and --accept-hook are the agent's, in its configuration";
+	if (warnings->silent_after_ns != usual.silent_after_ns || warnings->ignored_after_ns != usual.ignored_after_ns)
+		return "--silent-after and --ignored-after are the agent's, in its configuration";
+	return NULL;
+}
+
+/* Without rights: what an agent tells. */
+static int run_told(struct watch *w, const char *path, char **command)
+{
+	bool all = w->feed->filter.all, terminal = is_terminal(w);
+	const char *why = asks_too_much(w, (const char *const *)command);
+	struct feed_settings *feed = w->feed;
+	struct client *client;
+	struct ledger ledger;
+	int err;
+
+	if (why) {
+		fprintf(stderr, "lostpeer watch: told by the agent (%s): %s\n", path, why);
+		return EXIT_USAGE;
+	}
+	if (set_target(w)) {
+		fprintf(stderr, "lostpeer: out of memory\n");
+		return EXIT_USAGE;
+	}
+	set_defaults(w, feed, terminal);
+	w->feed = NULL; /* the client's now */
+	client = client_open(path, feed);
+	if (!client)
+		return EXIT_USAGE;
+	fprintf(stderr, "lostpeer: watching what the agent tells %s (%s)%s\n", geteuid() ? "this user" : "root", path,
+		terminal || !all ? "" : ", orderly ends too");
+	greet_terminal(w, terminal, all);
+	err = client_run(client, w->agent.most_ns);
+	ledger = client_finish(client);
+	ledger_say("", ledger);
+	client_close(client);
+	return err || ledger.write_failed ? EXIT_RUNTIME : EXIT_OK;
+}
+
 static int run(struct watch *w, char **command)
 {
 	bool all = w->feed->filter.all, terminal;
@@ -195,7 +278,7 @@ static int run(struct watch *w, char **command)
 	int err, status = 0, go = -1;
 	pid_t child = 0;
 
-	terminal = (!w->output || !strcmp(w->output, "-")) && isatty(STDOUT_FILENO);
+	terminal = is_terminal(w);
 	if (open_agent(w, *command, terminal, &agent))
 		return EXIT_USAGE;
 	if (*command) {
@@ -226,6 +309,7 @@ static int run(struct watch *w, char **command)
 int watch_main(int argc, char **argv)
 {
 	struct watch w = {.agent = {.warnings = KEYS_WARNINGS_DEFAULT}, .feed = feed_settings_new("")};
+	const char *agent;
 	int rest, status;
 
 	if (!w.feed) {
@@ -247,7 +331,8 @@ int watch_main(int argc, char **argv)
 			fprintf(stderr, "lostpeer watch: %s: a command goes after --\n", argv[rest]);
 			status = EXIT_USAGE;
 		} else {
-			status = run(&w, argv + rest);
+			agent = whom_to_ask(&w);
+			status = agent ? run_told(&w, agent, argv + rest) : run(&w, argv + rest);
 		}
 	}
 	feed_settings_free(w.feed);
