@@ -39,7 +39,7 @@ RESET = FLOOD.replace("d.close()\n", "d.close()\n        reached(s, 'close')\n")
 class Service:
     """An agent with a configuration and files of its own."""
 
-    def __init__(self, t, config, *options, output=None, environment=None, inside=()):
+    def __init__(self, t, config, *options, output=None, environment=None, inside=(), without=""):
         self.directory = tempfile.mkdtemp(prefix="lostpeer-scenario-")
         self.config = self.path("lostpeer.conf")
         self.write_config(config)
@@ -47,7 +47,8 @@ class Service:
         before = dict(os.environ)
         os.environ.update(environment or {})
         try:
-            self.agent = t.agent("--config", self.config, *options, verb="agent", output=output, prefix=inside)
+            self.agent = t.agent("--config", self.config, *options, verb="agent", output=output, prefix=inside,
+                                 without=without)
         finally:
             os.environ.clear()
             os.environ.update(before)
