@@ -16,10 +16,12 @@ SCRIPT = ("refused refused_then_connected connect_timeout abandoned_by_close res
 
 
 class Drop(Trial):
-    def __init__(self, name):
+    def __init__(self, name, made=None):
+        """made: its hosts, where they are not just a pair."""
         super().__init__(registry[name], "ipv4")
         self.run = registry[name].function
-        self.made = list(super().pair())
+        self.made = list(made or super().pair())
+        self.hosts = list(self.made)
         self.skipped = None
 
     def pair(self, **options):
@@ -34,8 +36,8 @@ class Drop(Trial):
 
 
 class Drops:
-    def __init__(self, names):
-        self.all = [Drop(name) for name in names]
+    def __init__(self, names, make=Drop):
+        self.all = [make(name) for name in names]
 
     def perform(self):
         for drop in self.all:

@@ -1,20 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The machine that events are exported on: lostpeer agent, journald, rsyslogd and Prometheus as Debian packages them, in
 a network and a mount namespace of their own, with a /run that nobody else has."""
-import contextlib
 import ctypes
 import json
 import os
-import shutil
-import signal
 import subprocess
-import tempfile
 import urllib.parse
 
-import clock
-from agent import PROGRAM
-from host import Host
-from server import gone, program
+from daemons import Daemons
+from server import program
 
 JOURNALD = ("/usr/lib/systemd/systemd-journald", "/lib/systemd/systemd-journald")
 MS_REC, MS_PRIVATE, CLONE_NEWNS = 0x4000, 0x40000, 0x20000
@@ -75,52 +69,17 @@ def private_run():
         f.write(JOURNAL)
 
 
-class Monitor:
+class Monitor(Daemons):
     """Its daemons are processes that end with it."""
 
     socket = "/run/rsyslog/lostpeer"
+    stubborn = ("prometheus",)
 
     def __init__(self):
-        self.directory = tempfile.mkdtemp(prefix="lostpeer-exports-")
-        self.host = Host("monitor")
+        super().__init__("monitor")
         self.host("import monitor; monitor.private_run(); netlink.up('lo')")
-        self.daemons = {}
-
-    def path(self, name):
-        return os.path.join(self.directory, name)
-
-    def write(self, name, text):
-        with open(self.path(name), "w") as f:
-            f.write(text)
-        return self.path(name)
-
-    def read(self, name):
-        try:
-            with open(self.path(name), "rb") as f:
-                return f.read()
-        except FileNotFoundError:
-            return b""
-
-    def said(self, name):
-        return self.read(name + ".log").decode("utf-8", "replace")
 
     # What runs there.
-
-    def spawn(self, name, *words):
-        self.daemons[name] = self.host("import server; server.spawn(words, None, log).pid", words=words,
-                                       log=self.path(name + ".log"))
-
-    def wait(self, name, condition, what):
-        pid = self.daemons[name]
-        clock.wait(lambda: condition() or gone(pid), "%s of %s" % (what, name), 60)
-        if gone(pid):
-            raise RuntimeError("%s ended: %s" % (name, self.said(name)[-800:]))
-
-    def stop(self, name, number=signal.SIGTERM):
-        pid = self.daemons.pop(name)
-        if not gone(pid):
-            os.kill(pid, number)
-            clock.wait(lambda: gone(pid), "end of %s" % name, 60)
 
     def start_journald(self):
         words = [path for path in JOURNALD if os.access(path, os.X_OK)]
@@ -139,16 +98,6 @@ class Monitor:
         self.spawn("prometheus", program("prometheus"), "--config.file=" + settings,
                    "--storage.tsdb.path=" + self.path("prometheus"), "--web.listen-address=127.0.0.1:9090")
         self.wait("prometheus", lambda: self.get("http://127.0.0.1:9090/-/ready"), "readiness")
-
-    def start_agent(self, configuration):
-        settings = self.write("lostpeer.conf", configuration)
-        # A system call that is not foreseen is deadly here.
-        self.spawn("agent", "/usr/bin/env", "LOSTPEER_SECCOMP=kill", PROGRAM, "agent", "--config", settings)
-        self.wait("agent", lambda: "lostpeer: watching " in self.said("agent"), "readiness")
-
-    def reload(self, configuration):
-        self.write("lostpeer.conf", configuration)
-        os.kill(self.daemons["agent"], signal.SIGHUP)
 
     # What has arrived there.
 
@@ -178,11 +127,3 @@ body""", url=url)
         out = self.host("""subprocess.run(['journalctl', '--no-pager', '-D', '/run/log/journal', *words],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout""", words=words)
         return out
-
-    def end(self):
-        for name in list(self.daemons):
-            with contextlib.suppress(TimeoutError):
-                self.stop(name, signal.SIGKILL if name == "prometheus" else signal.SIGTERM)
-        self.host.kill()
-        os.close(self.host.netns_fd)
-        shutil.rmtree(self.directory, ignore_errors=True)

@@ -11,6 +11,9 @@ CLIENTS = ("openssh-client",)
 # What events are exported to (tests/exports); journald comes with systemd, which is installed and not run.
 EXPORT_SERVICES = {"rsyslog": "rsyslog", "prometheus": "prometheus"}
 EXPORT_OTHERS = ("systemd",)
+# What carries the events of several hosts (tests/fleet).
+FLEET_SERVICES = {"rsyslog": "rsyslog", "clickhouse-server": "clickhouse-server"}
+FLEET_OTHERS = ("rsyslog-relp", "systemd", "systemd-journal-remote", "clickhouse-client", "openssl", "python3-yaml")
 POLICY = "/usr/sbin/policy-rc.d"
 CLUSTERS = "/etc/postgresql-common/createcluster.d"
 
