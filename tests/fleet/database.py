@@ -47,6 +47,11 @@ def application(event):
     return event.get("process.name", "unknown")
 
 
+def identity(event):
+    return tuple(event.get(name) for name in ("host.name", "time", "event", "cause", "network.netns", "tcp.cookie",
+                                              "network.local.port", "network.peer.port"))
+
+
 class Database:
     """The server as its package configures it, of its own user, in the centre's namespaces."""
 
@@ -87,14 +92,20 @@ class Database:
     # Every column of every event.
 
     def columns_differ(self, lines):
-        wanted = sorted({json.dumps(self.row(json.loads(line)), sort_keys=True) for line in lines})
-        got = sorted(json.dumps(row, sort_keys=True)
-                     for row in self.rows("SELECT * FROM lostpeer.events FINAL"))
-        problems = ["missing: %s" % row[:600] for row in wanted if row not in got]
-        problems += ["too much: %s" % row[:600] for row in got if row not in wanted]
-        if len(got) != len(wanted):
-            problems.append("%d rows, not %d" % (len(got), len(wanted)))
-        return problems
+        """Every event of the files is a row, once, and every field of it a column."""
+        rows = {}
+        for row in self.rows("SELECT * FROM lostpeer.events FINAL"):
+            rows.setdefault(identity(row), []).append(row)
+        problems = []
+        for line in sorted(set(lines)):
+            wanted = self.row(json.loads(line))
+            if not rows.get(identity(wanted)):
+                problems.append("missing: %s" % (identity(wanted),))
+                continue
+            row = rows[identity(wanted)].pop()
+            problems += ["%s of %s is %r, not %r" % (name, wanted["time"], row.get(name), wanted.get(name))
+                         for name in wanted.keys() | row.keys() if row.get(name) != wanted.get(name)]
+        return problems + ["too much: %s" % (key,) for key, more in rows.items() for _ in more]
 
     @staticmethod
     def row(event):

@@ -16,11 +16,11 @@ except ImportError:
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FLEET = os.path.join(TREE, "tools", "fleet")
-COLUMN = re.compile(r"^    `?([a-z0-9_.]+)`? +([A-Z]\w+(?:\(\w+\))?)(,| MATERIALIZED )", re.M)
+COLUMN = re.compile(r"^    `?([a-z0-9_.]+)`? +([A-Z]\w+(?:\([\w(), ]+\))?)(,$| MATERIALIZED )", re.M)
 # Unsigned ones are as wide as the largest value there can be.
 TYPES = {
     "integer": re.compile(r"(Nullable\()?UInt(16|32|64)\)?"), "string": re.compile(r"(Nullable\()?String\)?"),
-    "boolean": re.compile(r"Nullable\(UInt8\)"), "number": re.compile(r"Nullable\(Float64\)"),
+    "boolean": re.compile(r"Nullable\(UInt8\)"), "number": re.compile(r"Nullable\(Decimal\(18, 3\)\)"),
     "array of string": re.compile(r"Array\(String\)"), "array of integer": re.compile(r"Array\(UInt32\)"),
 }
 ALWAYS = {"schema", "time", "host.name", "event", "cause", "severity"}
