@@ -44,13 +44,14 @@ USER_OBJ := $(USER_SRC:%.c=$(BUILD)/%.o)
 CORE_OBJ := $(filter-out $(BUILD)/user/main.o,$(USER_OBJ))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%) $(BUILD)/tests/names
+FLEET    := $(patsubst tools/%,%,$(wildcard tools/fleet/*.md tools/fleet/certificate tools/fleet/*/*))
 LOAD_BIN := $(BUILD)/tests/loads $(BUILD)/tests/relocs $(BUILD)/tests/refusals
 LOADERS  := %/probe.o %/kernel.o %/looks_bpf.o
 
 BUILD_PACKAGES = gcc make clang libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev libjson-c-dev bpftool \
                  libinih-dev libcap-ng-dev libseccomp-dev libsystemd-dev libmicrohttpd-dev
 TEST_PACKAGES  = libcmocka-dev iproute2 nftables python3 man-db groff-base qemu-system-x86 qemu-system-common \
-                 busybox-static runc crun lz4 zstd
+                 busybox-static runc crun lz4 zstd python3-yaml
 ARM64_PACKAGES = qemu-system-arm lld
 DEB_PACKAGES   = debhelper dpkg-dev fakeroot lintian
 
@@ -63,7 +64,7 @@ help:
 	@echo 'make run            install what building needs, build, show live events (root)'
 	@echo 'make demo           the same, and make one drop of every kind in network namespaces (root)'
 	@echo 'make check          install what tests need, build, run every test that this machine can run (root)'
-	@echo 'make check-servers  the same beside nginx, redis, PostgreSQL, sshd, and with journald, rsyslog, Prometheus (root)'
+	@echo 'make check-servers  the same beside nginx, redis, PostgreSQL, sshd, with journald, rsyslog, Prometheus, ClickHouse (root)'
 	@echo 'make check-kernels  boot each kernel from 5.10 on, or SERIES="6.1 6.12-arm64", and test on it (root, long)'
 	@echo 'make check-arm64    the same on three kernels of arm64, emulated; make arm64 only builds build/arm64/'
 	@echo 'make check-package  build the Debian package; install, run and purge it in an overlay of this system (root)'
@@ -141,7 +142,7 @@ check: deps-test
 
 check-servers: deps-test
 	$(Q)$(MAKE) $(PARALLEL) --no-print-directory all
-	$(Q)status=0; tests/twice tests/servers/run --install || status=1; tests/twice tests/exports/run --install || status=1; \
+	$(Q)status=0; for suite in servers exports fleet; do tests/twice tests/$$suite/run --install || status=1; done; \
 		exit $$status
 
 # without arm64 where SERIES names none
@@ -170,6 +171,9 @@ install: all
 	install -D -m 0644 tools/man/lostpeer.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/lostpeer.conf.5
 	install -D -m 0644 tools/prometheus/lostpeer.rules.yml $(DESTDIR)$(PREFIX)/share/lostpeer/lostpeer.rules.yml
 	install -D -m 0644 tools/grafana/lostpeer.json $(DESTDIR)$(PREFIX)/share/lostpeer/lostpeer.json
+	for file in $(FLEET); do \
+		install -D -m $$(test -x tools/$$file && echo 0755 || echo 0644) tools/$$file \
+			$(DESTDIR)$(PREFIX)/share/lostpeer/$$file || exit; done
 	install -D -m 0644 tools/lostpeer.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/lostpeer
 	sed -e 's|@SBINDIR@|$(PREFIX)/sbin|' $(if $(filter systemd:%,$(LACK)),-e 's/^Type=notify/Type=exec/' \
 		-e '/^WatchdogSec=/d') tools/lostpeer.service.in >$(BUILD)/lostpeer.service

@@ -15,7 +15,7 @@ import netlink
 import network
 import sockets
 from daemons import Daemons
-from server import program
+from server import gone, program
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FLEET = os.path.join(ROOT, "tools", "fleet")
@@ -51,6 +51,29 @@ ReadKMsg=no
 Audit=no
 ForwardToWall=no
 """
+
+
+# What begins a session of RELP, and an upload of no entries, as these protocols have it.
+OFFER = b"relp_version=0\ncommands=syslog"
+RELP = b"1 open %d %s\n" % (len(OFFER), OFFER)
+UPLOADS = (b"POST /upload HTTP/1.1\r\nHost: %s\r\nContent-Type: application/vnd.fdo.journal\r\n"
+           b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n") % CENTRE.encode()
+
+# In a worker: say that over TLS, and hear what is answered, if anything.
+SAY = """import ssl
+context = ssl.create_default_context(cafile='/etc/lostpeer/tls/ca.pem')
+if card: context.load_cert_chain(card + '.pem', card + '.key')
+answer = b''
+try:
+    with context.wrap_socket(socket.create_connection((name, port), 20), server_hostname=name) as s:
+        s.sendall(said)
+        while b'OK' not in answer and b'401' not in answer:
+            part = s.recv(4096)
+            if not part: break
+            answer += part
+except OSError as e:
+    answer += str(e).encode()
+answer"""
 
 
 def installed(paths):
@@ -124,6 +147,12 @@ class Machine(Daemons):
         for name, source in (("ca.pem", "ca.pem"), ("cert.pem", self.name + ".pem"), ("key.pem", self.name + ".key")):
             with open(os.path.join(directory, source)) as f:
                 self.put("/etc/lostpeer/tls/" + name, f.read(), 0o640 if name == "key.pem" else 0o644, group)
+
+    def say(self, port, said, card):
+        return self.host(SAY, port=port, said=said, card=card, name=CENTRE)
+
+    def ended(self, name):
+        return gone(self.daemons[name])
 
     def listens(self, port):
         return sockets.listens(self.host.pid, port)
@@ -226,6 +255,15 @@ class Fleet:
         for sender in self.senders:
             sender.certify(made, "systemd-journal")
         self.centre.certify(made, "systemd-journal-remote")
+
+    def cards(self):
+        """Certificates, and whether who has them may come in."""
+        def made(directory, name):
+            where = os.path.join(self.router.directory, directory)
+            if not os.path.exists(os.path.join(where, name + ".key")):
+                subprocess.run([os.path.join(FLEET, "certificate"), where, name], check=True, stdout=subprocess.DEVNULL)
+            return os.path.join(where, name)
+        return ((made("tls", HOSTS[0]), True), (made("others", HOSTS[0]), False), (None, False))
 
     def machines(self):
         return [machine for machine in [self.centre, *self.senders] if machine]

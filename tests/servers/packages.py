@@ -13,7 +13,7 @@ EXPORT_SERVICES = {"rsyslog": "rsyslog", "prometheus": "prometheus"}
 EXPORT_OTHERS = ("systemd",)
 # What carries the events of several hosts (tests/fleet).
 FLEET_SERVICES = {"rsyslog": "rsyslog", "clickhouse-server": "clickhouse-server"}
-FLEET_OTHERS = ("rsyslog-relp", "systemd", "systemd-journal-remote", "clickhouse-client", "openssl", "python3-yaml")
+FLEET_OTHERS = ("rsyslog-relp", "systemd", "systemd-journal-remote", "clickhouse-client", "openssl")
 POLICY = "/usr/sbin/policy-rc.d"
 CLUSTERS = "/etc/postgresql-common/createcluster.d"
 

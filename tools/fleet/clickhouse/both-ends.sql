@@ -18,7 +18,8 @@ SELECT
 FROM
 (
     SELECT
-        time, host, app, what, local, peer, netns, cookie, unacked_bytes, other_host, other_app, other_what, other_unread,
+        time, host, app, what, local, peer, netns, cookie, unacked_bytes,
+        other_host, other_app, other_what, other_unread,
         other_ns - ns AS later_ns,
         abs(other_ns - ns) AS distance,
         other_host != '' AND abs(other_ns - ns) < 3600000000000 AS near
@@ -28,7 +29,8 @@ FROM
             time, time_ns AS ns, `host.name` AS host, application AS app, concat(event, '/', cause) AS what,
             concat(ifNull(`network.local.address`, ''), ' ', toString(ifNull(`network.local.port`, 0))) AS local,
             concat(ifNull(`network.peer.address`, ''), ' ', toString(ifNull(`network.peer.port`, 0))) AS peer,
-            ifNull(`network.netns`, 0) AS netns, ifNull(`tcp.cookie`, 0) AS cookie, `data.unacked_bytes` AS unacked_bytes
+            ifNull(`network.netns`, 0) AS netns, ifNull(`tcp.cookie`, 0) AS cookie,
+            `data.unacked_bytes` AS unacked_bytes
         FROM lostpeer.events FINAL
         WHERE event IN ('peer_lost', 'connect_failed', 'local_reset') AND isNotNull(`network.peer.port`)
             AND day >= today() - 1 AND time_ns > (toInt64(toUnixTimestamp(now())) - 86400) * 1000000000
