@@ -114,7 +114,7 @@ class Database:
         found.update({name: int(value) if isinstance(value, bool) else value for name, value in event.items()})
         return found
 
-    # The queries' answers.
+    # The queries' answers: what is wrong with them, and they themselves.
 
     def queries(self, lines):
         events = [json.loads(line) for line in set(lines)]
@@ -123,7 +123,7 @@ class Database:
         for name, answer in zip(QUERIES, (top_applications, bursts, both_ends)):
             with open(os.path.join(FLEET, "clickhouse", name + ".sql")) as f:
                 got = self.rows(f.read())
-            yield name, differences(answer(events), got)
+            yield name, (differences(answer(events), got), got)
 
 
 def differences(wanted, got):

@@ -80,6 +80,11 @@ class Losses:
     def truths(self):
         return self.script.truths() + [truth for truth in self.star.truths if not truth.hidden]
 
+    def burst(self):
+        """The database's address, from how many hosts it was lost, and how often."""
+        server, *clients = self.star.made
+        return server("'%s %d' % (HERE, l.getsockname()[1])"), len(clients), CLIENTS * len(clients)
+
     def name_of(self, netns):
         """The host that the namespace is of."""
         return next(name for name, own in zip(HOSTS, self.netns) if netns in own)
