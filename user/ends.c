@@ -12,6 +12,7 @@
 
 #define MS 1000000ULL
 #define RECORD_WAIT_NS (5 * MS) /* on one host both come within microseconds; a busy one takes its time for a RST */
+#define SLEEP_NS (2 * MS)       /* at least so long does the agent sleep before it gives up: what it kept from running may now */
 #define WALK_INTERVAL_NS (250 * MS)
 #define WALK_SHARE 50 /* of the time */
 #define WAITING_MAX 16384
@@ -318,6 +319,11 @@ static void settle_all(struct ends *ends, __u64 now_ns)
 	}
 }
 
+static __u64 later(__u64 one, __u64 other)
+{
+	return one > other ? one : other;
+}
+
 void ends_add(struct ends *ends, const struct ends_event *event)
 {
 	struct waiting *w = has_other(event->record) ? calloc(1, sizeof(*w)) : NULL;
@@ -332,7 +338,7 @@ void ends_add(struct ends *ends, const struct ends_event *event)
 	w->owner = *event->owner;
 	w->reset_after = event->reset_after;
 	w->executable = *event->executable ? strdup(event->executable) : NULL;
-	w->until_ns = event->record->time_ns + RECORD_WAIT_NS;
+	w->until_ns = later(event->record->time_ns + RECORD_WAIT_NS, clock_monotonic_ns() + SLEEP_NS);
 	w->end = find_socket(ends, event->record);
 	if (w->end)
 		w->end->waiting = w;

@@ -471,6 +471,22 @@ static void test_a_drop_on_loopback_waits_for_a_walk(void **state)
 	nothing_waits();
 }
 
+/* The agent has run for long, and so has kept the other end's record from coming. */
+static void test_an_event_that_comes_late_is_slept_over(void **state)
+{
+	(void)state;
+	now_ns = a.time_ns + 2 * WAIT;
+	add(&a, CLIENT_PID);
+	pass(0);
+	assert_int_equal(out.told, 0);
+	assert_int_equal(kernel.walks, 0);
+	pass(SLEEP_NS - 1);
+	assert_int_equal(out.told, 0);
+	note(&b, SERVER_PID);
+	told(1, a.sk, SERVER_PID);
+	nothing_waits();
+}
+
 static void test_walks_take_a_fiftieth_of_the_time(void **state)
 {
 	__u64 began;
@@ -589,6 +605,7 @@ int main(void)
 		TEST(test_one_of_two_that_fit_is_not_named),
 		TEST(test_who_fits_exactly_is_preferred),
 		TEST(test_a_drop_on_loopback_waits_for_a_walk),
+		TEST(test_an_event_that_comes_late_is_slept_over),
 		TEST(test_walks_take_a_fiftieth_of_the_time),
 		TEST(test_one_walk_answers_for_all),
 		TEST(test_two_events_of_a_socket_are_one_end),
