@@ -13,7 +13,8 @@
 #define MS 1000000ULL
 #define RECORD_WAIT_NS (5 * MS) /* on one host both come within microseconds; a busy one takes its time for a RST */
 #define SLEEP_NS (2 * MS)       /* at least so long does the agent sleep before it gives up: what it kept from running may now */
-#define WALK_INTERVAL_NS (250 * MS)
+#define WALK_INTERVAL_NS (20 * MS)
+#define WALK_PATIENCE_NS (100 * MS) /* what may well have no other end here does not wait longer for a walk */
 #define WALK_SHARE 50 /* of the time */
 #define WAITING_MAX 16384
 #define BUCKETS 4096
@@ -286,10 +287,12 @@ static bool has_other(const struct lp_record *r)
 	return r->kind != LP_KIND_NO_CONNECT && r->kind != LP_KIND_QUEUE_FULL && r->state != TCP_SYN_SENT && r->rcv_nxt;
 }
 
-/* A drop whose other end must be on this host is worth the wait for a walk; the others are lucky or not. */
-static bool may_wait_for_walk(const struct waiting *w)
+/* A drop whose other end must be on this host is worth the wait for a walk; another one a short wait. */
+static bool may_wait_for_walk(const struct ends *ends, const struct waiting *w)
 {
-	return is_loopback(&w->record) && (w->record.err || w->record.kind == LP_KIND_CLOSE);
+	if (!w->record.err && w->record.kind != LP_KIND_CLOSE)
+		return false;
+	return is_loopback(&w->record) || ends->next_walk_ns <= w->until_ns + WALK_PATIENCE_NS;
 }
 
 static void settle(struct ends *ends, struct waiting *w, __u64 now_ns)
@@ -304,7 +307,7 @@ static void settle(struct ends *ends, struct waiting *w, __u64 now_ns)
 	} else if (other && other->known == UNKNOWN) {
 		tell(ends, w, NULL);
 	} else if (!other && now_ns >= w->until_ns &&
-		   (w->walked || (now_ns < ends->next_walk_ns && !may_wait_for_walk(w)))) {
+		   (w->walked || (now_ns < ends->next_walk_ns && !may_wait_for_walk(ends, w)))) {
 		tell(ends, w, NULL);
 	}
 }
@@ -457,7 +460,7 @@ __u64 ends_deadline(const struct ends *ends)
 		if (w->expects) /* pending.h has a deadline for it */
 			continue;
 		at = w->until_ns;
-		if (!w->walked && may_wait_for_walk(w) && ends->next_walk_ns > at)
+		if (!w->walked && may_wait_for_walk(ends, w) && ends->next_walk_ns > at)
 			at = ends->next_walk_ns;
 		if (!earliest || at < earliest)
 			earliest = at;

@@ -362,12 +362,22 @@ static void test_a_remote_peer_costs_a_few_milliseconds(void **state)
 	pass(1);
 	told(1, a.sk, 0);
 	assert_int_equal(kernel.walks, 1);
-	/* nor is it waited for, if no walk can begin now */
+	/* the next walk is waited for, if that is soon */
 	a.time_ns = now_ns;
 	add(&a, CLIENT_PID);
 	pass(WAIT);
+	assert_int_equal(out.told, 1);
+	assert_int_equal(tested_deadline(ends), now_ns + WALK_INTERVAL_NS - WAIT);
+	kernel.takes_ns = 10 * MS;
+	pass(WALK_INTERVAL_NS - WAIT);
 	told(2, a.sk, 0);
-	assert_int_equal(kernel.walks, 1);
+	assert_int_equal(kernel.walks, 2);
+	/* and not where walks take long, and so are rare */
+	a.time_ns = now_ns;
+	add(&a, CLIENT_PID);
+	pass(WAIT);
+	told(3, a.sk, 0);
+	assert_int_equal(kernel.walks, 2);
 	nothing_waits();
 }
 
@@ -408,7 +418,7 @@ static void test_one_of_two_that_fit_is_not_named(void **state)
 	note(&twin, SERVER_PID + 1);
 	a.time_ns = now_ns;
 	add(&a, CLIENT_PID);
-	pass(WAIT);
+	pass(WALK_INTERVAL_NS);
 	told(2, a.sk, 0);
 }
 
@@ -456,8 +466,8 @@ static void test_a_drop_on_loopback_waits_for_a_walk(void **state)
 	add(&a, CLIENT_PID);
 	pass(WAIT);
 	assert_int_equal(out.told, 1);
-	assert_int_equal(tested_deadline(ends), now_ns + 250 * MS - WAIT);
-	pass(250 * MS - WAIT);
+	assert_int_equal(tested_deadline(ends), now_ns + WALK_INTERVAL_NS - WAIT);
+	pass(WALK_INTERVAL_NS - WAIT);
 	told(2, a.sk, 0);
 	assert_int_equal(kernel.walks, 2);
 	/* an orderly end does not */
