@@ -31,8 +31,13 @@ def subscribed(function):
     return scenario(families=("ipv4",), own=True)(with_users(function))
 
 
+def portable(function):
+    """What the agent alone decides."""
+    return scenario(families=("ipv4",), own=True, portable=True)(with_users(function))
+
+
 def alone(function):
-    return scenario(families=("ipv4",), alone=True)(with_users(function))
+    return scenario(families=("ipv4",), alone=True, portable=True)(with_users(function))
 
 # In a worker: what a process does as that user from now on; and a subscriber.
 WORKER = """
@@ -203,7 +208,7 @@ def subscribe_set_uid(t):
     assert not problems, problems
 
 
-@subscribed
+@portable
 def subscribe_passed_descriptor(t):
     """A descriptor that one user has given to another: while he holds it too he is told, and not who else does;
     afterwards neither is."""
@@ -241,7 +246,7 @@ linger(d); d.close()""")
     assert not problems, problems
 
 
-@subscribed
+@portable
 def subscribe_tries_to_see_more(t):
     """Whatever he asks for, of the other user's connections nothing comes, nor whether there is anything to filter."""
     need_cookies(t)
@@ -309,7 +314,7 @@ def subscribe_costs_others_nothing(t):
     assert not problems and ledger["emitted"] == ledger["written"] == 50, (problems, ledger)
 
 
-@subscribed
+@portable
 def subscribe_by_default(t):
     """Nothing is asked for within a second: all that he may see, the peer's orderly ends too."""
     need_cookies(t)
@@ -437,7 +442,7 @@ held = [come(uid) for uid in range(61000, 61016) for _ in range(16)]""", path=ag
 
 # The service.
 
-@subscribed
+@portable
 def subscribe_reload(t):
     """SIGHUP keeps who has subscribed; a section that changes ends them, and refuses nobody meanwhile."""
     need_cookies(t)
@@ -467,7 +472,7 @@ linger(d); d.close()"""
     assert not problems, problems
 
 
-@subscribed
+@portable
 def subscribe_watch(t):
     """`lostpeer watch` without rights is told by the agent, and filters, groups and shows it as ever."""
     need_cookies(t)
