@@ -12,6 +12,16 @@ from agent import PROGRAM
 from host import Host
 from server import gone
 
+# journald.conf of one that is looked at only by a test
+JOURNAL = """\
+[Journal]
+Storage=volatile
+RateLimitIntervalSec=0
+ReadKMsg=no
+Audit=no
+ForwardToWall=no
+"""
+
 
 class Daemons:
     # What does not end when it is asked to.

@@ -7,7 +7,7 @@ import os
 import subprocess
 import urllib.parse
 
-from daemons import Daemons
+from daemons import JOURNAL, Daemons
 from server import program
 
 JOURNALD = ("/usr/lib/systemd/systemd-journald", "/lib/systemd/systemd-journald")
@@ -33,15 +33,6 @@ template(name="message" type="list" option.jsonf="on") {{
 }}
 ruleset(name="unix") {{ action(type="omfile" file="{directory}/unix.jsonl" template="message") }}
 ruleset(name="udp") {{ action(type="omfile" file="{directory}/udp.jsonl" template="message") }}
-"""
-
-JOURNAL = """\
-[Journal]
-Storage=volatile
-RateLimitIntervalSec=0
-ReadKMsg=no
-Audit=no
-ForwardToWall=no
 """
 
 PROMETHEUS = """\

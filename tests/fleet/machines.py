@@ -14,7 +14,7 @@ import clock
 import netlink
 import network
 import sockets
-from daemons import Daemons
+from daemons import JOURNAL, Daemons
 from server import gone, program
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -42,15 +42,6 @@ all = yes
 group = 0
 rate = 0
 """ % EVENTS
-
-JOURNAL = """\
-[Journal]
-Storage=volatile
-RateLimitIntervalSec=0
-ReadKMsg=no
-Audit=no
-ForwardToWall=no
-"""
 
 
 # What begins a session of RELP.
