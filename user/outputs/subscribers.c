@@ -291,14 +291,12 @@ static void close_subscribers(void *state)
 static const char *set_path(void *context, int tag, bool opposite, const char *value)
 {
 	struct settings *settings = context;
-	const char *why;
 
 	(void)tag;
 	(void)opposite;
 	if (*value != '/')
 		return "not a path from the root";
-	why = endpoint_parse(value, 0, &settings->at);
-	return why;
+	return endpoint_parse(value, 0, &settings->at);
 }
 
 static const struct option_spec keys[] = {
