@@ -203,13 +203,8 @@ static __always_inline void on_state(struct sock *sk, int old_state, int new_sta
 /* One of the copies of set_state (missed.h); `level`: how many come before. */
 static __always_inline void take_state(struct sock *sk, int old_state, int new_state, __u32 level)
 {
-	struct at_work *w;
+	struct at_work *w = at_work();
 
-	if (!level && !sk->sk_lock.owned && !copies_attached) { /* in a softirq, where nothing of ours comes between */
-		on_state(sk, old_state, new_state);
-		return;
-	}
-	w = at_work();
 	if (!w || (level && was_taken(w, sk, new_state, level)))
 		return;
 	if (level)

@@ -259,6 +259,7 @@ static int open_skeleton(struct kernel *k, const struct kernel_options *options)
 	choose_programs(k, options);
 	choose_maps(k, options);
 	k->skeleton->rodata->agent_tgid = (__u32)getpid();
+	k->skeleton->rodata->kernel_casts = k->features.casts;
 	k->skeleton->rodata->connect_hook = options->connect_hook;
 	k->skeleton->rodata->accept_hook = options->accept_hook;
 	k->skeleton->rodata->follow_parent = options->follow_parent;

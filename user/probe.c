@@ -85,6 +85,7 @@ static struct kernel_features features_of(const struct btf *btf)
 		.retransmit_failed = tracepoint_args(btf, "tcp_retransmit_skb") == 3,
 		.cgroups = tracepoint_args(btf, "cgroup_rmdir") == 2 && tracepoint_args(btf, "cgroup_mkdir") == 2,
 		.cookie = has_helper(btf, "BPF_FUNC_check_mtu"),
+		.casts = has_function(btf, "bpf_rdonly_cast"),
 		.preemptible = is_preemptible(),
 		.reports_after = has_function(btf, "tcp_done_with_error"),
 		.guards_recursion = has_function(btf, "bpf_prog_inc_misses_counter"),

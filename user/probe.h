@@ -19,6 +19,7 @@ struct kernel_features {
 	bool retransmit_failed; /* ... also of what could not be sent, from 6.18 */
 	bool cookie;            /* from 5.12 */
 	bool guards_recursion;  /* a program that is interrupted does not run for what interrupts it, from 6.1 */
+	bool casts;             /* bpf_rdonly_cast, from 6.2 */
 	bool preemptible;       /* ... and may be preempted, from 7.0 */
 	bool reports_after;     /* sockets report an error when they are in CLOSE already, from 6.10 */
 	bool cgroups;           /* tracepoints of cgroups: those that are gone keep their names */
