@@ -61,7 +61,7 @@ static __always_inline void name_end(struct lp_record *r, const struct conn *con
 }
 
 /* False: not a socket with sought ports. */
-static __noinline _Bool look_at_end(struct lp_record *r, __u64 key, const struct conn *conn)
+static __always_inline _Bool look_at_end(struct lp_record *r, __u64 key, const struct conn *conn)
 {
 	struct sock *sk = (struct sock *)key;
 	struct tcp_sock *tp = (struct tcp_sock *)sk;
@@ -102,17 +102,25 @@ __u32 n_looked_at;
 struct lp_record found_ends[LP_LOOK_MAX];
 __u32 n_found_ends;
 
+/* Global, so that the verifier walks it once and not for each index. */
+__noinline int look_at_number(__u32 i)
+{
+	__u32 at = n_found_ends;
+
+	if (i >= LP_LOOK_MAX || at >= LP_LOOK_MAX)
+		return 0;
+	if (look_at_end(&found_ends[at], looked_at[i], (struct conn *)looked_at_conns[i]))
+		n_found_ends = at + 1;
+	return 0;
+}
+
 /* Attached to nothing: the agent runs it (BPF_PROG_TEST_RUN, from 5.10). */
 SEC("raw_tp")
 int look_at_ends(void *ctx)
 {
 	n_found_ends = 0;
-	for (__u32 i = 0; i < LP_LOOK_MAX && i < n_looked_at; i++) {
-		__u32 at = n_found_ends;
-
-		if (at < LP_LOOK_MAX && look_at_end(&found_ends[at], looked_at[i], (struct conn *)looked_at_conns[i]))
-			n_found_ends = at + 1;
-	}
+	for (__u32 i = 0; i < LP_LOOK_MAX && i < n_looked_at; i++)
+		look_at_number(i);
 	return 0;
 }
 

@@ -87,7 +87,7 @@ static __always_inline void probe_flags(struct lp_record *r, struct sock *sk, st
 	r->sk_uid = BPF_CORE_READ(sk, sk_uid.val);
 }
 
-static __noinline void glance_at_socket(struct lp_glance *look, __u64 key, const struct conn *conn)
+static __always_inline void glance_at_socket(struct lp_glance *look, __u64 key, const struct conn *conn)
 {
 	struct sock *sk = (struct sock *)key;
 	struct tcp_sock *tp = (struct tcp_sock *)sk;
@@ -124,12 +124,20 @@ static __noinline void glance_at_socket(struct lp_glance *look, __u64 key, const
 	probe_timers(look, sk, tp);
 }
 
+/* Global, so that the verifier walks it once and not for each index. */
+__noinline int glance_at_number(__u32 i)
+{
+	if (i < LP_GLANCES_MAX)
+		glance_at_socket(&glances[i], looked_at[i], (struct conn *)looked_at_conns[i]);
+	return 0;
+}
+
 /* Attached to nothing: the agent runs it. */
 SEC("raw_tp")
 int glance_at_sockets(void *ctx)
 {
 	for (__u32 i = 0; i < LP_GLANCES_MAX && i < n_looked_at; i++)
-		glance_at_socket(&glances[i], looked_at[i], (struct conn *)looked_at_conns[i]);
+		glance_at_number(i);
 	return 0;
 }
 
