@@ -30,32 +30,45 @@ static __always_inline struct task_struct *waiter_task(wait_queue_entry_t *entry
 	return BPF_CORE_READ((struct poll_wqueues *)private, polling_task);
 }
 
-/* Fills who, task and waits, if all who sleep are of one process. */
-static __always_inline _Bool waiter_find(struct lp_record *r, struct sock *sk)
+#define WAITS_MASK 0xfull /* a task's address ends in more zeros than the count needs */
+
+/* The one process that sleeps on this queue of a socket: the address of a task of it, or 0; and in the bits of
+ * WAITS_MASK how many references of the file those hold that were looked at. Global, so that the verifier walks the loop
+ * once and not on each way to it; and of mere numbers, as 5.10 wants them. */
+__noinline __u64 sole_waiter(__u64 queue, __u64 file)
 {
-	struct socket_wq *wq = sk->sk_wq;
-	struct list_head *head = (void *)wq + bpf_core_field_offset(struct socket_wq, wait.head);
+	struct list_head *head = (void *)queue + bpf_core_field_offset(struct socket_wq, wait.head);
 	struct list_head *at = BPF_CORE_READ(head, next);
-	struct file *file = BPF_CORE_READ(sk, sk_socket, file);
-	struct task_struct *task, *found = (void *)0;
+	struct task_struct *task;
+	__u64 found = 0, waits = 0;
 	__u32 tgid = 0;
 
 	for (int i = 0; i < WAITERS_MAX && at && at != head; i++, at = BPF_CORE_READ(at, next)) {
 		_Bool reference = 0;
 
-		task = waiter_task((void *)at - bpf_core_field_offset(wait_queue_entry_t, entry), file, &reference);
+		task = waiter_task((void *)at - bpf_core_field_offset(wait_queue_entry_t, entry), (struct file *)file,
+				   &reference);
 		if (!task)
 			continue;
-		r->waits += reference;
+		waits += reference;
 		if (found && (__u32)BPF_CORE_READ(task, tgid) != tgid)
-			return 0;
-		found = task;
+			return waits;
+		found = (__u64)task;
 		tgid = (__u32)BPF_CORE_READ(task, tgid);
 	}
-	if (!found || at != head || !tgid)
+	return at == head && tgid ? found | waits : waits;
+}
+
+/* Fills who, task and waits, if all who sleep are of one process. */
+static __always_inline _Bool waiter_find(struct lp_record *r, struct sock *sk)
+{
+	__u64 found = sole_waiter((__u64)BPF_CORE_READ(sk, sk_wq), (__u64)BPF_CORE_READ(sk, sk_socket, file));
+
+	r->waits = (__u8)(found & WAITS_MASK);
+	if (!(found & ~WAITS_MASK))
 		return 0;
 	__builtin_memset(&r->task, 0, sizeof(r->task));
-	task_probe(&r->task, found);
+	task_probe(&r->task, (struct task_struct *)(found & ~WAITS_MASK));
 	r->who = LP_WHO_WAITER;
 	return 1;
 }
