@@ -101,7 +101,7 @@ $(BUILD)/lostpeer: $(USER_OBJ)
 $(BUILD)/user/main.o: AGENT_CFLAGS += -DLIBRARIES='"$(call names,$(HAVE))"' -DMISSING='"$(call names,$(LACK))"'
 
 # a skeleton is made of its BPF object: who includes it is rebuilt with it
-$(BUILD)/user/kernel.o $(BUILD)/user/glance.o: $(BUILD)/lostpeer.skel.h
+$(BUILD)/user/kernel.o $(BUILD)/user/glance.o $(BUILD)/user/wants.o: $(BUILD)/lostpeer.skel.h
 $(BUILD)/user/looks_bpf.o: $(BUILD)/look.skel.h
 
 $(BUILD)/tests/%: tests/unit/%.c $(CORE_OBJ)

@@ -29,10 +29,7 @@ struct kernel {
 	struct lostpeer *skeleton;
 	struct ring_buffer *ring;
 	struct kernel_features features;
-	bool asked; /* what is wanted, ever */
-	__u32 wanted; /* enum lp_class, of anybody's */
-	struct uid_wants uids[LP_WANT_UIDS]; /* as want_uids has them */
-	size_t n_uids;
+	struct wants wants;
 	kernel_take *take;
 	void *take_context;
 	struct reset_reasons reasons;
@@ -459,74 +456,15 @@ void kernel_take_missed(struct kernel *k)
 	s->bss->copies_attached = s->links.set_state_nested != NULL;
 }
 
-static struct uid_wants *find_uid(const struct uid_wants *uids, size_t n, __u32 uid)
-{
-	for (size_t i = 0; i < n; i++)
-		if (uids[i].uid == uid)
-			return (struct uid_wants *)&uids[i];
-	return NULL;
-}
-
-/* false: there is no room. */
-static bool want_of_uid(struct kernel *k, struct uid_wants new)
-{
-	struct uid_wants *old = find_uid(k->uids, k->n_uids, new.uid);
-
-	if (old && old->classes == new.classes)
-		return true;
-	if ((!old && k->n_uids == LP_WANT_UIDS) ||
-	    bpf_map_update_elem(bpf_map__fd(k->skeleton->maps.want_uids), &new.uid, &new.classes, BPF_ANY))
-		return false;
-	*(old ? old : &k->uids[k->n_uids++]) = new;
-	return true;
-}
-
-static void forget_uids(struct kernel *k, const struct uid_wants *uids, size_t n)
-{
-	size_t left = 0;
-
-	for (size_t i = 0; i < k->n_uids; i++) {
-		if (find_uid(uids, n, k->uids[i].uid))
-			k->uids[left++] = k->uids[i];
-		else
-			bpf_map_delete_elem(bpf_map__fd(k->skeleton->maps.want_uids), &k->uids[i].uid);
-	}
-	k->n_uids = left;
-}
-
-/* What was known of these is looked at anew where somebody asks who did not before. */
-static void set_alarms(struct kernel *k, __u32 classes)
-{
-	struct lp_alarms *alarms = &k->skeleton->bss->alarms;
-
-	alarms->silent = 0;
-	alarms->fins = !(classes & LP_CLASS_IGNORED);
-	alarms->queues = !(classes & LP_CLASS_QUEUES);
-}
-
 void kernel_want(struct kernel *k, struct lp_wants wants, const struct uid_wants *uids, size_t n)
 {
-	__u32 zero = 0, classes;
+	struct lostpeer *s = k->skeleton;
 
-	wants.of_uids = 0;
-	for (size_t i = 0; i < n; i++) {
-		wants.of_uids |= uids[i].classes;
-		if (!want_of_uid(k, uids[i])) { /* then of everybody: each output filters for itself */
-			wants.classes |= uids[i].classes;
-			wants.netns = 0;
-		}
-	}
-	bpf_map_update_elem(bpf_map__fd(k->skeleton->maps.wants), &zero, &wants, BPF_ANY);
-	forget_uids(k, uids, n); /* last, so that what is wanted before and after is not missed in between */
-	classes = wants.classes | wants.of_uids;
-	if (classes & LP_CLASSES_ORDERLY)
+	wants_set(&k->wants, s, wants, uids, n);
+	if (k->wants.classes & LP_CLASSES_ORDERLY)
 		kernel_take_missed(k);
-	if (classes & LP_CLASS_SILENT)
-		attach_late(k->skeleton->progs.retransmit, &k->skeleton->links.retransmit);
-	if (!k->asked || classes != k->wanted)
-		set_alarms(k, classes);
-	k->wanted = classes;
-	k->asked = true;
+	if (k->wants.classes & LP_CLASS_SILENT)
+		attach_late(s->progs.retransmit, &s->links.retransmit);
 }
 
 /* What a copy of set_state missed another one took, or set_state counts; what the others note is no event. */

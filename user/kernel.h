@@ -12,6 +12,7 @@
 
 #include "probe.h"
 #include "record.h"
+#include "wants.h"
 
 struct kernel;
 
@@ -38,12 +39,6 @@ const struct kernel_features *kernel_features(const struct kernel *kernel);
 
 /* Remembers what exists already. Counts connections, and the processes that hold them. */
 int kernel_seed(struct kernel *kernel, unsigned *connections, unsigned *processes);
-
-/* What is wanted of the sockets of one user alone. */
-struct uid_wants {
-	__u32 uid;
-	__u32 classes; /* enum lp_class */
-};
 
 /* What is wanted from now on, once it returns: of all, and of users beside that. What is orderly takes the missed, too.
  * wants.of_uids is not read. */
