@@ -14,7 +14,7 @@
 #define RECORD_WAIT_NS (5 * MS) /* on one host both come within microseconds; a busy one takes its time for a RST */
 #define SLEEP_NS (2 * MS)       /* at least so long does the agent sleep before it gives up: what it kept from running may now */
 #define WALK_INTERVAL_NS (20 * MS)
-#define WALK_PATIENCE_NS (100 * MS) /* what may well have no other end here does not wait longer for a walk */
+#define PATIENCE_NS (100 * MS) /* what may well have no other end here does not wait longer than that */
 #define WALK_SHARE 50 /* of the time */
 #define WAITING_MAX 16384
 #define BUCKETS 4096
@@ -287,12 +287,25 @@ static bool has_other(const struct lp_record *r)
 	return r->kind != LP_KIND_NO_CONNECT && r->kind != LP_KIND_QUEUE_FULL && r->state != TCP_SYN_SENT && r->rcv_nxt;
 }
 
-/* A drop whose other end must be on this host is worth the wait for a walk; another one a short wait. */
-static bool may_wait_for_walk(const struct ends *ends, const struct waiting *w)
+static __u64 later(__u64 one, __u64 other)
 {
-	if (!w->record.err && w->record.kind != LP_KIND_CLOSE)
-		return false;
-	return is_loopback(&w->record) || ends->next_walk_ns <= w->until_ns + WALK_PATIENCE_NS;
+	return one > other ? one : other;
+}
+
+/*
+ * When it is told without its other end. A drop whose other end must be on this host is worth the wait for a walk, another
+ * one a short wait. Where walks are rare, whose peer has ended it has that one's record already, if there is one; who
+ * ended it himself must wait until the peer has been told, which may be a while on a busy host.
+ */
+static __u64 last_moment(const struct ends *ends, const struct waiting *w)
+{
+	__u64 patience = w->until_ns + PATIENCE_NS;
+
+	if (w->walked || (!w->record.err && w->record.kind != LP_KIND_CLOSE))
+		return w->until_ns;
+	if (is_loopback(&w->record) || ends->next_walk_ns <= patience)
+		return later(w->until_ns, ends->next_walk_ns);
+	return w->record.err ? w->until_ns : patience;
 }
 
 static void settle(struct ends *ends, struct waiting *w, __u64 now_ns)
@@ -306,8 +319,7 @@ static void settle(struct ends *ends, struct waiting *w, __u64 now_ns)
 		tell(ends, w, &owner);
 	} else if (other && other->known == UNKNOWN) {
 		tell(ends, w, NULL);
-	} else if (!other && now_ns >= w->until_ns &&
-		   (w->walked || (now_ns < ends->next_walk_ns && !may_wait_for_walk(ends, w)))) {
+	} else if (!other && now_ns >= last_moment(ends, w) && (w->walked || now_ns < ends->next_walk_ns)) {
 		tell(ends, w, NULL);
 	}
 }
@@ -320,11 +332,6 @@ static void settle_all(struct ends *ends, __u64 now_ns)
 		next = w->next;
 		settle(ends, w, now_ns);
 	}
-}
-
-static __u64 later(__u64 one, __u64 other)
-{
-	return one > other ? one : other;
 }
 
 void ends_add(struct ends *ends, const struct ends_event *event)
@@ -459,9 +466,7 @@ __u64 ends_deadline(const struct ends *ends)
 	for (const struct waiting *w = ends->oldest; w; w = w->next) {
 		if (w->expects) /* pending.h has a deadline for it */
 			continue;
-		at = w->until_ns;
-		if (!w->walked && may_wait_for_walk(ends, w) && ends->next_walk_ns > at)
-			at = ends->next_walk_ns;
+		at = last_moment(ends, w);
 		if (!earliest || at < earliest)
 			earliest = at;
 	}

@@ -381,6 +381,38 @@ static void test_a_remote_peer_costs_a_few_milliseconds(void **state)
 	nothing_waits();
 }
 
+/* Where walks are rare, and the RST is long on its way. */
+static void test_who_reset_waits_until_the_peer_was_told(void **state)
+{
+	struct lp_record other = a;
+
+	(void)state;
+	kernel.takes_ns = 10 * MS;
+	other.sk += 1000;
+	other.local_port++;
+	add(&other, CLIENT_PID);
+	pass(WAIT);
+	told(1, other.sk, 0);
+	b.err = 0;
+	b.time_ns = now_ns;
+	add(&b, SERVER_PID);
+	assert_int_equal(tested_deadline(ends), now_ns + WAIT + PATIENCE_NS);
+	pass(60 * MS);
+	assert_int_equal(out.told, 1);
+	note(&a, CLIENT_PID);
+	told(2, b.sk, CLIENT_PID);
+	/* not for long, if nobody comes */
+	b.local_port++;
+	b.time_ns = now_ns;
+	add(&b, SERVER_PID);
+	pass(WAIT + PATIENCE_NS - 1);
+	assert_int_equal(out.told, 2);
+	pass(1);
+	told(3, b.sk, 0);
+	assert_int_equal(kernel.walks, 1);
+	nothing_waits();
+}
+
 static void lives_on(struct lp_record *r)
 {
 	kernel.ends[kernel.n_ends] = *r;
@@ -611,6 +643,7 @@ int main(void)
 		TEST(test_what_was_told_is_remembered),
 		TEST(test_a_connection_that_never_was_has_no_other_end),
 		TEST(test_a_remote_peer_costs_a_few_milliseconds),
+		TEST(test_who_reset_waits_until_the_peer_was_told),
 		TEST(test_an_end_that_lives_on_is_found),
 		TEST(test_one_of_two_that_fit_is_not_named),
 		TEST(test_who_fits_exactly_is_preferred),
