@@ -376,8 +376,8 @@ void ends_note(struct ends *ends, const struct lp_record *r, const struct owner 
 	if (owner->via) {
 		end->known = KNOWN;
 		end->owner = owner->process;
-	} else if (end->known != KNOWN) {
-		end->known = UNKNOWN;
+	} else if (end->known != KNOWN && (r->kind != LP_KIND_END || end->record.kind == LP_KIND_END)) {
+		end->known = UNKNOWN; /* else it has ended since it was found, and who had it is being looked for anew */
 	}
 	other = find_other(ends, r);
 	if (other && other->waiting)

@@ -433,6 +433,22 @@ static void test_an_end_that_lives_on_is_found(void **state)
 	nothing_waits();
 }
 
+/* Whoever had it has let go of it when he is looked for: its own record says more. */
+static void test_an_end_that_ends_meanwhile_is_asked_again(void **state)
+{
+	(void)state;
+	lives_on(&a);
+	add(&b, SERVER_PID);
+	pass(WAIT);
+	assert_int_equal(out.asked, 1);
+	tested_expect(ends, &a);
+	note(&kernel.ends[0], 0);
+	assert_int_equal(out.told, 0);
+	note(&a, CLIENT_PID);
+	told(1, b.sk, CLIENT_PID);
+	nothing_waits();
+}
+
 static void test_one_of_two_that_fit_is_not_named(void **state)
 {
 	struct lp_record twin = b;
@@ -645,6 +661,7 @@ int main(void)
 		TEST(test_a_remote_peer_costs_a_few_milliseconds),
 		TEST(test_who_reset_waits_until_the_peer_was_told),
 		TEST(test_an_end_that_lives_on_is_found),
+		TEST(test_an_end_that_ends_meanwhile_is_asked_again),
 		TEST(test_one_of_two_that_fit_is_not_named),
 		TEST(test_who_fits_exactly_is_preferred),
 		TEST(test_a_drop_on_loopback_waits_for_a_walk),
