@@ -142,7 +142,7 @@ check: deps-test
 
 check-servers: deps-test
 	$(Q)$(MAKE) $(PARALLEL) --no-print-directory all
-	$(Q)status=0; for suite in servers exports fleet; do tests/twice tests/$$suite/run --install || status=1; done; \
+	$(Q)status=0; for step in tests/servers/packages.py "tests/run servers exports fleet"; do $$step || status=1; done; \
 		exit $$status
 
 # without arm64 where SERIES names none

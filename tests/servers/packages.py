@@ -1,8 +1,10 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The servers as Debian packages them, installed so that nothing starts by itself: not now, not at the next boot."""
 import contextlib
 import os
 import subprocess
+import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # Each package with the service that it brings.
@@ -27,7 +29,7 @@ def installed(package):
     return done.stdout == b"installed"
 
 
-def install(services=SERVICES, others=CLIENTS):
+def install(services, others):
     """Install what is missing; tools/install-deps prints its command first. False where that failed."""
     wanted = list(services) + list(others)
     missing = [package for package in wanted if not installed(package)]
@@ -107,3 +109,13 @@ def create(path, text, mode):
     with open(path, "w") as f:
         f.write(text)
     os.chmod(path, mode)
+
+
+def main():
+    """All that tests/servers, tests/exports and tests/fleet need."""
+    services = {**SERVICES, **EXPORT_SERVICES, **FLEET_SERVICES}
+    return 0 if install(services, (*CLIENTS, *EXPORT_OTHERS, *FLEET_OTHERS)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
