@@ -320,6 +320,28 @@ static char *source_of(const struct section *s)
 	return text;
 }
 
+static const char *target_of(const struct feed_settings *settings)
+{
+	const char *target = settings->ops->target ? settings->ops->target(settings->output) : NULL;
+
+	return target ? target : "";
+}
+
+/* NULL, or who goes there already. */
+static const char *check_target(const struct feed_settings *settings, const struct config_result *result)
+{
+	static char why[FEED_TITLE_LEN + 64];
+
+	for (size_t i = 0; settings->ops->exclusive && i < result->n_feeds; i++) {
+		if (result->feeds[i]->ops != settings->ops || strcmp(target_of(result->feeds[i]), target_of(settings)))
+			continue;
+		snprintf(why, sizeof(why), "goes where [%s] goes, and they would get in each other's way",
+			 result->feeds[i]->title);
+		return why;
+	}
+	return NULL;
+}
+
 static bool resolve_output(const struct section *s, struct config_result *result)
 {
 	size_t kind = strcspn(s->title, " ");
@@ -347,6 +369,8 @@ static bool resolve_output(const struct section *s, struct config_result *result
 					  {&feed_keys, settings}},
 			3);
 	why = right ? feed_settings_check(settings) : NULL;
+	if (right && !why)
+		why = check_target(settings, result);
 	if (why)
 		say(s->origin, s->title, NULL, why);
 	result->feeds[result->n_feeds++] = settings;

@@ -184,6 +184,17 @@ static void test_each_error_names_its_line(void **state)
 	}
 }
 
+static void test_two_outputs_do_not_go_to_one_place(void **state)
+{
+	(void)state;
+	assert_says("[file]\npath = /tmp/events\n[file two]\npath = /tmp/events\n",
+		    AT "3: [file two]: goes where [file] goes, and they would get in each other's way\n");
+	assert_says("[stdout]\n[stdout two]\n",
+		    AT "2: [stdout two]: goes where [stdout] goes, and they would get in each other's way\n");
+	assert_says("[subscribers]\n[subscribers two]\n",
+		    AT "2: [subscribers two]: goes where [subscribers] goes, and they would get in each other's way\n");
+}
+
 static void test_all_errors_are_told_at_once(void **state)
 {
 	char text[4096] = "[file]\npath = /tmp/events\n", place[32];
@@ -295,6 +306,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_whole_configuration),
 		cmocka_unit_test(test_each_error_names_its_line),
+		cmocka_unit_test(test_two_outputs_do_not_go_to_one_place),
+		cmocka_unit_test(test_two_outputs_do_not_go_to_one_place),
 		cmocka_unit_test(test_all_errors_are_told_at_once),
 		cmocka_unit_test(test_sections_that_are_none),
 		cmocka_unit_test(test_a_line_that_is_too_long),

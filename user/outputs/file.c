@@ -142,6 +142,7 @@ const struct output_ops output_file = {
 	.keys = {keys, sizeof(keys) / sizeof(*keys)},
 	.settings_size = sizeof(struct file_settings),
 	.target = target,
+	.exclusive = true,
 	.check = check,
 	.format = lines_format,
 	.open = open_file,

@@ -53,6 +53,7 @@ struct output_ops {
 	size_t settings_size;
 	/* Where it goes, for messages; NULL: its name says it. */
 	const char *(*target)(const void *settings);
+	bool exclusive; /* two that go to the same place would get in each other's way */
 	/* After all keys are set: NULL, or what is wrong with them together ("needs a path"). NULL: nothing can be. */
 	const char *(*check)(void *settings);
 	/* What an entry of the queue holds: whatever it puts into the line, which need not be text. */

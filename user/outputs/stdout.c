@@ -33,6 +33,7 @@ const struct output_ops output_stdout = {
 	.help = "writes lines to standard output",
 	.keys = {keys, sizeof(keys) / sizeof(*keys)},
 	.settings_size = sizeof(struct lines_settings),
+	.exclusive = true,
 	.format = lines_format,
 	.open = open_stdout,
 	.write = write_stdout,

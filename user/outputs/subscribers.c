@@ -327,6 +327,7 @@ const struct output_ops output_subscribers = {
 	.keys = {keys, sizeof(keys) / sizeof(*keys)},
 	.settings_size = sizeof(struct settings),
 	.target = target,
+	.exclusive = true,
 	.check = check,
 	.format = format,
 	.open = open_subscribers,
