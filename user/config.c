@@ -322,7 +322,7 @@ static char *source_of(const struct section *s)
 
 static const char *target_of(const struct feed_settings *settings)
 {
-	const char *target = settings->ops->target ? settings->ops->target(settings->output) : NULL;
+	const char *target = output_target(settings->ops, settings->output);
 
 	return target ? target : "";
 }

@@ -188,11 +188,16 @@ static void count_entry(struct output_counts *counts, __u64 *repeats_waiting, co
 	}
 }
 
+const char *output_target(const struct output_ops *ops, const void *settings)
+{
+	return ops->target ? ops->target(settings) : NULL;
+}
+
 /* "lostpeer: output file audit (/var/log/audit.jsonl): WHAT" */
 static void say(const struct output *o, const char *what)
 {
 	const struct output_ops *ops = o->options.ops;
-	const char *target = ops->target ? ops->target(o->options.settings) : NULL;
+	const char *target = output_target(ops, o->options.settings);
 
 	fprintf(stderr, "lostpeer: output %s%s%s%s: %s\n", o->options.title, target ? " (" : "", target ? target : "",
 		target ? ")" : "", what);

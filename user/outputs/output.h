@@ -93,6 +93,8 @@ extern const struct output_ops *const output_list[];
 const struct output_ops *output_ops_by_name(const char *name, size_t length);
 /* Then: why not. */
 const char *output_why_unknown(const char *name, size_t length);
+/* Where an output of these settings goes; NULL: its name says it. */
+const char *output_target(const struct output_ops *ops, const void *settings);
 
 extern const struct output_ops output_file, output_stdout, output_null, output_journal, output_syslog;
 extern const struct output_ops output_subscribers;
