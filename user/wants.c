@@ -63,8 +63,8 @@ void wants_set(struct wants *w, struct lostpeer *s, struct lp_wants all, const s
 		}
 	}
 	bpf_map_update_elem(bpf_map__fd(s->maps.wants), &zero, &all, BPF_ANY);
-	forget_uids(w, map, uids,
-		    n); /* last, so that what is wanted before and after is not missed in between */
+	/* last, so that what is wanted before and after is not missed in between */
+	forget_uids(w, map, uids, n);
 	classes = all.classes | all.of_uids;
 	if (!w->asked || classes != w->classes)
 		set_alarms(&s->bss->alarms, classes);

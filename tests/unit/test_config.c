@@ -307,7 +307,6 @@ int main(void)
 		cmocka_unit_test(test_a_whole_configuration),
 		cmocka_unit_test(test_each_error_names_its_line),
 		cmocka_unit_test(test_two_outputs_do_not_go_to_one_place),
-		cmocka_unit_test(test_two_outputs_do_not_go_to_one_place),
 		cmocka_unit_test(test_all_errors_are_told_at_once),
 		cmocka_unit_test(test_sections_that_are_none),
 		cmocka_unit_test(test_a_line_that_is_too_long),
