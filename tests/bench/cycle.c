@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * cycle order|reset|bare COUNT CPU [stats]: makes COUNT connections, one after the other, on CPU alone, in a network
- * namespace of its own, and prints what one cost:
- *
- *   <CPU ns, median of slices> <CPU ns, mean> <wall ns, mean>
+ * cycle order|reset|bare|call COUNT CPU [stats]: makes COUNT connections, one after the other, on CPU alone, in a
+ * network namespace of its own, and prints what one cost: CPU nanoseconds, the mean of each slice of them, a line each.
  *
  * With `order` it is a whole connection of two processes: connect, accept4, a request, an answer of 1,000 bytes, the
  * client's close, the server's end of file and its close, each side sleeping until the other has done its part.
  * `reset` is the same, but the client's close sends a RST (SO_LINGER 0). `bare` is the least that is a connection: one
- * process does both ends, with one byte, and nobody ever sleeps. All of it, softirqs included, runs in these
- * processes: the loopback device delivers a packet before the system call that sent it returns. The median of slices leaves out a slice that something else
- * on the machine disturbed. With `stats` the kernel counts the time of every BPF program meanwhile.
+ * process does both ends, with one byte, and nobody ever sleeps. `call` is no connection but the least system calls,
+ * CALLS of them. All of it, softirqs included, runs in these processes: the loopback device delivers a packet before
+ * the system call that sent it returns. A slice is short, so that some are disturbed by nothing else on the machine.
+ * With `stats` the kernel counts the time of every BPF program meanwhile.
  */
 #include <errno.h>
 #include <linux/bpf.h>
@@ -31,7 +30,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SLICE 50     /* cycles; about 2 ms */
+#define SLICE 20     /* connections; less than half a millisecond */
+#define WARM_UP 8     /* a part of as many, before */
+#define CALLS 200     /* system calls that count as one connection */
 #define ADDRESSES 250 /* of the peer, in turn: TIME_WAIT must not fill the ports of one */
 
 struct host {
@@ -155,11 +156,11 @@ static void bare_cycle(struct host *host)
 	close(server);
 }
 
-static int by_value(const void *a, const void *b)
+/* Asked of the kernel each time: the library remembers no parent. */
+static void calls_cycle(void)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
+	for (int i = 0; i < CALLS; i++)
+		syscall(SYS_getppid);
 }
 
 /* Of this process and, if there is one, of the server. */
@@ -173,35 +174,39 @@ static uint64_t cpu_ns(pid_t server)
 	return server ? ns + clock_ns(clock) : ns;
 }
 
-static void cycle(struct host *host, pid_t server, bool reset)
+static void cycle(struct host *host, const char *kind)
 {
-	if (server)
-		whole_cycle(host, reset);
-	else
+	if (!strcmp(kind, "call"))
+		calls_cycle();
+	else if (!strcmp(kind, "bare"))
 		bare_cycle(host);
+	else
+		whole_cycle(host, !strcmp(kind, "reset"));
 }
 
-static void measure(struct host *host, pid_t server, bool reset, int slices)
+static void measure(struct host *host, pid_t server, const char *kind, int slices)
 {
-	uint64_t *each = calloc((size_t)slices, sizeof(*each)), cpu = 0, began, wall;
+	double *each = calloc((size_t)slices, sizeof(*each));
+	uint64_t began;
 
 	if (!each)
 		fail("calloc");
-	for (int i = 0; i < slices * SLICE / 8; i++) /* warm up */
-		cycle(host, server, reset);
-	wall = clock_ns(CLOCK_MONOTONIC);
+	for (int i = 0; i < slices * SLICE / WARM_UP; i++)
+		cycle(host, kind);
 	for (int slice = 0; slice < slices; slice++) {
 		began = cpu_ns(server);
 		for (int i = 0; i < SLICE; i++)
-			cycle(host, server, reset);
-		each[slice] = cpu_ns(server) - began;
-		cpu += each[slice];
+			cycle(host, kind);
+		each[slice] = (double)(cpu_ns(server) - began) / SLICE;
 	}
-	wall = clock_ns(CLOCK_MONOTONIC) - wall;
-	qsort(each, (size_t)slices, sizeof(*each), by_value);
-	printf("%.1f %.1f %.1f\n", (double)each[slices / 2] / SLICE, (double)cpu / slices / SLICE,
-	       (double)wall / slices / SLICE);
+	for (int slice = 0; slice < slices; slice++)
+		printf("%.1f\n", each[slice]);
 	free(each);
+}
+
+static bool is_kind(const char *word)
+{
+	return !strcmp(word, "order") || !strcmp(word, "reset") || !strcmp(word, "bare") || !strcmp(word, "call");
 }
 
 int main(int argc, char **argv)
@@ -210,8 +215,8 @@ int main(int argc, char **argv)
 	pid_t server = 0;
 	int slices;
 
-	if (argc < 4 || (strcmp(argv[1], "order") && strcmp(argv[1], "reset") && strcmp(argv[1], "bare"))) {
-		fprintf(stderr, "usage: cycle order|reset|bare COUNT CPU [stats]\n");
+	if (argc < 4 || !is_kind(argv[1])) {
+		fprintf(stderr, "usage: cycle order|reset|bare|call COUNT CPU [stats]\n");
 		return 2;
 	}
 	slices = atoi(argv[2]) / SLICE;
@@ -220,7 +225,7 @@ int main(int argc, char **argv)
 		count_programs();
 	loopback_up();
 	host = host_open();
-	if (strcmp(argv[1], "bare")) {
+	if (!strcmp(argv[1], "order") || !strcmp(argv[1], "reset")) {
 		server = fork();
 		if (server < 0)
 			fail("fork");
@@ -229,7 +234,7 @@ int main(int argc, char **argv)
 			serve(&host);
 		}
 	}
-	measure(&host, server, !strcmp(argv[1], "reset"), slices > 0 ? slices : 1);
+	measure(&host, server, argv[1], slices > 0 ? slices : 1);
 	if (server) {
 		kill(server, SIGKILL);
 		waitpid(server, NULL, 0);
