@@ -523,6 +523,7 @@ int agent_run(struct agent *a, pid_t child, int *status)
 		reap(a); /* its SIGCHLD may have come before the signalfd */
 	arm(a);
 	while (!a->stop) {
+		feeds_wake(a->feeds);
 		n = epoll_wait(a->epoll, ready, 8, -1);
 		if (n < 0 && errno != EINTR)
 			return -errno;

@@ -223,6 +223,7 @@ int client_run(struct client *c, __u64 most_ns)
 	int err = 0;
 
 	while (!err && !c->stop && (!until || clock_monotonic_ns() < until)) {
+		feeds_wake(c->feeds);
 		if (poll(fds, 3, wait_ms(c, until)) < 0 && errno != EINTR)
 			return -errno;
 		c->stop = (fds[1].revents | fds[2].revents) != 0;

@@ -412,6 +412,12 @@ void feeds_gap(struct feeds *all, const struct event *gap)
 			output_put(all->feeds[i]->output, gap);
 }
 
+void feeds_wake(struct feeds *all)
+{
+	for (size_t i = 0; i < all->n; i++)
+		output_wake(all->feeds[i]->output);
+}
+
 static bool is_due(struct feed *f, __u64 now_ns)
 {
 	__u64 waiting = output_counts(f->output).waiting;

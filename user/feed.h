@@ -90,6 +90,8 @@ void feeds_filter_out(struct feeds *feeds, __u64 records);
 void feeds_put(struct feeds *feeds, const struct event *event, __u64 now_ns);
 /* An events_lost, which is counted in no ledger, goes to all. */
 void feeds_gap(struct feeds *feeds, const struct event *gap);
+/* What was put may wait in the outputs until then. */
+void feeds_wake(struct feeds *feeds);
 
 /* now_ns: CLOCK_MONOTONIC. */
 void feeds_tick(struct feeds *feeds, __u64 now_ns);

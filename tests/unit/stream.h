@@ -55,6 +55,7 @@ static inline void stream_put(struct output *output, unsigned first, unsigned la
 		stream_sample(&s, i);
 		output_put(output, &s.event);
 	}
+	output_wake(output);
 }
 
 /* Bytes of the lines of these events. */

@@ -163,6 +163,7 @@ static void put_many(unsigned n, bool orderly)
 {
 	for (unsigned i = 1; i <= n; i++)
 		put(i, orderly);
+	feeds_wake(feeds);
 }
 
 static struct ledger check_ledger(size_t i)

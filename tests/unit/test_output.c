@@ -416,6 +416,36 @@ static void test_it_is_opened_again_between_two_writes(void **state)
 	pthread_mutex_unlock(&sink.lock);
 }
 
+static void test_the_writer_sleeps_until_it_is_woken(void **state)
+{
+	struct sample s;
+
+	(void)state;
+	open_output(-1);
+	put_one_and_wait(1);
+	sample_example(&s);
+	output_put(output, &s.event);
+	output_put(output, &s.event);
+	assert_int_equal(output_counts(output).waiting, 2);
+	output_wake(output);
+	stream_wait_empty(output);
+	assert_int_equal(sink.writes, 2);
+}
+
+static void test_a_whole_batch_wakes_the_writer(void **state)
+{
+	struct sample s;
+
+	(void)state;
+	open_output(-1);
+	set_sink(true, 0, 0);
+	sample_example(&s);
+	for (unsigned i = 0; i < OUTPUT_BATCH; i++)
+		output_put(output, &s.event);
+	wait_until_it_writes();
+	set_sink(false, 0, 0);
+}
+
 static void test_it_is_flushed_when_nothing_waits(void **state)
 {
 	(void)state;
@@ -575,6 +605,7 @@ static void put_repeat(__u64 count)
 	sample_burst(&s);
 	s.event.repeat.count = count;
 	output_put(output, &s.event);
+	output_wake(output);
 }
 
 /* It is no event: those that it stands for are counted as grouped, by whoever put it. */
@@ -667,6 +698,8 @@ int main(void)
 		TEST(test_a_gap_that_fails_to_be_written_is_told_later),
 		TEST(test_a_write_that_fails_in_between_counts_what_is_out),
 		TEST(test_it_is_opened_again_between_two_writes),
+		TEST(test_the_writer_sleeps_until_it_is_woken),
+		TEST(test_a_whole_batch_wakes_the_writer),
 		TEST(test_it_is_flushed_when_nothing_waits),
 		TEST(test_what_was_put_before_the_start_waits),
 		TEST(test_it_is_done_when_all_is_written),

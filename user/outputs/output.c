@@ -82,7 +82,8 @@ static bool enqueue(struct output *o, const struct line *line, struct entry entr
 	copy_in(o, line->text, line->length);
 	o->counts.waiting += entry.kind == ENTRY_EVENT;
 	o->repeats_waiting += entry.kind == ENTRY_REPEAT ? entry.count : 0;
-	pthread_cond_signal(&o->more);
+	if (o->head - o->tail >= BATCH_BYTES)
+		pthread_cond_signal(&o->more);
 	return true;
 }
 
@@ -145,6 +146,14 @@ void output_put(struct output *o, const struct event *event)
 	enqueue_loss(o, &o->failed, EVENTS_LOST_WRITE_FAILED, line.length + LOSS_ROOM);
 	if (o->full.count || o->gone || !enqueue(o, &line, entry, LOSS_ROOM))
 		note_full(o, event, entry);
+	pthread_mutex_unlock(&o->lock);
+}
+
+void output_wake(struct output *o)
+{
+	pthread_mutex_lock(&o->lock);
+	if (o->head != o->tail)
+		pthread_cond_signal(&o->more);
 	pthread_mutex_unlock(&o->lock);
 }
 
@@ -410,8 +419,10 @@ static void enqueue_last_losses(struct output *o)
 		enqueue_loss(o, &o->failed, EVENTS_LOST_WRITE_FAILED, 0);
 		o->tried = o->failing;
 	}
-	if (o->head != o->tail)
+	if (o->head != o->tail) {
 		o->idle = false;
+		pthread_cond_signal(&o->more);
+	}
 }
 
 bool output_is_done(struct output *o)

@@ -124,8 +124,9 @@ struct output_options {
 struct output *output_open(const struct output_options *options);
 /* What was put waits until then. 0 or a negative errno. */
 int output_start(struct output *output);
-/* Never blocks. */
+/* Never blocks. The writer sleeps on until there is a whole batch, or output_wake: waking it costs more than an event. */
 void output_put(struct output *output, const struct event *event);
+void output_wake(struct output *output);
 /* As in output_ops, of one that has an audience. */
 void output_audience(struct output *output, struct audience *audience);
 void output_confirm(struct output *output, __u64 generation, __u64 wall_ns);
