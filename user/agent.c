@@ -17,13 +17,13 @@
 #include "cgroups.h"
 #include "clock.h"
 #include "ends.h"
+#include "executables.h"
 #include "feed.h"
 #include "gone.h"
 #include "health.h"
 #include "notify.h"
 #include "pending.h"
 #include "privilege.h"
-#include "process.h"
 #include "warnings.h"
 
 #define MS 1000000ULL
@@ -37,6 +37,7 @@ enum source { SOURCE_RING, SOURCE_TIMER, SOURCE_SIGNAL, SOURCE_END, SOURCE_GONE,
 struct agent {
 	struct kernel *kernel;
 	struct cgroups *cgroups;
+	struct executables *executables;
 	struct pending_list *pending;
 	struct ends *ends;
 	struct gone *dead;
@@ -46,7 +47,6 @@ struct agent {
 	struct agent_options options;
 	struct cause_kernel cause_kernel;
 	struct event event; /* the one being told: too large for the stack */
-	char executable[PATH_MAX]; /* of its owner */
 	char host[256];
 	unsigned connections, processes;
 
@@ -110,7 +110,7 @@ static void tell(struct agent *a)
 	const struct owner *owner = &e->owner;
 
 	if (owner->via)
-		cgroups_find(a->cgroups, a->kernel, &owner->process, e->cgroup, &e->place);
+		cgroups_find(a->cgroups, a->kernel, &owner->process, e->record->time_ns, e->cgroup, &e->place);
 	if (e->repeat.count) /* it is a record of several by itself */
 		e->repeat.processes = owner->via != VIA_NONE;
 	if (a->muted || (a->options.follow && !follows(a, owner)))
@@ -140,7 +140,7 @@ static void note_end(struct agent *a, const struct lp_record *record, bool reset
 
 static void pass_on(struct agent *a, const struct lp_record *record, bool reset_after, const struct owner *owner)
 {
-	struct ends_event event = {record, reset_after, owner, a->executable, {0}};
+	struct ends_event event = {record, reset_after, owner, "", {0}};
 
 	ends_note(a->ends, record, owner);
 	if (record->kind == LP_KIND_END)
@@ -150,9 +150,8 @@ static void pass_on(struct agent *a, const struct lp_record *record, bool reset_
 		filter_out(a, record);
 		return;
 	}
-	*a->executable = '\0';
 	if (owner->via) /* now: it may be gone soon */
-		process_executable(&owner->process, a->executable);
+		event.executable = executables_find(a->executables, &owner->process, record->time_ns);
 	ends_add(a->ends, &event);
 }
 
@@ -197,7 +196,7 @@ static void on_stray(void *context, const struct lp_record *stray, const struct 
 	e->owner.unknown = UNKNOWN_SOCKET_GONE;
 	if (ended->owner.tgid) {
 		e->owner = (struct owner){.via = VIA_CLOSER, .process = ended->owner};
-		process_executable(&ended->owner, e->executable);
+		strcpy(e->executable, executables_find(a->executables, &ended->owner, stray->time_ns));
 	}
 	tell(a);
 }
@@ -614,7 +613,8 @@ static int open_kernel(struct agent *a)
 	int err;
 
 	a->cgroups = cgroups_new();
-	if (!a->cgroups)
+	a->executables = executables_new();
+	if (!a->cgroups || !a->executables)
 		return -ENOMEM;
 	options.cgroup_hierarchy = cgroups_hierarchy(a->cgroups);
 	err = kernel_open(&a->kernel, &options);
@@ -722,6 +722,7 @@ void agent_close(struct agent *a)
 	gone_free(a->dead);
 	warnings_free(a->warnings);
 	kernel_close(a->kernel);
+	executables_free(a->executables);
 	cgroups_free(a->cgroups);
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		if (fds[i] >= 0)

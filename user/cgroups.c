@@ -18,12 +18,10 @@
 #define CGROUP_NAMESPACE_INIT 0xEFFFFFFB /* include/linux/proc_ns.h: PROC_CGROUP_INIT_INO */
 #define FILEID_KERNFS 0xfe               /* include/linux/exportfs.h: the id of the kernfs node */
 
-/* Ids and paths that were looked up, by id: a v2 cgroup keeps its path for life, and its id is never given again. So
- * many as hosts have services; whatever was in a slot gives way. */
+/* Paths that were looked up, by id and by process. A v2 cgroup keeps its path for life, and its id is never given again.
+ * A v1 cgroup can be renamed, and a process may move: what was read after an event holds for it. So many as hosts have
+ * services; whatever was in a slot gives way. */
 #define SLOTS 256
-
-/* v1: a process may move, so what was read of it holds for a moment only: for the many events of one cause. */
-#define PROCESS_NS 10000000ULL
 
 struct cgroups {
 	__u32 hierarchy;
@@ -31,15 +29,11 @@ struct cgroups {
 	char *mount;    /* where the hierarchy is mounted; NULL: nowhere that we see */
 	int root;       /* of that; -1 */
 	struct containers *containers;
-	struct {
-		__u32 tgid;
-		__u64 start_boot_ns, read_ns;
-		char path[LP_CGROUP_PATH];
-	} last; /* process that was read */
-	struct {
-		__u64 id;
+	struct seen {
+		__u64 id, start_boot_ns; /* of a cgroup, and 0; or of a process */
+		__u64 read_ns;           /* CLOCK_MONOTONIC */
 		char *path;
-	} slots[SLOTS];
+	} by_id[SLOTS], by_process[SLOTS];
 };
 
 /* --- what this host has --- */
@@ -131,8 +125,10 @@ void cgroups_free(struct cgroups *c)
 {
 	if (!c)
 		return;
-	for (int i = 0; i < SLOTS; i++)
-		free(c->slots[i].path);
+	for (int i = 0; i < SLOTS; i++) {
+		free(c->by_id[i].path);
+		free(c->by_process[i].path);
+	}
 	if (c->root >= 0)
 		close(c->root);
 	containers_free(c->containers);
@@ -148,6 +144,28 @@ const char *cgroups_mount(const struct cgroups *c)
 __u32 cgroups_hierarchy(const struct cgroups *c)
 {
 	return c->hierarchy;
+}
+
+/* --- what was seen --- */
+
+static bool recall(const struct seen slots[SLOTS], __u64 id, __u64 start_boot_ns, __u64 since_ns,
+		   char path[LP_CGROUP_PATH])
+{
+	const struct seen *seen = &slots[id % SLOTS];
+
+	if (!seen->path || seen->id != id || seen->start_boot_ns != start_boot_ns || seen->read_ns < since_ns)
+		return false;
+	strcpy(path, seen->path);
+	return true;
+}
+
+static void remember(struct seen slots[SLOTS], struct seen seen, const char *path)
+{
+	struct seen *slot = &slots[seen.id % SLOTS];
+
+	free(slot->path);
+	*slot = seen;
+	slot->path = strdup(path);
 }
 
 /* --- by id --- */
@@ -182,32 +200,19 @@ static bool open_by_id(const struct cgroups *c, __u64 id, char path[LP_CGROUP_PA
 	return true;
 }
 
-static void remember(struct cgroups *c, __u64 id, const char *path)
-{
-	char *copy = strdup(path);
-
-	if (!copy)
-		return;
-	free(c->slots[id % SLOTS].path);
-	c->slots[id % SLOTS].path = copy;
-	c->slots[id % SLOTS].id = id;
-}
-
 /* Removed while we ask: the kernel side notes it right after the file system has forgotten it. */
-static bool find_by_id(struct cgroups *c, const struct kernel *kernel, __u64 id, char path[LP_CGROUP_PATH])
+static bool find_by_id(struct cgroups *c, const struct kernel *kernel, __u64 id, __u64 since_ns,
+		       char path[LP_CGROUP_PATH])
 {
-	bool keeps = !c->hierarchy; /* a v1 cgroup can be renamed */
+	struct seen seen = {.id = id, .read_ns = clock_monotonic_ns()};
 
 	if (!id)
 		return false;
-	if (keeps && c->slots[id % SLOTS].id == id) {
-		strcpy(path, c->slots[id % SLOTS].path);
+	if (recall(c->by_id, id, 0, c->hierarchy ? since_ns : 0, path))
 		return true;
-	}
 	if (!kernel_gone_cgroup(kernel, id, path) && !open_by_id(c, id, path) && !kernel_gone_cgroup(kernel, id, path))
 		return false;
-	if (keeps)
-		remember(c, id, path);
+	remember(c->by_id, seen, path);
 	return true;
 }
 
@@ -238,34 +243,29 @@ static bool read_proc(const struct cgroups *c, const struct lp_task *task, char 
 	return found && strncmp(path, "/..", 3) && process_lives(task);
 }
 
-static bool read_process(struct cgroups *c, const struct lp_task *task, char path[LP_CGROUP_PATH])
+static bool find_by_process(struct cgroups *c, const struct lp_task *task, __u64 since_ns, char path[LP_CGROUP_PATH])
 {
-	__u64 now = clock_monotonic_ns();
+	struct seen seen = {.id = task->tgid, .start_boot_ns = task->start_boot_ns, .read_ns = clock_monotonic_ns()};
 
-	if (c->last.tgid == task->tgid && c->last.start_boot_ns == task->start_boot_ns &&
-	    now - c->last.read_ns < PROCESS_NS) {
-		strcpy(path, c->last.path);
+	if (recall(c->by_process, seen.id, seen.start_boot_ns, since_ns, path))
 		return true;
-	}
-	c->last.tgid = 0;
 	if (!read_proc(c, task, path))
 		return false;
-	c->last.tgid = task->tgid;
-	c->last.start_boot_ns = task->start_boot_ns;
-	c->last.read_ns = now;
-	strcpy(c->last.path, path);
+	remember(c->by_process, seen, path);
 	return true;
 }
 
-static bool find_path(struct cgroups *c, const struct kernel *kernel, const struct lp_task *task,
+static bool find_path(struct cgroups *c, const struct kernel *kernel, const struct lp_task *task, __u64 since_ns,
 		      char path[LP_CGROUP_PATH])
 {
 	if (!c->hierarchy)
-		return find_by_id(c, kernel, task->cgroup_id, path) || read_process(c, task, path);
+		return find_by_id(c, kernel, task->cgroup_id, since_ns, path) || find_by_process(c, task, since_ns, path);
+	if (recall(c->by_process, task->tgid, task->start_boot_ns, since_ns, path))
+		return true;
 	/* it may exit while we ask */
 	for (int i = 0; i < 2; i++)
-		if (find_by_id(c, kernel, kernel_exit_cgroup(kernel, task->tgid, task->start_boot_ns), path) ||
-		    read_process(c, task, path))
+		if (find_by_id(c, kernel, kernel_exit_cgroup(kernel, task->tgid, task->start_boot_ns), since_ns, path) ||
+		    find_by_process(c, task, since_ns, path))
 			return true;
 	return false;
 }
@@ -275,14 +275,14 @@ const char *cgroups_path(const char *line)
 	return strchr(line, '/');
 }
 
-bool cgroups_find(struct cgroups *c, const struct kernel *kernel, const struct lp_task *task,
+bool cgroups_find(struct cgroups *c, const struct kernel *kernel, const struct lp_task *task, __u64 since_ns,
 		  char line[CGROUP_LINE_LEN], struct place *place)
 {
 	char path[LP_CGROUP_PATH];
 
 	*line = '\0';
 	memset(place, 0, sizeof(*place));
-	if (!find_path(c, kernel, task, path))
+	if (!find_path(c, kernel, task, since_ns, path))
 		return false;
 	snprintf(line, CGROUP_LINE_LEN, "%s%s", c->name, path);
 	place_read(path, place);

@@ -5,35 +5,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "process.h"
-
-/* What was read of processes: whatever was in a slot gives way. */
-#define SLOTS 256
-
-struct known {
-	__u32 tgid;
-	__u64 start_boot_ns;
-	char cgroup[CGROUP_LINE_LEN];
-	struct place place;
-	char *executable;
-};
+#include "clock.h"
+#include "executables.h"
 
 struct holders {
 	struct cgroups *cgroups;
+	struct executables *executables;
+	__u64 since_ns; /* CLOCK_MONOTONIC: what is read after that is new enough */
 	const struct check *written; /* the last to which we wrote a process, and which: rows come process by process */
 	struct lp_task of;
-	struct known slots[SLOTS];
 };
 
 struct holders *holders_new(void)
 {
-	struct holders *h = calloc(1, sizeof(*h)); /* touched as far as it is used */
+	struct holders *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		return NULL;
+	h->since_ns = clock_monotonic_ns();
 	h->cgroups = cgroups_new();
-	if (!h->cgroups) {
-		free(h);
+	h->executables = executables_new();
+	if (!h->cgroups || !h->executables) {
+		holders_free(h);
 		return NULL;
 	}
 	return h;
@@ -43,26 +36,9 @@ void holders_free(struct holders *h)
 {
 	if (!h)
 		return;
-	for (size_t i = 0; i < SLOTS; i++)
-		free(h->slots[i].executable);
+	executables_free(h->executables);
 	cgroups_free(h->cgroups);
 	free(h);
-}
-
-static const struct known *know(struct holders *h, const struct lp_task *task)
-{
-	struct known *k = &h->slots[task->tgid % SLOTS];
-	char path[PATH_MAX];
-
-	if (k->tgid == task->tgid && k->start_boot_ns == task->start_boot_ns)
-		return k;
-	free(k->executable);
-	process_executable(task, path);
-	k->executable = strdup(path);
-	k->tgid = task->tgid;
-	k->start_boot_ns = task->start_boot_ns;
-	cgroups_find(h->cgroups, NULL, task, k->cgroup, &k->place);
-	return k;
 }
 
 /* The processes that hold a socket, each with its lowest descriptor. */
@@ -108,19 +84,16 @@ static enum owner_unknown why_nobody(const struct lp_look *l)
 static void set_process(struct holders *h, struct check *c, const struct lp_task *task)
 {
 	struct event *e = &c->event;
-	const struct known *k;
 
 	e->owner.process = *task;
 	e->owner.via = check_is_unaccepted(c->look) ? VIA_LISTENER : VIA_HOLDER;
 	e->owner.unknown = UNKNOWN_NONE;
 	if (h->written == c && h->of.tgid == task->tgid && h->of.start_boot_ns == task->start_boot_ns)
 		return;
-	k = know(h, task);
 	h->written = c;
 	h->of = *task;
-	e->place = k->place;
-	strcpy(e->cgroup, k->cgroup);
-	snprintf(e->executable, sizeof(e->executable), "%s", k->executable ? k->executable : "");
+	strcpy(e->executable, executables_find(h->executables, task, h->since_ns));
+	cgroups_find(h->cgroups, NULL, task, h->since_ns, e->cgroup, &e->place);
 }
 
 static void set_nobody(struct holders *h, struct check *c, enum owner_unknown unknown)
