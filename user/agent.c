@@ -360,14 +360,18 @@ static void arm(struct agent *a)
 	timerfd_settime(a->timer, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
+/* What comes meanwhile is left to the next drain, a millisecond later: many at once cost less each (executables.h). So
+ * what has not come is judged as of the beginning. */
 static void drain(struct agent *a, bool woken)
 {
+	__u64 began = clock_monotonic_ns();
+
 	a->came = woken;
-	kernel_consume(a->kernel);
-	pending_tick(a->pending, clock_monotonic_ns());
+	kernel_consume(a->kernel, began);
+	pending_tick(a->pending, began);
 	warnings_tick(a->warnings, clock_monotonic_ns());
-	ends_tick(a->ends, clock_monotonic_ns());
-	gone_tick(a->dead, clock_monotonic_ns());
+	ends_tick(a->ends, began);
+	gone_tick(a->dead, began);
 	feeds_tick(a->feeds, clock_monotonic_ns());
 	notify_tick(clock_monotonic_ns());
 	if (a->came)
@@ -536,7 +540,8 @@ int agent_run(struct agent *a, pid_t child, int *status)
 
 static int watch_fd(struct agent *a, int fd, enum source source)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.u32 = source};
+	/* what a drain leaves in the ring waits for the next wake-up, or the timer */
+	struct epoll_event event = {.events = EPOLLIN | (source == SOURCE_RING ? EPOLLET : 0), .data.u32 = source};
 
 	if (fd < 0 || epoll_ctl(a->epoll, EPOLL_CTL_ADD, fd, &event))
 		return -errno;
@@ -681,7 +686,7 @@ void agent_finish(struct agent *a)
 {
 	health_close(a->health);
 	kernel_detach(a->kernel);
-	kernel_consume(a->kernel);
+	kernel_consume(a->kernel, UINT64_MAX);
 	pending_finish(a->pending);
 	ends_finish(a->ends);
 	gone_finish(a->dead);

@@ -419,7 +419,7 @@ static void gather(struct ends *ends, struct walk *walk, __u64 now_ns)
 static void walk_ends(struct ends *ends, __u64 now_ns)
 {
 	struct walk *walk;
-	__u64 took;
+	__u64 began, took;
 
 	if (!ends->oldest || now_ns < ends->next_walk_ns)
 		return;
@@ -429,9 +429,10 @@ static void walk_ends(struct ends *ends, __u64 now_ns)
 	walk->n = 0;
 	gather(ends, walk, now_ns);
 	if (walk->n) {
+		began = clock_monotonic_ns();
 		kernel_find_ends(ends->kernel, walk->ports, walk->n, note_found, walk);
-		took = clock_monotonic_ns() - now_ns;
-		ends->next_walk_ns = now_ns + (took * WALK_SHARE > WALK_INTERVAL_NS ? took * WALK_SHARE : WALK_INTERVAL_NS);
+		took = clock_monotonic_ns() - began;
+		ends->next_walk_ns = began + (took * WALK_SHARE > WALK_INTERVAL_NS ? took * WALK_SHARE : WALK_INTERVAL_NS);
 	}
 	for (size_t i = 0; i < walk->n; i++) {
 		if (!is_chosen(&walk->choice[i]))

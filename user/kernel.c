@@ -32,6 +32,7 @@ struct kernel {
 	struct wants wants;
 	kernel_take *take;
 	void *take_context;
+	__u64 until_ns; /* of a consume */
 	struct reset_reasons reasons;
 	__u64 malformed; /* records of another version: cannot happen with one build, and is never hidden */
 };
@@ -207,7 +208,7 @@ static int on_ring(void *context, void *data, size_t size)
 		record = &copy;
 	}
 	k->take(k->take_context, record);
-	return 0;
+	return record->time_ns > k->until_ns ? -ECANCELED : 0;
 }
 
 /* What a program is for, of those that an agent can do without. */
@@ -380,9 +381,10 @@ void kernel_on_record(struct kernel *k, kernel_take *take, void *context)
 	k->take_context = context;
 }
 
-int kernel_consume(struct kernel *k)
+void kernel_consume(struct kernel *k, __u64 until_ns)
 {
-	return ring_buffer__consume(k->ring);
+	k->until_ns = until_ns;
+	ring_buffer__consume(k->ring);
 }
 
 void kernel_stats(const struct kernel *k, __u64 stats[LP_STAT_COUNT])

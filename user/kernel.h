@@ -47,10 +47,10 @@ void kernel_want(struct kernel *kernel, struct lp_wants wants, const struct uid_
 /* The BPF object itself, for glance.c. */
 struct lostpeer *kernel_skeleton(const struct kernel *kernel);
 
-/* For epoll: readable when the kernel asks for attention. */
+/* For epoll with EPOLLET: readable when the kernel asks for attention. */
 int kernel_ring_fd(const struct kernel *kernel);
-/* Hands every record in the ring to `take`. The number of records, or a negative errno. */
-int kernel_consume(struct kernel *kernel);
+/* Hands the records in the ring to `take`, up to the first that is younger than until_ns (CLOCK_MONOTONIC). */
+void kernel_consume(struct kernel *kernel, __u64 until_ns);
 typedef void kernel_take(void *context, const struct lp_record *record);
 void kernel_on_record(struct kernel *kernel, kernel_take *take, void *context);
 
