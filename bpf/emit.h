@@ -5,11 +5,10 @@
 
 #include "maps.h"
 
-/* Waking a sleeping reader costs a hundred times the record, so one wake-up serves a millisecond: the agent, once
- * awake, looks again after 1 ms without being told (user/loop). Races between CPUs only cost a wake-up more. */
-#define WAKE_INTERVAL_NS 1000000ULL
-
-static __u64 last_wake_ns;
+/* Set by the agent when it goes to sleep without a time to look again. Waking it costs a hundred times the record, so
+ * whoever finds it asleep wakes it, and the others need not. The agent looks once more a while later, for who read this
+ * just before and was kept from running since. */
+__u32 agent_sleeps;
 
 static __always_inline struct lp_record *emit_reserve(__u8 kind, __u64 now)
 {
@@ -31,12 +30,11 @@ static __always_inline struct lp_record *emit_reserve(__u8 kind, __u64 now)
 /* hurry: a drop, which wakes; an orderly end waits for the agent's sweep unless the ring is a quarter full. */
 static __always_inline void emit_submit(struct lp_record *record, _Bool hurry)
 {
-	__u64 now = record->time_ns;
 	__u64 flags = BPF_RB_NO_WAKEUP;
 
-	if ((hurry && now - last_wake_ns > WAKE_INTERVAL_NS) ||
+	if ((hurry && agent_sleeps) ||
 	    bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE) / 4) {
-		last_wake_ns = now;
+		agent_sleeps = 0;
 		flags = BPF_RB_FORCE_WAKEUP;
 	}
 	bpf_ringbuf_submit(record, flags);

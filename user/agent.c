@@ -28,6 +28,7 @@
 
 #define MS 1000000ULL
 #define LINGER_NS (1 * MS)          /* after something came: look again without being woken (bpf/emit.h) */
+#define LAST_LOOK_NS (50 * MS)      /* after going to sleep: for what was on its way then */
 #define SWEEP_NS (50 * MS)          /* orderly ends do not wake anybody */
 #define MISSED_INTERVAL_NS (1000 * MS)
 #define STRAYS_MAX 10
@@ -54,7 +55,9 @@ struct agent {
 	bool stop;
 	bool muted;       /* shows nothing more */
 	bool sweep;       /* somebody wants what does not wake us */
-	bool came;        /* since the timer was last set */
+	bool came;        /* in this drain */
+	bool asleep;      /* the kernel wakes us */
+	__u64 look_ns;    /* CLOCK_MONOTONIC: then it is looked all the same; 0: never */
 	pid_t child;
 	int *status;
 
@@ -236,11 +239,25 @@ static bool is_out(struct agent *a, const struct lp_record *record)
 	return !feeds_want(a->feeds, &a->event);
 }
 
+static void set_asleep(struct agent *a, bool asleep)
+{
+	if (a->asleep != asleep)
+		kernel_wake_me(a->kernel, asleep);
+	a->asleep = asleep;
+}
+
+/* More may follow: it is looked for in a millisecond, and need not wake us. */
+static void note_arrival(struct agent *a)
+{
+	a->came = true;
+	set_asleep(a, false);
+}
+
 static void on_record(void *context, const struct lp_record *record)
 {
 	struct agent *a = context;
 
-	a->came = true;
+	note_arrival(a);
 	if (record->kind == LP_KIND_RESET_SENT || record->kind == LP_KIND_OWNER) {
 		pending_join(a->pending, record);
 		return;
@@ -348,8 +365,7 @@ static void arm(struct agent *a)
 	at = earlier(at, warnings_deadline(a->warnings));
 	at = earlier(at, feeds_deadline(a->feeds));
 	at = earlier(at, notify_deadline());
-	if (a->came && (!at || at > now + LINGER_NS))
-		at = now + LINGER_NS;
+	at = earlier(at, a->look_ns);
 	if (a->sweep && (!at || at > now + SWEEP_NS))
 		at = now + SWEEP_NS;
 	if (at) {
@@ -360,13 +376,28 @@ static void arm(struct agent *a)
 	timerfd_settime(a->timer, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
+static void look_again(struct agent *a, bool falls_asleep)
+{
+	if (a->came)
+		a->look_ns = a->drained_ns + LINGER_NS;
+	else if (falls_asleep)
+		a->look_ns = a->drained_ns + LAST_LOOK_NS;
+	else if (a->look_ns <= a->drained_ns)
+		a->look_ns = 0;
+}
+
 /* What comes meanwhile is left to the next drain, a millisecond later: many at once cost less each (executables.h). So
- * what has not come is judged as of the beginning. */
+ * what has not come is judged as of the beginning. If nothing has, we are asleep, and said so before we looked. */
 static void drain(struct agent *a, bool woken)
 {
 	__u64 began = clock_monotonic_ns();
+	bool falls_asleep = !woken && !a->asleep;
 
-	a->came = woken;
+	a->came = false;
+	if (woken)
+		note_arrival(a);
+	else
+		set_asleep(a, true);
 	kernel_consume(a->kernel, began);
 	pending_tick(a->pending, began);
 	warnings_tick(a->warnings, clock_monotonic_ns());
@@ -378,6 +409,7 @@ static void drain(struct agent *a, bool woken)
 		tell_losses(a, clock_monotonic_ns());
 	privilege_report();
 	a->drained_ns = clock_monotonic_ns();
+	look_again(a, falls_asleep);
 	arm(a);
 }
 
@@ -637,6 +669,7 @@ static int open_kernel(struct agent *a)
 	if (err)
 		return err;
 	a->drained_ns = clock_monotonic_ns();
+	set_asleep(a, true);
 	return watch_fd(a, kernel_ring_fd(a->kernel), SOURCE_RING);
 }
 

@@ -387,6 +387,11 @@ void kernel_consume(struct kernel *k, __u64 until_ns)
 	ring_buffer__consume(k->ring);
 }
 
+void kernel_wake_me(struct kernel *k, bool wake)
+{
+	__atomic_store_n(&k->skeleton->bss->agent_sleeps, wake, __ATOMIC_SEQ_CST);
+}
+
 void kernel_stats(const struct kernel *k, __u64 stats[LP_STAT_COUNT])
 {
 	int n = libbpf_num_possible_cpus();

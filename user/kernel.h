@@ -51,6 +51,8 @@ struct lostpeer *kernel_skeleton(const struct kernel *kernel);
 int kernel_ring_fd(const struct kernel *kernel);
 /* Hands the records in the ring to `take`, up to the first that is younger than until_ns (CLOCK_MONOTONIC). */
 void kernel_consume(struct kernel *kernel, __u64 until_ns);
+/* Whether the kernel shall ask for attention: else the ring is looked at soon anyway. */
+void kernel_wake_me(struct kernel *kernel, bool wake);
 typedef void kernel_take(void *context, const struct lp_record *record);
 void kernel_on_record(struct kernel *kernel, kernel_take *take, void *context);
 
