@@ -58,8 +58,11 @@ class Agent:
     def said(self):
         return read(self.messages).decode("utf-8", "replace")
 
-    def written(self):
-        return read(self.file)
+    def written(self, since=0):
+        return read(self.file, since)
+
+    def size(self):
+        return os.fstat(self.file.fileno()).st_size
 
     def lines(self):
         return self.written().count(b"\n")
@@ -130,10 +133,10 @@ class Agent:
         self.messages.close()
 
 
-def read(file):
-    """All of a file that another process writes, without moving its offset."""
-    size = os.fstat(file.fileno()).st_size
-    return os.pread(file.fileno(), size, 0) if size else b""
+def read(file, since=0):
+    """All of a file that another process writes, from that byte on, without moving its offset."""
+    size = os.fstat(file.fileno()).st_size - since
+    return os.pread(file.fileno(), size, since) if size > 0 else b""
 
 
 def refuse(word):
