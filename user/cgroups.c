@@ -14,14 +14,10 @@
 #include "containers.h"
 #include "kernel.h"
 #include "process.h"
+#include "seen.h"
 
 #define CGROUP_NAMESPACE_INIT 0xEFFFFFFB /* include/linux/proc_ns.h: PROC_CGROUP_INIT_INO */
 #define FILEID_KERNFS 0xfe               /* include/linux/exportfs.h: the id of the kernfs node */
-
-/* Paths that were looked up, by id and by process. A v2 cgroup keeps its path for life, and its id is never given again.
- * A v1 cgroup can be renamed, and a process may move: what was read after an event holds for it. So many as hosts have
- * services; whatever was in a slot gives way. */
-#define SLOTS 256
 
 struct cgroups {
 	__u32 hierarchy;
@@ -29,11 +25,7 @@ struct cgroups {
 	char *mount;    /* where the hierarchy is mounted; NULL: nowhere that we see */
 	int root;       /* of that; -1 */
 	struct containers *containers;
-	struct seen {
-		__u64 id, start_boot_ns; /* of a cgroup, and 0; or of a process */
-		__u64 read_ns;           /* CLOCK_MONOTONIC */
-		char *path;
-	} by_id[SLOTS], by_process[SLOTS];
+	struct seen by_id, by_process; /* paths */
 };
 
 /* --- what this host has --- */
@@ -125,10 +117,8 @@ void cgroups_free(struct cgroups *c)
 {
 	if (!c)
 		return;
-	for (int i = 0; i < SLOTS; i++) {
-		free(c->by_id[i].path);
-		free(c->by_process[i].path);
-	}
+	seen_clear(&c->by_id);
+	seen_clear(&c->by_process);
 	if (c->root >= 0)
 		close(c->root);
 	containers_free(c->containers);
@@ -146,26 +136,13 @@ __u32 cgroups_hierarchy(const struct cgroups *c)
 	return c->hierarchy;
 }
 
-/* --- what was seen --- */
-
-static bool recall(const struct seen slots[SLOTS], __u64 id, __u64 start_boot_ns, __u64 since_ns,
-		   char path[LP_CGROUP_PATH])
+static bool recall(const struct seen *seen, __u64 id, __u64 start_boot_ns, __u64 since_ns, char path[LP_CGROUP_PATH])
 {
-	const struct seen *seen = &slots[id % SLOTS];
+	const char *kept = seen_recall(seen, id, start_boot_ns, since_ns);
 
-	if (!seen->path || seen->id != id || seen->start_boot_ns != start_boot_ns || seen->read_ns < since_ns)
-		return false;
-	strcpy(path, seen->path);
-	return true;
-}
-
-static void remember(struct seen slots[SLOTS], struct seen seen, const char *path)
-{
-	struct seen *slot = &slots[seen.id % SLOTS];
-
-	free(slot->path);
-	*slot = seen;
-	slot->path = strdup(path);
+	if (kept)
+		strcpy(path, kept);
+	return kept != NULL;
 }
 
 /* --- by id --- */
@@ -200,19 +177,20 @@ static bool open_by_id(const struct cgroups *c, __u64 id, char path[LP_CGROUP_PA
 	return true;
 }
 
-/* Removed while we ask: the kernel side notes it right after the file system has forgotten it. */
+/* A v2 cgroup keeps its path for life, and its id is never given again; a v1 cgroup can be renamed. Removed while we ask:
+ * the kernel side notes it right after the file system has forgotten it. */
 static bool find_by_id(struct cgroups *c, const struct kernel *kernel, __u64 id, __u64 since_ns,
 		       char path[LP_CGROUP_PATH])
 {
-	struct seen seen = {.id = id, .read_ns = clock_monotonic_ns()};
+	__u64 now = clock_monotonic_ns();
 
 	if (!id)
 		return false;
-	if (recall(c->by_id, id, 0, c->hierarchy ? since_ns : 0, path))
+	if (recall(&c->by_id, id, 0, c->hierarchy ? since_ns : 0, path))
 		return true;
 	if (!kernel_gone_cgroup(kernel, id, path) && !open_by_id(c, id, path) && !kernel_gone_cgroup(kernel, id, path))
 		return false;
-	remember(c->by_id, seen, path);
+	seen_remember(&c->by_id, id, 0, now, path);
 	return true;
 }
 
@@ -245,13 +223,13 @@ static bool read_proc(const struct cgroups *c, const struct lp_task *task, char 
 
 static bool find_by_process(struct cgroups *c, const struct lp_task *task, __u64 since_ns, char path[LP_CGROUP_PATH])
 {
-	struct seen seen = {.id = task->tgid, .start_boot_ns = task->start_boot_ns, .read_ns = clock_monotonic_ns()};
+	__u64 now = clock_monotonic_ns();
 
-	if (recall(c->by_process, seen.id, seen.start_boot_ns, since_ns, path))
+	if (recall(&c->by_process, task->tgid, task->start_boot_ns, since_ns, path))
 		return true;
 	if (!read_proc(c, task, path))
 		return false;
-	remember(c->by_process, seen, path);
+	seen_remember(&c->by_process, task->tgid, task->start_boot_ns, now, path);
 	return true;
 }
 
@@ -260,7 +238,7 @@ static bool find_path(struct cgroups *c, const struct kernel *kernel, const stru
 {
 	if (!c->hierarchy)
 		return find_by_id(c, kernel, task->cgroup_id, since_ns, path) || find_by_process(c, task, since_ns, path);
-	if (recall(c->by_process, task->tgid, task->start_boot_ns, since_ns, path))
+	if (recall(&c->by_process, task->tgid, task->start_boot_ns, since_ns, path))
 		return true;
 	/* it may exit while we ask */
 	for (int i = 0; i < 2; i++)

@@ -2,19 +2,13 @@
 #include "executables.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "clock.h"
 #include "process.h"
-
-#define SLOTS 256 /* by pid; whatever was in a slot gives way */
+#include "seen.h"
 
 struct executables {
-	struct {
-		__u32 tgid;
-		__u64 start_boot_ns, read_ns;
-		char *path;
-	} slots[SLOTS];
+	struct seen seen;
 };
 
 struct executables *executables_new(void)
@@ -24,24 +18,20 @@ struct executables *executables_new(void)
 
 void executables_free(struct executables *x)
 {
-	for (size_t i = 0; x && i < SLOTS; i++)
-		free(x->slots[i].path);
+	if (x)
+		seen_clear(&x->seen);
 	free(x);
 }
 
 const char *executables_find(struct executables *x, const struct lp_task *task, __u64 since_ns)
 {
-	__typeof__(*x->slots) *slot = &x->slots[task->tgid % SLOTS];
+	const char *kept = seen_recall(&x->seen, task->tgid, task->start_boot_ns, since_ns);
+	__u64 now = clock_monotonic_ns();
 	char path[PATH_MAX];
 
-	if (slot->path && slot->tgid == task->tgid && slot->start_boot_ns == task->start_boot_ns &&
-	    slot->read_ns >= since_ns)
-		return slot->path;
-	free(slot->path);
-	slot->tgid = task->tgid;
-	slot->start_boot_ns = task->start_boot_ns;
-	slot->read_ns = clock_monotonic_ns();
+	if (kept)
+		return kept;
 	process_executable(task, path);
-	slot->path = strdup(path);
-	return slot->path ? slot->path : "";
+	kept = seen_remember(&x->seen, task->tgid, task->start_boot_ns, now, path);
+	return kept ? kept : "";
 }
