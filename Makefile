@@ -39,14 +39,14 @@ AGENT_CFLAGS = -std=gnu11 $(WARN) -Iinclude -Iuser -isystem $(BUILD) -D_GNU_SOUR
 AGENT_LIBS   = -lbpf -lelf -lz -ljson-c -lpthread $(foreach o,$(HAVE),-l$(call field,1,$(o)))
 
 USER_SRC := $(filter-out $(if $(findstring :MICROHTTPD,$(HAVE)),,user/outputs/metrics.c user/outputs/scrape.c), \
-              $(wildcard user/*.c user/verbs/*.c user/outputs/*.c user/demo/*.c))
+              $(wildcard user/*.c user/*/*.c))
 USER_OBJ := $(USER_SRC:%.c=$(BUILD)/%.o)
 CORE_OBJ := $(filter-out $(BUILD)/user/main.o,$(USER_OBJ))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%) $(BUILD)/tests/names
 FLEET    := $(patsubst tools/%,%,$(wildcard tools/fleet/*.md tools/fleet/certificate tools/fleet/*/*))
 LOAD_BIN := $(BUILD)/tests/loads $(BUILD)/tests/relocs $(BUILD)/tests/refusals
-LOADERS  := %/probe.o %/kernel.o %/looks_bpf.o
+LOADERS  := %/kernel/probe.o %/kernel/kernel.o %/check/snapshot_bpf.o
 
 BUILD_PACKAGES = gcc make clang libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev libjson-c-dev bpftool \
                  libinih-dev libcap-ng-dev libseccomp-dev libsystemd-dev libmicrohttpd-dev
@@ -101,8 +101,8 @@ $(BUILD)/lostpeer: $(USER_OBJ)
 $(BUILD)/user/main.o: AGENT_CFLAGS += -DLIBRARIES='"$(call names,$(HAVE))"' -DMISSING='"$(call names,$(LACK))"'
 
 # a skeleton is made of its BPF object: who includes it is rebuilt with it
-$(BUILD)/user/kernel.o $(BUILD)/user/glance.o $(BUILD)/user/wants.o: $(BUILD)/lostpeer.skel.h
-$(BUILD)/user/looks_bpf.o: $(BUILD)/look.skel.h
+$(BUILD)/user/kernel/kernel.o $(BUILD)/user/kernel/sockets.o $(BUILD)/user/kernel/wants.o: $(BUILD)/lostpeer.skel.h
+$(BUILD)/user/check/snapshot_bpf.o: $(BUILD)/look.skel.h
 
 $(BUILD)/tests/%: tests/unit/%.c $(CORE_OBJ)
 	@mkdir -p $(@D)

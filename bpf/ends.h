@@ -45,7 +45,7 @@ static __always_inline void probe_socket(struct lp_record *r, struct sock *sk)
 	r->inode = BPF_CORE_READ(file, f_inode, i_ino);
 }
 
-/* Whom it belongs to: a candidate, but for an orphan's closer (user/owner.c judges as ever). */
+/* Whom it belongs to: a candidate, but for an orphan's closer (user/who/owner.c judges as ever). */
 static __always_inline void name_end(struct lp_record *r, const struct conn *conn)
 {
 	r->flags |= LP_F_STATE | (conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED));

@@ -3,7 +3,7 @@
  * The recently dead. A socket that is gone may still be spoken to: its peer sends data, and we answer with a RST for no
  * socket, or for what TIME_WAIT has left of it (seen from 6.10 on). Whose it was is remembered where it ended: a slot
  * of a fixed size, written and never emitted, the oldest of each CPU giving way. The agent reads the slots when such a
- * RST is told (user/gone.c), so that an orderly close costs no record.
+ * RST is told (user/who/recently_closed.c), so that an orderly close costs no record.
  */
 #ifndef LOSTPEER_BPF_GONE_H
 #define LOSTPEER_BPF_GONE_H

@@ -8,7 +8,7 @@
  * softirq: recover_close() tells it from there. That costs nothing, but gives back drops alone. And there are copies
  * of set_state, attached one after the other, where a transition is taken by the first that is not under way on this
  * CPU. They give back all, and cost every transition a call more; the agent attaches them where more than drops is
- * wanted, where the kernel preempts programs, and once anything was missed (user/kernel.c). Where it preempts them,
+ * wanted, where the kernel preempts programs, and once anything was missed (user/kernel/kernel.c). Where it preempts them,
  * destroy_sock has a copy as well.
  */
 #ifndef LOSTPEER_BPF_MISSED_H

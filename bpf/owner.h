@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Whom a record names: what the kernel side of the owner rule knows at once, or the candidate (user/owner.c). */
+/* Whom a record names: what the kernel side of the owner rule knows at once, or the candidate (user/who/owner.c). */
 #ifndef LOSTPEER_BPF_OWNER_H
 #define LOSTPEER_BPF_OWNER_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What `lostpeer check` sees of a connection in one look: facts, no verdicts. The programs of bpf/look.bpf.c write it
- * to their iterators' files, one for each descriptor and for each socket without any; user/looks_diag.c fills the same
+ * to their iterators' files, one for each descriptor and for each socket without any; user/check/snapshot_diag.c fills the same
  * from sock_diag(7).
  *
  * Host byte order but for the addresses; durations are milliseconds, ages are counted back from the look. A fact that

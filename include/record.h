@@ -28,13 +28,13 @@ enum lp_kind {
 	LP_KIND_RESET_SENT, /* after a CLOSE: we sent a RST for this socket; joins that CLOSE */
 	LP_KIND_OWNER,      /* after a CLOSE: this task destroyed the socket in process context; joins that CLOSE */
 	LP_KIND_STRAY,      /* we answered data with a RST, and have no full socket for it, or a listener: state; an event of
-			     * its own, if the agent takes it for news (user/gone.h) */
+			     * its own, if the agent takes it for news (user/who/recently_closed.h) */
 	LP_KIND_END,         /* not from the ring: the other end of a connection, alive, as the walk of bpf/ends.h found it */
 	/* Not from the ring either, but what the agent found when it looked (bpf/glance.h); events of their own. */
-	LP_KIND_SILENT,     /* its data has waited for an acknowledgement for too long (user/silent.h) */
+	LP_KIND_SILENT,     /* its data has waited for an acknowledgement for too long (user/early/silent_peers.h) */
 	LP_KIND_BACK,       /* ... and was acknowledged */
-	LP_KIND_IGNORED,    /* the peer closed long ago, and we do nothing (user/ignored.h) */
-	LP_KIND_QUEUE_FULL, /* a listener that turned peers away (user/queues.h) */
+	LP_KIND_IGNORED,    /* the peer closed long ago, and we do nothing (user/early/ignored_closes.h) */
+	LP_KIND_QUEUE_FULL, /* a listener that turned peers away (user/early/accept_queues.h) */
 	LP_KIND_COUNT
 };
 

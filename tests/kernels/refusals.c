@@ -3,16 +3,16 @@
  * refusals: whether the agent does without each program that it can do without, where the kernel refuses it. Prints
  * `ok PROGRAM` or `not ok PROGRAM: WHY` for each, and `N passed, N failed, N skipped`.
  *
- * The agent's own code loads: user/kernel.c is part of this file. The kernel really refuses: the program is loaded with
+ * The agent's own code loads: user/kernel/kernel.c is part of this file. The kernel really refuses: the program is loaded with
  * a flag that no kernel knows.
  */
 #include <bpf/libbpf.h>
 
 static int load_spoiled(struct bpf_object_skeleton *s);
 #define bpf_object__load_skeleton load_spoiled
-#include "probe.c"
-#include "kernel.c"
-#include "looks_bpf.c"
+#include "kernel/probe.c"
+#include "kernel/kernel.c"
+#include "check/snapshot_bpf.c"
 #undef bpf_object__load_skeleton
 
 #define NO_SUCH_FLAG (1u << 30)

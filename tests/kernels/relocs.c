@@ -4,7 +4,7 @@
  * program that it chooses there, and fails if one of them can reach an instruction that needs a field, an enumerator
  * or a helper that the kernel lacks, or hangs on a tracepoint or an iterator that it lacks.
  *
- * The agent's own code probes and chooses (user/probe.c and user/kernel.c are part of this file, led to the other kernel's BTF), and
+ * The agent's own code probes and chooses (user/kernel/probe.c and user/kernel/kernel.c are part of this file, led to the other kernel's BTF), and
  * libbpf relocates as ever. Where it finds nothing to relocate to it leaves an invalid instruction, which is right in
  * a branch that this kernel never takes. So the programs are walked as the verifier would walk them, as far as
  * constants decide a branch. The last step before the first program is loaded is where this looks, and ends.
@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#include "walk.h"
+#include "kernel/iterator.h"
 
 static struct btf *other_btf(void);
 static int other_uname(struct utsname *name);
@@ -29,9 +29,9 @@ static void hush_nothing(void);
 #define bpf_object__open_skeleton   other_open
 #define bpf_object__load_skeleton   look_and_end
 #define libbpf_log_hush	    hush_nothing
-#include "probe.c"
-#include "kernel.c"
-#include "looks_bpf.c"
+#include "kernel/probe.c"
+#include "kernel/kernel.c"
+#include "check/snapshot_bpf.c"
 #undef bpf_object__open_skeleton
 #undef bpf_object__load_skeleton
 #undef libbpf_log_hush

@@ -8,7 +8,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
-#include "check.h"
+#include "event/verdicts.h"
 
 struct check_sample {
 	struct lp_look look;

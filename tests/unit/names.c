@@ -8,9 +8,9 @@
 #include <stdlib.h>
 
 #include "check_sample.h"
-#include "format_check.h"
-#include "health.h"
-#include "metrics.h"
+#include "format/format_check.h"
+#include "outputs/health.h"
+#include "outputs/counters.h"
 #include "sample.h"
 
 #define FIELDS_MAX 128

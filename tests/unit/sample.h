@@ -8,10 +8,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "clock.h"
-#include "event.h"
+#include "base/clock.h"
+#include "event/event.h"
 #include "facts.h"
-#include "format.h"
+#include "format/format.h"
 
 #define SAMPLE_CONTAINER "8e4f28a0bf1a2c3d4e5f60718293a4b5c6d7e8f90123456789abcdef01234567"
 #define SAMPLE_SLICE "kubepods-burstable-pod2f5e1a6c_0d3b_4c8e_9a7f_1b2c3d4e5f60.slice"

@@ -12,8 +12,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "config.h"
-#include "keys.h"
+#include "service/config.h"
+#include "outputs/keys.h"
 #include "outputs/file.h"
 
 static char said[16384]; /* on stderr, by the last load() */

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "data.h"
+#include "event/data.h"
 #include "facts.h"
 
 struct queue_vector {

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "line.h"
+#include "base/line.h"
 #include "outputs/datagram.h"
 
 static char directory[] = "/tmp/lostpeer-datagram-XXXXXX";

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "endpoint.h"
+#include "base/endpoint.h"
 
 #define PORT 514
 

@@ -13,9 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "executables.h"
-#include "process.h"
+#include "base/clock.h"
+#include "who/executables.h"
+#include "who/process.h"
 
 static struct executables *executables;
 static char own[PATH_MAX], other[PATH_MAX];

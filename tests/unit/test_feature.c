@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "feature.h"
+#include "kernel/feature.h"
 
 /* A kernel that has it all. */
 static struct kernel_features everything(void)

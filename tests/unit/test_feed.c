@@ -15,8 +15,8 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "feed.h"
+#include "base/clock.h"
+#include "outputs/feed.h"
 
 /* An output that may block or fail; one state for all, but what it is told by its settings. */
 struct sink_settings {

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "facts.h"
-#include "filter.h"
+#include "filter/filter.h"
 
 static struct lp_record record;
 static struct event event;

@@ -9,7 +9,7 @@
 #include <json-c/json.h>
 
 #include "check_sample.h"
-#include "format_check.h"
+#include "format/format_check.h"
 
 static struct check_sample s;
 static struct line line;

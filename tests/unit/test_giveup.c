@@ -14,7 +14,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
-#include "giveup.h"
+#include "event/giveup.h"
 
 #define HELD (LP_F_SOCKET | LP_F_FILE)
 #define ALL (LP_KNOWN_TIMERS | LP_KNOWN_HEARD | LP_KNOWN_SENT | LP_KNOWN_RETRANS | LP_KNOWN_KEEPALIVE)

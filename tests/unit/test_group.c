@@ -9,9 +9,9 @@
 
 #include <stdio.h>
 
-#include "gathered.h"
-#include "group.h"
-#include "limit.h"
+#include "filter/aggregate.h"
+#include "filter/group.h"
+#include "filter/rate_limit.h"
 #include "sample.h"
 
 #define MS 1000000ULL

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "line.h"
+#include "base/line.h"
 
 #define BAD "\\ufffd"
 #define BAD_UTF8 "\xef\xbf\xbd"

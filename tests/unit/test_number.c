@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "number.h"
+#include "base/number.h"
 
 #define MOST ((__u64)-1)
 

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "options.h"
+#include "base/options.h"
 
 /* What the setters were told, one after another. */
 static char calls[256];

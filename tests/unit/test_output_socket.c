@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "health.h"
+#include "outputs/health.h"
 
 #define PATIENCE_MS 60000
 

@@ -22,7 +22,7 @@
 #define pending_finish tested_finish
 #define pending_deadline tested_deadline
 #define pending_count tested_count
-#include "../../user/pending.c"
+#include "../../user/who/pending.c"
 
 #include <errno.h>
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "place.h"
+#include "event/place.h"
 
 #define ID "8e4f28a0bf1a2c3d4e5f60718293a4b5c6d7e8f90123456789abcdef01234567"
 #define ID2 "0011223344556677889900aabbccddeeff0011223344556677889900aabbccdd"

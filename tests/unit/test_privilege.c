@@ -19,8 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "privilege.h"
-#include "thread.h"
+#include "service/privilege.h"
+#include "base/thread.h"
 
 /* Its status; what it says goes to `said`. */
 static int in_a_process(int (*run)(void), const char *mode, char *said, size_t size)

@@ -17,9 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "endpoint.h"
-#include "listener.h"
+#include "base/clock.h"
+#include "base/endpoint.h"
+#include "base/listener.h"
 #include "outputs/scrape.h"
 
 #define PATIENCE_MS 60000

@@ -13,11 +13,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "pack.h"
+#include "format/format_packed.h"
 #include "sample.h"
-#include "sight.h"
-#include "subscriber.h"
-#include "subscription.h"
+#include "filter/visibility.h"
+#include "outputs/subscriber.h"
+#include "outputs/subscription.h"
 
 /* --- his line --- */
 

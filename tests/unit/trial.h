@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #include "facts.h"
-#include "owner.h"
+#include "who/owner.h"
 
 #define SECOND 1000000000ULL
 #define BOOT_AHEAD (5 * SECOND)       /* CLOCK_BOOTTIME - CLOCK_MONOTONIC */

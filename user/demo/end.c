@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "clock.h"
+#include "base/clock.h"
 #include "demo/row.h"
 
 /* The names that the rows need, kept apart from the agent's own table: this is the truth that it is held against. */

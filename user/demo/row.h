@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include "cause.h"
+#include "event/cause.h"
 #include "demo/step.h"
 
 #define ROW_STEPS 20

@@ -4,7 +4,7 @@
 #define LOSTPEER_DEMO_STAGE_H
 
 #include <stddef.h>
-#include "clock.h"
+#include "base/clock.h"
 #include "demo/end.h"
 #include "demo/row.h"
 

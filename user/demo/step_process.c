@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "cgroups.h"
+#include "who/cgroups.h"
 #include "demo/end.h"
 
 int step_join(struct end *self, const struct step *step)

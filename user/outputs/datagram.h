@@ -10,7 +10,7 @@
 #ifndef LOSTPEER_DATAGRAM_H
 #define LOSTPEER_DATAGRAM_H
 
-#include "endpoint.h"
+#include "base/endpoint.h"
 #include "outputs/output.h"
 
 /* All settings of such an output. */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Counters for Prometheus: an entry is what is counted of an event, and whoever scrapes gets the sums. */
-#include "metrics.h"
+#include "outputs/counters.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "endpoint.h"
-#include "health.h"
+#include "base/endpoint.h"
+#include "outputs/health.h"
 #include "outputs/output.h"
 #include "outputs/scrape.h"
 

@@ -10,8 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "thread.h"
+#include "base/clock.h"
+#include "base/thread.h"
 
 #define BATCH_BYTES 65536
 #define LOSS_ROOM 1024 /* kept for the line that tells of a loss */

@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <sys/uio.h>
 
-#include "format.h"
-#include "options.h"
+#include "format/format.h"
+#include "base/options.h"
 
 /* Bytes of entries that may wait; about 4,600 JSON lines. Memory is taken only as it is used. */
 #define OUTPUT_QUEUE_BYTES (4u << 20)

@@ -10,10 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "endpoint.h"
-#include "listener.h"
-#include "thread.h"
+#include "base/clock.h"
+#include "base/endpoint.h"
+#include "base/listener.h"
+#include "base/thread.h"
 
 #define CONNECTIONS_MAX 8  /* a few servers and somebody with curl */
 #define SLOTS 64           /* connections that the library holds; above CONNECTIONS_MAX they are on their way out */

@@ -9,10 +9,10 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#include "audience.h"
-#include "endpoint.h"
+#include "filter/audience.h"
+#include "base/endpoint.h"
 #include "outputs/output.h"
-#include "subscriber.h"
+#include "outputs/subscriber.h"
 
 struct server {
 	const struct output_agent *agent;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The subscription socket: whoever connects asks for events by one line, and gets those that he may see (sight.h).
+ * The subscription socket: whoever connects asks for events by one line, and gets those that he may see (visibility.h).
  * The writer hands out what comes through the queue; a thread of its own takes who comes, reads lines, sends to who
  * was slow, and lets go who left. Neither waits for any of them.
  *
@@ -18,14 +18,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "endpoint.h"
-#include "listener.h"
+#include "base/clock.h"
+#include "base/endpoint.h"
+#include "base/listener.h"
 #include "outputs/server.h"
-#include "pack.h"
-#include "process.h"
-#include "sight.h"
-#include "thread.h"
+#include "format/format_packed.h"
+#include "who/process.h"
+#include "filter/visibility.h"
+#include "base/thread.h"
 
 #define NOBODY (~0u) /* a uid that nobody has */
 

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent.h"
-#include "config.h"
-#include "keys.h"
-#include "notify.h"
+#include "service/agent.h"
+#include "service/config.h"
+#include "outputs/keys.h"
+#include "service/systemd.h"
 
 struct service {
 	const char *path; /* --config */

@@ -12,16 +12,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "check.h"
-#include "clock.h"
-#include "filter.h"
-#include "format_check.h"
-#include "holders.h"
-#include "looks.h"
-#include "looks_bpf.h"
-#include "looks_diag.h"
-#include "number.h"
-#include "options.h"
+#include "event/verdicts.h"
+#include "base/clock.h"
+#include "filter/filter.h"
+#include "format/format_check.h"
+#include "check/holders.h"
+#include "check/snapshot.h"
+#include "check/snapshot_bpf.h"
+#include "check/snapshot_diag.h"
+#include "base/number.h"
+#include "base/options.h"
 
 #define NS_PER_MS 1000000ULL
 #define ALIVE_WITHIN_MS 60000

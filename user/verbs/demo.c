@@ -18,8 +18,8 @@
 #include "demo/row.h"
 #include "demo/stage.h"
 #include "demo/witness.h"
-#include "kernel.h"
-#include "options.h"
+#include "kernel/kernel.h"
+#include "base/options.h"
 
 struct demo_options {
 	bool *chosen; /* by index of demo_rows */

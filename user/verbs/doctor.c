@@ -8,12 +8,12 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "cgroups.h"
-#include "feature.h"
-#include "kernel.h"
-#include "line.h"
-#include "options.h"
-#include "privilege.h"
+#include "who/cgroups.h"
+#include "kernel/feature.h"
+#include "kernel/kernel.h"
+#include "base/line.h"
+#include "base/options.h"
+#include "service/privilege.h"
 
 #define FINDINGS_MAX 32
 

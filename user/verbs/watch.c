@@ -12,13 +12,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent.h"
-#include "client.h"
-#include "keys.h"
-#include "number.h"
+#include "service/agent.h"
+#include "service/client.h"
+#include "outputs/keys.h"
+#include "base/number.h"
 #include "outputs/file.h"
-#include "privilege.h"
-#include "subscription.h"
+#include "service/privilege.h"
+#include "outputs/subscription.h"
 
 struct watch {
 	struct agent_options agent;

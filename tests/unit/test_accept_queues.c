@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Which full accept queues are told, with what count and how often: user/early/accept_queues.c over listeners of the test's own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+/* As functions of this file's own, over what it has instead of a kernel. */
+#define queues_new	     tested_new
+#define queues_free	     tested_free
+#define queues_seed	     tested_seed
+#define queues_tick	     tested_tick
+#define queues_deadline	     tested_deadline
+#define glance_at	     fake_at
+#define glance_name	     fake_name
+#define glance_list_filled   fake_list
+#define glance_add_filled    fake_add
+#define glance_forget_filled fake_forget
+#define glance_alarms	     fake_alarms
+#include "early/accept_queues.c"
+
+static struct lp_glance listener; /* its address is 64 */
+static struct lp_filled filled;
+static bool is_listed;
+static struct lp_alarms alarms;
+static struct queues *queues;
+static unsigned n_told;
+static struct lp_record told[32];
+
+int fake_at(struct kernel *kernel, const __u64 *sockets, size_t n, __u32 states, glance_take *take, void *context)
+{
+	struct lp_glance none = {0};
+
+	(void)kernel;
+	assert_int_equal(states, 1u << TCP_LISTEN);
+	for (size_t i = 0; i < n; i++)
+		take(context, sockets[i] == 64 ? &listener : &none);
+	return 0;
+}
+
+void fake_name(struct kernel *kernel, struct lp_record *record)
+{
+	(void)kernel;
+	record->task.tgid = 7;
+}
+
+int fake_list(struct kernel *kernel, struct glance_filled *items, size_t most, size_t *n)
+{
+	(void)kernel;
+	(void)most;
+	*n = is_listed;
+	if (is_listed)
+		*items = (struct glance_filled){64, filled};
+	return 0;
+}
+
+void fake_add(struct kernel *kernel, __u64 sk, const struct lp_filled *added)
+{
+	(void)kernel;
+	(void)sk;
+	filled = *added;
+	is_listed = true;
+}
+
+void fake_forget(struct kernel *kernel, __u64 sk)
+{
+	(void)kernel;
+	(void)sk;
+	is_listed = false;
+}
+
+volatile struct lp_alarms *fake_alarms(struct kernel *kernel)
+{
+	(void)kernel;
+	return &alarms;
+}
+
+static void take_told(void *context, const struct lp_record *record)
+{
+	(void)context;
+	told[n_told++] = *record;
+}
+
+static void set_queue(__u32 length, __u32 drops)
+{
+	listener.record = (struct lp_record){.kind = LP_KIND_END, .state = TCP_LISTEN, .sk = 64, .local_port = 80,
+					     .holds = length, .backlog = 4, .flags = LP_F_SOCKET | LP_F_FILE};
+	listener.drops = drops;
+}
+
+/* What the kernel side does when the connection comes that fills it. */
+static void fill(__u64 now_ns)
+{
+	filled = (struct lp_filled){now_ns, listener.drops, 0};
+	is_listed = true;
+	alarms.queues = 1;
+	queues_tick(queues, now_ns);
+}
+
+static void run_to(__u64 now_ns)
+{
+	__u64 at;
+
+	while ((at = queues_deadline(queues)) && at <= now_ns)
+		queues_tick(queues, at);
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	n_told = 0;
+	is_listed = false;
+	alarms = (struct lp_alarms){0};
+	queues = queues_new(NULL, take_told, NULL);
+	set_queue(0, 1000);
+	return queues ? 0 : -1;
+}
+
+static int end_test(void **state)
+{
+	(void)state;
+	queues_free(queues);
+	return 0;
+}
+
+static void test_told_after_a_second_with_its_count(void **state)
+{
+	(void)state;
+	set_queue(5, 1000);
+	fill(100 * SECOND);
+	set_queue(5, 1007);
+	run_to(101 * SECOND - 1);
+	assert_int_equal(n_told, 0);
+	run_to(101 * SECOND);
+	assert_int_equal(n_told, 1);
+	assert_int_equal(told[0].kind, LP_KIND_QUEUE_FULL);
+	assert_int_equal(told[0].dropped, 7);
+	assert_int_equal(told[0].since_ns, 100 * SECOND);
+	assert_int_equal(told[0].holds, 5);
+	assert_int_equal(told[0].backlog, 4);
+	assert_int_equal(told[0].who, LP_WHO_LISTENER);
+	assert_int_equal(told[0].flags, 0);
+}
+
+static void test_goes_on_and_is_told_ever_less_often(void **state)
+{
+	__u64 sum = 0;
+
+	(void)state;
+	set_queue(5, 1000);
+	fill(100 * SECOND);
+	for (__u32 i = 1; i <= 1000; i++) {
+		set_queue(5, 1000 + i);
+		run_to((100 + i) * SECOND);
+	}
+	assert_int_equal(n_told, 8); /* after 1, 11, 31, 71, 151, 311, 631 and 951 s */
+	for (unsigned i = 0; i < n_told; i++)
+		sum += told[i].dropped;
+	assert_int_equal(sum, 951);
+}
+
+static void test_full_without_a_drop_is_no_news(void **state)
+{
+	(void)state;
+	set_queue(5, 1000);
+	fill(100 * SECOND);
+	run_to(200 * SECOND);
+	assert_int_equal(n_told, 0);
+	set_queue(2, 1000);
+	run_to(300 * SECOND);
+	assert_false(is_listed);
+	assert_int_equal(queues_deadline(queues), 0);
+	assert_int_equal(alarms.queues, 0); /* the next one wakes */
+}
+
+/* What is dropped at a listener whose queue was never found full may have another reason. */
+static void test_drained_in_time_is_no_news(void **state)
+{
+	(void)state;
+	set_queue(5, 1000);
+	fill(100 * SECOND);
+	set_queue(1, 1003);
+	run_to(300 * SECOND);
+	assert_int_equal(n_told, 0);
+	assert_false(is_listed);
+}
+
+static void test_closed_listener_is_forgotten(void **state)
+{
+	(void)state;
+	set_queue(5, 1000);
+	fill(100 * SECOND);
+	listener.record.kind = 0;
+	run_to(300 * SECOND);
+	assert_int_equal(n_told, 0);
+	assert_false(is_listed);
+	assert_int_equal(queues_deadline(queues), 0);
+}
+
+static void test_lists_what_was_full_before(void **state)
+{
+	(void)state;
+	set_queue(4, 1000);
+	queues_seed(queues, &listener);
+	assert_false(is_listed); /* one more fits */
+	set_queue(5, 1000);
+	queues_seed(queues, &listener);
+	assert_true(is_listed);
+	assert_int_equal(filled.drops, 1000);
+	assert_int_equal(alarms.queues, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end_test)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_told_after_a_second_with_its_count),
+		TEST(test_goes_on_and_is_told_ever_less_often),
+		TEST(test_full_without_a_drop_is_no_news),
+		TEST(test_drained_in_time_is_no_news),
+		TEST(test_closed_listener_is_forgotten),
+		TEST(test_lists_what_was_full_before),
+	};
+
+	return cmocka_run_group_tests_name("queues", tests, NULL, NULL);
+}

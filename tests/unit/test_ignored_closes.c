@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Which closes are ignored, by whom, how many, and how often that is told: user/early/ignored_closes.c over sockets of the test's
+ * own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+/* As functions of this file's own, over what it has instead of a kernel and a clock. */
+#define ignored_new	   tested_new
+#define ignored_free	   tested_free
+#define ignored_note	   tested_note
+#define ignored_tick	   tested_tick
+#define ignored_deadline   tested_deadline
+#define ignored_lost	   tested_lost
+#define ignored_count	   tested_count
+#define glance_at_all	   fake_at_all
+#define glance_alarms	   fake_alarms
+#define process_lives	   fake_lives
+#define clock_monotonic_ns fake_now
+#define clock_jiffy_ms	   fake_jiffy_ms
+#include "early/ignored_closes.c"
+
+#define SECOND 1000000000ULL
+#define AFTER (60 * SECOND)
+#define SOCKETS 8
+
+static struct lp_glance sockets[SOCKETS]; /* kind 0: none */
+static __u64 moved_ns[SOCKETS];           /* when something was sent or acknowledged last */
+static unsigned owner_of[SOCKETS];        /* a pid; 0: not known */
+static struct lp_alarms alarms;
+static struct ignored *ignored;
+static __u64 now_ns;
+static bool wanted, gone;
+static unsigned n_walks, n_told;
+static struct {
+	__u32 tgid, holds;
+	__u64 sk, at_ns;
+} told[64];
+
+__u64 fake_now(void)
+{
+	return now_ns;
+}
+
+double fake_jiffy_ms(void)
+{
+	return 1;
+}
+
+bool fake_lives(const struct lp_task *task)
+{
+	(void)task;
+	return !gone;
+}
+
+volatile struct lp_alarms *fake_alarms(struct kernel *kernel)
+{
+	(void)kernel;
+	return &alarms;
+}
+
+int fake_at_all(struct kernel *kernel, __u32 states, glance_take *take, void *context)
+{
+	(void)kernel;
+	assert_int_equal(states, 1u << TCP_CLOSE_WAIT);
+	n_walks++;
+	for (unsigned i = 0; i < SOCKETS; i++) {
+		sockets[i].sent_jiffies = (__u32)((now_ns - moved_ns[i]) / 1000000);
+		if (sockets[i].record.kind)
+			take(context, &sockets[i]);
+	}
+	return 0;
+}
+
+static bool ask_owner(void *context, const struct lp_record *record)
+{
+	struct owner owner = {.unknown = UNKNOWN_SHARED};
+
+	(void)context;
+	assert_int_equal(record->kind, LP_KIND_IGNORED);
+	if (!wanted)
+		return false;
+	if (owner_of[record->sk / 64 - 1])
+		owner = (struct owner){.via = VIA_ACCEPT, .process = {.tgid = owner_of[record->sk / 64 - 1]}};
+	ignored_note(ignored, record, &owner);
+	return true;
+}
+
+static void take_told(void *context, const struct lp_record *record, const struct owner *owner)
+{
+	(void)context;
+	told[n_told].tgid = owner->via ? owner->process.tgid : 0;
+	told[n_told].holds = record->holds;
+	told[n_told].sk = record->sk;
+	told[n_told++].at_ns = now_ns;
+}
+
+/* A connection of that process, whose peer closes now. */
+static void peer_closes(unsigned number, unsigned pid)
+{
+	sockets[number] = (struct lp_glance){.acked_jiffies = UINT32_MAX};
+	sockets[number].record = (struct lp_record){
+		.kind = LP_KIND_END, .state = TCP_CLOSE_WAIT, .sk = 64 * (number + 1ULL), .local_port = 80,
+		.peer_port = (__u16)(1000 + number), .snd_una = 5, .snd_nxt = 5, .write_seq = 5,
+	};
+	moved_ns[number] = now_ns;
+	owner_of[number] = pid;
+	if (!alarms.fins) {
+		alarms.fins = 1; /* and the agent is woken */
+		ignored_tick(ignored, now_ns);
+	}
+}
+
+static void run_to(__u64 to_ns)
+{
+	__u64 at;
+
+	while ((at = ignored_deadline(ignored)) && at <= to_ns) {
+		now_ns = at > now_ns ? at : now_ns;
+		ignored_tick(ignored, now_ns);
+	}
+	now_ns = to_ns;
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	memset(sockets, 0, sizeof(sockets));
+	alarms = (struct lp_alarms){0};
+	n_walks = n_told = 0;
+	gone = false;
+	wanted = true;
+	now_ns = 1000 * SECOND;
+	ignored = ignored_new(NULL, AFTER, ask_owner, take_told, NULL);
+	return ignored ? 0 : -1;
+}
+
+static int end_test(void **state)
+{
+	(void)state;
+	ignored_free(ignored);
+	return 0;
+}
+
+static void test_idle_looks_once_and_has_no_deadline(void **state)
+{
+	(void)state;
+	run_to(1001 * SECOND);
+	assert_int_equal(n_walks, 1); /* for what was there before */
+	assert_int_equal(ignored_deadline(ignored), 0);
+}
+
+static void test_told_once_and_again_after_ever_longer(void **state)
+{
+	static const unsigned after[] = {60, 120, 240, 480, 960, 1920, 3840, 7440, 11040}; /* an hour at most */
+
+	(void)state;
+	run_to(1001 * SECOND);
+	peer_closes(0, 7);
+	run_to(1001 * SECOND + AFTER - 1);
+	assert_int_equal(n_told, 0);
+	run_to(1001 * SECOND + 11100 * SECOND);
+	assert_int_equal(n_told, sizeof(after) / sizeof(*after));
+	for (unsigned i = 0; i < n_told; i++) {
+		assert_int_equal((told[i].at_ns - 1001 * SECOND) / SECOND, after[i]);
+		assert_int_equal(told[i].tgid, 7);
+		assert_int_equal(told[i].holds, 1);
+	}
+}
+
+static void test_counts_each_process_for_itself(void **state)
+{
+	(void)state;
+	run_to(1001 * SECOND);
+	for (unsigned i = 0; i < 5; i++)
+		peer_closes(i, i < 3 ? 7 : 8);
+	peer_closes(5, 0);
+	run_to(1080 * SECOND);
+	assert_int_equal(n_told, 3);
+	for (unsigned i = 0; i < n_told; i++)
+		assert_int_equal(told[i].holds, told[i].tgid == 7 ? 3 : told[i].tgid == 8 ? 2 : 1);
+}
+
+static void test_repeat_has_the_count_of_then(void **state)
+{
+	(void)state;
+	run_to(1001 * SECOND);
+	peer_closes(0, 7);
+	run_to(1020 * SECOND);
+	peer_closes(1, 7);
+	peer_closes(2, 7);
+	run_to(1062 * SECOND);
+	assert_int_equal(n_told, 1);
+	assert_int_equal(told[0].holds, 1);
+	run_to(1130 * SECOND);
+	assert_int_equal(n_told, 2);
+	assert_int_equal(told[1].holds, 3);
+	assert_int_equal(told[1].sk, told[0].sk); /* the one that has waited longest */
+	sockets[1].record.kind = sockets[2].record.kind = 0; /* closed */
+	run_to(1250 * SECOND);
+	assert_int_equal(n_told, 3);
+	assert_int_equal(told[2].holds, 1);
+	sockets[0].record.kind = 0;
+	run_to(1600 * SECOND);
+	assert_int_equal(n_told, 3);
+	assert_int_equal(ignored_deadline(ignored), 0);
+}
+
+static void test_streaming_is_no_news(void **state)
+{
+	(void)state;
+	run_to(1001 * SECOND);
+	peer_closes(0, 7);
+	for (__u64 at = 1001; at < 1400; at += 50) {
+		run_to(at * SECOND);
+		moved_ns[0] = now_ns;
+		sockets[0].record.snd_nxt = sockets[0].record.write_seq = sockets[0].record.snd_una += 4;
+	}
+	assert_int_equal(n_told, 0);
+	assert_true(n_walks <= 10);
+}
+
+/* Its keepalive probes are answered all the time, by acknowledgements of nothing. */
+static void test_keepalive_is_no_use_of_it(void **state)
+{
+	(void)state;
+	run_to(1001 * SECOND);
+	peer_closes(0, 7);
+	sockets[0].record.flags = LP_F_KEEPOPEN;
+	for (__u64 at = 1001; at < 1200; at += 1) {
+		run_to(at * SECOND);
+		moved_ns[0] = now_ns;
+	}
+	assert_true(n_told >= 1);
+	assert_int_equal(told[0].holds, 1);
+}
+
+static void test_owner_that_is_gone_is_asked_for_again(void **state)
+{
+	(void)state;
+	run_to(1001 * SECOND);
+	peer_closes(0, 7);
+	run_to(1070 * SECOND);
+	gone = true;
+	owner_of[0] = 9;
+	run_to(1130 * SECOND);
+	assert_int_equal(n_told, 2);
+	assert_int_equal(told[1].tgid, 9);
+}
+
+static void test_what_nobody_wants_is_not_told(void **state)
+{
+	(void)state;
+	wanted = false;
+	run_to(1001 * SECOND);
+	peer_closes(0, 7);
+	run_to(1500 * SECOND);
+	assert_int_equal(n_told, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end_test)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_idle_looks_once_and_has_no_deadline),
+		TEST(test_told_once_and_again_after_ever_longer),
+		TEST(test_counts_each_process_for_itself),
+		TEST(test_repeat_has_the_count_of_then),
+		TEST(test_streaming_is_no_news),
+		TEST(test_keepalive_is_no_use_of_it),
+		TEST(test_owner_that_is_gone_is_asked_for_again),
+		TEST(test_what_nobody_wants_is_not_told),
+	};
+
+	return cmocka_run_group_tests_name("ignored", tests, NULL, NULL);
+}

@@ -1,0 +1,677 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Both ends: what fits together, and how long an event waits for its other end. The kernel and the clock are the
+ * test's own, so the source is included here with their names changed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#define clock_monotonic_ns fake_now
+#define kernel_find_ends fake_find_ends
+#define ends_new tested_new
+#define ends_free tested_free
+#define ends_expect tested_expect
+#define ends_note tested_note
+#define ends_add tested_add
+#define ends_tick tested_tick
+#define ends_finish tested_finish
+#define ends_deadline tested_deadline
+#define ends_count tested_count
+#define ends_distance tested_distance
+#include "../../user/who/other_end.c"
+
+#include <arpa/inet.h>
+#include <errno.h>
+
+#include "facts.h"
+
+struct kernel {
+	struct lp_record ends[8];
+	unsigned n_ends, walks;
+	size_t sought;
+	__u64 takes_ns;
+};
+
+static struct kernel kernel;
+static struct ends *ends;
+static __u64 now_ns;
+static struct lp_record a, b; /* a client and its server, which resets it: 1000 bytes of the client's were received */
+
+static struct {
+	unsigned told, asked;
+	__u64 sk; /* of the last one told */
+	__u32 peer;
+	unsigned char times[20000]; /* by lp_record.snd_wnd, which numbers them */
+} out;
+
+__u64 fake_now(void)
+{
+	return now_ns;
+}
+
+int fake_find_ends(struct kernel *k, const __u32 *ports, size_t n, kernel_take *found, void *context)
+{
+	k->walks++;
+	k->sought = n;
+	now_ns += k->takes_ns;
+	for (unsigned i = 0; i < k->n_ends; i++)
+		for (size_t j = 0; j < n; j++)
+			if (ports[j] == ((__u32)k->ends[i].local_port << 16 | k->ends[i].peer_port))
+				found(context, &k->ends[i]);
+	return 0;
+}
+
+static void done(void *context, const struct ends_event *event)
+{
+	assert_ptr_equal(context, &out);
+	out.told++;
+	out.sk = event->record->sk;
+	out.peer = event->peer.tgid;
+	out.times[event->record->snd_wnd]++;
+}
+
+static void ask(void *context, const struct lp_record *record)
+{
+	assert_ptr_equal(context, &out);
+	assert_int_equal(record->kind, LP_KIND_END);
+	out.asked++;
+}
+
+static struct lp_record end_of(__u64 sk, const char *local, __u16 local_port, const char *peer, __u16 peer_port)
+{
+	struct lp_record r = record_of(&(struct facts){TCP_ESTABLISHED, HELD, .err = ECONNRESET});
+
+	inet_pton(AF_INET, local, r.local_addr);
+	inet_pton(AF_INET, peer, r.peer_addr);
+	r.local_port = local_port;
+	r.peer_port = peer_port;
+	r.sk = sk;
+	r.cookie = sk + 1;
+	r.netns = 1;
+	r.born_ns = now_ns - 10 * MS;
+	r.time_ns = now_ns;
+	r.snd_wnd = 0;
+	return r;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	memset(&kernel, 0, sizeof(kernel));
+	memset(&out, 0, sizeof(out));
+	now_ns = 100000 * MS;
+	a = end_of(64, "10.0.0.1", 4000, "10.0.0.2", 80);
+	b = end_of(128, "10.0.0.2", 80, "10.0.0.1", 4000);
+	a.snd_una = 0xfffffe00u; /* it wraps */
+	a.snd_nxt = a.snd_una + 1000;
+	b.rcv_nxt = a.snd_una + 1000;
+	b.snd_una = b.snd_nxt = a.rcv_nxt = 7000;
+	b.netns = 2;
+	ends = tested_new(&kernel, done, ask, &out);
+	return ends ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	tested_free(ends);
+	return 0;
+}
+
+#define WAIT (5 * MS)
+#define CLIENT_PID 100
+#define SERVER_PID 200
+
+static struct owner owner_of(__u32 pid)
+{
+	return (struct owner){.via = pid ? VIA_HOLDER : VIA_NONE,
+			      .unknown = pid ? UNKNOWN_NONE : UNKNOWN_HOLDER_GONE,
+			      .process = {.tgid = pid, .start_boot_ns = 7}};
+}
+
+static void note(const struct lp_record *r, __u32 pid)
+{
+	struct owner owner = owner_of(pid);
+
+	tested_note(ends, r, &owner);
+}
+
+/* As the agent does it. */
+static void add(const struct lp_record *r, __u32 pid)
+{
+	struct owner owner = owner_of(pid);
+
+	tested_note(ends, r, &owner);
+	tested_add(ends, &(struct ends_event){r, false, &owner, "", {0}});
+}
+
+static void pass(__u64 ns)
+{
+	now_ns += ns;
+	tested_tick(ends, now_ns);
+}
+
+static void told(unsigned n, __u64 sk, __u32 peer)
+{
+	assert_int_equal(out.told, n);
+	assert_int_equal(out.sk, sk);
+	assert_int_equal(out.peer, peer);
+}
+
+static void nothing_waits(void)
+{
+	assert_int_equal(tested_count(ends), 0);
+	assert_int_equal(tested_deadline(ends), 0);
+}
+
+static void test_what_fits(void **state)
+{
+	struct lp_record other = b;
+
+	(void)state;
+	assert_int_equal(tested_distance(&a, &b), 0);
+	assert_int_equal(tested_distance(&b, &a), 0);
+	other.sk = a.sk;
+	assert_int_equal(tested_distance(&a, &other), STRANGERS);
+	other = b;
+	other.local_port++;
+	assert_int_equal(tested_distance(&a, &other), STRANGERS);
+	other = b;
+	other.peer_port++;
+	assert_int_equal(tested_distance(&a, &other), STRANGERS);
+	other = b;
+	other.local_addr[3]++;
+	assert_int_equal(tested_distance(&a, &other), STRANGERS);
+	other = b;
+	other.peer_addr[3]++;
+	assert_int_equal(tested_distance(&a, &other), STRANGERS);
+	assert_int_equal(tested_distance(&a, &a), STRANGERS);
+}
+
+static void check_distance(const struct lp_record *one, const struct lp_record *other, __u32 expected)
+{
+	assert_int_equal(tested_distance(one, other), expected);
+	assert_int_equal(tested_distance(other, one), expected);
+}
+
+static void test_sequence_numbers_tell_twins_apart(void **state)
+{
+	struct lp_record other = b;
+
+	(void)state;
+	other.rcv_nxt = a.snd_una;
+	check_distance(&a, &other, 0);
+	other.rcv_nxt = a.snd_una - 1; /* a FIN */
+	check_distance(&a, &other, 1);
+	other.rcv_nxt = a.snd_una - 2;
+	check_distance(&a, &other, STRANGERS);
+	other.rcv_nxt = a.snd_nxt + 1;
+	check_distance(&a, &other, 1);
+	other.rcv_nxt = a.snd_nxt + 2;
+	check_distance(&a, &other, STRANGERS);
+	other = b;
+	other.snd_nxt = other.snd_una += 2;
+	check_distance(&a, &other, STRANGERS);
+	other = b;
+	other.rcv_nxt = 0; /* nothing came yet */
+	check_distance(&a, &other, STRANGERS);
+}
+
+/* After the peer's FIN an end may go on sending. */
+static void test_who_goes_on_sending_may_be_further(void **state)
+{
+	struct lp_record other = b;
+
+	(void)state;
+	a.kind = LP_KIND_PEER_FIN;
+	other.rcv_nxt = a.snd_nxt + 5;
+	check_distance(&a, &other, 5);
+	other.rcv_nxt = a.snd_nxt + SENT_SINCE;
+	check_distance(&a, &other, SENT_SINCE);
+	other.rcv_nxt = a.snd_nxt + SENT_SINCE + 1;
+	check_distance(&a, &other, STRANGERS);
+	other.rcv_nxt = a.snd_una - SENT_SINCE - 1;
+	check_distance(&a, &other, STRANGERS);
+}
+
+static void test_loopback_stays_in_its_namespace(void **state)
+{
+	static const char *const addresses[] = {"127.0.0.1", "127.9.9.9"};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		inet_pton(AF_INET, addresses[i], a.peer_addr);
+		inet_pton(AF_INET, addresses[i], b.local_addr);
+		b.netns = 2;
+		assert_int_equal(tested_distance(&a, &b), STRANGERS);
+		b.netns = 1;
+		assert_int_equal(tested_distance(&a, &b), 0);
+	}
+	/* an address of its own */
+	memcpy(a.peer_addr, a.local_addr, 4);
+	memcpy(b.local_addr, a.local_addr, 4);
+	assert_int_equal(tested_distance(&a, &b), 0);
+	b.netns = 2;
+	assert_int_equal(tested_distance(&a, &b), STRANGERS);
+}
+
+static void test_a_v4_end_fits_a_mapped_one(void **state)
+{
+	(void)state;
+	b.family = AF_INET6;
+	memset(b.local_addr, 0, 16);
+	memset(b.peer_addr, 0, 16);
+	inet_pton(AF_INET6, "::ffff:10.0.0.2", b.local_addr);
+	inet_pton(AF_INET6, "::ffff:10.0.0.1", b.peer_addr);
+	assert_int_equal(tested_distance(&a, &b), 0);
+	inet_pton(AF_INET6, "::10.0.0.1", b.peer_addr);
+	assert_int_equal(tested_distance(&a, &b), STRANGERS);
+}
+
+static void test_who_ended_before_the_other_was_born_is_another(void **state)
+{
+	(void)state;
+	b.time_ns = a.born_ns - 1;
+	assert_int_equal(tested_distance(&a, &b), STRANGERS);
+	assert_int_equal(tested_distance(&b, &a), STRANGERS);
+	b.kind = LP_KIND_PEER_FIN; /* it lived on */
+	assert_int_equal(tested_distance(&a, &b), 0);
+}
+
+static void test_both_are_told_when_the_second_comes(void **state)
+{
+	(void)state;
+	add(&b, SERVER_PID);
+	assert_int_equal(out.told, 0);
+	assert_int_equal(tested_deadline(ends), now_ns + WAIT);
+	add(&a, CLIENT_PID);
+	assert_int_equal(out.told, 2);
+	assert_int_equal(out.sk, a.sk);
+	assert_int_equal(out.peer, SERVER_PID);
+	nothing_waits();
+	assert_int_equal(kernel.walks, 0);
+}
+
+static void test_who_waited_is_told_of_the_second(void **state)
+{
+	(void)state;
+	add(&b, SERVER_PID);
+	note(&a, CLIENT_PID);
+	told(1, b.sk, CLIENT_PID);
+	nothing_waits();
+}
+
+static void test_an_owner_that_is_looked_for_is_waited_for(void **state)
+{
+	(void)state;
+	add(&b, SERVER_PID);
+	tested_expect(ends, &a);
+	pass(200 * MS);
+	assert_int_equal(out.told, 0);
+	assert_int_equal(tested_deadline(ends), 0); /* the other has one */
+	note(&a, CLIENT_PID);
+	told(1, b.sk, CLIENT_PID);
+}
+
+static void test_an_owner_that_is_not_found_is_not_waited_for(void **state)
+{
+	(void)state;
+	add(&b, SERVER_PID);
+	tested_expect(ends, &a);
+	pass(WAIT);
+	assert_int_equal(out.told, 0);
+	note(&a, 0);
+	told(1, b.sk, 0);
+	assert_int_equal(kernel.walks, 0);
+}
+
+static void test_what_was_told_is_remembered(void **state)
+{
+	(void)state;
+	add(&b, SERVER_PID);
+	pass(WAIT);
+	told(1, b.sk, 0);
+	pass(5000 * MS);
+	a.time_ns = now_ns;
+	add(&a, CLIENT_PID);
+	told(2, a.sk, SERVER_PID);
+}
+
+static void test_a_connection_that_never_was_has_no_other_end(void **state)
+{
+	(void)state;
+	a.state = TCP_SYN_SENT;
+	a.rcv_nxt = 0;
+	add(&a, CLIENT_PID);
+	told(1, a.sk, 0);
+	a.kind = LP_KIND_NO_CONNECT;
+	add(&a, CLIENT_PID);
+	told(2, a.sk, 0);
+	nothing_waits();
+}
+
+static void test_a_remote_peer_costs_a_few_milliseconds(void **state)
+{
+	(void)state;
+	add(&a, CLIENT_PID);
+	pass(WAIT - 1);
+	assert_int_equal(out.told, 0);
+	pass(1);
+	told(1, a.sk, 0);
+	assert_int_equal(kernel.walks, 1);
+	/* the next walk is waited for, if that is soon */
+	a.time_ns = now_ns;
+	add(&a, CLIENT_PID);
+	pass(WAIT);
+	assert_int_equal(out.told, 1);
+	assert_int_equal(tested_deadline(ends), now_ns + WALK_INTERVAL_NS - WAIT);
+	kernel.takes_ns = 10 * MS;
+	pass(WALK_INTERVAL_NS - WAIT);
+	told(2, a.sk, 0);
+	assert_int_equal(kernel.walks, 2);
+	/* and not where walks take long, and so are rare */
+	a.time_ns = now_ns;
+	add(&a, CLIENT_PID);
+	pass(WAIT);
+	told(3, a.sk, 0);
+	assert_int_equal(kernel.walks, 2);
+	nothing_waits();
+}
+
+/* Where walks are rare, and the RST is long on its way. */
+static void test_who_reset_waits_until_the_peer_was_told(void **state)
+{
+	struct lp_record other = a;
+
+	(void)state;
+	kernel.takes_ns = 10 * MS;
+	other.sk += 1000;
+	other.local_port++;
+	add(&other, CLIENT_PID);
+	pass(WAIT);
+	told(1, other.sk, 0);
+	b.err = 0;
+	b.time_ns = now_ns;
+	add(&b, SERVER_PID);
+	assert_int_equal(tested_deadline(ends), now_ns + WAIT + PATIENCE_NS);
+	pass(60 * MS);
+	assert_int_equal(out.told, 1);
+	note(&a, CLIENT_PID);
+	told(2, b.sk, CLIENT_PID);
+	/* not for long, if nobody comes */
+	b.local_port++;
+	b.time_ns = now_ns;
+	add(&b, SERVER_PID);
+	pass(WAIT + PATIENCE_NS - 1);
+	assert_int_equal(out.told, 2);
+	pass(1);
+	told(3, b.sk, 0);
+	assert_int_equal(kernel.walks, 1);
+	nothing_waits();
+}
+
+static void lives_on(struct lp_record *r)
+{
+	kernel.ends[kernel.n_ends] = *r;
+	kernel.ends[kernel.n_ends].kind = LP_KIND_END;
+	kernel.ends[kernel.n_ends++].time_ns = 0;
+}
+
+static void test_an_end_that_lives_on_is_found(void **state)
+{
+	(void)state;
+	lives_on(&b);
+	add(&a, CLIENT_PID);
+	pass(WAIT);
+	assert_int_equal(out.told, 0);
+	assert_int_equal(out.asked, 1);
+	note(&kernel.ends[0], SERVER_PID);
+	told(1, a.sk, SERVER_PID);
+	nothing_waits();
+}
+
+/* Whoever had it has let go of it when he is looked for: its own record says more. */
+static void test_an_end_that_ends_meanwhile_is_asked_again(void **state)
+{
+	(void)state;
+	lives_on(&a);
+	add(&b, SERVER_PID);
+	pass(WAIT);
+	assert_int_equal(out.asked, 1);
+	tested_expect(ends, &a);
+	note(&kernel.ends[0], 0);
+	assert_int_equal(out.told, 0);
+	note(&a, CLIENT_PID);
+	told(1, b.sk, CLIENT_PID);
+	nothing_waits();
+}
+
+static void test_one_of_two_that_fit_is_not_named(void **state)
+{
+	struct lp_record twin = b;
+
+	(void)state;
+	twin.sk += 64;
+	twin.netns = 3;
+	lives_on(&b);
+	lives_on(&twin);
+	add(&a, CLIENT_PID);
+	pass(WAIT);
+	told(1, a.sk, 0);
+	assert_int_equal(out.asked, 0);
+	note(&b, SERVER_PID);
+	note(&twin, SERVER_PID + 1);
+	a.time_ns = now_ns;
+	add(&a, CLIENT_PID);
+	pass(WALK_INTERVAL_NS);
+	told(2, a.sk, 0);
+}
+
+static void test_who_fits_exactly_is_preferred(void **state)
+{
+	struct lp_record twin = b;
+
+	(void)state;
+	twin.sk += 64;
+	twin.netns = 3;
+	twin.rcv_nxt += 1;
+	lives_on(&twin);
+	lives_on(&b);
+	add(&a, CLIENT_PID);
+	pass(WAIT);
+	assert_int_equal(out.asked, 1);
+	note(&kernel.ends[1], SERVER_PID);
+	told(1, a.sk, SERVER_PID);
+	note(&twin, SERVER_PID + 1);
+	a.time_ns = now_ns;
+	add(&a, CLIENT_PID);
+	told(2, a.sk, SERVER_PID);
+}
+
+static void on_loopback(void)
+{
+	inet_pton(AF_INET, "127.0.0.1", a.local_addr);
+	memcpy(a.peer_addr, a.local_addr, 4);
+	memcpy(b.local_addr, a.local_addr, 4);
+	memcpy(b.peer_addr, a.local_addr, 4);
+	b.netns = a.netns;
+}
+
+static void test_a_drop_on_loopback_waits_for_a_walk(void **state)
+{
+	(void)state;
+	on_loopback();
+	lives_on(&b);
+	add(&a, CLIENT_PID);
+	pass(WAIT);
+	note(&kernel.ends[0], SERVER_PID);
+	told(1, a.sk, SERVER_PID);
+	a.local_port++;
+	a.time_ns = now_ns;
+	add(&a, CLIENT_PID);
+	pass(WAIT);
+	assert_int_equal(out.told, 1);
+	assert_int_equal(tested_deadline(ends), now_ns + WALK_INTERVAL_NS - WAIT);
+	pass(WALK_INTERVAL_NS - WAIT);
+	told(2, a.sk, 0);
+	assert_int_equal(kernel.walks, 2);
+	/* an orderly end does not */
+	a.local_port++;
+	a.err = 0;
+	a.kind = LP_KIND_PEER_FIN;
+	a.time_ns = now_ns;
+	add(&a, CLIENT_PID);
+	pass(WAIT);
+	told(3, a.sk, 0);
+	nothing_waits();
+}
+
+/* The agent has run for long, and so has kept the other end's record from coming. */
+static void test_an_event_that_comes_late_is_slept_over(void **state)
+{
+	(void)state;
+	now_ns = a.time_ns + 2 * WAIT;
+	add(&a, CLIENT_PID);
+	pass(0);
+	assert_int_equal(out.told, 0);
+	assert_int_equal(kernel.walks, 0);
+	pass(SLEEP_NS - 1);
+	assert_int_equal(out.told, 0);
+	note(&b, SERVER_PID);
+	told(1, a.sk, SERVER_PID);
+	nothing_waits();
+}
+
+static void test_walks_take_a_fiftieth_of_the_time(void **state)
+{
+	__u64 began;
+
+	(void)state;
+	on_loopback();
+	kernel.takes_ns = 20 * MS;
+	add(&a, CLIENT_PID);
+	began = now_ns + WAIT;
+	pass(WAIT);
+	assert_int_equal(out.told, 1);
+	a.time_ns = now_ns;
+	add(&a, CLIENT_PID);
+	assert_int_equal(tested_deadline(ends), began + 1000 * MS);
+}
+
+static void test_one_walk_answers_for_all(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		a.sk += 64;
+		a.local_port++;
+		add(&a, CLIENT_PID);
+	}
+	pass(WAIT);
+	assert_int_equal(out.told, 100);
+	assert_int_equal(kernel.walks, 1);
+	assert_int_equal(kernel.sought, 100);
+}
+
+/* A FIN and a close of one socket are one end. */
+static void test_two_events_of_a_socket_are_one_end(void **state)
+{
+	struct lp_record fin = b;
+
+	(void)state;
+	fin.kind = LP_KIND_PEER_FIN;
+	note(&fin, SERVER_PID);
+	note(&b, SERVER_PID);
+	add(&a, CLIENT_PID);
+	told(1, a.sk, SERVER_PID);
+}
+
+static void test_the_oldest_end_is_forgotten(void **state)
+{
+	struct lp_record r = b;
+
+	(void)state;
+	note(&b, SERVER_PID);
+	for (unsigned i = 0; i < ENDS_MAX; i++) {
+		r.sk += 64;
+		r.cookie++;
+		r.local_port = (__u16)(100 + i);
+		note(&r, SERVER_PID + 1);
+	}
+	add(&a, CLIENT_PID);
+	pass(WAIT);
+	told(1, a.sk, 0);
+}
+
+/* Whatever comes in whatever order, more than is remembered: each event comes out once. */
+static void test_each_event_comes_out_exactly_once(void **state)
+{
+	unsigned added = 0;
+	struct lp_record r;
+
+	(void)state;
+	srandom(1);
+	for (unsigned step = 0; step < 20000; step++) {
+		r = random() % 2 ? a : b;
+		r.sk += 64 * (__u64)(random() % 3000);
+		r.cookie = r.sk + 1;
+		r.local_port = (__u16)(r.local_port + r.sk / 64 % 7);
+		r.time_ns = now_ns;
+		switch (random() % 6) {
+		case 0:
+			pass((__u64)(random() % 3) * MS / 2);
+			break;
+		case 1:
+			tested_expect(ends, &r);
+			break;
+		case 2:
+			note(&r, random() % 2 ? SERVER_PID : 0);
+			break;
+		default:
+			r.snd_wnd = added++;
+			add(&r, random() % 2 ? CLIENT_PID : 0);
+		}
+	}
+	tested_finish(ends);
+	assert_int_equal(out.told, added);
+	for (unsigned i = 0; i < added; i++)
+		assert_int_equal(out.times[i], 1);
+	nothing_waits();
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_what_fits),
+		TEST(test_sequence_numbers_tell_twins_apart),
+		TEST(test_who_goes_on_sending_may_be_further),
+		TEST(test_loopback_stays_in_its_namespace),
+		TEST(test_a_v4_end_fits_a_mapped_one),
+		TEST(test_who_ended_before_the_other_was_born_is_another),
+		TEST(test_both_are_told_when_the_second_comes),
+		TEST(test_who_waited_is_told_of_the_second),
+		TEST(test_an_owner_that_is_looked_for_is_waited_for),
+		TEST(test_an_owner_that_is_not_found_is_not_waited_for),
+		TEST(test_what_was_told_is_remembered),
+		TEST(test_a_connection_that_never_was_has_no_other_end),
+		TEST(test_a_remote_peer_costs_a_few_milliseconds),
+		TEST(test_who_reset_waits_until_the_peer_was_told),
+		TEST(test_an_end_that_lives_on_is_found),
+		TEST(test_an_end_that_ends_meanwhile_is_asked_again),
+		TEST(test_one_of_two_that_fit_is_not_named),
+		TEST(test_who_fits_exactly_is_preferred),
+		TEST(test_a_drop_on_loopback_waits_for_a_walk),
+		TEST(test_an_event_that_comes_late_is_slept_over),
+		TEST(test_walks_take_a_fiftieth_of_the_time),
+		TEST(test_one_walk_answers_for_all),
+		TEST(test_two_events_of_a_socket_are_one_end),
+		TEST(test_the_oldest_end_is_forgotten),
+		TEST(test_each_event_comes_out_exactly_once),
+	};
+
+	return cmocka_run_group_tests_name("ends", tests, NULL, NULL);
+}

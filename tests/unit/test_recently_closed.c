@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The recently dead: whose a connection was that is spoken to after its end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "who/recently_closed.h"
+
+#define NOW 5000000000ULL
+
+static struct lp_ended slots[LP_ENDED];
+static struct gone *gone;
+static struct {
+	unsigned told;
+	struct lp_record stray;
+	struct gone_end end;
+} out;
+
+static void on_done(void *context, const struct lp_record *stray, const struct gone_end *end)
+{
+	(void)context;
+	out.told++;
+	out.stray = *stray;
+	out.end = *end;
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	memset(slots, 0, sizeof(slots));
+	memset(&out, 0, sizeof(out));
+	gone = gone_new(slots, on_done, NULL);
+	return gone ? 0 : -1;
+}
+
+static int finish(void **state)
+{
+	(void)state;
+	gone_free(gone);
+	return 0;
+}
+
+/* 192.0.2.1:port to 192.0.2.2:443, of the socket at that address */
+static struct lp_record record(enum lp_kind kind, __u64 time_ns, __u16 port, __u64 sk)
+{
+	struct lp_record r = {.kind = (__u8)kind, .time_ns = time_ns, .sk = sk, .family = AF_INET, .local_port = port,
+			      .peer_port = 443, .netns = 7, .state = TCP_CLOSE};
+
+	inet_pton(AF_INET, "192.0.2.1", r.local_addr);
+	inet_pton(AF_INET, "192.0.2.2", r.peer_addr);
+	return r;
+}
+
+static struct lp_task task(__u32 tgid)
+{
+	return (struct lp_task){.tgid = tgid, .start_boot_ns = 1, .comm = "server"};
+}
+
+static void fill_slot(struct lp_ended *slot, const struct lp_record *r, __u16 state, __u32 tgid)
+{
+	*slot = (struct lp_ended){.time_ns = r->time_ns, .sk = r->sk, .local_port = r->local_port,
+				  .peer_port = r->peer_port, .family = r->family, .netns = r->netns, .state = state,
+				  .flags = LP_F_ACCEPTED, .owner = task(tgid)};
+	memcpy(slot->local_addr, r->local_addr, 16);
+	memcpy(slot->peer_addr, r->peer_addr, 16);
+}
+
+/* Data comes for what had that port, at NOW. */
+static void stray_comes(__u16 port)
+{
+	struct lp_record stray = record(LP_KIND_STRAY, NOW, port, 0);
+
+	gone_add(gone, &stray);
+	gone_tick(gone, NOW + GONE_WAIT_NS);
+	assert_int_equal(out.told, 1);
+}
+
+static void orderly_end_has_its_closer(void **state)
+{
+	struct lp_record end = record(LP_KIND_CLOSE, NOW - 10, 1000, 1);
+
+	(void)state;
+	fill_slot(&slots[17], &end, TCP_FIN_WAIT2, 42);
+	stray_comes(1000);
+	assert_int_equal(out.end.owner.tgid, 42);
+	assert_int_equal(out.end.cause, LOCAL_CLOSED_CLOSE);
+	assert_int_equal(out.end.time_ns, NOW - 10);
+	assert_int_equal(out.end.flags, LP_F_ACCEPTED);
+	assert_true(gone_is_news(&out.stray, &out.end));
+}
+
+static void other_connections_are_not_it(void **state)
+{
+	struct lp_record end = record(LP_KIND_CLOSE, NOW - 10, 1000, 1), other;
+
+	(void)state;
+	other = end;
+	other.netns = 8;
+	fill_slot(&slots[0], &other, TCP_FIN_WAIT2, 1);
+	other = end;
+	other.peer_port = 444;
+	fill_slot(&slots[1], &other, TCP_FIN_WAIT2, 2);
+	other = end;
+	inet_pton(AF_INET, "192.0.2.3", other.peer_addr);
+	fill_slot(&slots[2], &other, TCP_FIN_WAIT2, 3);
+	other = end;
+	other.time_ns = NOW + 1; /* ended after the data came */
+	fill_slot(&slots[3], &other, TCP_FIN_WAIT2, 4);
+	stray_comes(1000);
+	assert_int_equal(out.end.time_ns, 0);
+	assert_int_equal(out.end.owner.tgid, 0);
+	assert_true(gone_is_news(&out.stray, &out.end));
+}
+
+static void last_of_several_is_named(void **state)
+{
+	struct lp_record first = record(LP_KIND_CLOSE, NOW - 30, 1000, 1), last = record(LP_KIND_CLOSE, NOW - 10, 1000, 2);
+
+	(void)state;
+	fill_slot(&slots[5], &last, TCP_FIN_WAIT2, 2);
+	fill_slot(&slots[9], &first, TCP_FIN_WAIT2, 1);
+	stray_comes(1000);
+	assert_int_equal(out.end.owner.tgid, 2);
+}
+
+static void mapped_socket_gets_plain_segments(void **state)
+{
+	struct lp_record end = record(LP_KIND_CLOSE, NOW - 10, 1000, 1);
+
+	(void)state;
+	end.family = AF_INET6;
+	inet_pton(AF_INET6, "::ffff:192.0.2.1", end.local_addr);
+	inet_pton(AF_INET6, "::ffff:192.0.2.2", end.peer_addr);
+	fill_slot(&slots[LP_ENDED - 1], &end, TCP_FIN_WAIT2, 42);
+	stray_comes(1000);
+	assert_int_equal(out.end.owner.tgid, 42);
+}
+
+static void slot_under_way_is_not_read(void **state)
+{
+	struct lp_record end = record(LP_KIND_CLOSE, NOW - 10, 1000, 1);
+
+	(void)state;
+	fill_slot(&slots[0], &end, TCP_FIN_WAIT2, 42);
+	slots[0].time_ns = 0;
+	stray_comes(1000);
+	assert_int_equal(out.end.time_ns, 0);
+}
+
+static void judged_end_has_its_cause_and_owner(void **state)
+{
+	struct lp_record end = record(LP_KIND_CLOSE, NOW - 1000, 1000, 1);
+	struct lp_task owner = task(43);
+
+	(void)state;
+	fill_slot(&slots[0], &end, TCP_ESTABLISHED, 0);
+	slots[0].time_ns += 500; /* written a little later than the record */
+	gone_note(gone, &end, PEER_LOST_RETRANSMIT_TIMEOUT, NULL);
+	gone_note(gone, &end, PEER_LOST_RETRANSMIT_TIMEOUT, &owner);
+	stray_comes(1000);
+	assert_int_equal(out.end.cause, PEER_LOST_RETRANSMIT_TIMEOUT);
+	assert_int_equal(out.end.owner.tgid, 43);
+	assert_true(gone_is_news(&out.stray, &out.end));
+}
+
+/* The slot is another's: the same addresses, ended long after what was judged. */
+static void judged_before_is_another_connection(void **state)
+{
+	struct lp_record judged = record(LP_KIND_CLOSE, NOW - 3000000000ULL, 1000, 1), end = judged;
+
+	(void)state;
+	end.time_ns = NOW - 10;
+	gone_note(gone, &judged, LOCAL_RESET_LINGER, NULL);
+	fill_slot(&slots[0], &end, TCP_FIN_WAIT2, 42);
+	stray_comes(1000);
+	assert_int_equal(out.end.cause, LOCAL_CLOSED_CLOSE);
+	assert_true(gone_is_news(&out.stray, &out.end));
+}
+
+static void data_in_flight_at_a_reset_is_no_news(void **state)
+{
+	static const enum lp_cause ends[] = {LOCAL_RESET_LINGER, LOCAL_RESET_UNREAD_DATA, LOCAL_RESET_DATA_AFTER_CLOSE,
+					     LOCAL_RESET_DESTROYED, PEER_LOST_RESET, CONNECT_FAILED_REFUSED};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+		struct lp_record end = record(LP_KIND_CLOSE, NOW - 10, (__u16)(1000 + i), i + 1);
+
+		out.told = 0;
+		gone_note(gone, &end, ends[i], NULL);
+		stray_comes((__u16)(1000 + i));
+		assert_false(gone_is_news(&out.stray, &out.end));
+	}
+}
+
+static void data_to_a_listener_is_news_only_after_a_connection(void **state)
+{
+	struct lp_record end = record(LP_KIND_CLOSE, NOW - 10, 1001, 1);
+
+	(void)state;
+	stray_comes(1000);
+	out.stray.state = TCP_LISTEN;
+	assert_false(gone_is_news(&out.stray, &out.end));
+	out.told = 0;
+	fill_slot(&slots[0], &end, TCP_ESTABLISHED, 42);
+	stray_comes(1001);
+	out.stray.state = TCP_LISTEN;
+	assert_true(gone_is_news(&out.stray, &out.end));
+}
+
+static void stray_waits_for_what_is_judged_meanwhile(void **state)
+{
+	struct lp_record stray = record(LP_KIND_STRAY, NOW, 1000, 0), end = record(LP_KIND_CLOSE, NOW - 10, 1000, 1);
+
+	(void)state;
+	gone_add(gone, &stray);
+	assert_int_equal(gone_deadline(gone), NOW + GONE_WAIT_NS);
+	gone_tick(gone, NOW + GONE_WAIT_NS - 1);
+	assert_int_equal(out.told, 0);
+	assert_int_equal(gone_count(gone), 1);
+	gone_note(gone, &end, LOCAL_RESET_LINGER, NULL);
+	gone_tick(gone, NOW + GONE_WAIT_NS);
+	assert_int_equal(out.told, 1);
+	assert_int_equal(out.end.cause, LOCAL_RESET_LINGER);
+	assert_int_equal(gone_deadline(gone), 0);
+}
+
+static void full_queue_tells_the_oldest(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < GONE_WAITING + 2; i++) {
+		struct lp_record stray = record(LP_KIND_STRAY, NOW + i, (__u16)(1 + i), 0);
+
+		gone_add(gone, &stray);
+	}
+	assert_int_equal(out.told, 2);
+	assert_int_equal(out.stray.local_port, 2);
+	gone_finish(gone);
+	assert_int_equal(out.told, GONE_WAITING + 2);
+	assert_int_equal(gone_count(gone), 0);
+}
+
+static void oldest_judged_gives_way(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i <= GONE_JUDGED; i++) {
+		struct lp_record end = record(LP_KIND_CLOSE, 1000 + i, (__u16)(1 + i), i + 1);
+
+		gone_note(gone, &end, PEER_LOST_KEEPALIVE_TIMEOUT, NULL);
+	}
+	stray_comes(1);
+	assert_int_equal(out.end.time_ns, 0);
+	out.told = 0;
+	stray_comes(2);
+	assert_int_equal(out.end.cause, PEER_LOST_KEEPALIVE_TIMEOUT);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, finish)
+	const struct CMUnitTest tests[] = {
+		TEST(orderly_end_has_its_closer),
+		TEST(other_connections_are_not_it),
+		TEST(last_of_several_is_named),
+		TEST(mapped_socket_gets_plain_segments),
+		TEST(slot_under_way_is_not_read),
+		TEST(judged_end_has_its_cause_and_owner),
+		TEST(judged_before_is_another_connection),
+		TEST(data_in_flight_at_a_reset_is_no_news),
+		TEST(data_to_a_listener_is_news_only_after_a_connection),
+		TEST(stray_waits_for_what_is_judged_meanwhile),
+		TEST(full_queue_tells_the_oldest),
+		TEST(oldest_judged_gives_way),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

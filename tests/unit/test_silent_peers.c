@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Who is told to be silent, and to be back: user/early/silent_peers.c over a list and sockets of the test's own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+/* As functions of this file's own, over what it has instead of a kernel. */
+#define silent_new	     tested_new
+#define silent_free	     tested_free
+#define silent_seed	     tested_seed
+#define silent_tick	     tested_tick
+#define silent_deadline	     tested_deadline
+#define silent_count	     tested_count
+#define glance_at	     fake_at
+#define glance_name	     fake_name
+#define glance_list_silent   fake_list
+#define glance_add_silent    fake_add
+#define glance_forget_silent fake_forget
+#define glance_alarms	     fake_alarms
+#include "early/silent_peers.c"
+
+#define SECOND 1000000000ULL
+#define AFTER (5 * SECOND)
+#define SOCKETS 8
+
+static struct glance_listed list[SOCKETS];
+static size_t n_listed;
+static struct lp_glance sockets[SOCKETS]; /* by address: 64, 128, ... */
+static struct lp_alarms alarms;
+static enum lp_kind told[16];
+static __u64 told_of[16];
+static unsigned n_told;
+
+int fake_at(struct kernel *kernel, const __u64 *which, size_t n, __u32 states, glance_take *take, void *context)
+{
+	(void)kernel;
+	for (size_t i = 0; i < n; i++) {
+		struct lp_glance *glance = &sockets[which[i] / 64 - 1];
+		struct lp_glance gone = {0};
+
+		take(context, states & 1u << glance->record.state ? glance : &gone);
+	}
+	return 0;
+}
+
+void fake_name(struct kernel *kernel, struct lp_record *record)
+{
+	(void)kernel;
+	(void)record;
+}
+
+int fake_list(struct kernel *kernel, struct glance_listed *items, size_t most, size_t *n)
+{
+	(void)kernel;
+	*n = n_listed < most ? n_listed : most;
+	memcpy(items, list, *n * sizeof(*items));
+	return 0;
+}
+
+void fake_add(struct kernel *kernel, __u64 sk, const struct lp_listed *listed)
+{
+	(void)kernel;
+	list[n_listed++] = (struct glance_listed){sk, *listed};
+}
+
+void fake_forget(struct kernel *kernel, __u64 sk)
+{
+	(void)kernel;
+	for (size_t i = 0; i < n_listed; i++)
+		if (list[i].sk == sk)
+			list[i] = list[--n_listed];
+}
+
+volatile struct lp_alarms *fake_alarms(struct kernel *kernel)
+{
+	(void)kernel;
+	return &alarms;
+}
+
+static void take_told(void *context, const struct lp_record *record)
+{
+	(void)context;
+	told[n_told] = (enum lp_kind)record->kind;
+	told_of[n_told++] = record->sk;
+}
+
+/* A connection with so many bytes on the way, sent again; its address. */
+static __u64 waits_for(unsigned number, __u32 bytes)
+{
+	struct lp_glance *glance = &sockets[number];
+
+	*glance = (struct lp_glance){0};
+	glance->record = (struct lp_record){
+		.kind = LP_KIND_END, .state = TCP_ESTABLISHED, .sk = 64 * (number + 1ULL), .local_port = 1, .peer_port = 2,
+		.snd_una = 100, .snd_nxt = 100 + bytes, .write_seq = 100 + bytes, .snd_wnd = 1000, .retransmits = 3, .heard = 1,
+		.silent_jiffies = 100000,
+	};
+	return glance->record.sk;
+}
+
+/* What the kernel side does at a retransmission timeout. */
+static void timeout_of(__u64 sk, __u64 since_ns)
+{
+	struct lp_listed listed = {since_ns, sockets[sk / 64 - 1].record.snd_una, 1u << 16 | 2, 0, 0};
+
+	fake_forget(NULL, sk);
+	fake_add(NULL, sk, &listed);
+	alarms.silent = 1;
+}
+
+static void acknowledge(__u64 sk)
+{
+	struct lp_record *r = &sockets[sk / 64 - 1].record;
+
+	r->snd_una = r->snd_nxt;
+	r->retransmits = 0;
+}
+
+static int begin(void **state)
+{
+	n_listed = n_told = 0;
+	alarms = (struct lp_alarms){0};
+	memset(sockets, 0, sizeof(sockets));
+	*state = silent_new(NULL, AFTER, take_told, NULL);
+	return *state ? 0 : -1;
+}
+
+static int end_test(void **state)
+{
+	silent_free(*state);
+	return 0;
+}
+
+/* Ticks whenever there is a deadline, up to that time. */
+static void run_to(struct silent *s, __u64 now_ns)
+{
+	__u64 at;
+
+	while ((at = silent_deadline(s)) && at <= now_ns)
+		silent_tick(s, at);
+	silent_tick(s, now_ns);
+}
+
+static void test_idle_has_no_deadline(void **state)
+{
+	silent_tick(*state, SECOND);
+	assert_int_equal(silent_deadline(*state), 0);
+}
+
+static void test_told_once_at_the_threshold(void **state)
+{
+	__u64 sk = waits_for(0, 10);
+
+	timeout_of(sk, 10 * SECOND);
+	silent_tick(*state, 10 * SECOND + 200);
+	assert_int_equal(n_told, 0);
+	run_to(*state, 15 * SECOND - 1);
+	assert_int_equal(n_told, 0);
+	run_to(*state, 15 * SECOND);
+	assert_int_equal(n_told, 1);
+	assert_int_equal(told[0], LP_KIND_SILENT);
+	run_to(*state, 60 * SECOND);
+	assert_int_equal(n_told, 1);
+}
+
+static void test_what_recovers_is_forgotten(void **state)
+{
+	__u64 sk = waits_for(0, 10);
+
+	timeout_of(sk, SECOND);
+	silent_tick(*state, SECOND + 200);
+	acknowledge(sk);
+	run_to(*state, 7 * SECOND);
+	assert_int_equal(n_told, 0);
+	assert_int_equal(n_listed, 0);
+	assert_int_equal(silent_deadline(*state), 0);
+	assert_int_equal(alarms.silent, 0); /* the next one wakes */
+}
+
+static void test_back_and_silent_again(void **state)
+{
+	__u64 sk = waits_for(0, 10);
+
+	timeout_of(sk, SECOND);
+	run_to(*state, 8 * SECOND);
+	acknowledge(sk);
+	run_to(*state, 9 * SECOND);
+	assert_int_equal(n_told, 2);
+	assert_int_equal(told[1], LP_KIND_BACK);
+	assert_int_equal(n_listed, 0);
+	sockets[0].record.snd_nxt = sockets[0].record.write_seq += 5;
+	sockets[0].record.retransmits = 1;
+	timeout_of(sk, 10 * SECOND);
+	run_to(*state, 16 * SECOND);
+	assert_int_equal(n_told, 3);
+	assert_int_equal(told[2], LP_KIND_SILENT);
+}
+
+/* Acknowledged, and already waiting again when it is looked at: back now, silent later. */
+static void test_listed_anew_before_the_look(void **state)
+{
+	__u64 sk = waits_for(0, 10);
+
+	timeout_of(sk, SECOND);
+	run_to(*state, 8 * SECOND);
+	sockets[0].record.snd_una += 10;
+	sockets[0].record.snd_nxt = sockets[0].record.write_seq += 10;
+	timeout_of(sk, 8 * SECOND + 100);
+	run_to(*state, 9 * SECOND);
+	assert_int_equal(n_told, 2);
+	assert_int_equal(told[1], LP_KIND_BACK);
+	run_to(*state, 14 * SECOND);
+	assert_int_equal(n_told, 3);
+	assert_int_equal(told[2], LP_KIND_SILENT);
+}
+
+static void test_ends_while_silent(void **state)
+{
+	__u64 lost = waits_for(0, 10), acked = waits_for(1, 10), reused = waits_for(2, 10);
+
+	timeout_of(lost, SECOND);
+	timeout_of(acked, SECOND);
+	timeout_of(reused, SECOND);
+	run_to(*state, 8 * SECOND);
+	assert_int_equal(n_told, 3);
+	for (size_t i = 0; i < n_listed; i++)
+		list[i].listed.ended = list[i].sk == lost ? 1 : list[i].sk == acked ? 2 : 0;
+	sockets[2].record.peer_port = 3; /* another connection has its address */
+	run_to(*state, 9 * SECOND);
+	assert_int_equal(n_told, 4);
+	assert_int_equal(told[3], LP_KIND_BACK);
+	assert_int_equal(told_of[3], acked);
+	assert_int_equal(n_listed, 0);
+	assert_int_equal(silent_deadline(*state), 0);
+}
+
+static void test_fin_alone_is_no_data(void **state)
+{
+	__u64 sk = waits_for(0, 1);
+
+	sockets[0].record.state = TCP_FIN_WAIT1;
+	timeout_of(sk, SECOND);
+	run_to(*state, 8 * SECOND);
+	assert_int_equal(n_told, 0);
+	assert_int_equal(n_listed, 0);
+}
+
+static void test_closed_window_that_answers_is_not_silent(void **state)
+{
+	__u64 sk = waits_for(0, 10);
+
+	sockets[0].record.snd_wnd = 0;
+	sockets[0].record.silent_jiffies = 1;
+	timeout_of(sk, SECOND);
+	run_to(*state, 20 * SECOND);
+	assert_int_equal(n_told, 0);
+	sockets[0].record.silent_jiffies = 100000;
+	run_to(*state, 21 * SECOND);
+	assert_int_equal(n_told, 1);
+}
+
+static void test_lists_what_waited_before(void **state)
+{
+	waits_for(0, 10);
+	waits_for(1, 10);
+	sockets[1].record.retransmits = 0;
+	silent_seed(*state, &sockets[0]);
+	silent_seed(*state, &sockets[1]);
+	assert_int_equal(n_listed, 1);
+	silent_tick(*state, 1);
+	assert_true(silent_deadline(*state) > 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end_test)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_idle_has_no_deadline),
+		TEST(test_told_once_at_the_threshold),
+		TEST(test_what_recovers_is_forgotten),
+		TEST(test_back_and_silent_again),
+		TEST(test_listed_anew_before_the_look),
+		TEST(test_ends_while_silent),
+		TEST(test_fin_alone_is_no_data),
+		TEST(test_closed_window_that_answers_is_not_silent),
+		TEST(test_lists_what_waited_before),
+	};
+
+	return cmocka_run_group_tests_name("silent", tests, NULL, NULL);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Sockets that are seen again and again are one, with all who hold them; what is not accepted is its listener's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "check/snapshot.h"
+
+#define MANY 5000
+
+static struct looks *looks;
+
+static int make(void **state)
+{
+	(void)state;
+	looks = looks_new();
+	return looks ? 0 : -1;
+}
+
+static int drop(void **state)
+{
+	(void)state;
+	looks_free(looks);
+	return 0;
+}
+
+static struct lp_held held(__u64 sk, __u32 tgid, __u32 fd)
+{
+	return (struct lp_held){.look = {.sk = sk, .state = TCP_ESTABLISHED, .family = AF_INET, .flags = LP_F_SOCKET},
+				.task = {.tgid = tgid}, .fd = fd};
+}
+
+static void add(struct lp_held h)
+{
+	assert_int_equal(looks_add(looks, &h), 0);
+}
+
+static bool write_holder(void *context, const struct lp_task *task, __u32 fd)
+{
+	char *text = context;
+
+	sprintf(text + strlen(text), "%u:%u ", task->tgid, fd);
+	return false;
+}
+
+static const char *holders(size_t i)
+{
+	static char text[256];
+
+	text[0] = '\0';
+	looks_each_holder(looks, i, write_holder, text);
+	return text;
+}
+
+static void test_shared(void **state)
+{
+	(void)state;
+	add(held(100, 7, 3));
+	add(held(200, 7, 4));
+	add(held(100, 7, 5));
+	add(held(100, 9, 3));
+	assert_int_equal(looks_count(looks), 2);
+	assert_string_equal(holders(0), "9:3 7:5 7:3 ");
+	assert_string_equal(holders(1), "7:4 ");
+}
+
+/* Seen without a descriptor first, and with one a moment later: it has been accepted. */
+static void test_accepted_meanwhile(void **state)
+{
+	struct lp_held before = held(100, 0, 0);
+
+	(void)state;
+	before.look.flags = 0;
+	add(before);
+	assert_string_equal(holders(0), "");
+	add(held(100, 7, 3));
+	assert_int_equal(looks_count(looks), 1);
+	assert_int_equal(looks_get(looks, 0)->flags, LP_F_SOCKET);
+	assert_string_equal(holders(0), "7:3 ");
+}
+
+static void test_by_inode(void **state)
+{
+	struct lp_held one = held(0, 0, 0), orphan = held(0, 0, 0);
+	const struct lp_task task = {.tgid = 7};
+	bool known;
+
+	(void)state;
+	one.look.inode = 55;
+	add(orphan);
+	add(one);
+	add(orphan); /* without an inode nothing says that it is the same */
+	assert_int_equal(looks_count(looks), 3);
+	assert_int_equal(looks_hold(looks, 55, &task, 3, &known), 0);
+	assert_true(known);
+	assert_int_equal(looks_hold(looks, 56, &task, 4, &known), 0);
+	assert_false(known);
+	assert_string_equal(holders(1), "7:3 ");
+}
+
+static void test_many(void **state)
+{
+	char expected[64];
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		looks_clear(looks);
+		assert_int_equal(looks_count(looks), 0);
+		for (__u32 i = 1; i <= MANY; i++)
+			add(held(i * 64, i, 3));
+		for (__u32 i = 1; i <= MANY; i++)
+			add(held(i * 64, MANY + i, 4));
+		assert_int_equal(looks_count(looks), MANY);
+	}
+	for (__u32 i = 1; i <= MANY; i++) {
+		snprintf(expected, sizeof(expected), "%u:4 %u:3 ", MANY + i, i);
+		assert_string_equal(holders(i - 1), expected);
+	}
+}
+
+static struct lp_held listener(__u64 sk, const char *address, __u16 port, __u32 tgid)
+{
+	struct lp_held h = held(sk, tgid, 3);
+
+	h.look.state = TCP_LISTEN;
+	h.look.local_port = port;
+	h.look.family = strchr(address, ':') ? AF_INET6 : AF_INET;
+	inet_pton(h.look.family, address, h.look.local_addr);
+	return h;
+}
+
+static void test_listener(void **state)
+{
+	struct lp_held waiting = listener(500, "10.0.0.1", 80, 0), orphan, elsewhere;
+
+	(void)state;
+	waiting.look.state = TCP_ESTABLISHED;
+	waiting.look.flags = 0;
+	orphan = elsewhere = waiting;
+	orphan.look.sk = 600;
+	orphan.look.flags = LP_F_DEAD;
+	elsewhere.look.sk = 700;
+	elsewhere.look.netns = 2;
+	add(waiting);
+	add(orphan);
+	add(elsewhere);
+	assert_int_equal(looks_held_by(looks, 0), 0); /* nobody listens */
+	add(listener(1, "10.0.0.2", 80, 7));
+	add(listener(2, "10.0.0.1", 81, 8));
+	assert_int_equal(looks_held_by(looks, 0), 0); /* elsewhere */
+	add(listener(3, "::", 80, 9));
+	assert_int_equal(looks_held_by(looks, 0), 5);
+	add(listener(4, "10.0.0.1", 80, 10));
+	assert_int_equal(looks_held_by(looks, 0), 6); /* the very address */
+	add(listener(5, "0.0.0.0", 80, 11));
+	assert_int_equal(looks_held_by(looks, 0), 6);
+	assert_int_equal(looks_held_by(looks, 1), 1);
+	assert_int_equal(looks_held_by(looks, 2), 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_shared, make, drop),
+		cmocka_unit_test_setup_teardown(test_accepted_meanwhile, make, drop),
+		cmocka_unit_test_setup_teardown(test_by_inode, make, drop),
+		cmocka_unit_test_setup_teardown(test_many, make, drop),
+		cmocka_unit_test_setup_teardown(test_listener, make, drop),
+	};
+
+	return cmocka_run_group_tests_name("looks", tests, NULL, NULL);
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Who may see what, what is taken out of it for him, and what an audience comes to. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "filter/audience.h"
+#include "sample.h"
+#include "filter/visibility.h"
+
+#define MINE 1000u
+#define OTHERS 1001u
+
+static void sample_of(struct sample *s, __u32 socket, __u32 owner)
+{
+	sample_everything(s);
+	s->record.sk_uid = socket;
+	s->event.owner.process.uid = owner;
+	s->event.owner.holder_uids[0] = owner;
+	s->event.owner.holder_uids[1] = OTHERS;
+}
+
+static void test_root_sees_all(void **state)
+{
+	struct sample s;
+
+	(void)state;
+	sample_of(&s, OTHERS, OTHERS);
+	assert_true(sight_allows(SIGHT_ROOT, &s.event, OTHERS));
+	s.event.owner = (struct owner){.unknown = UNKNOWN_HOLDER_GONE};
+	assert_true(sight_allows(SIGHT_ROOT, &s.event, 0));
+	s.record.kind = LP_KIND_STRAY;
+	assert_true(sight_allows(SIGHT_ROOT, &s.event, 0));
+	sample_of(&s, OTHERS, OTHERS);
+	sight_narrow(SIGHT_ROOT, &s.event);
+	assert_int_equal(s.event.peer.tgid, 812);
+	assert_int_equal(s.event.owner.n_holders, 2);
+}
+
+/* Of the three, each alone and any two are not enough. */
+static void test_socket_and_owner_have_to_be_his(void **state)
+{
+	static const __u32 whose[] = {MINE, OTHERS, SIGHT_ROOT};
+	struct sample s;
+
+	(void)state;
+	for (int i = 0; i < 27; i++) {
+		__u32 socket = whose[i % 3], owner = whose[i / 3 % 3], now = whose[i / 9];
+		bool his = socket == MINE && owner == MINE && now == MINE;
+
+		sample_of(&s, socket, owner);
+		assert_int_equal(sight_allows(MINE, &s.event, now), his);
+	}
+}
+
+static void test_without_an_owner_it_is_nobodys(void **state)
+{
+	struct sample s;
+
+	(void)state;
+	for (int why = UNKNOWN_NONE + 1; why < UNKNOWN_COUNT; why++) {
+		sample_of(&s, MINE, MINE);
+		s.event.owner.via = VIA_NONE;
+		s.event.owner.unknown = (enum owner_unknown)why;
+		assert_false(sight_allows(MINE, &s.event, MINE));
+	}
+	sample_of(&s, MINE, MINE);
+	s.record.kind = LP_KIND_STRAY;
+	assert_false(sight_allows(MINE, &s.event, MINE));
+}
+
+static void test_what_is_of_others_is_taken_out(void **state)
+{
+	struct sample s;
+
+	(void)state;
+	sample_of(&s, MINE, MINE);
+	sight_narrow(MINE, &s.event);
+	assert_int_equal(s.event.peer.tgid, 0);
+	assert_string_equal(s.event.peer.comm, "");
+	assert_int_equal(s.event.owner.n_holders, 1);
+	assert_int_equal(s.event.owner.holders[0], 4711);
+	assert_int_equal(s.event.owner.process.tgid, 4711);
+	assert_string_equal(s.event.executable, "/usr/bin/checkout");
+	sample_of(&s, MINE, MINE);
+	s.event.owner.holder_uids[0] = OTHERS;
+	s.event.owner.holder_uids[1] = MINE;
+	sight_narrow(MINE, &s.event);
+	assert_int_equal(s.event.owner.n_holders, 1);
+	assert_int_equal(s.event.owner.holders[0], 4712);
+}
+
+static void test_of_a_gap_only_that_it_is(void **state)
+{
+	struct format_context context = sample_context();
+	static struct line line;
+	struct event gap;
+
+	(void)state;
+	event_from_loss(&gap, EVENTS_LOST_RING_FULL, (struct loss){123456, 1, 2});
+	assert_true(sight_allows(MINE, &gap, 0));
+	sight_narrow(SIGHT_ROOT, &gap);
+	format_json(&line, &gap, &context);
+	line_append(&line, "", 1);
+	assert_non_null(strstr(line.text, "\"lost.count\":123456,"));
+	sight_narrow(MINE, &gap);
+	format_json(&line, &gap, &context);
+	line_append(&line, "", 1);
+	assert_null(strstr(line.text, "123456"));
+	assert_non_null(strstr(line.text, "\"lost.first\":"));
+	assert_non_null(strstr(line.text, "\"lost.last\":"));
+	format_text(&line, &gap, &context);
+	line_append(&line, "", 1);
+	assert_null(strstr(line.text, "123456"));
+}
+
+/* --- the audience --- */
+
+static void add(struct audience *a, __u32 uid, enum filter_kind kind, const char *value)
+{
+	struct filter f;
+
+	filter_init(&f);
+	if (value)
+		assert_null(filter_add(&f, kind, false, value));
+	audience_add(a, uid, &f);
+	filter_free(&f);
+}
+
+static void test_an_audience_is_the_union_of_each_uid(void **state)
+{
+	struct audience a = {0};
+
+	(void)state;
+	add(&a, MINE, FILTER_EVENT, "peer_closed");
+	add(&a, OTHERS, FILTER_EVENT, "peer_lost");
+	add(&a, MINE, FILTER_EVENT, "local_closed");
+	assert_int_equal(a.n, 2);
+	assert_int_equal(a.uids[0].uid, MINE);
+	assert_int_equal(a.uids[0].classes, LP_CLASS_LOST | LP_CLASS_PEER_CLOSED | LP_CLASS_LOCAL_CLOSED);
+	assert_int_equal(a.uids[1].classes, LP_CLASS_LOST);
+	assert_int_equal(a.of_root.classes, 0);
+	add(&a, SIGHT_ROOT, FILTER_NETNS, "17");
+	assert_int_equal(a.of_root.netns, 17);
+	add(&a, SIGHT_ROOT, FILTER_NETNS, "18");
+	assert_int_equal(a.of_root.netns, 0);
+	assert_true(a.of_root.classes & LP_CLASS_LOST);
+	assert_int_equal(a.n, 2);
+}
+
+static void test_an_audience_wants_what_one_of_it_may_see(void **state)
+{
+	struct audience a = {0};
+	struct sample s;
+
+	(void)state;
+	sample_of(&s, MINE, MINE);
+	assert_false(audience_wants(&a, &s.event));
+	add(&a, OTHERS, FILTER_EVENT, NULL);
+	assert_false(audience_wants(&a, &s.event));
+	add(&a, MINE, FILTER_EVENT, NULL);
+	assert_true(audience_wants(&a, &s.event));
+	s.event.verdict.cause = PEER_CLOSED_FIN;
+	assert_false(audience_wants(&a, &s.event));
+	add(&a, OTHERS, FILTER_EVENT, "peer_closed");
+	assert_false(audience_wants(&a, &s.event));
+	add(&a, MINE, FILTER_EVENT, "peer_closed");
+	assert_true(audience_wants(&a, &s.event));
+	s.record.sk_uid = 4;
+	assert_false(audience_wants(&a, &s.event));
+	add(&a, SIGHT_ROOT, FILTER_EVENT, "peer_closed");
+	assert_true(audience_wants(&a, &s.event));
+	audience_clear(&a);
+	assert_false(audience_wants(&a, &s.event));
+}
+
+static void test_every_class_is_the_kernels_for_it(void **state)
+{
+	static const struct {
+		enum lp_cause cause;
+		__u32 class;
+	} rows[] = {
+		{PEER_LOST_RESET, LP_CLASS_LOST},
+		{LOCAL_RESET_LINGER, LP_CLASS_LOST},
+		{CONNECT_FAILED_REFUSED, LP_CLASS_LOST},
+		{PEER_CLOSED_FIN, LP_CLASS_PEER_CLOSED},
+		{LOCAL_CLOSED_CLOSE, LP_CLASS_LOCAL_CLOSED},
+		{CONNECT_FAILED_ABANDONED, LP_CLASS_ABANDONED},
+		{PEER_SILENT_UNACKED, LP_CLASS_SILENT},
+		{PEER_BACK_ACKED, LP_CLASS_SILENT},
+		{CLOSE_IGNORED_CLOSE_WAIT, LP_CLASS_IGNORED},
+		{ACCEPT_DROPPED_QUEUE_FULL, LP_CLASS_QUEUES},
+	};
+	struct sample s;
+
+	(void)state;
+	sample_example(&s);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		s.event.verdict.cause = rows[i].cause;
+		assert_int_equal(filter_class(&s.event), rows[i].class);
+	}
+	s.event.verdict.cause = CONNECT_FAILED_ABANDONED;
+	s.record.total_retrans = 1;
+	assert_int_equal(filter_class(&s.event), LP_CLASS_LOST);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_root_sees_all),
+		cmocka_unit_test(test_socket_and_owner_have_to_be_his),
+		cmocka_unit_test(test_without_an_owner_it_is_nobodys),
+		cmocka_unit_test(test_what_is_of_others_is_taken_out),
+		cmocka_unit_test(test_of_a_gap_only_that_it_is),
+		cmocka_unit_test(test_an_audience_is_the_union_of_each_uid),
+		cmocka_unit_test(test_an_audience_wants_what_one_of_it_may_see),
+		cmocka_unit_test(test_every_class_is_the_kernels_for_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

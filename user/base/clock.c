@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#define NS_PER_S 1000000000ULL
+
+static __u64 now_ns(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (__u64)t.tv_sec * NS_PER_S + (__u64)t.tv_nsec;
+}
+
+__u64 clock_monotonic_ns(void)
+{
+	return now_ns(CLOCK_MONOTONIC);
+}
+
+__u64 clock_realtime_ns(void)
+{
+	return now_ns(CLOCK_REALTIME);
+}
+
+/* How far `clock` is ahead of `base`. The two cannot be read at one instant: of a few tries, the one that took the
+ * least time between, which is under a microsecond unless we were preempted in each. */
+static __u64 ahead(clockid_t clock, clockid_t base)
+{
+	__u64 best = 0, shortest = ~0ULL, before, at, took;
+
+	for (int i = 0; i < 10 && shortest > NS_PER_S / 1000000; i++) {
+		before = now_ns(base);
+		at = now_ns(clock);
+		took = now_ns(base) - before;
+		if (took >= shortest)
+			continue;
+		shortest = took;
+		best = at - before - took / 2;
+	}
+	return best;
+}
+
+__u64 clock_boot_ahead_ns(void)
+{
+	return ahead(CLOCK_BOOTTIME, CLOCK_MONOTONIC);
+}
+
+__u64 clock_wall_from_monotonic(__u64 monotonic_ns)
+{
+	return ahead(CLOCK_REALTIME, CLOCK_MONOTONIC) + monotonic_ns;
+}
+
+__u64 clock_wall_from_boot(__u64 boot_ns)
+{
+	/* kept while it moves less than a tick of /proc, and cut to milliseconds, so that one process has one start */
+	static __u64 kept; /* of all threads */
+	__u64 fresh = ahead(CLOCK_REALTIME, CLOCK_BOOTTIME), offset = __atomic_load_n(&kept, __ATOMIC_RELAXED);
+	__u64 moved = fresh > offset ? fresh - offset : offset - fresh;
+
+	if (moved > NS_PER_S / 100) {
+		offset = fresh;
+		__atomic_store_n(&kept, fresh, __ATOMIC_RELAXED);
+	}
+	return (offset + boot_ns) / (NS_PER_S / 1000) * (NS_PER_S / 1000);
+}
+
+double clock_jiffy_ms(void)
+{
+	struct timespec tick;
+
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+	return (double)tick.tv_nsec / 1e6;
+}
+
+void clock_format_utc(__u64 realtime_ns, char text[CLOCK_TEXT_LEN])
+{
+	time_t seconds = (time_t)(realtime_ns / NS_PER_S);
+	struct tm tm;
+	size_t n;
+
+	gmtime_r(&seconds, &tm);
+	n = strftime(text, CLOCK_TEXT_LEN, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text + n, CLOCK_TEXT_LEN - n, ".%09lluZ", realtime_ns % NS_PER_S);
+}
+
+void clock_format_local(__u64 realtime_ns, char text[CLOCK_TEXT_LEN])
+{
+	time_t seconds = (time_t)(realtime_ns / NS_PER_S);
+	struct tm tm;
+	size_t n;
+
+	localtime_r(&seconds, &tm);
+	n = strftime(text, CLOCK_TEXT_LEN, "%H:%M:%S", &tm);
+	snprintf(text + n, CLOCK_TEXT_LEN - n, ".%03llu", realtime_ns % NS_PER_S / 1000000);
+}

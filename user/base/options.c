@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "base/options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/line.h"
+
+#define HELP_COLUMN 30
+
+static bool has_opposite(const struct option_spec *spec)
+{
+	return spec->name[strlen(spec->name) - 1] == '*';
+}
+
+/* The length of the option's name, without the mark of the opposite. */
+static size_t name_length(const struct option_spec *spec)
+{
+	return strlen(spec->name) - has_opposite(spec);
+}
+
+static void help_options(const struct option_spec *options, size_t count)
+{
+	char left[64];
+
+	for (size_t i = 0; i < count; i++) {
+		const struct option_spec *spec = &options[i];
+
+		snprintf(left, sizeof(left), "--%s%.*s%s%s", has_opposite(spec) ? "[not-]" : "", (int)name_length(spec),
+			 spec->name, spec->argument ? " " : "", spec->argument ? spec->argument : "");
+		printf("  %-*s %s\n", HELP_COLUMN, left, spec->help);
+	}
+}
+
+static void help(const struct option_table *table)
+{
+	printf("Usage: lostpeer %s\n%s\n\n", table->usage, table->summary);
+	help_options(table->options, table->count);
+	for (const struct option_use *use = table->uses; use->group; use++) {
+		if (use->title)
+			printf("\n%s\n", use->title);
+		help_options(use->group->options, use->group->count);
+	}
+	printf("  %-*s %s\n", HELP_COLUMN, "--help", "show this");
+	printf("\nSee lostpeer(8), and lostpeer-events(7) for every word that is said.\n");
+}
+
+const struct option_spec *options_find(const struct option_spec *options, size_t count, const char *name,
+				       size_t length, bool *opposite)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct option_spec *spec = &options[i];
+		size_t n = name_length(spec);
+
+		*opposite = false;
+		if (length == n && !strncmp(name, spec->name, n))
+			return spec;
+		*opposite = true;
+		if (has_opposite(spec) && length == n + 4 && !strncmp(name, "not-", 4) &&
+		    !strncmp(name + 4, spec->name, n))
+			return spec;
+	}
+	return NULL;
+}
+
+/* In the verb's own, and in its groups; *use is NULL for its own. */
+static const struct option_spec *find(const struct option_table *table, const char *name, size_t length,
+				      bool *opposite, const struct option_use **use)
+{
+	const struct option_spec *spec = options_find(table->options, table->count, name, length, opposite);
+
+	*use = NULL;
+	for (const struct option_use *u = table->uses; !spec && u->group; u++) {
+		spec = options_find(u->group->options, u->group->count, name, length, opposite);
+		*use = u;
+	}
+	return spec;
+}
+
+/* "--port 'x': WHY"; false. */
+static bool wrong(struct line *why, const char *word, size_t length, const char *value, const char *reason)
+{
+	line_clear(why);
+	line_append(why, word, length);
+	if (value)
+		line_printf(why, " '%s'", value);
+	line_printf(why, ": %s", reason);
+	return false;
+}
+
+static bool parse_one(const struct option_table *table, int argc, char **argv, void *context, int *at, struct line *why)
+{
+	const char *word = argv[*at], *value = strchr(word, '='), *reason;
+	size_t length = value ? (size_t)(value - word) : strlen(word);
+	const struct option_use *use = NULL;
+	const struct option_spec *spec;
+	bool opposite;
+
+	value = value ? value + 1 : NULL;
+	spec = strncmp(word, "--", 2) ? NULL : find(table, word + 2, length - 2, &opposite, &use);
+	if (!spec)
+		return wrong(why, word, length, NULL, "no such option");
+	if (spec->argument && !value) {
+		if (*at + 1 >= argc)
+			return wrong(why, word, length, NULL, "needs a value");
+		value = argv[++*at];
+	} else if (!spec->argument && value) {
+		return wrong(why, word, length, value, "takes no value");
+	}
+	if (use && table->take)
+		reason = table->take(context, spec, opposite, value);
+	else
+		reason = spec->set(use ? *(void **)((char *)context + use->offset) : context, spec->tag, opposite, value);
+	return reason ? wrong(why, word, length, value, reason) : true;
+}
+
+bool options_apply(const struct option_table *table, int argc, char **argv, void *context, struct line *why)
+{
+	for (int at = 0; at < argc; at++)
+		if (!parse_one(table, argc, argv, context, &at, why))
+			return false;
+	return true;
+}
+
+enum option_result options_parse(const struct option_table *table, int argc, char **argv, void *context, int *rest)
+{
+	static struct line why;
+
+	for (*rest = 1; *rest < argc && argv[*rest][0] == '-'; ++*rest) {
+		if (!strcmp(argv[*rest], "--")) {
+			++*rest;
+			break;
+		}
+		if (!strcmp(argv[*rest], "--help") || !strcmp(argv[*rest], "-h")) {
+			help(table);
+			return OPTIONS_HELPED;
+		}
+		if (!parse_one(table, argc, argv, context, rest, &why)) {
+			fprintf(stderr, "lostpeer %s: %s; see lostpeer %s --help\n", table->verb, why.text, table->verb);
+			return OPTIONS_WRONG;
+		}
+	}
+	return OPTIONS_RUN;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "check/holders.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "who/executables.h"
+
+struct holders {
+	struct cgroups *cgroups;
+	struct executables *executables;
+	__u64 since_ns; /* CLOCK_MONOTONIC: what is read after that is new enough */
+	const struct check *written; /* the last to which we wrote a process, and which: rows come process by process */
+	struct lp_task of;
+};
+
+struct holders *holders_new(void)
+{
+	struct holders *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return NULL;
+	h->since_ns = clock_monotonic_ns();
+	h->cgroups = cgroups_new();
+	h->executables = executables_new();
+	if (!h->cgroups || !h->executables) {
+		holders_free(h);
+		return NULL;
+	}
+	return h;
+}
+
+void holders_free(struct holders *h)
+{
+	if (!h)
+		return;
+	executables_free(h->executables);
+	cgroups_free(h->cgroups);
+	free(h);
+}
+
+/* The processes that hold a socket, each with its lowest descriptor. */
+struct found {
+	const struct holders_wanted *wanted;
+	unsigned n;
+	struct lp_task tasks[OWNER_HOLDERS_MAX];
+	__u32 fds[OWNER_HOLDERS_MAX];
+	bool has_descriptor; /* the one that is wanted */
+};
+
+static bool note_holder(void *context, const struct lp_task *task, __u32 fd)
+{
+	struct found *f = context;
+	unsigned i = 0;
+
+	if (task->tgid == f->wanted->pid && fd == f->wanted->fd)
+		f->has_descriptor = true;
+	while (i < f->n && f->tasks[i].tgid != task->tgid)
+		i++;
+	if (i == OWNER_HOLDERS_MAX)
+		return false;
+	if (i == f->n) {
+		f->tasks[f->n++] = *task;
+		f->fds[i] = fd;
+	} else if (fd < f->fds[i]) {
+		f->fds[i] = fd;
+	}
+	return false;
+}
+
+static enum owner_unknown why_nobody(const struct lp_look *l)
+{
+	if (l->flags & LP_F_DEAD)
+		return UNKNOWN_HOLDER_GONE;
+	if (l->flags & LP_F_MPTCP)
+		return UNKNOWN_UNSUPPORTED;
+	if ((l->flags & LP_F_SOCKET) && !(l->flags & LP_F_FILE))
+		return UNKNOWN_KERNEL;
+	return UNKNOWN_NOT_SEEN; /* a descriptor under way in a message, or of a process that cannot be looked at */
+}
+
+static void set_process(struct holders *h, struct check *c, const struct lp_task *task)
+{
+	struct event *e = &c->event;
+
+	e->owner.process = *task;
+	e->owner.via = check_is_unaccepted(c->look) ? VIA_LISTENER : VIA_HOLDER;
+	e->owner.unknown = UNKNOWN_NONE;
+	if (h->written == c && h->of.tgid == task->tgid && h->of.start_boot_ns == task->start_boot_ns)
+		return;
+	h->written = c;
+	h->of = *task;
+	strcpy(e->executable, executables_find(h->executables, task, h->since_ns));
+	cgroups_find(h->cgroups, NULL, task, h->since_ns, e->cgroup, &e->place);
+}
+
+static void set_nobody(struct holders *h, struct check *c, enum owner_unknown unknown)
+{
+	struct event *e = &c->event;
+
+	h->written = NULL;
+	e->owner.process = (struct lp_task){0};
+	e->owner.via = VIA_NONE;
+	e->owner.unknown = unknown;
+	memset(&e->place, 0, sizeof(e->place));
+	e->cgroup[0] = '\0';
+	e->executable[0] = '\0';
+	c->fd = -1;
+}
+
+static void list(struct owner *owner, const struct found *f)
+{
+	owner->n_holders = f->n > 1 ? f->n : 0;
+	for (unsigned i = 0; i < owner->n_holders; i++) {
+		unsigned at = i;
+
+		for (; at && owner->holders[at - 1] > f->tasks[i].tgid; at--)
+			owner->holders[at] = owner->holders[at - 1];
+		owner->holders[at] = f->tasks[i].tgid;
+	}
+}
+
+/* Text says it of all of them. */
+static void set_common_name(struct owner *owner, const struct found *f)
+{
+	for (unsigned i = 1; i < f->n; i++)
+		if (strcmp(f->tasks[i].comm, f->tasks[0].comm))
+			return;
+	memcpy(owner->process.comm, f->tasks[0].comm, sizeof(owner->process.comm));
+}
+
+/* This one by itself, and no opposite is against any of the others. */
+static bool is_wanted(const struct filter *filter, struct event *e)
+{
+	unsigned n = e->owner.n_holders;
+	bool by_itself;
+
+	e->owner.n_holders = 0;
+	by_itself = filter_owner(filter, e);
+	e->owner.n_holders = n;
+	return by_itself && filter_owner(filter, e);
+}
+
+/* The one that the filter wants; the number of those, and the last of them. */
+static unsigned choose(struct holders *h, const struct found *f, struct check *c, unsigned *chosen)
+{
+	unsigned passed = 0;
+
+	for (unsigned i = 0; i < f->n; i++) {
+		if (f->wanted->by_descriptor && f->tasks[i].tgid != f->wanted->pid)
+			continue;
+		set_process(h, c, &f->tasks[i]);
+		if (!is_wanted(f->wanted->filter, &c->event))
+			continue;
+		*chosen = i;
+		passed++;
+	}
+	return passed;
+}
+
+bool holders_find(struct holders *h, const struct looks *looks, size_t i, const struct holders_wanted *wanted,
+		  struct check *c)
+{
+	unsigned passed, chosen = 0;
+	struct found f;
+
+	f.wanted = wanted;
+	f.n = 0;
+	f.has_descriptor = false;
+	c->event.owner.n_holders = 0;
+	looks_each_holder(looks, looks_held_by(looks, i), note_holder, &f);
+	if (wanted->by_descriptor && (!f.has_descriptor || check_is_unaccepted(c->look)))
+		return false;
+	if (!f.n) {
+		set_nobody(h, c, why_nobody(c->look));
+		return filter_owner(wanted->filter, &c->event);
+	}
+	list(&c->event.owner, &f);
+	passed = choose(h, &f, c, &chosen);
+	if (passed == 1) {
+		set_process(h, c, &f.tasks[chosen]);
+		c->fd = wanted->by_descriptor ? wanted->fd : f.fds[chosen];
+		if (check_is_unaccepted(c->look)) /* that is its listener's */
+			c->fd = -1;
+	} else if (passed) {
+		set_nobody(h, c, UNKNOWN_SHARED);
+		set_common_name(&c->event.owner, &f);
+	}
+	return passed != 0;
+}

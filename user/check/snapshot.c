@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "check/snapshot.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "event/verdicts.h"
+
+struct descriptor {
+	__u32 task; /* index */
+	__u32 fd;
+	__u32 next; /* index + 1 of the socket's next one; 0: none */
+};
+
+struct array {
+	void *items;
+	size_t n, room;
+};
+
+struct looks {
+	struct array looks;       /* struct lp_look */
+	struct array first;       /* of each look: index + 1 of its first descriptor */
+	struct array descriptors; /* struct descriptor */
+	struct array tasks;       /* struct lp_task; descriptors come process by process */
+	struct array listeners;   /* __u32: indices of looks */
+	__u32 *slots;             /* by key: index + 1 of a look; 0: empty */
+	size_t n_slots;           /* a power of two, more than twice the looks */
+	size_t left_out;
+};
+
+struct looks *looks_new(void)
+{
+	return calloc(1, sizeof(struct looks));
+}
+
+void looks_free(struct looks *l)
+{
+	if (!l)
+		return;
+	free(l->looks.items);
+	free(l->first.items);
+	free(l->descriptors.items);
+	free(l->tasks.items);
+	free(l->listeners.items);
+	free(l->slots);
+	free(l);
+}
+
+void looks_clear(struct looks *l)
+{
+	l->looks.n = l->first.n = l->descriptors.n = l->tasks.n = l->listeners.n = l->left_out = 0;
+	if (l->slots)
+		memset(l->slots, 0, l->n_slots * sizeof(*l->slots));
+}
+
+static int append(struct array *a, const void *item, size_t size)
+{
+	if (a->n == a->room) {
+		size_t room = a->room ? a->room + a->room / 2 : 256;
+		void *items = realloc(a->items, room * size);
+
+		if (!items)
+			return -ENOMEM;
+		a->items = items;
+		a->room = room;
+	}
+	memcpy((char *)a->items + a->n++ * size, item, size);
+	return 0;
+}
+
+/* --- by key: the address, or what sock_diag has for one --- */
+
+static __u64 key_of(const struct lp_look *look)
+{
+	return look->sk ? look->sk : look->inode;
+}
+
+static __u32 *slot_of(const struct looks *l, __u64 key)
+{
+	size_t at = (size_t)(key * 0x9E3779B97F4A7C15ULL >> 32) & (l->n_slots - 1);
+
+	while (l->slots[at] && key_of(looks_get(l, l->slots[at] - 1)) != key)
+		at = (at + 1) & (l->n_slots - 1);
+	return &l->slots[at];
+}
+
+static int make_slots(struct looks *l)
+{
+	size_t n = l->n_slots ? 2 * l->n_slots : 1024;
+
+	if (l->n_slots > 2 * (l->looks.n + 1))
+		return 0;
+	free(l->slots);
+	l->slots = calloc(n, sizeof(*l->slots));
+	l->n_slots = l->slots ? n : 0;
+	if (!l->slots)
+		return -ENOMEM;
+	for (size_t i = 0; i < l->looks.n; i++)
+		if (key_of(looks_get(l, i)))
+			*slot_of(l, key_of(looks_get(l, i))) = (__u32)i + 1;
+	return 0;
+}
+
+static int add_look(struct looks *l, const struct lp_look *look, __u32 *index)
+{
+	const __u32 none = 0;
+	__u32 at = (__u32)l->looks.n;
+
+	if (l->looks.n == LOOKS_MAX) {
+		l->left_out++;
+		return -ENOSPC;
+	}
+	if (append(&l->looks, look, sizeof(*look)) || append(&l->first, &none, sizeof(none)))
+		return -ENOMEM;
+	if (look->state == TCP_LISTEN && append(&l->listeners, &at, sizeof(at)))
+		return -ENOMEM;
+	*index = at;
+	return 0;
+}
+
+static int add_descriptor(struct looks *l, __u32 look, const struct lp_task *task, __u32 fd)
+{
+	struct lp_task *tasks = l->tasks.items;
+	__u32 *first = (__u32 *)l->first.items + look;
+	struct descriptor d = {.fd = fd, .next = *first};
+
+	if (!l->tasks.n || tasks[l->tasks.n - 1].tgid != task->tgid)
+		if (append(&l->tasks, task, sizeof(*task)))
+			return -ENOMEM;
+	d.task = (__u32)l->tasks.n - 1;
+	if (append(&l->descriptors, &d, sizeof(d)))
+		return -ENOMEM;
+	*first = (__u32)l->descriptors.n;
+	return 0;
+}
+
+int looks_add(struct looks *l, const struct lp_held *held)
+{
+	__u64 key = key_of(&held->look);
+	__u32 *slot, index;
+	int err;
+
+	err = make_slots(l);
+	if (err)
+		return err;
+	slot = key ? slot_of(l, key) : NULL;
+	if (slot && *slot) {
+		index = *slot - 1;
+		((struct lp_look *)l->looks.items)[index] = held->look; /* it may have been accepted since */
+	} else {
+		err = add_look(l, &held->look, &index);
+		if (err)
+			return err == -ENOSPC ? 0 : err;
+		if (slot)
+			*slot = index + 1;
+	}
+	return held->task.tgid ? add_descriptor(l, index, &held->task, held->fd) : 0;
+}
+
+int looks_hold(struct looks *l, __u64 inode, const struct lp_task *task, __u32 fd, bool *known)
+{
+	__u32 *slot = l->n_slots ? slot_of(l, inode) : NULL;
+
+	*known = slot && *slot;
+	return *known ? add_descriptor(l, *slot - 1, task, fd) : 0;
+}
+
+/* --- what is there --- */
+
+size_t looks_count(const struct looks *l)
+{
+	return l->looks.n;
+}
+
+size_t looks_left_out(const struct looks *l)
+{
+	return l->left_out;
+}
+
+const struct lp_look *looks_get(const struct looks *l, size_t i)
+{
+	return (const struct lp_look *)l->looks.items + i;
+}
+
+bool looks_each_holder(const struct looks *l, size_t i, looks_holder *each, void *context)
+{
+	const struct descriptor *descriptors = l->descriptors.items;
+	const struct lp_task *tasks = l->tasks.items;
+
+	for (__u32 at = ((const __u32 *)l->first.items)[i]; at; at = descriptors[at - 1].next)
+		if (each(context, &tasks[descriptors[at - 1].task], descriptors[at - 1].fd))
+			return true;
+	return false;
+}
+
+static bool is_any(const struct lp_look *look)
+{
+	static const __u8 none[16];
+
+	return !memcmp(look->local_addr, none, look->family == AF_INET ? 4 : 16);
+}
+
+static bool listens_for(const struct lp_look *listener, const struct lp_look *look)
+{
+	if (listener->netns != look->netns || listener->local_port != look->local_port)
+		return false;
+	if (is_any(listener)) /* an IPv6 socket may take both */
+		return listener->family == look->family || listener->family == AF_INET6;
+	return listener->family == look->family &&
+	       !memcmp(listener->local_addr, look->local_addr, look->family == AF_INET ? 4 : 16);
+}
+
+/* The closest: with the very address, else with any. */
+size_t looks_held_by(const struct looks *l, size_t i)
+{
+	const struct lp_look *look = looks_get(l, i), *listener;
+	const __u32 *listeners = l->listeners.items;
+	size_t found = i;
+
+	if (!check_is_unaccepted(look))
+		return i;
+	for (size_t n = 0; n < l->listeners.n; n++) {
+		listener = looks_get(l, listeners[n]);
+		if (listens_for(listener, look) && (found == i || !is_any(listener)))
+			found = listeners[n];
+	}
+	return found;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "check/snapshot_bpf.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "kernel/kernel.h"
+#include "kernel/libbpf_log.h"
+#include "check/namespaces.h"
+#include "kernel/iterator.h"
+
+#include "look.skel.h"
+
+struct looks_bpf {
+	struct look *skeleton;
+};
+
+/* What a walk hands what it finds to. */
+struct taking {
+	struct looks_bpf *source;
+	struct looks *looks;
+	struct namespaces *namespaces;
+	int err;
+};
+
+static const char *why_not(int err)
+{
+	if (err == -EPERM || err == -EACCES)
+		return "not permitted to load BPF programs (root, or CAP_BPF and CAP_PERFMON)";
+	return "the kernel does not take the BPF programs (LOSTPEER_DEBUG=1 shows why)";
+}
+
+int looks_bpf_open(struct looks_bpf **source, const char **why)
+{
+	struct kernel_features features;
+	struct looks_bpf *s;
+	int err;
+
+	*why = NULL; /* said already */
+	err = probe(&features, NULL);
+	if (err)
+		return err;
+	*why = "out of memory";
+	if (!features.btf || !features.iterator) {
+		*why = "this kernel has no BTF or no BPF iterators (CONFIG_DEBUG_INFO_BTF, Linux 5.10)";
+		return -ENOTSUP;
+	}
+	if (!kernel_pid_namespace_is_first()) {
+		*why = "this is not the host's pid namespace";
+		return -ENOTSUP;
+	}
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	libbpf_log_hush();
+	s->skeleton = look__open();
+	if (!s->skeleton) {
+		free(s);
+		return -ENOMEM;
+	}
+	s->skeleton->rodata->jiffy_us = (__u32)(clock_jiffy_ms() * 1000);
+	err = look__load(s->skeleton);
+	if (err) {
+		*why = why_not(err);
+		looks_bpf_close(s);
+		return err;
+	}
+	*source = s;
+	return 0;
+}
+
+void looks_bpf_close(struct looks_bpf *s)
+{
+	if (!s)
+		return;
+	look__destroy(s->skeleton);
+	free(s);
+}
+
+static void take_held(void *context, const void *item)
+{
+	struct taking *t = context;
+	struct lp_held held;
+
+	memcpy(&held, item, sizeof(held));
+	if (!t->err)
+		t->err = looks_add(t->looks, &held);
+}
+
+static void take_dweller(void *context, const void *item)
+{
+	struct taking *t = context;
+	struct lp_dweller dweller;
+
+	memcpy(&dweller, item, sizeof(dweller));
+	if (!t->err)
+		t->err = namespaces_note(t->namespaces, dweller.netns, dweller.tid);
+}
+
+static int run(struct bpf_program *program, size_t size, void (*take)(void *context, const void *item),
+	       struct taking *t)
+{
+	int err = walk(program, NULL, size, take, t);
+
+	return err ? err : t->err;
+}
+
+static int visit(void *context, __u32 netns)
+{
+	struct taking *t = context;
+
+	(void)netns;
+	return run(t->source->skeleton->progs.look_at_sockets, sizeof(struct lp_held), take_held, t);
+}
+
+static int look_without_descriptor(struct taking *t, __u32 netns, struct unseen *unseen)
+{
+	int err;
+
+	t->namespaces = namespaces_new();
+	err = t->namespaces ? run(t->source->skeleton->progs.find_namespaces, sizeof(struct lp_dweller), take_dweller, t) :
+			      -ENOMEM;
+	if (!err)
+		err = namespaces_each(t->namespaces, netns, visit, t, &unseen->namespaces);
+	namespaces_free(t->namespaces);
+	return err;
+}
+
+int looks_bpf_look(struct looks_bpf *s, struct looks *looks, __u32 netns, bool held_only, struct unseen *unseen)
+{
+	struct taking t = {.source = s, .looks = looks};
+	int err = 0;
+
+	/* in this order, so that what is accepted meanwhile is seen, and the listener of what is not */
+	if (!held_only)
+		err = look_without_descriptor(&t, netns, unseen);
+	if (!err)
+		err = run(s->skeleton->progs.look_at_files, sizeof(struct lp_held), take_held, &t);
+	unseen->sockets = looks_left_out(looks);
+	if (err)
+		fprintf(stderr, "lostpeer check: looking at the sockets of this host failed: %s\n", strerror(-err));
+	return err;
+}

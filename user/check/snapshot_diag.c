@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "check/snapshot_diag.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "check/namespaces.h"
+#include "who/process.h"
+
+/* include/net/tcp_states.h; <netinet/tcp.h> does not go with <linux/tcp.h> */
+enum { ESTABLISHED = 1, TIME_WAIT = 6, CLOSE_WAIT = 8, LAST_ACK = 9, LISTEN = 10, CLOSING = 11, NEW_SYN_RECV = 12 };
+
+#define TIMER_KEEPALIVE 2 /* inet_diag_msg.idiag_timer */
+#define HAS(info, size, member) ((size) >= offsetof(struct tcp_info, member) + sizeof((info)->member))
+
+/* --- one socket --- */
+
+/* Only differences of sequence numbers are told. */
+static void take_queues(struct lp_look *l, const struct inet_diag_msg *m, const struct tcp_info *info, size_t size)
+{
+	__u32 unsent = HAS(info, size, tcpi_notsent_bytes) ? info->tcpi_notsent_bytes : 0;
+
+	l->rcv_nxt = m->idiag_rqueue;
+	l->write_seq = m->idiag_wqueue;
+	l->snd_nxt = unsent < m->idiag_wqueue ? m->idiag_wqueue - unsent : 0;
+}
+
+static void take_info(struct lp_look *l, const struct inet_diag_msg *m, const struct tcp_info *info, size_t size)
+{
+	__u32 ack = info->tcpi_last_ack_recv, data = info->tcpi_last_data_recv;
+
+	take_queues(l, m, info, size);
+	l->retransmits = info->tcpi_retransmits;
+	l->probes_out = info->tcpi_probes;
+	l->backoff = info->tcpi_backoff;
+	l->rto_ms = info->tcpi_rto / 1000;
+	l->srtt_us = info->tcpi_rtt << 3;
+	l->total_retrans = info->tcpi_total_retrans;
+	l->heard_ms = ack < data ? ack : data;
+	l->sent_ms = info->tcpi_last_data_sent;
+	l->known |= LP_KNOWN_HEARD;
+	if (HAS(info, size, tcpi_data_segs_out))
+		l->known |= info->tcpi_data_segs_out ? LP_KNOWN_SENT : LP_KNOWN_NEVER_SENT;
+	l->snd_wnd = HAS(info, size, tcpi_snd_wnd) ? info->tcpi_snd_wnd : 1; /* from 5.4 */
+}
+
+/* No other timer runs: so it is off, unless it is the one that runs. */
+static void take_keepalive(struct lp_look *l, const struct inet_diag_msg *m)
+{
+	if (m->idiag_timer != 0 && m->idiag_timer != TIMER_KEEPALIVE)
+		return;
+	l->known |= LP_KNOWN_KEEPALIVE;
+	if (m->idiag_timer == TIMER_KEEPALIVE)
+		l->flags |= LP_F_KEEPOPEN;
+}
+
+static void take_identity(struct lp_look *l, const struct inet_diag_msg *m)
+{
+	l->inode = m->idiag_inode;
+	l->cookie = (__u64)m->id.idiag_cookie[1] << 32 | m->id.idiag_cookie[0];
+	memcpy(l->local_addr, m->id.idiag_src, m->idiag_family == AF_INET ? 4 : 16);
+	memcpy(l->peer_addr, m->id.idiag_dst, m->idiag_family == AF_INET ? 4 : 16);
+	l->local_port = ntohs(m->id.idiag_sport);
+	l->peer_port = ntohs(m->id.idiag_dport);
+	l->family = m->idiag_family;
+	l->state = m->idiag_state;
+	l->uid = m->idiag_uid;
+	if (l->inode)
+		l->flags |= LP_F_SOCKET | LP_F_FILE;
+	else if (l->state != ESTABLISHED && l->state != CLOSE_WAIT)
+		l->flags |= LP_F_DEAD;
+	if (l->state == CLOSE_WAIT || l->state == LAST_ACK || l->state == CLOSING)
+		l->flags |= LP_F_FIN_IN;
+}
+
+static int take_socket(struct looks *looks, const struct nlmsghdr *h, __u32 netns)
+{
+	const struct inet_diag_msg *m = (const struct inet_diag_msg *)(h + 1);
+	const struct rtattr {
+		unsigned short length, type;
+	} *a = (const struct rtattr *)(m + 1);
+	const char *end = (const char *)h + h->nlmsg_len;
+	struct lp_held held = {.look = {.netns = netns}};
+	struct tcp_info info = {0};
+	size_t size = 0;
+
+	for (; (const char *)(a + 1) <= end && a->length >= sizeof(*a) && (const char *)a + a->length <= end;
+	     a = (const struct rtattr *)((const char *)a + NLMSG_ALIGN(a->length))) {
+		if (a->type == INET_DIAG_SHUTDOWN)
+			held.look.shutdown = *(const __u8 *)(a + 1);
+		if (a->type != INET_DIAG_INFO)
+			continue;
+		size = a->length - sizeof(*a) < sizeof(info) ? a->length - sizeof(*a) : sizeof(info);
+		memcpy(&info, a + 1, size);
+	}
+	take_identity(&held.look, m);
+	if (size)
+		take_info(&held.look, m, &info, size);
+	take_keepalive(&held.look, m);
+	return looks_add(looks, &held);
+}
+
+/* --- all of a namespace --- */
+
+static int ask(int fd, int family)
+{
+	struct {
+		struct nlmsghdr header;
+		struct inet_diag_req_v2 request;
+	} m = {
+		.header = {.nlmsg_len = sizeof(m), .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+		.request = {.sdiag_family = (__u8)family, .sdiag_protocol = IPPROTO_TCP,
+			    .idiag_ext = 1 << (INET_DIAG_INFO - 1),
+			    .idiag_states = ~(1U << TIME_WAIT | 1U << NEW_SYN_RECV | 1U << 3)},
+	};
+
+	return send(fd, &m, sizeof(m), 0) == (ssize_t)sizeof(m) ? 0 : -errno;
+}
+
+/* 1 at the end, 0 before, or a negative errno. */
+static int take_messages(struct looks *looks, const char *buffer, size_t n, __u32 netns)
+{
+	const struct nlmsghdr *h;
+	int err = 0;
+
+	for (size_t at = 0; !err && at + sizeof(*h) <= n; at += NLMSG_ALIGN(h->nlmsg_len)) {
+		h = (const struct nlmsghdr *)(buffer + at);
+		if (h->nlmsg_len < sizeof(*h) || h->nlmsg_len > n - at)
+			return -EBADMSG;
+		if (h->nlmsg_type == NLMSG_DONE)
+			return 1;
+		if (h->nlmsg_type == NLMSG_ERROR)
+			return ((const struct nlmsgerr *)(h + 1))->error ?: -EIO;
+		err = take_socket(looks, h, netns);
+	}
+	return err;
+}
+
+static int dump(struct looks *looks, int fd, int family, __u32 netns)
+{
+	static char buffer[65536] __attribute__((aligned(8)));
+	int err = ask(fd, family);
+	ssize_t n;
+
+	while (!err) {
+		n = recv(fd, buffer, sizeof(buffer), 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		err = take_messages(looks, buffer, (size_t)n, netns);
+	}
+	return err == 1 ? 0 : err;
+}
+
+static int visit(void *context, __u32 netns)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG), err;
+
+	if (fd < 0)
+		return -errno;
+	err = dump(context, fd, AF_INET, netns);
+	if (!err)
+		err = dump(context, fd, AF_INET6, netns);
+	close(fd);
+	return err;
+}
+
+/* --- who holds them: /proc/PID/fd --- */
+
+struct search {
+	const struct looks_diag_scope *scope;
+	struct looks *looks;
+	struct unseen *unseen;
+	struct lp_task task; /* whose descriptors are read; read itself with the first that matters */
+};
+
+static bool is_tcp(int directory, const char *name)
+{
+	char path[300], protocol[16];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", directory, name);
+	n = getxattr(path, "system.sockprotoname", protocol, sizeof(protocol) - 1);
+	protocol[n > 0 ? n : 0] = '\0';
+	return !strcmp(protocol, "TCP") || !strcmp(protocol, "TCPv6");
+}
+
+static int look_at_descriptor(struct search *s, int directory, const char *name, __u32 pid)
+{
+	char link[64];
+	ssize_t n = readlinkat(directory, name, link, sizeof(link) - 1);
+	unsigned long long inode;
+	bool known;
+	int err;
+
+	if (s->scope->fd >= 0 && s->scope->fd != atoll(name))
+		return 0;
+	link[n > 0 ? n : 0] = '\0';
+	if (sscanf(link, "socket:[%llu]", &inode) != 1)
+		return 0;
+	if (s->task.tgid != pid && !process_read(pid, &s->task))
+		return 0;
+	err = looks_hold(s->looks, inode, &s->task, (__u32)atoi(name), &known);
+	if (!known && is_tcp(directory, name))
+		s->unseen->unconnected++;
+	return err;
+}
+
+static int look_at_process(struct search *s, int proc, const char *name)
+{
+	char path[280];
+	struct dirent *each;
+	DIR *directory;
+	int fd, err = 0;
+
+	snprintf(path, sizeof(path), "%s/fd", name);
+	fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	directory = fd >= 0 ? fdopendir(fd) : NULL;
+	if (!directory) {
+		s->unseen->processes += errno == EACCES || errno == EPERM;
+		return 0;
+	}
+	while (!err && (each = readdir(directory)))
+		if (isdigit((unsigned char)*each->d_name))
+			err = look_at_descriptor(s, dirfd(directory), each->d_name, (__u32)atoi(name));
+	closedir(directory);
+	return err;
+}
+
+static int find_all_holders(struct search *search, DIR *proc)
+{
+	struct dirent *each;
+	int err = 0;
+
+	while (!err && (each = readdir(proc)))
+		if (isdigit((unsigned char)*each->d_name))
+			err = look_at_process(search, dirfd(proc), each->d_name);
+	return err;
+}
+
+static int find_holders(struct looks *looks, const struct looks_diag_scope *scope, struct unseen *unseen)
+{
+	struct search search = {.scope = scope, .looks = looks, .unseen = unseen};
+	DIR *proc = opendir("/proc");
+	char name[24];
+	int err = 0;
+
+	if (!proc)
+		return -errno;
+	if (!scope->n_pids)
+		err = find_all_holders(&search, proc);
+	for (size_t i = 0; !err && i < scope->n_pids; i++) {
+		snprintf(name, sizeof(name), "%llu", scope->pids[i]);
+		err = look_at_process(&search, dirfd(proc), name);
+	}
+	closedir(proc);
+	return err;
+}
+
+int looks_diag_look(struct looks *looks, const struct looks_diag_scope *scope, struct unseen *unseen)
+{
+	struct namespaces *namespaces = namespaces_new();
+	int err = namespaces ? namespaces_note_all(namespaces) : -ENOMEM;
+
+	if (!err)
+		err = namespaces_each(namespaces, scope->netns, visit, looks, &unseen->namespaces);
+	namespaces_free(namespaces);
+	if (!err)
+		err = find_holders(looks, scope, unseen);
+	unseen->sockets = looks_left_out(looks);
+	if (err)
+		fprintf(stderr, "lostpeer check: looking at the sockets of this host failed: %s\n", strerror(-err));
+	return err;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* A look without BPF, by sock_diag(7) and /proc: as far as this user may. */
+#ifndef LOSTPEER_LOOKS_DIAG_H
+#define LOSTPEER_LOOKS_DIAG_H
+
+#include "check/snapshot.h"
+
+struct looks_diag_scope {
+	__u32 netns;        /* only this namespace, 0: all that can be entered */
+	const __u64 *pids;  /* only these processes' descriptors; n_pids 0: everybody's */
+	size_t n_pids;
+	long long fd;       /* only this one; negative: all */
+};
+
+/* 0, or a negative errno after a message on stderr. */
+int looks_diag_look(struct looks *looks, const struct looks_diag_scope *scope, struct unseen *unseen);
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "early/accept_queues.h"
+
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/sockets.h"
+
+#define SECOND 1000000000ULL
+#define LOOK_NS SECOND
+#define FIRST_REPEAT_NS (10 * SECOND)
+
+/* A listener that is listed. */
+struct queue {
+	struct queue *next;
+	__u64 sk;
+	__u16 port;
+	bool listed; /* still */
+	__u32 drops; /* counted by the kernel when the listener was told last, or filled */
+	__u32 full_drops; /* when it was found full last */
+	__u64 since_ns;
+	__u64 full_ns; /* when it was found full last, or filled */
+	__u64 next_ns; /* not told again before */
+	__u64 interval_ns;
+};
+
+struct queues {
+	struct kernel *kernel;
+	queues_tell *tell;
+	void *context;
+	struct queue *all;
+	__u64 now_ns;
+	__u64 next_ns; /* 0: nothing is listed */
+};
+
+static struct queue *find(struct queues *q, __u64 sk)
+{
+	struct queue *queue = q->all;
+
+	while (queue && queue->sk != sk)
+		queue = queue->next;
+	return queue;
+}
+
+static void note_listed(struct queues *q, const struct glance_filled *item)
+{
+	struct queue *queue = find(q, item->sk);
+
+	if (!queue) {
+		queue = calloc(1, sizeof(*queue));
+		if (!queue)
+			return; /* it is listed still when there is memory again */
+		*queue = (struct queue){
+			.next = q->all,
+			.sk = item->sk,
+			.drops = item->filled.drops,
+			.full_drops = item->filled.drops,
+			.since_ns = item->filled.since_ns,
+			.full_ns = item->filled.since_ns,
+		};
+		q->all = queue;
+	}
+	queue->listed = true;
+}
+
+static bool is_full(const struct lp_record *r)
+{
+	return r->holds > r->backlog; /* sk_acceptq_is_full() */
+}
+
+static void tell(struct queues *q, struct queue *queue, const struct lp_glance *look)
+{
+	struct lp_record record = look->record;
+
+	glance_name(q->kernel, &record);
+	record.kind = LP_KIND_QUEUE_FULL;
+	record.dropped = queue->full_drops - queue->drops;
+	record.since_ns = queue->since_ns;
+	record.flags &= ~(__u32)(LP_F_SOCKET | LP_F_FILE); /* its owner is looked for as that of one in the queue */
+	record.who = record.task.tgid ? LP_WHO_LISTENER : LP_WHO_NONE;
+	queue->drops = queue->full_drops;
+	queue->since_ns = q->now_ns;
+	queue->interval_ns = queue->interval_ns ? queue->interval_ns * 2 : FIRST_REPEAT_NS;
+	if (queue->interval_ns > QUEUES_REPEAT_MAX_NS)
+		queue->interval_ns = QUEUES_REPEAT_MAX_NS;
+	queue->next_ns = q->now_ns + queue->interval_ns;
+	q->tell(q->context, &record);
+}
+
+static void take_look(void *context, const struct lp_glance *look)
+{
+	struct queues *q = context;
+	const struct lp_record *r = &look->record;
+	struct queue *queue = r->kind ? find(q, r->sk) : NULL;
+
+	if (!queue || (queue->port && queue->port != r->local_port))
+		return;
+	queue->port = r->local_port;
+	if (is_full(r)) {
+		queue->full_ns = q->now_ns;
+		queue->full_drops = look->drops;
+	}
+	if (queue->full_drops != queue->drops && q->now_ns >= queue->next_ns)
+		tell(q, queue, look);
+	queue->listed = q->now_ns < queue->full_ns + QUEUES_PATIENCE_NS || q->now_ns < queue->next_ns;
+}
+
+/* Who was not found by the look is gone. */
+static void drop_unlisted(struct queues *q)
+{
+	for (struct queue **at = &q->all, *queue; (queue = *at);) {
+		if (queue->listed) {
+			at = &queue->next;
+			continue;
+		}
+		glance_forget_filled(q->kernel, queue->sk);
+		*at = queue->next;
+		free(queue);
+	}
+}
+
+static void look_round(struct queues *q)
+{
+	static struct glance_filled filled[LP_QUEUES_MAX]; /* 24 KiB: not for the stack */
+	static __u64 sockets[LP_QUEUES_MAX];
+	size_t n = 0, found;
+
+	glance_list_filled(q->kernel, filled, LP_QUEUES_MAX, &found);
+	for (size_t i = 0; i < found; i++)
+		note_listed(q, &filled[i]);
+	for (struct queue *queue = q->all; queue && n < LP_QUEUES_MAX; queue = queue->next) {
+		sockets[n++] = queue->sk;
+		queue->listed = false; /* unless it is there */
+	}
+	glance_at(q->kernel, sockets, n, 1u << TCP_LISTEN, take_look, q);
+	drop_unlisted(q);
+}
+
+struct queues *queues_new(struct kernel *kernel, queues_tell *tell_function, void *context)
+{
+	struct queues *q = calloc(1, sizeof(*q));
+
+	if (!q)
+		return NULL;
+	q->kernel = kernel;
+	q->tell = tell_function;
+	q->context = context;
+	return q;
+}
+
+void queues_free(struct queues *q)
+{
+	struct queue *next;
+
+	for (struct queue *queue = q ? q->all : NULL; queue; queue = next) {
+		next = queue->next;
+		free(queue);
+	}
+	free(q);
+}
+
+void queues_seed(struct queues *q, const struct lp_glance *look)
+{
+	struct lp_filled filled = {.since_ns = look->record.time_ns, .drops = look->drops};
+
+	if (look->record.state != TCP_LISTEN || !is_full(&look->record))
+		return;
+	glance_add_filled(q->kernel, look->record.sk, &filled);
+	glance_alarms(q->kernel)->queues = 1;
+}
+
+void queues_tick(struct queues *q, __u64 now_ns)
+{
+	volatile struct lp_alarms *alarms = glance_alarms(q->kernel);
+
+	if (!q->next_ns && alarms->queues) /* what is short is no news */
+		q->next_ns = now_ns + LOOK_NS;
+	if (!q->next_ns || now_ns < q->next_ns)
+		return;
+	q->now_ns = now_ns;
+	alarms->queues = 0; /* what comes from here on wakes us again */
+	look_round(q);
+	q->next_ns = q->all ? now_ns + LOOK_NS : 0;
+	if (q->next_ns) /* and need not while there is a deadline all the same */
+		alarms->queues = 1;
+}
+
+__u64 queues_deadline(const struct queues *q)
+{
+	return q->next_ns;
+}

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "early/ignored_closes.h"
+
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "kernel/sockets.h"
+#include "who/process.h"
+
+#define MS 1000000ULL
+#define BUCKETS 16384
+#define ASKING_MAX 8192 /* half of what may wait for its owner (pending.h) */
+#define WALK_SHARE 20 /* a look at all takes no more than this part of the time */
+
+struct holder;
+
+/* A connection in CLOSE_WAIT that is ripe, or cannot be judged by its age. */
+struct close {
+	struct close *chain;   /* of its bucket */
+	struct close *sibling; /* of its holder */
+	struct holder *holder; /* NULL: asked for, or not ripe */
+	struct lp_record record;
+	__u64 since_ns;  /* as it is now since then at least */
+	unsigned walk;   /* the last one that saw it */
+	bool ripe;
+	bool asked;
+	bool unwanted;
+};
+
+/* Whom it is told of: a process; or nobody that is known, of one local port. */
+struct holder {
+	struct holder *next;
+	struct owner owner;
+	__u32 netns;
+	__u16 port;
+	unsigned count; /* of its connections that are ripe */
+	struct close *closes;
+	__u64 next_ns;     /* when it is told (again) */
+	__u64 interval_ns; /* 0: not told yet */
+};
+
+struct ignored {
+	struct kernel *kernel;
+	__u64 after_ns;
+	ignored_ask *ask;
+	ignored_tell *tell;
+	void *context;
+	struct holder *holders;
+	unsigned count;  /* of closes */
+	unsigned asking; /* of which the holder is being looked for */
+	bool unasked;    /* there are more to ask for */
+	unsigned walk;
+	__u64 now_ns;      /* of the walk */
+	__u64 walked_ns, took_ns;
+	__u64 next_walk_ns; /* 0: none */
+	__u64 lost, lost_now;
+	struct close *buckets[BUCKETS];
+};
+
+/* --- the table --- */
+
+static struct close **slot_of(struct ignored *g, __u64 sk)
+{
+	struct close **at = &g->buckets[(unsigned)(sk >> 6) * 2654435761u >> 18];
+
+	while (*at && (*at)->record.sk != sk)
+		at = &(*at)->chain;
+	return at;
+}
+
+static void free_holder(struct ignored *g, struct holder *holder)
+{
+	struct holder **at = &g->holders;
+
+	while (*at != holder)
+		at = &(*at)->next;
+	*at = holder->next;
+	free(holder);
+}
+
+static void leave_holder(struct ignored *g, struct close *c)
+{
+	struct close **at = c->holder ? &c->holder->closes : NULL;
+
+	if (!at)
+		return;
+	while (*at != c)
+		at = &(*at)->sibling;
+	*at = c->sibling;
+	if (!--c->holder->count)
+		free_holder(g, c->holder);
+	c->holder = NULL;
+}
+
+static void forget(struct ignored *g, struct close **slot)
+{
+	struct close *c = *slot;
+
+	*slot = c->chain;
+	leave_holder(g, c);
+	g->asking -= c->asked;
+	g->count--;
+	free(c);
+}
+
+static struct close *remember(struct ignored *g, struct close **slot)
+{
+	struct close *c = g->count < IGNORED_MAX ? calloc(1, sizeof(*c)) : NULL;
+
+	if (!c) {
+		g->lost_now++;
+		return NULL;
+	}
+	c->chain = *slot;
+	*slot = c;
+	g->count++;
+	return c;
+}
+
+/* --- what a look says --- */
+
+static __u64 jiffies_ns(__u32 jiffies)
+{
+	return (__u64)(jiffies * clock_jiffy_ms() * 1e6);
+}
+
+static __u64 least(__u64 a, __u64 b)
+{
+	return a < b ? a : b;
+}
+
+/* The same connection, and nothing has moved. */
+static bool is_unmoved(const struct lp_record *before, const struct lp_record *now)
+{
+	return before->local_port == now->local_port && before->peer_port == now->peer_port &&
+	       before->snd_una == now->snd_una && before->snd_nxt == now->snd_nxt && before->write_seq == now->write_seq;
+}
+
+static void walk_before(struct ignored *g, __u64 at_ns)
+{
+	if (!g->next_walk_ns || at_ns < g->next_walk_ns)
+		g->next_walk_ns = at_ns;
+}
+
+/* Both ages are since the peer's FIN at most, for that came with an acknowledgement. Keepalive probes of ours are
+ * answered by acknowledgements of nothing: of such a connection it counts that nothing moves from one look to the next. */
+static void take_look(void *context, const struct lp_glance *look)
+{
+	struct ignored *g = context;
+	const struct lp_record *r = &look->record;
+	struct close **slot = slot_of(g, r->sk), *c = *slot;
+	__u64 since = g->now_ns - least(jiffies_ns((__u32)least(look->sent_jiffies, look->acked_jiffies)), g->now_ns);
+
+	if (c && !is_unmoved(&c->record, r)) {
+		forget(g, slot);
+		c = NULL;
+		slot = slot_of(g, r->sk);
+	}
+	if (c && c->since_ns < since)
+		since = c->since_ns;
+	if (since + g->after_ns > g->now_ns)
+		walk_before(g, since + g->after_ns);
+	if (!c && since + g->after_ns > g->now_ns && !(r->flags & LP_F_KEEPOPEN))
+		return; /* by its age it is found again */
+	if (!c && !(c = remember(g, slot)))
+		return;
+	c->record = *r;
+	c->record.kind = LP_KIND_IGNORED;
+	c->record.holds = 0;
+	c->since_ns = since;
+	c->walk = g->walk;
+	c->ripe = since + g->after_ns <= g->now_ns;
+}
+
+/* --- who holds them --- */
+
+static void ask(struct ignored *g, struct close *c)
+{
+	struct lp_record record = c->record; /* the answer may come at once, and move what there is */
+
+	c->asked = true;
+	g->asking++;
+	if (g->ask(g->context, &record))
+		return;
+	c->unwanted = true;
+	c->asked = false;
+	g->asking--;
+}
+
+static void ask_all(struct ignored *g)
+{
+	g->unasked = false;
+	for (unsigned i = 0; i < BUCKETS && !g->unasked; i++)
+		for (struct close *c = g->buckets[i]; c && !g->unasked; c = c->chain) {
+			if (!c->ripe || c->holder || c->asked || c->unwanted)
+				continue;
+			if (g->asking == ASKING_MAX)
+				g->unasked = true;
+			else
+				ask(g, c);
+		}
+}
+
+static bool is_of(const struct holder *h, const struct lp_record *r, const struct owner *owner)
+{
+	if (owner->via)
+		return h->owner.via && h->owner.process.tgid == owner->process.tgid &&
+		       h->owner.process.start_boot_ns == owner->process.start_boot_ns;
+	return !h->owner.via && h->owner.unknown == owner->unknown && h->netns == r->netns && h->port == r->local_port;
+}
+
+static struct holder *holder_of(struct ignored *g, const struct lp_record *r, const struct owner *owner)
+{
+	struct holder *h = g->holders;
+
+	while (h && !is_of(h, r, owner))
+		h = h->next;
+	if (h || !(h = calloc(1, sizeof(*h))))
+		return h;
+	h->owner = *owner;
+	h->netns = r->netns;
+	h->port = r->local_port;
+	h->next = g->holders;
+	g->holders = h;
+	return h;
+}
+
+void ignored_note(struct ignored *g, const struct lp_record *record, const struct owner *owner)
+{
+	struct close *c = *slot_of(g, record->sk);
+
+	if (!c || !c->asked || !is_unmoved(&c->record, record))
+		return;
+	c->asked = false;
+	g->asking--;
+	c->holder = holder_of(g, record, owner);
+	if (!c->holder)
+		return; /* out of memory: asked again with the next walk */
+	c->sibling = c->holder->closes;
+	c->holder->closes = c;
+	c->holder->count++;
+}
+
+/* Who is gone may have left its connections to another. */
+static void leave_gone(struct ignored *g)
+{
+	struct holder *next;
+
+	for (struct holder *h = g->holders; h; h = next) {
+		next = h->next;
+		if (!h->owner.via || process_lives(&h->owner.process))
+			continue;
+		for (unsigned n = h->count; n; n--)
+			leave_holder(g, h->closes);
+	}
+}
+
+/* --- telling --- */
+
+static const struct close *oldest_of(const struct holder *h)
+{
+	const struct close *oldest = h->closes;
+
+	for (const struct close *c = h->closes; c; c = c->sibling)
+		if (c->since_ns < oldest->since_ns)
+			oldest = c;
+	return oldest;
+}
+
+static void tell(struct ignored *g, struct holder *h, __u64 now_ns)
+{
+	struct lp_record record = oldest_of(h)->record;
+
+	record.holds = h->count;
+	record.time_ns = now_ns;
+	h->interval_ns = h->interval_ns ? least(h->interval_ns * 2, IGNORED_REPEAT_MAX_NS) : g->after_ns;
+	h->next_ns = now_ns + h->interval_ns;
+	g->tell(g->context, &record, &h->owner);
+}
+
+static __u64 next_telling(const struct ignored *g)
+{
+	__u64 at = 0;
+
+	for (const struct holder *h = g->holders; h; h = h->next)
+		if (h->interval_ns && (!at || h->next_ns < at))
+			at = h->next_ns;
+	return at;
+}
+
+/* Once the holders of all that the walk found are known: the count is then true. */
+static void tell_due(struct ignored *g, __u64 now_ns)
+{
+	if (g->asking || g->unasked)
+		return;
+	for (struct holder *h = g->holders; h; h = h->next)
+		if (!h->interval_ns || (h->next_ns <= now_ns && g->walked_ns >= h->next_ns))
+			tell(g, h, now_ns);
+}
+
+/* --- a walk --- */
+
+static void settle(struct ignored *g)
+{
+	for (unsigned i = 0; i < BUCKETS; i++)
+		for (struct close **slot = &g->buckets[i], *c; (c = *slot);) {
+			if (c->walk != g->walk) {
+				forget(g, slot); /* no longer in CLOSE_WAIT */
+				continue;
+			}
+			slot = &c->chain;
+		}
+	leave_gone(g);
+	ask_all(g);
+}
+
+static void walk(struct ignored *g, __u64 now_ns)
+{
+	__u64 pause = least(g->after_ns / 8, 5000 * MS) + 50 * MS;
+
+	glance_alarms(g->kernel)->fins = 0;
+	g->now_ns = now_ns;
+	g->next_walk_ns = 0;
+	g->walk++;
+	g->lost_now = 0;
+	glance_at_all(g->kernel, 1u << TCP_CLOSE_WAIT, take_look, g);
+	if (g->lost_now > g->lost)
+		g->lost = g->lost_now;
+	settle(g);
+	g->walked_ns = clock_monotonic_ns();
+	g->took_ns = g->walked_ns - now_ns;
+	if (pause < g->took_ns * WALK_SHARE)
+		pause = g->took_ns * WALK_SHARE;
+	if (g->next_walk_ns && g->next_walk_ns < g->walked_ns + pause)
+		g->next_walk_ns = g->walked_ns + pause;
+}
+
+/* --- from outside --- */
+
+struct ignored *ignored_new(struct kernel *kernel, __u64 after_ns, ignored_ask *ask_function, ignored_tell *tell_function,
+			    void *context)
+{
+	struct ignored *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->kernel = kernel;
+	g->after_ns = after_ns;
+	g->ask = ask_function;
+	g->tell = tell_function;
+	g->context = context;
+	g->next_walk_ns = 1; /* what was there before */
+	return g;
+}
+
+void ignored_free(struct ignored *g)
+{
+	for (unsigned i = 0; g && i < BUCKETS; i++)
+		while (g->buckets[i])
+			forget(g, &g->buckets[i]);
+	free(g);
+}
+
+void ignored_tick(struct ignored *g, __u64 now_ns)
+{
+	__u64 telling = next_telling(g);
+
+	if (glance_alarms(g->kernel)->fins)
+		walk_before(g, now_ns + g->after_ns);
+	if ((g->next_walk_ns && now_ns >= g->next_walk_ns) || (telling && now_ns >= telling && !g->asking))
+		walk(g, now_ns);
+	else if (g->unasked && !g->asking)
+		ask_all(g);
+	tell_due(g, clock_monotonic_ns());
+}
+
+__u64 ignored_deadline(const struct ignored *g)
+{
+	__u64 telling = g->asking ? 0 : next_telling(g); /* pending.h has a deadline for those */
+
+	return telling && (!g->next_walk_ns || telling < g->next_walk_ns) ? telling : g->next_walk_ns;
+}
+
+__u64 ignored_lost(const struct ignored *g)
+{
+	return g->lost;
+}
+
+unsigned ignored_count(const struct ignored *g)
+{
+	unsigned n = 0;
+
+	for (const struct holder *holder = g->holders; holder; holder = holder->next)
+		n += holder->count;
+	return n;
+}

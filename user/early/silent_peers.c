@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "early/silent_peers.h"
+
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "event/data.h"
+#include "event/giveup.h"
+#include "kernel/sockets.h"
+
+#define MS 1000000ULL
+#define LOOK_NS (500 * MS) /* as long as anything is listed: who is told, and who acknowledges, is no second late */
+#define CROWD_NS (100 * MS) /* more are due than are told at once */
+#define TOLD_AT_ONCE 4096   /* what waits for its owner then is a quarter of what may (pending.h) */
+#define BUCKETS 4096
+
+/* Where data of ours can wait: bpf/silent.h, can_wait(). */
+#define STATES (1u << TCP_ESTABLISHED | 1u << TCP_CLOSE_WAIT | 1u << TCP_FIN_WAIT1 | 1u << TCP_CLOSING | 1u << TCP_LAST_ACK)
+
+/* A socket of which peer_silent was told. */
+struct told {
+	struct told *chain;
+	struct lp_record record;
+};
+
+struct silent {
+	struct kernel *kernel;
+	__u64 after_ns;
+	silent_tell *tell;
+	void *context;
+	__u64 next_ns; /* 0: nothing is listed */
+	unsigned n_told;
+	struct told *buckets[BUCKETS];
+};
+
+/* One round of looks: of the list, those that are due. */
+struct round {
+	struct silent *silent;
+	__u64 now_ns;
+	__u64 next_ns; /* 0: nothing is listed any more */
+	unsigned found;
+	size_t n, at;
+	struct glance_listed *due;
+};
+
+/* --- who was told --- */
+
+static struct told **slot_of(struct silent *s, __u64 sk)
+{
+	struct told **at = &s->buckets[(unsigned)(sk >> 6) * 2654435761u >> 20];
+
+	while (*at && (*at)->record.sk != sk)
+		at = &(*at)->chain;
+	return at;
+}
+
+static void forget_told(struct silent *s, struct told **slot)
+{
+	struct told *told = *slot;
+
+	*slot = told->chain;
+	s->n_told--;
+	free(told);
+}
+
+/* False when out of memory. */
+static bool remember_told(struct silent *s, const struct lp_record *record)
+{
+	struct told *told = calloc(1, sizeof(*told)), **slot = slot_of(s, record->sk);
+
+	if (!told)
+		return false;
+	told->record = *record;
+	told->chain = *slot;
+	*slot = told;
+	s->n_told++;
+	return true;
+}
+
+/* --- what one look says --- */
+
+static void look_again(struct round *round, __u64 at_ns)
+{
+	if (!round->next_ns || at_ns < round->next_ns)
+		round->next_ns = at_ns;
+}
+
+static bool is_same(const struct glance_listed *item, const struct lp_record *r)
+{
+	return r->kind && item->listed.ports == ((__u32)r->local_port << 16 | r->peer_port);
+}
+
+static double jiffies_ms(__u32 jiffies)
+{
+	return jiffies * clock_jiffy_ms();
+}
+
+static __u32 gives_up_ms(const struct lp_glance *glance)
+{
+	const struct lp_record *r = &glance->record;
+	struct lp_look look = {
+		.state = r->state,
+		.flags = r->flags,
+		.known = LP_KNOWN_ERROR | LP_KNOWN_SENT | LP_KNOWN_RETRANS | LP_KNOWN_TIMERS,
+		.soft_err = r->soft_err,
+		.snd_una = r->snd_una,
+		.snd_nxt = r->snd_nxt,
+		.write_seq = r->write_seq,
+		.snd_wnd = r->snd_wnd,
+		.sent_ms = (__u32)jiffies_ms(glance->sent_jiffies),
+		.retrans_ms = glance->retransmit_ms,
+		.rto_ms = (__u32)jiffies_ms(glance->rto_jiffies),
+		.rto_max_ms = (__u32)jiffies_ms(glance->rto_max_jiffies),
+		.user_timeout_ms = r->user_timeout_ms,
+		.retransmits = r->retransmits,
+		.backoff = (__u8)glance->backoff,
+		.retries2 = (__u8)glance->retries2,
+		.orphan_retries = (__u8)glance->orphan_retries,
+	};
+	long long ms = giveup_ms(&look);
+
+	return ms < 0 || ms >= LP_NEVER ? LP_NEVER : (__u32)ms;
+}
+
+/* A peer that answers, and has closed its window, is not silent: what is sent again then are window probes. */
+static bool answers(const struct lp_glance *look, __u64 after_ns)
+{
+	const struct lp_record *r = &look->record;
+
+	return !r->snd_wnd && r->heard && jiffies_ms(r->silent_jiffies) * 1e6 < (double)after_ns;
+}
+
+static bool waits(const struct lp_glance *look)
+{
+	return look->record.retransmits && data_of(&look->record).unacked;
+}
+
+static void tell(struct silent *s, const struct lp_glance *look, enum lp_kind kind)
+{
+	struct lp_record record = look->record;
+
+	record.kind = (__u8)kind;
+	if (kind == LP_KIND_SILENT)
+		record.gives_up_ms = gives_up_ms(look);
+	s->tell(s->context, &record);
+}
+
+/* Whose it is was found out when it was told to be silent, and may not be known any more. */
+static void tell_back(struct silent *s, struct told **slot, const struct lp_glance *look)
+{
+	struct lp_glance named = *look;
+	const struct lp_record *before = &(*slot)->record;
+
+	named.record.who = before->who;
+	named.record.task = before->task;
+	named.record.flags |= before->flags & (LP_F_STATE | LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED);
+	named.record.born_ns = before->born_ns;
+	named.record.established_ns = before->established_ns;
+	if (before->who != LP_WHO_CLOSER) /* it may have been closed since */
+		glance_name(s->kernel, &named.record);
+	forget_told(s, slot);
+	tell(s, &named, LP_KIND_BACK);
+}
+
+static void tell_silent(struct silent *s, const struct lp_glance *look)
+{
+	struct lp_glance named = *look;
+
+	glance_name(s->kernel, &named.record);
+	if (remember_told(s, &named.record))
+		tell(s, &named, LP_KIND_SILENT);
+}
+
+/* Of what was not told. */
+static void judge(struct round *round, const struct glance_listed *item, const struct lp_glance *look)
+{
+	struct silent *s = round->silent;
+
+	if (!is_same(item, &look->record) || look->record.snd_una != item->listed.snd_una || !waits(look)) {
+		glance_forget_silent(s->kernel, item->sk);
+	} else if (answers(look, s->after_ns)) {
+		look_again(round, round->now_ns + LOOK_NS);
+	} else if (round->found == TOLD_AT_ONCE) {
+		look_again(round, round->now_ns + CROWD_NS);
+	} else {
+		round->found++;
+		tell_silent(s, look);
+		look_again(round, round->now_ns + LOOK_NS);
+	}
+}
+
+/* Acknowledged since, it may wait again already: then it is listed anew. */
+static void judge_told(struct round *round, const struct glance_listed *item, const struct lp_glance *look,
+		       struct told **slot)
+{
+	struct silent *s = round->silent;
+
+	if (!is_same(item, &look->record)) {
+		forget_told(s, slot);
+		glance_forget_silent(s->kernel, item->sk);
+	} else if (look->record.snd_una == (*slot)->record.snd_una) {
+		look_again(round, round->now_ns + LOOK_NS);
+	} else {
+		tell_back(s, slot, look);
+		if (look->record.snd_una != item->listed.snd_una)
+			glance_forget_silent(s->kernel, item->sk);
+		else
+			look_again(round, round->now_ns + LOOK_NS);
+	}
+}
+
+static void take_look(void *context, const struct lp_glance *look)
+{
+	struct round *round = context;
+	const struct glance_listed *item = &round->due[round->at++];
+	struct told **slot = slot_of(round->silent, item->sk);
+
+	if (*slot)
+		judge_told(round, item, look, slot);
+	else
+		judge(round, item, look);
+}
+
+/* --- a round --- */
+
+/* It was closed; with all acknowledged, the peer had come back before. */
+static void end(struct silent *s, const struct glance_listed *item)
+{
+	struct told **slot = slot_of(s, item->sk);
+	struct lp_glance last = {0};
+
+	glance_forget_silent(s->kernel, item->sk);
+	if (!*slot)
+		return;
+	last.record = (*slot)->record;
+	last.record.time_ns = clock_monotonic_ns();
+	last.record.snd_una = last.record.snd_nxt = last.record.write_seq;
+	if (item->listed.ended == 2)
+		tell_back(s, slot, &last);
+	else
+		forget_told(s, slot);
+}
+
+/* Leaves those to be looked at. */
+static void choose_due(struct round *round)
+{
+	struct silent *s = round->silent;
+	size_t n = 0;
+
+	for (size_t i = 0; i < round->n; i++) {
+		struct glance_listed *item = &round->due[i];
+		__u64 due = item->listed.since_ns + s->after_ns;
+
+		if (item->listed.ended)
+			end(s, item);
+		else if (due <= round->now_ns || *slot_of(s, item->sk))
+			round->due[n++] = *item;
+		else
+			look_again(round, due < round->now_ns + LOOK_NS ? due : round->now_ns + LOOK_NS);
+	}
+	round->n = n;
+}
+
+static void look_round(struct round *round)
+{
+	__u64 *sockets = malloc(round->n * sizeof(*sockets));
+
+	if (!sockets) {
+		look_again(round, round->now_ns + LOOK_NS);
+		return;
+	}
+	for (size_t i = 0; i < round->n; i++)
+		sockets[i] = round->due[i].sk;
+	glance_at(round->silent->kernel, sockets, round->n, STATES, take_look, round);
+	free(sockets);
+}
+
+static void run_round(struct silent *s, __u64 now_ns)
+{
+	struct round round = {.silent = s, .now_ns = now_ns};
+	volatile struct lp_alarms *alarms = glance_alarms(s->kernel);
+
+	round.due = malloc(LP_SILENT_MAX * sizeof(*round.due)); /* touched as far as it is used */
+	if (!round.due)
+		return;
+	alarms->silent = 0; /* what comes from here on wakes us again */
+	glance_list_silent(s->kernel, round.due, LP_SILENT_MAX, &round.n);
+	choose_due(&round);
+	if (round.n)
+		look_round(&round);
+	free(round.due);
+	s->next_ns = round.next_ns;
+	if (s->next_ns) /* and need not while there is a deadline all the same */
+		alarms->silent = 1;
+}
+
+/* --- from outside --- */
+
+struct silent *silent_new(struct kernel *kernel, __u64 after_ns, silent_tell *tell_function, void *context)
+{
+	struct silent *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->kernel = kernel;
+	s->after_ns = after_ns;
+	s->tell = tell_function;
+	s->context = context;
+	return s;
+}
+
+void silent_free(struct silent *s)
+{
+	for (unsigned i = 0; s && i < BUCKETS; i++)
+		while (s->buckets[i])
+			forget_told(s, &s->buckets[i]);
+	free(s);
+}
+
+/* Since when it waits is known but for the timer that runs: that is the longest, and left out. */
+void silent_seed(struct silent *s, const struct lp_glance *look)
+{
+	const struct lp_record *r = &look->record;
+	double waited = jiffies_ms(look->rto_jiffies) * (1 - 1.0 / (double)(1ULL << (look->backoff < 63 ? look->backoff : 63)));
+	struct lp_listed listed = {
+		.since_ns = r->time_ns - (__u64)(waited * 1e6),
+		.snd_una = r->snd_una,
+		.ports = (__u32)r->local_port << 16 | r->peer_port,
+	};
+
+	if (!(STATES & 1u << r->state) || !waits(look))
+		return;
+	glance_add_silent(s->kernel, r->sk, &listed);
+	glance_alarms(s->kernel)->silent = 1;
+}
+
+void silent_tick(struct silent *s, __u64 now_ns)
+{
+	if (s->next_ns ? now_ns >= s->next_ns : glance_alarms(s->kernel)->silent != 0)
+		run_round(s, now_ns);
+}
+
+__u64 silent_deadline(const struct silent *s)
+{
+	return s->next_ns;
+}
+
+unsigned silent_count(const struct silent *s)
+{
+	return s->n_told;
+}

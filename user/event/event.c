@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "event/event.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+static const char *const severity_names[] = {
+	[SEVERITY_ERROR] = "error",
+	[SEVERITY_WARNING] = "warning",
+	[SEVERITY_NOTICE] = "notice",
+	[SEVERITY_INFO] = "info",
+};
+static_assert(sizeof(severity_names) / sizeof(*severity_names) == SEVERITY_COUNT, "a name for each severity");
+
+static const char *const via_names[] = {
+	[VIA_NONE] = "",         [VIA_CONNECT] = "connect", [VIA_ACCEPT] = "accept",     [VIA_SEED] = "seed",
+	[VIA_HOLDER] = "holder", [VIA_CLOSER] = "closer",   [VIA_LISTENER] = "listener",
+};
+static_assert(sizeof(via_names) / sizeof(*via_names) == VIA_COUNT, "a name for each via");
+
+static const char *const unknown_names[] = {
+	[UNKNOWN_NONE] = "",
+	[UNKNOWN_KERNEL] = "kernel",
+	[UNKNOWN_HOLDER_GONE] = "holder_gone",
+	[UNKNOWN_SHARED] = "shared",
+	[UNKNOWN_SOCKET_GONE] = "socket_gone",
+	[UNKNOWN_NOT_SEEN] = "not_seen",
+	[UNKNOWN_OTHER_PID_NAMESPACE] = "other_pid_namespace",
+	[UNKNOWN_UNSUPPORTED] = "unsupported",
+};
+static_assert(sizeof(unknown_names) / sizeof(*unknown_names) == UNKNOWN_COUNT, "a name for each unknown");
+
+const char *severity_name(enum lp_severity severity)
+{
+	return severity_names[severity];
+}
+
+int severity_by_name(const char *name)
+{
+	for (int i = 0; i < SEVERITY_COUNT; i++)
+		if (!strcmp(severity_names[i], name))
+			return i;
+	return -1;
+}
+
+int severity_syslog(enum lp_severity severity)
+{
+	return 3 + (int)severity;
+}
+
+const char *via_name(enum owner_via via)
+{
+	return via_names[via];
+}
+
+const char *unknown_name(enum owner_unknown unknown)
+{
+	return unknown_names[unknown];
+}
+
+static bool is_orderly(const struct event *e)
+{
+	enum lp_event event = cause_event(e->verdict.cause);
+
+	if (event == EVENT_PEER_CLOSED || event == EVENT_LOCAL_CLOSED)
+		return true;
+	/* the loser of a race of addresses */
+	return e->verdict.cause == CONNECT_FAILED_ABANDONED && !e->record->total_retrans;
+}
+
+static enum lp_severity severity_of(const struct event *e)
+{
+	enum lp_phase phase = e->verdict.phase;
+
+	if (is_orderly(e) || cause_event(e->verdict.cause) == EVENT_PEER_BACK)
+		return SEVERITY_INFO;
+	if ((phase == PHASE_CLOSING || phase == PHASE_ORPHANED) && !e->data.unread && !e->data.unacked &&
+	    !e->data.unsent)
+		return SEVERITY_INFO;
+	if (e->verdict.cause == CONNECT_FAILED_REFUSED || e->verdict.cause == CONNECT_FAILED_ABANDONED ||
+	    phase == PHASE_UNACCEPTED)
+		return SEVERITY_NOTICE;
+	return SEVERITY_WARNING;
+}
+
+static int error_of(const struct event *e)
+{
+	if (e->record->flags & LP_F_DEAD)
+		return 0;
+	/* connect(2) returns it, the socket does not store it */
+	return e->verdict.cause == CONNECT_FAILED_NO_PORT ? EADDRNOTAVAIL : e->record->err;
+}
+
+void event_from_record(struct event *e, const struct lp_record *record, struct verdict verdict, __u64 wall_ns)
+{
+	e->record = record;
+	e->verdict = verdict;
+	e->wall_ns = wall_ns;
+	e->error = error_of(e);
+	e->data = data_of(record);
+	e->owner = (struct owner){.unknown = UNKNOWN_NOT_SEEN};
+	e->executable[0] = '\0';
+	e->cgroup[0] = '\0';
+	memset(&e->place, 0, sizeof(e->place));
+	memset(&e->peer, 0, sizeof(e->peer));
+	e->ended = (struct ended){0};
+	e->loss = (struct loss){0};
+	e->loss_hidden = false;
+	e->repeat = (struct repeat){0};
+	if (record->kind == LP_KIND_QUEUE_FULL)
+		e->repeat = (struct repeat){
+			.count = record->dropped,
+			.first_ns = clock_wall_from_monotonic(record->since_ns),
+			.last_ns = wall_ns,
+		};
+	e->severity = severity_of(e);
+}
+
+void event_from_loss(struct event *e, enum lp_cause place, struct loss loss)
+{
+	memset(e, 0, sizeof(*e));
+	e->verdict = (struct verdict){.cause = place, .by = cause_by(place), .phase = PHASE_ESTABLISHED};
+	e->severity = SEVERITY_ERROR;
+	e->wall_ns = loss.last_ns;
+	e->loss = loss;
+}
+
+bool event_has_transfer(const struct event *e)
+{
+	return e->record && e->record->kind != LP_KIND_NO_CONNECT && e->record->kind != LP_KIND_STRAY &&
+	       e->record->kind != LP_KIND_QUEUE_FULL;
+}
+
+bool event_is_address(const __u8 bytes[16])
+{
+	static const __u8 none[16];
+
+	return memcmp(bytes, none, sizeof(none)) != 0;
+}
+
+/* Which half was over before this transition: a FIN or a close that is itself the event does not count. */
+bool event_read_closed(const struct event *e)
+{
+	const struct lp_record *r = e->record;
+
+	if (r->kind == LP_KIND_PEER_FIN)
+		return false;
+	if (r->state == TCP_CLOSE_WAIT || r->state == TCP_LAST_ACK || r->state == TCP_CLOSING ||
+	    (r->flags & LP_F_DEAD))
+		return true;
+	return (r->shutdown & 1) && !data_closing_now(r) && !(r->flags & LP_F_FIN_IN);
+}
+
+bool event_write_closed(const struct event *e)
+{
+	int state = e->record->state;
+
+	return state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING || state == TCP_LAST_ACK;
+}
+
+double event_duration_ms(const struct event *e)
+{
+	const struct lp_record *r = e->record;
+	__u64 from;
+
+	if (e->verdict.cause == CONNECT_FAILED_NO_PORT) /* no SYN was sent */
+		return -1;
+	from = cause_event(e->verdict.cause) == EVENT_CONNECT_FAILED ? r->born_ns : r->established_ns;
+
+	return from && from <= r->time_ns ? (double)(r->time_ns - from) / 1e6 : -1;
+}
+
+double event_silent_ms(const struct event *e)
+{
+	if (!e->record->heard || e->record->state == TCP_SYN_SENT)
+		return -1;
+	return (double)e->record->silent_jiffies * clock_jiffy_ms();
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* An event: a record, its verdict and its owner. What outputs print, and filters look at. */
+#ifndef LOSTPEER_EVENT_H
+#define LOSTPEER_EVENT_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "event/cause.h"
+#include "who/cgroups.h"
+#include "event/data.h"
+#include "event/place.h"
+#include "record.h"
+
+enum lp_severity { /* of syslog's words, in its order */
+	SEVERITY_ERROR,
+	SEVERITY_WARNING,
+	SEVERITY_NOTICE,
+	SEVERITY_INFO,
+	SEVERITY_COUNT
+};
+
+enum owner_via {
+	VIA_NONE,
+	VIA_CONNECT,
+	VIA_ACCEPT,
+	VIA_SEED,
+	VIA_HOLDER,
+	VIA_CLOSER,
+	VIA_LISTENER,
+	VIA_COUNT
+};
+
+enum owner_unknown {
+	UNKNOWN_NONE,
+	UNKNOWN_KERNEL,
+	UNKNOWN_HOLDER_GONE,
+	UNKNOWN_SHARED,
+	UNKNOWN_SOCKET_GONE,
+	UNKNOWN_NOT_SEEN,
+	UNKNOWN_OTHER_PID_NAMESPACE,
+	UNKNOWN_UNSUPPORTED,
+	UNKNOWN_COUNT
+};
+
+#define OWNER_HOLDERS_MAX 32
+
+/* Who held the connection. Exactly one of via and unknown is not NONE. */
+struct owner {
+	enum owner_via via;
+	enum owner_unknown unknown;
+	struct lp_task process; /* valid if via is set */
+	unsigned n_holders;     /* processes that hold the socket, where that is not just `process` */
+	__u32 holders[OWNER_HOLDERS_MAX];
+	__u32 holder_uids[OWNER_HOLDERS_MAX]; /* effective, of each */
+};
+
+/* What an events_lost says. */
+struct loss {
+	__u64 count;
+	__u64 first_ns; /* CLOCK_REALTIME */
+	__u64 last_ns;
+};
+
+/* Of data for a connection that was over already: how that ended. */
+struct ended {
+	__u64 wall_ns; /* CLOCK_REALTIME; 0: not remembered */
+	enum lp_cause cause; /* CAUSE_NONE: not known */
+};
+
+/* What a record says that stands for several events (group.h). Of all else the event holds only what they have in
+ * common: what differs is as if it were not known. */
+struct repeat {
+	__u64 count;    /* 0: the event is one */
+	__u64 first_ns; /* CLOCK_REALTIME */
+	__u64 last_ns;
+	unsigned processes;  /* that are known; 0: none is */
+	bool more_processes; /* there may be more */
+	bool several_phases; /* verdict.phase is only one of them */
+	bool several_bys;    /* verdict.by too */
+	bool several_vias;   /* owner.via too: the process is known one way or another */
+	__u64 unread, unacked, unsent; /* bytes, of all */
+};
+
+struct event {
+	const struct lp_record *record; /* NULL for events_lost */
+	struct verdict verdict;
+	enum lp_severity severity;
+	__u64 wall_ns; /* CLOCK_REALTIME */
+	int error;     /* errno that the application is told; 0: none, or nobody is there to be told */
+	struct data data;
+	struct owner owner;
+	char executable[PATH_MAX]; /* "" if not known */
+	char cgroup[CGROUP_LINE_LEN]; /* the line of /proc/PID/cgroup; "" if not known */
+	struct place place;           /* what it tells */
+	struct lp_task peer; /* at the other end, where that is on this host and known; else its tgid is 0 */
+	struct ended ended;
+	struct loss loss;
+	bool loss_hidden; /* how many is not for whoever reads this (visibility.h) */
+	struct repeat repeat;
+};
+
+const char *severity_name(enum lp_severity severity);
+int severity_by_name(const char *name); /* -1 if there is none */
+int severity_syslog(enum lp_severity severity); /* RFC 5424's number: 3 is error, 6 is info */
+const char *via_name(enum owner_via via);
+const char *unknown_name(enum owner_unknown unknown);
+
+/* Fills verdict, severity, time and data; not the owner. */
+void event_from_record(struct event *event, const struct lp_record *record, struct verdict verdict, __u64 wall_ns);
+void event_from_loss(struct event *event, enum lp_cause place, struct loss loss);
+
+/* 0 where there is no such thing, which the contract leaves out. */
+bool event_has_transfer(const struct event *event); /* data and stream fields make sense */
+bool event_is_address(const __u8 bytes[16]); /* else it is not known; of several events, not the same */
+bool event_read_closed(const struct event *event);
+bool event_write_closed(const struct event *event);
+double event_duration_ms(const struct event *event); /* negative: not known */
+double event_silent_ms(const struct event *event);   /* negative: not known */
+
+#endif

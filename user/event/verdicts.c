@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "event/verdicts.h"
+
+#include <assert.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#include "event/giveup.h"
+
+static const struct {
+	const char *name;
+	unsigned rank; /* as people want to read them */
+	bool lost;
+} verdicts[] = {
+	[CHECK_ERRORED] = {"errored", 0, true},
+	[CHECK_STALLED] = {"stalled", 1, true},
+	[CHECK_WINDOW_CLOSED] = {"window_closed", 2, true},
+	[CHECK_CLOSED] = {"closed", 3, true},
+	[CHECK_CONNECTING] = {"connecting", 4, false},
+	[CHECK_UNPROVEN] = {"unproven", 5, false},
+	[CHECK_CLOSING] = {"closing", 6, false},
+	[CHECK_ALIVE] = {"alive", 7, false},
+};
+static_assert(sizeof(verdicts) / sizeof(*verdicts) == CHECK_COUNT, "a name for each verdict");
+
+const char *check_verdict_name(enum check_verdict verdict)
+{
+	return verdicts[verdict].name;
+}
+
+bool check_is_lost(enum check_verdict verdict)
+{
+	return verdicts[verdict].lost;
+}
+
+unsigned check_rank(enum check_verdict verdict)
+{
+	return verdicts[verdict].rank;
+}
+
+bool check_is_connection(const struct lp_look *l)
+{
+	return l->state != TCP_LISTEN && l->state != TCP_TIME_WAIT && l->peer_port;
+}
+
+void check_record(const struct lp_look *l, struct lp_record *r)
+{
+	*r = (struct lp_record){
+		.version = LP_RECORD_VERSION,
+		.state = l->state,
+		.flags = l->flags,
+		.sk = l->sk,
+		.cookie = l->cookie,
+		.local_port = l->local_port,
+		.peer_port = l->peer_port,
+		.family = l->family,
+		.err = l->err,
+		.soft_err = l->soft_err,
+		.shutdown = l->shutdown,
+		.netns = l->netns,
+		.snd_una = l->snd_una,
+		.snd_nxt = l->snd_nxt,
+		.write_seq = l->write_seq,
+		.rcv_nxt = l->rcv_nxt,
+		.copied_seq = l->copied_seq,
+		.snd_wnd = l->snd_wnd,
+		.total_retrans = l->total_retrans,
+		.srtt_us = l->srtt_us,
+		.retransmits = l->retransmits,
+		.probes_out = l->probes_out,
+	};
+	memcpy(r->local_addr, l->local_addr, sizeof(r->local_addr));
+	memcpy(r->peer_addr, l->peer_addr, sizeof(r->peer_addr));
+	/* whether SYN or FIN are among these, only the state tells that it was in before */
+	if (l->state == TCP_CLOSE)
+		r->snd_nxt = r->write_seq = r->snd_una;
+}
+
+static struct data data_in(const struct lp_look *l)
+{
+	struct lp_record record;
+
+	check_record(l, &record);
+	return data_of(&record);
+}
+
+static bool is_connecting(const struct lp_look *l)
+{
+	return l->state == TCP_SYN_SENT || l->state == TCP_SYN_RECV;
+}
+
+/* Sent again and again; or nothing can leave this host, and the kernel tries again and again. Our FIN counts where
+ * somebody still waits. */
+static bool is_stalled(const struct lp_look *l, const struct data *d)
+{
+	if (is_connecting(l) || l->state == TCP_CLOSE)
+		return false;
+	if (l->snd_nxt != l->snd_una)
+		return l->retransmits && (d->unacked || !(l->flags & LP_F_DEAD));
+	return d->unsent && l->snd_wnd && l->probes_out;
+}
+
+static bool is_window_closed(const struct lp_look *l, const struct data *d)
+{
+	return !is_connecting(l) && l->state != TCP_CLOSE && !l->snd_wnd && d->unsent;
+}
+
+static bool is_closed(const struct lp_look *l)
+{
+	return l->state == TCP_CLOSE_WAIT || l->state == TCP_LAST_ACK || l->state == TCP_CLOSING || l->state == TCP_CLOSE;
+}
+
+static enum check_verdict judge(const struct lp_look *l, const struct data *d, __u32 alive_within_ms)
+{
+	if (l->err)
+		return CHECK_ERRORED;
+	if (is_stalled(l, d))
+		return CHECK_STALLED;
+	if (is_window_closed(l, d))
+		return CHECK_WINDOW_CLOSED;
+	if (is_connecting(l))
+		return CHECK_CONNECTING;
+	if (is_closed(l))
+		return CHECK_CLOSED;
+	if (l->state == TCP_FIN_WAIT1 || l->state == TCP_FIN_WAIT2)
+		return CHECK_CLOSING;
+	return (l->known & LP_KNOWN_HEARD) && l->heard_ms <= alive_within_ms ? CHECK_ALIVE : CHECK_UNPROVEN;
+}
+
+enum check_verdict check_judge(const struct lp_look *l, __u32 alive_within_ms)
+{
+	struct data d = data_in(l);
+
+	return judge(l, &d, alive_within_ms);
+}
+
+/* An orphan has gone on from these states, and a socket of MPTCP's is never accepted itself. */
+bool check_is_unaccepted(const struct lp_look *l)
+{
+	if (l->flags & (LP_F_DEAD | LP_F_SOCKET | LP_F_MPTCP))
+		return false;
+	return l->state == TCP_ESTABLISHED || l->state == TCP_CLOSE_WAIT || l->state == TCP_SYN_RECV;
+}
+
+bool check_read_closed(const struct lp_look *l)
+{
+	return is_closed(l) || (l->shutdown & 1);
+}
+
+bool check_write_closed(const struct lp_look *l)
+{
+	return l->state == TCP_FIN_WAIT1 || l->state == TCP_FIN_WAIT2 || l->state == TCP_CLOSING ||
+	       l->state == TCP_LAST_ACK || l->state == TCP_CLOSE || (l->shutdown & 2);
+}
+
+enum lp_phase check_phase(const struct lp_look *l)
+{
+	if (l->state == TCP_SYN_SENT)
+		return PHASE_CONNECTING;
+	if (l->flags & LP_F_DEAD)
+		return PHASE_ORPHANED;
+	if (check_is_unaccepted(l))
+		return PHASE_UNACCEPTED;
+	if (l->state == TCP_SYN_RECV)
+		return PHASE_CONNECTING;
+	if (check_write_closed(l))
+		return PHASE_CLOSING;
+	return check_read_closed(l) ? PHASE_HALF_CLOSED : PHASE_ESTABLISHED;
+}
+
+/* After its FIN the peer only acknowledges what we send. So if we sent nothing since well before it was last heard,
+ * and asked nothing, that was its FIN. */
+long long check_fin_ms(const struct lp_look *l)
+{
+	const __u32 needed = LP_KNOWN_HEARD | LP_KNOWN_KEEPALIVE;
+	__u32 answered_within = l->rto_ms > 1000 ? l->rto_ms : 1000;
+
+	if (l->state != TCP_CLOSE_WAIT || (l->known & needed) != needed || (l->flags & LP_F_KEEPOPEN) ||
+	    l->snd_una != l->write_seq)
+		return -1;
+	if (!(l->known & LP_KNOWN_NEVER_SENT) &&
+	    (!(l->known & LP_KNOWN_SENT) || l->sent_ms < (long long)l->heard_ms + answered_within))
+		return -1;
+	return l->heard_ms;
+}
+
+void check_fill(struct check *c, const struct lp_look *l, __u32 alive_within_ms)
+{
+	check_record(l, &c->record);
+	c->look = l;
+	c->alive_within_ms = alive_within_ms;
+	c->event.record = &c->record;
+	c->event.severity = SEVERITY_INFO;
+	c->event.data = data_of(&c->record);
+	c->event.error = l->err;
+	c->verdict = judge(l, &c->event.data, alive_within_ms);
+	c->gives_up_ms = giveup_ms(l);
+	c->next_probe_ms = giveup_next_probe_ms(l);
+	c->fin_ms = check_fin_ms(l);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Is the peer still there? The verdict on one look at a connection, and what else it tells: pure functions. */
+#ifndef LOSTPEER_CHECK_H
+#define LOSTPEER_CHECK_H
+
+#include <stdbool.h>
+
+#include "event/data.h"
+#include "event/event.h"
+#include "look.h"
+
+/* The verdicts of lostpeer-events(7): the first that fits. */
+enum check_verdict {
+	CHECK_ERRORED,
+	CHECK_STALLED,
+	CHECK_WINDOW_CLOSED,
+	CHECK_CONNECTING,
+	CHECK_CLOSED,
+	CHECK_CLOSING,
+	CHECK_ALIVE,
+	CHECK_UNPROVEN,
+	CHECK_COUNT
+};
+
+const char *check_verdict_name(enum check_verdict verdict);
+enum check_verdict check_judge(const struct lp_look *look, __u32 alive_within_ms);
+bool check_is_lost(enum check_verdict verdict);
+/* 0 is the worst. */
+unsigned check_rank(enum check_verdict verdict);
+
+bool check_is_connection(const struct lp_look *look); /* not a listener, not one that never connected */
+bool check_is_unaccepted(const struct lp_look *look); /* in its listener's queue still */
+bool check_read_closed(const struct lp_look *look);
+bool check_write_closed(const struct lp_look *look);
+/* As lostpeer-events(7) has it: where the connection is. */
+enum lp_phase check_phase(const struct lp_look *look);
+/* Since the peer's FIN came, in milliseconds; negative: it has not, or nobody knows when. */
+long long check_fin_ms(const struct lp_look *look);
+
+/* The look as a record, for what is made for those: filters, addresses, data. */
+void check_record(const struct lp_look *look, struct lp_record *record);
+
+/* All that is said of a connection. */
+struct check {
+	const struct lp_look *look;
+	enum check_verdict verdict;
+	__u32 alive_within_ms;
+	long long fd; /* of the process; negative: none */
+	long long gives_up_ms, next_probe_ms, fin_ms; /* negative: not known */
+	struct event event; /* record, data, owner, place; not the verdict on an event */
+	struct lp_record record;
+};
+
+/* Fills all but the owner. */
+void check_fill(struct check *check, const struct lp_look *look, __u32 alive_within_ms);
+
+#endif

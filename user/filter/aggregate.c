@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "filter/aggregate.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct process {
+	__u32 tgid;
+	__u64 start_boot_ns;
+};
+
+struct gathered {
+	struct lp_record record;
+	struct event event;
+	struct process processes[GATHERED_PROCESSES_MAX];
+};
+
+/* --- what one event, or a record of several, brings --- */
+
+static struct repeat repeat_of(const struct event *e)
+{
+	if (e->repeat.count)
+		return e->repeat;
+	return (struct repeat){
+		.count = 1,
+		.first_ns = e->wall_ns,
+		.last_ns = e->wall_ns,
+		.unread = e->data.unread,
+		.unacked = e->data.unacked,
+		.unsent = e->data.unsent,
+	};
+}
+
+/* An IPv4 peer of an IPv6 socket is a peer like any other. */
+static void unmap(struct lp_record *r)
+{
+	if (!data_is_mapped(r))
+		return;
+	memmove(r->local_addr, r->local_addr + 12, 4);
+	memmove(r->peer_addr, r->peer_addr + 12, 4);
+	memset(r->local_addr + 4, 0, 12);
+	memset(r->peer_addr + 4, 0, 12);
+	r->family = AF_INET;
+}
+
+static bool same_process(const struct lp_task *a, const struct lp_task *b)
+{
+	return a->tgid == b->tgid && a->start_boot_ns == b->start_boot_ns;
+}
+
+static void note_process(struct gathered *g, const struct owner *owner)
+{
+	struct repeat *repeat = &g->event.repeat;
+	unsigned n = repeat->processes;
+
+	if (!owner->via)
+		return;
+	for (unsigned i = n; i-- > 0;)
+		if (g->processes[i].tgid == owner->process.tgid &&
+		    g->processes[i].start_boot_ns == owner->process.start_boot_ns)
+			return;
+	if (n == GATHERED_PROCESSES_MAX) {
+		repeat->more_processes = true;
+		return;
+	}
+	g->processes[n] = (struct process){owner->process.tgid, owner->process.start_boot_ns};
+	repeat->processes++;
+}
+
+/* --- what they have in common --- */
+
+static void keep_text(char *mine, const char *other)
+{
+	if (strcmp(mine, other))
+		*mine = '\0';
+}
+
+static void keep_bytes(void *mine, const void *other, size_t n)
+{
+	if (memcmp(mine, other, n))
+		memset(mine, 0, n);
+}
+
+#define KEEP(field) keep_bytes(&mine->field, &other->field, sizeof(mine->field))
+
+static void keep_record(struct lp_record *mine, const struct lp_record *other)
+{
+	if (mine->family != other->family) {
+		mine->family = 0;
+		memset(mine->local_addr, 0, sizeof(mine->local_addr));
+		memset(mine->peer_addr, 0, sizeof(mine->peer_addr));
+	}
+	KEEP(local_addr);
+	KEEP(peer_addr);
+	KEEP(local_port);
+	KEEP(peer_port);
+	KEEP(netns);
+	KEEP(state);
+	KEEP(soft_err);
+	mine->flags &= other->flags;
+}
+
+static void keep_task(struct lp_task *mine, const struct lp_task *other)
+{
+	keep_text(mine->comm, other->comm);
+	KEEP(cgroup_id);
+	KEEP(uid);
+	if (mine->exiting == other->exiting && mine->exit_code == other->exit_code && mine->oom == other->oom)
+		return;
+	mine->exiting = mine->exit_code = mine->oom = 0;
+}
+
+/* Of several processes only the name may be left. */
+static void keep_owner(struct event *e, const struct event *event)
+{
+	struct owner *mine = &e->owner;
+	const struct owner *other = &event->owner;
+
+	if (mine->n_holders != other->n_holders ||
+	    memcmp(mine->holders, other->holders, mine->n_holders * sizeof(*mine->holders)))
+		mine->n_holders = 0;
+	if (!mine->via || !other->via || !same_process(&mine->process, &other->process)) {
+		KEEP(unknown);
+		mine->via = VIA_NONE;
+	} else if (mine->via != other->via) {
+		e->repeat.several_vias = true;
+	}
+	keep_task(&mine->process, &other->process);
+}
+
+static void keep_place(struct place *mine, const struct place *other)
+{
+	keep_text(mine->unit, other->unit);
+	keep_text(mine->system_unit, other->system_unit);
+	keep_text(mine->slice, other->slice);
+	keep_text(mine->container, other->container);
+	keep_text(mine->pod, other->pod);
+	KEEP(runtime);
+}
+
+static void keep_common(struct event *mine, const struct event *other)
+{
+	mine->repeat.several_phases |= other->repeat.several_phases || mine->verdict.phase != other->verdict.phase;
+	mine->repeat.several_bys |= other->repeat.several_bys || mine->verdict.by != other->verdict.by;
+	mine->repeat.several_vias |= other->repeat.several_vias;
+	KEEP(verdict.ambiguous);
+	KEEP(error);
+	keep_owner(mine, other);
+	keep_text(mine->executable, other->executable);
+	keep_text(mine->cgroup, other->cgroup);
+	keep_place(&mine->place, &other->place);
+	if (same_process(&mine->peer, &other->peer))
+		keep_task(&mine->peer, &other->peer);
+	else
+		memset(&mine->peer, 0, sizeof(mine->peer));
+	if (mine->ended.wall_ns != other->ended.wall_ns || mine->ended.cause != other->ended.cause)
+		mine->ended = (struct ended){0};
+}
+
+/* --- adding --- */
+
+static void add_up(struct event *mine, const struct repeat *other)
+{
+	struct repeat *r = &mine->repeat;
+
+	r->first_ns = r->count && r->first_ns < other->first_ns ? r->first_ns : other->first_ns;
+	r->last_ns = r->last_ns > other->last_ns ? r->last_ns : other->last_ns;
+	r->count += other->count;
+	r->unread += other->unread;
+	r->unacked += other->unacked;
+	r->unsent += other->unsent;
+	mine->wall_ns = r->last_ns;
+}
+
+static struct gathered *gathered_new(const struct event *event, const struct lp_record *record)
+{
+	struct gathered *g = malloc(sizeof(*g)); /* what is not used of the table of processes is not touched */
+
+	if (!g)
+		return NULL;
+	g->record = *record;
+	g->event = *event;
+	g->event.record = &g->record;
+	g->event.repeat = (struct repeat){
+		.several_phases = event->repeat.several_phases,
+		.several_bys = event->repeat.several_bys,
+		.several_vias = event->repeat.several_vias,
+	};
+	return g;
+}
+
+bool gathered_add(struct gathered **gathered, const struct event *event)
+{
+	struct repeat repeat = repeat_of(event);
+	struct lp_record record = *event->record;
+	struct gathered *g = *gathered;
+
+	unmap(&record);
+	if (!g) {
+		g = gathered_new(event, &record);
+		if (!g)
+			return false;
+		*gathered = g;
+	} else {
+		keep_record(&g->record, &record);
+		keep_common(&g->event, event);
+	}
+	if (event->severity < g->event.severity)
+		g->event.severity = event->severity;
+	add_up(&g->event, &repeat);
+	note_process(g, &event->owner);
+	return true;
+}
+
+const struct event *gathered_event(const struct gathered *g)
+{
+	return &g->event;
+}
+
+void gathered_free(struct gathered *g)
+{
+	free(g);
+}

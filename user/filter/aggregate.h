@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Several events in one: how many, when, of how many processes, their data summed, and of all else what they have in
+ * common. What is added may itself stand for several.
+ */
+#ifndef LOSTPEER_GATHERED_H
+#define LOSTPEER_GATHERED_H
+
+#include "event/event.h"
+
+/* Processes that are told apart: the workers of a large server. With more there are "at least" so many. */
+#define GATHERED_PROCESSES_MAX 256
+
+struct gathered;
+
+/* Adds a copy to *gathered, which is made if it is NULL. false: out of memory, and nothing has changed. */
+bool gathered_add(struct gathered **gathered, const struct event *event);
+/* With repeat.count above 0; as long as nothing is added and it is not freed. */
+const struct event *gathered_event(const struct gathered *gathered);
+void gathered_free(struct gathered *gathered);
+
+#endif

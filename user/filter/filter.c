@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "filter/filter.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/number.h"
+
+struct filter_value {
+	struct filter_value *next;
+	__u64 number;
+	char *text;
+	struct {
+		__u8 bytes[16]; /* v4-mapped for IPv4 */
+		unsigned bits;
+		bool v4;
+	} network;
+};
+
+/* Fills one value from its text; NULL, or what is wrong with it. */
+typedef const char *parse_value(struct filter_value *value, const char *text);
+typedef bool match_value(const struct filter_value *value, const struct event *event);
+
+static const char *parse_event(struct filter_value *value, const char *text)
+{
+	value->number = event_by_name(text);
+	return value->number ? NULL : "not an event of lostpeer-events(7)";
+}
+
+static const char *parse_cause(struct filter_value *value, const char *text)
+{
+	value->text = strdup(text);
+	return cause_name_exists(text) ? NULL : "not a cause of lostpeer-events(7)";
+}
+
+static const char *parse_port(struct filter_value *value, const char *text)
+{
+	return number_parse(text, 0, 65535, &value->number) ? "not a port (0 to 65535)" : NULL;
+}
+
+static const char *parse_pid(struct filter_value *value, const char *text)
+{
+	return number_parse(text, 1, 4194304, &value->number) ? "not a process id" : NULL;
+}
+
+static const char *parse_name(struct filter_value *value, const char *text)
+{
+	value->text = strdup(text);
+	if (value->text && strlen(text) >= LP_COMM_LEN) /* the kernel keeps no more of a name */
+		value->text[LP_COMM_LEN - 1] = '\0';
+	return *text ? NULL : "empty";
+}
+
+/* As systemctl reads one: a pattern of the shell's, and ".service" may be left out. */
+static const char *parse_unit(struct filter_value *value, const char *text)
+{
+	const char *dot = strrchr(text, '.');
+
+	if (!*text || strchr(text, '/'))
+		return "not the name of a unit";
+	if (dot && place_is_unit_type(dot))
+		value->text = strdup(text);
+	else if (asprintf(&value->text, "%s.service", text) < 0)
+		value->text = NULL;
+	return value->text ? NULL : "out of memory";
+}
+
+static const char *parse_container(struct filter_value *value, const char *text)
+{
+	value->text = strdup(text);
+	return *text && !strchr(text, '/') ? NULL : "not the id of a container";
+}
+
+static const char *parse_cgroup(struct filter_value *value, const char *text)
+{
+	size_t n = strlen(text);
+
+	if (*text != '/')
+		return "not a path in the hierarchy, such as /system.slice/nginx.service";
+	while (n && text[n - 1] == '/')
+		n--;
+	value->text = strndup(text, n); /* of the root: "" */
+	return NULL;
+}
+
+/* An inode, or a path such as /run/netns/NAME or /proc/PID/ns/net. */
+static const char *parse_netns(struct filter_value *value, const char *text)
+{
+	struct stat st;
+
+	if (!strchr(text, '/'))
+		return number_parse(text, 1, UINT32_MAX, &value->number) ? "neither an inode nor a path" : NULL;
+	if (stat(text, &st))
+		return strerror(errno);
+	value->number = st.st_ino;
+	return NULL;
+}
+
+static void map_v4(__u8 bytes[16], const __u8 v4[4])
+{
+	memset(bytes, 0, 10);
+	memset(bytes + 10, 0xff, 2);
+	memcpy(bytes + 12, v4, 4);
+}
+
+static const char *parse_peer(struct filter_value *value, const char *text)
+{
+	static const char wrong[] = "neither an address nor a CIDR";
+	char address[INET6_ADDRSTRLEN];
+	const char *slash = strchr(text, '/');
+	size_t n = slash ? (size_t)(slash - text) : strlen(text);
+	__u64 bits = 0;
+	__u8 v4[4];
+
+	if (n >= sizeof(address))
+		return wrong;
+	memcpy(address, text, n);
+	address[n] = '\0';
+	if (inet_pton(AF_INET, address, v4) == 1) {
+		map_v4(value->network.bytes, v4);
+		if (slash && number_parse(slash + 1, 0, 32, &bits))
+			return wrong;
+		value->network.bits = slash ? 96 + (unsigned)bits : 128;
+		value->network.v4 = true;
+	} else if (inet_pton(AF_INET6, address, value->network.bytes) == 1) {
+		if (slash && number_parse(slash + 1, 0, 128, &bits))
+			return wrong;
+		value->network.bits = slash ? (unsigned)bits : 128;
+		value->network.v4 = value->network.bits >= 96 &&
+				    IN6_IS_ADDR_V4MAPPED((struct in6_addr *)value->network.bytes);
+	} else {
+		return wrong;
+	}
+	return NULL;
+}
+
+static bool match_event(const struct filter_value *value, const struct event *e)
+{
+	return value->number == cause_event(e->verdict.cause);
+}
+static bool match_cause(const struct filter_value *value, const struct event *e)
+{
+	return !strcmp(value->text, cause_name(e->verdict.cause));
+}
+static bool match_local_port(const struct filter_value *value, const struct event *e)
+{
+	return value->number == e->record->local_port;
+}
+static bool match_peer_port(const struct filter_value *value, const struct event *e)
+{
+	return value->number == e->record->peer_port;
+}
+static bool match_port(const struct filter_value *value, const struct event *e)
+{
+	return match_local_port(value, e) || match_peer_port(value, e);
+}
+static bool match_netns(const struct filter_value *value, const struct event *e)
+{
+	return value->number == e->record->netns;
+}
+/* Any process that is known to hold the socket. */
+static bool match_pid(const struct filter_value *value, const struct event *e)
+{
+	for (unsigned i = 0; i < e->owner.n_holders; i++)
+		if (value->number == e->owner.holders[i])
+			return true;
+	return e->owner.via && value->number == e->owner.process.tgid;
+}
+static bool match_name(const struct filter_value *value, const struct event *e)
+{
+	return e->owner.via && !strcmp(value->text, e->owner.process.comm);
+}
+static bool match_unit(const struct filter_value *value, const struct event *e)
+{
+	return !fnmatch(value->text, e->place.unit, FNM_NOESCAPE) ||
+	       !fnmatch(value->text, e->place.system_unit, FNM_NOESCAPE);
+}
+/* As docker reads one: the beginning of a hash is enough, a name has to be whole. */
+static bool match_container(const struct filter_value *value, const struct event *e)
+{
+	const char *id = e->place.container;
+
+	return place_is_hash(id) ? !strncmp(id, value->text, strlen(value->text)) : !strcmp(id, value->text);
+}
+/* That cgroup and all below it. */
+static bool match_cgroup(const struct filter_value *value, const struct event *e)
+{
+	const char *path = cgroups_path(e->cgroup);
+	size_t n = strlen(value->text);
+
+	return path && !strncmp(path, value->text, n) && (!path[n] || path[n] == '/');
+}
+static bool match_peer(const struct filter_value *value, const struct event *e)
+{
+	unsigned bits = value->network.bits, whole = bits / 8;
+	__u8 bytes[16], mask = (__u8)(0xff00u >> (bits % 8));
+
+	if (value->network.v4 != (e->record->family == AF_INET || data_is_mapped(e->record)))
+		return false;
+	if (e->record->family == AF_INET)
+		map_v4(bytes, e->record->peer_addr);
+	else
+		memcpy(bytes, e->record->peer_addr, sizeof(bytes));
+	if (memcmp(bytes, value->network.bytes, whole))
+		return false;
+	return !(bits % 8) || !((bytes[whole] ^ value->network.bytes[whole]) & mask);
+}
+
+static const struct {
+	parse_value *parse;
+	match_value *match;
+} kinds[FILTER_COUNT] = {
+	[FILTER_EVENT] = {parse_event, match_event},
+	[FILTER_CAUSE] = {parse_cause, match_cause},
+	[FILTER_PORT] = {parse_port, match_port},
+	[FILTER_LOCAL_PORT] = {parse_port, match_local_port},
+	[FILTER_PEER_PORT] = {parse_port, match_peer_port},
+	[FILTER_PEER] = {parse_peer, match_peer},
+	[FILTER_NETNS] = {parse_netns, match_netns},
+	[FILTER_PID] = {parse_pid, match_pid},
+	[FILTER_NAME] = {parse_name, match_name},
+	[FILTER_UNIT] = {parse_unit, match_unit},
+	[FILTER_CONTAINER] = {parse_container, match_container},
+	[FILTER_CGROUP] = {parse_cgroup, match_cgroup},
+};
+
+void filter_init(struct filter *filter)
+{
+	memset(filter, 0, sizeof(*filter));
+	filter->min_severity = SEVERITY_INFO;
+}
+
+static void free_list(struct filter_value *value)
+{
+	struct filter_value *next;
+
+	for (; value; value = next) {
+		next = value->next;
+		free(value->text);
+		free(value);
+	}
+}
+
+void filter_free(struct filter *filter)
+{
+	for (int i = 0; i < FILTER_COUNT; i++) {
+		free_list(filter->only[i]);
+		free_list(filter->not[i]);
+	}
+}
+
+/* Somebody else's path would be looked at with our rights, and his pattern matched at our cost. */
+static const char *check_foreign(const struct filter *filter, enum filter_kind kind, const char *text)
+{
+	if (kind == FILTER_NETNS && strchr(text, '/'))
+		return "a path; here it takes the inode number";
+	if (kind == FILTER_UNIT && strpbrk(text, "*?["))
+		return "a pattern; here it takes a whole name";
+	return filter->n_values < FILTER_FOREIGN_MAX ? NULL : "more than 64 values";
+}
+
+const char *filter_add(struct filter *filter, enum filter_kind kind, bool opposite, const char *text)
+{
+	struct filter_value **list = opposite ? &filter->not[kind] : &filter->only[kind], *value;
+	const char *why = filter->foreign ? check_foreign(filter, kind, text) : NULL;
+
+	if (why)
+		return why;
+	filter->n_values++;
+	value = calloc(1, sizeof(*value));
+	if (!value)
+		return "out of memory";
+	value->next = *list;
+	*list = value;
+	why = kinds[kind].parse(value, text);
+	if (!why && opposite && kind == FILTER_EVENT && value->number == EVENT_EVENTS_LOST)
+		return "gaps are always told";
+	return why;
+}
+
+/* "80, 443": without what is around a value. */
+static char *trim(char *text)
+{
+	size_t n;
+
+	text += strspn(text, " \t");
+	n = strlen(text);
+	while (n && strchr(" \t", text[n - 1]))
+		n--;
+	text[n] = '\0';
+	return text;
+}
+
+const char *filter_add_list(struct filter *filter, enum filter_kind kind, bool opposite, const char *values)
+{
+	char copy[1024], *each, *rest = copy;
+	const char *why = NULL;
+
+	if (strlen(values) >= sizeof(copy))
+		return "too long";
+	strcpy(copy, values);
+	if (kind == FILTER_NAME || kind == FILTER_CGROUP)
+		return filter_add(filter, kind, opposite, values);
+	while (!why && (each = strsep(&rest, ",")))
+		why = filter_add(filter, kind, opposite, trim(each));
+	return why;
+}
+
+size_t filter_numbers(const struct filter *filter, enum filter_kind kind, __u64 *numbers, size_t room)
+{
+	size_t n = 0;
+
+	for (const struct filter_value *v = filter->only[kind]; v; v = v->next, n++)
+		if (n < room)
+			numbers[n] = v->number;
+	return n;
+}
+
+bool filter_asks_owner(const struct filter *filter)
+{
+	for (int kind = FILTER_PID; kind < FILTER_COUNT; kind++)
+		if (filter->only[kind])
+			return true;
+	return false;
+}
+
+static bool names_event(const struct filter *f, enum lp_event event)
+{
+	for (const struct filter_value *v = f->only[FILTER_EVENT]; v; v = v->next)
+		if (v->number == event)
+			return true;
+	return false;
+}
+
+static bool names_cause(const struct filter *f, enum lp_cause cause)
+{
+	for (const struct filter_value *v = f->only[FILTER_CAUSE]; v; v = v->next)
+		if (!strcmp(v->text, cause_name(cause)))
+			return true;
+	return false;
+}
+
+/* Whether somebody asked for this orderly end. */
+static bool asks_for(const struct filter *f, enum lp_cause cause)
+{
+	return f->all || (f->peer_closes && cause == PEER_CLOSED_FIN) || names_event(f, cause_event(cause)) ||
+	       names_cause(f, cause);
+}
+
+static bool any_matches(const struct filter_value *v, enum filter_kind kind, const struct event *e)
+{
+	for (; v; v = v->next)
+		if (kinds[kind].match(v, e))
+			return true;
+	return false;
+}
+
+static bool rejects(const struct filter *f, enum filter_kind kind, const struct event *e)
+{
+	return any_matches(f->not[kind], kind, e);
+}
+
+static bool passes(const struct filter *f, enum filter_kind kind, const struct event *e)
+{
+	return !rejects(f, kind, e) && (!f->only[kind] || any_matches(f->only[kind], kind, e));
+}
+
+/* Whether any event of this cause can pass. */
+static bool can_pass(const struct filter *f, enum lp_cause cause)
+{
+	struct event event = {.verdict = {.cause = cause}};
+
+	return passes(f, FILTER_EVENT, &event) && passes(f, FILTER_CAUSE, &event);
+}
+
+struct lp_wants filter_wants(const struct filter *f)
+{
+	const struct filter_value *netns = f->only[FILTER_NETNS];
+	struct lp_wants wants = {.classes = LP_CLASS_LOST};
+
+	if (asks_for(f, LOCAL_CLOSED_CLOSE) && can_pass(f, LOCAL_CLOSED_CLOSE))
+		wants.classes |= LP_CLASS_LOCAL_CLOSED;
+	if (asks_for(f, PEER_CLOSED_FIN) && can_pass(f, PEER_CLOSED_FIN))
+		wants.classes |= LP_CLASS_PEER_CLOSED;
+	if (asks_for(f, CONNECT_FAILED_ABANDONED) && can_pass(f, CONNECT_FAILED_ABANDONED))
+		wants.classes |= LP_CLASS_ABANDONED;
+	if (can_pass(f, PEER_SILENT_UNACKED) || can_pass(f, PEER_BACK_ACKED))
+		wants.classes |= LP_CLASS_SILENT;
+	if (can_pass(f, CLOSE_IGNORED_CLOSE_WAIT))
+		wants.classes |= LP_CLASS_IGNORED;
+	if (can_pass(f, ACCEPT_DROPPED_QUEUE_FULL))
+		wants.classes |= LP_CLASS_QUEUES;
+	if (netns && !netns->next)
+		wants.netns = (__u32)netns->number;
+	return wants;
+}
+
+__u32 filter_class(const struct event *e)
+{
+	switch (cause_event(e->verdict.cause)) {
+	case EVENT_PEER_CLOSED:
+		return LP_CLASS_PEER_CLOSED;
+	case EVENT_LOCAL_CLOSED:
+		return LP_CLASS_LOCAL_CLOSED;
+	case EVENT_PEER_SILENT:
+	case EVENT_PEER_BACK:
+		return LP_CLASS_SILENT;
+	case EVENT_CLOSE_IGNORED:
+		return LP_CLASS_IGNORED;
+	case EVENT_ACCEPT_DROPPED:
+		return LP_CLASS_QUEUES;
+	default:
+		return e->verdict.cause == CONNECT_FAILED_ABANDONED && !e->record->total_retrans ? LP_CLASS_ABANDONED :
+												   LP_CLASS_LOST;
+	}
+}
+
+static bool is_unasked(const struct filter *f, const struct event *e)
+{
+	return (filter_class(e) & LP_CLASSES_ORDERLY) && !asks_for(f, e->verdict.cause);
+}
+
+bool filter_event(const struct filter *f, const struct event *e)
+{
+	if (!e->record) /* a gap concerns whoever reads the stream */
+		return true;
+	if (e->severity > f->min_severity || is_unasked(f, e))
+		return false;
+	for (int kind = 0; kind < FILTER_PID; kind++)
+		if (!passes(f, (enum filter_kind)kind, e))
+			return false;
+	return true;
+}
+
+bool filter_owner(const struct filter *f, const struct event *e)
+{
+	for (int kind = FILTER_PID; kind < FILTER_COUNT; kind++)
+		if (!passes(f, (enum filter_kind)kind, e))
+			return false;
+	return true;
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "filter/group.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "filter/aggregate.h"
+#include "filter/rate_limit.h"
+
+#define BUCKETS 1024
+
+#define HIGH_PORT 32768 /* where net.ipv4.ip_local_port_range begins, unless somebody changed it */
+
+/* Whose service the connection is of. */
+enum service { SERVICE_UNKNOWN, SERVICE_OURS, SERVICE_THEIRS };
+
+/* What a burst has in common; without padding, for it is compared as bytes. */
+struct key {
+	__u8 peer[16]; /* v4-mapped for IPv4 */
+	__u32 netns;
+	__u16 port; /* of the service: the peer's, or ours */
+	__u16 service; /* enum service */
+	__u16 cause;
+	__u16 by;
+};
+_Static_assert(sizeof(struct key) == 28, "no padding in a key");
+
+/* An application: hashes of its name and place, and of its executable; 0: not known. */
+struct kind {
+	__u64 name;
+	__u64 executable;
+};
+
+struct burst {
+	struct burst *next, *previous; /* by the end of their windows */
+	struct burst *chain;           /* of its bucket */
+	struct key key;
+	__u64 until_ns;
+	struct gathered *gathered;
+	unsigned n_kinds;
+	struct kind kinds[GROUP_KINDS_MAX];
+};
+
+struct groups {
+	__u64 window_ns;
+	group_put *put;
+	void *context;
+	struct limit *limit; /* NULL: none */
+	struct burst *oldest, *newest;
+	unsigned count;
+	struct burst *buckets[BUCKETS];
+};
+
+/* --- what belongs together --- */
+
+static __u64 hash(__u64 seed, const void *bytes, size_t n) /* FNV-1a */
+{
+	const unsigned char *b = bytes;
+
+	for (size_t i = 0; i < n; i++)
+		seed = (seed ^ b[i]) * 0x100000001b3ULL;
+	return seed;
+}
+
+#define HASH_SEED 0xcbf29ce484222325ULL
+
+static __u64 hash_text(__u64 seed, const char *text)
+{
+	return hash(seed, text, strlen(text) + 1);
+}
+
+/* Of a connection that is older than the agent, say, nobody has seen which end connected: those that connect are given
+ * high ports, so that a low one is the service's. */
+static enum service service_of(const struct lp_record *r)
+{
+	bool ours_is_high = !r->local_port || r->local_port >= HIGH_PORT, theirs_is_high = r->peer_port >= HIGH_PORT;
+
+	if (r->flags & (LP_F_CONNECTED | LP_F_ACCEPTED))
+		return r->flags & LP_F_ACCEPTED ? SERVICE_OURS : SERVICE_THEIRS;
+	if (ours_is_high == theirs_is_high)
+		return SERVICE_UNKNOWN;
+	return ours_is_high ? SERVICE_THEIRS : SERVICE_OURS;
+}
+
+static struct key key_of(const struct event *e)
+{
+	const struct lp_record *r = e->record;
+	struct key key = {.peer = {[10] = 0xff, [11] = 0xff}};
+
+	if (r->family == AF_INET)
+		memcpy(key.peer + 12, r->peer_addr, 4);
+	else
+		memcpy(key.peer, r->peer_addr, sizeof(key.peer));
+	key.netns = r->netns;
+	key.service = (__u16)service_of(r);
+	if (key.service != SERVICE_UNKNOWN) /* else whatever its port */
+		key.port = key.service == SERVICE_OURS ? r->local_port : r->peer_port;
+	key.cause = (__u16)e->verdict.cause;
+	key.by = (__u16)e->verdict.by;
+	return key;
+}
+
+/* Whose it is, as people tell applications apart. */
+static struct kind kind_of(const struct event *e)
+{
+	const struct owner *o = &e->owner;
+	struct kind kind = {.name = hash(HASH_SEED, &o->unknown, sizeof(o->unknown))};
+
+	if (!o->via)
+		return kind;
+	kind.name = hash_text(kind.name, o->process.comm);
+	kind.name = hash_text(kind.name, *e->place.container ? e->place.container : e->place.unit);
+	if (*e->executable)
+		kind.executable = hash_text(HASH_SEED, e->executable);
+	return kind;
+}
+
+/* Of a process that was gone too soon the executable is not known: the name decides. */
+static bool same_kind(struct kind a, struct kind b)
+{
+	return a.name == b.name && (a.executable == b.executable || !a.executable || !b.executable);
+}
+
+/* Whether the burst has had one of this kind. */
+static bool knows_kind(struct burst *b, struct kind kind)
+{
+	for (unsigned i = 0; i < b->n_kinds; i++)
+		if (same_kind(b->kinds[i], kind))
+			return true;
+	if (b->n_kinds == GROUP_KINDS_MAX)
+		return true;
+	b->kinds[b->n_kinds++] = kind;
+	return false;
+}
+
+/* --- the table --- */
+
+static struct burst **bucket_of(struct groups *g, const struct key *key)
+{
+	return &g->buckets[hash(HASH_SEED, key, sizeof(*key)) % BUCKETS];
+}
+
+static void append(struct groups *g, struct burst *b)
+{
+	b->next = NULL;
+	b->previous = g->newest;
+	*(g->newest ? &g->newest->next : &g->oldest) = b;
+	g->newest = b;
+}
+
+static void take_out(struct groups *g, struct burst *b)
+{
+	*(b->previous ? &b->previous->next : &g->oldest) = b->next;
+	*(b->next ? &b->next->previous : &g->newest) = b->previous;
+}
+
+static void forget(struct groups *g, struct burst *b)
+{
+	struct burst **at = bucket_of(g, &b->key);
+
+	while (*at != b)
+		at = &(*at)->chain;
+	*at = b->chain;
+	take_out(g, b);
+	g->count--;
+	gathered_free(b->gathered);
+	free(b);
+}
+
+static struct burst *find(struct groups *g, const struct key *key)
+{
+	struct burst *b = *bucket_of(g, key);
+
+	while (b && memcmp(&b->key, key, sizeof(*key)))
+		b = b->chain;
+	return b;
+}
+
+/* --- what is put out --- */
+
+static bool passes_limit(struct groups *g, const struct event *e, __u64 now_ns)
+{
+	return !g->limit || limit_take(g->limit, e, now_ns);
+}
+
+static void tell(struct groups *g, struct burst *b, __u64 now_ns)
+{
+	if (!b->gathered)
+		return;
+	if (passes_limit(g, gathered_event(b->gathered), now_ns))
+		g->put(g->context, gathered_event(b->gathered));
+	gathered_free(b->gathered);
+	b->gathered = NULL;
+}
+
+/* NULL when out of memory. */
+static struct burst *begin(struct groups *g, const struct key *key, __u64 now_ns)
+{
+	struct burst *b = calloc(1, sizeof(*b)), **bucket = bucket_of(g, key);
+
+	if (!b)
+		return NULL;
+	if (g->count == GROUP_BURSTS_MAX) {
+		tell(g, g->oldest, now_ns);
+		forget(g, g->oldest);
+	}
+	b->key = *key;
+	b->until_ns = now_ns + g->window_ns;
+	b->chain = *bucket;
+	*bucket = b;
+	append(g, b);
+	g->count++;
+	return b;
+}
+
+/* --- from outside --- */
+
+struct groups *group_new(__u64 window_ns, unsigned rate, group_put *put, void *context)
+{
+	struct groups *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->window_ns = window_ns;
+	g->put = put;
+	g->context = context;
+	g->limit = rate ? limit_new(rate, put, context) : NULL;
+	if (rate && !g->limit) {
+		free(g);
+		return NULL;
+	}
+	return g;
+}
+
+void group_free(struct groups *g)
+{
+	while (g && g->oldest)
+		forget(g, g->oldest);
+	if (g)
+		limit_free(g->limit);
+	free(g);
+}
+
+/* What cannot be gathered is shown. */
+static bool is_shown(struct groups *g, const struct event *e, __u64 now_ns)
+{
+	struct key key = key_of(e);
+	struct burst *b = find(g, &key);
+
+	if (!b)
+		b = begin(g, &key, now_ns);
+	return !b || !knows_kind(b, kind_of(e)) || !gathered_add(&b->gathered, e);
+}
+
+bool group_take(struct groups *g, const struct event *e, __u64 now_ns)
+{
+	group_tick(g, now_ns);
+	return (!g->window_ns || is_shown(g, e, now_ns)) && passes_limit(g, e, now_ns);
+}
+
+void group_tick(struct groups *g, __u64 now_ns)
+{
+	struct burst *b;
+
+	while ((b = g->oldest) && b->until_ns <= now_ns) {
+		if (!b->gathered) {
+			forget(g, b);
+			continue;
+		}
+		tell(g, b, now_ns);
+		b->until_ns = now_ns + g->window_ns;
+		take_out(g, b);
+		append(g, b);
+	}
+	if (g->limit)
+		limit_tick(g->limit, now_ns);
+}
+
+void group_finish(struct groups *g)
+{
+	for (struct burst *b = g->oldest; b; b = b->next) {
+		if (!b->gathered)
+			continue;
+		g->put(g->context, gathered_event(b->gathered));
+		gathered_free(b->gathered);
+		b->gathered = NULL;
+	}
+	if (g->limit)
+		limit_finish(g->limit);
+}
+
+__u64 group_deadline(const struct groups *g)
+{
+	__u64 at = g->oldest ? g->oldest->until_ns : 0, limit = g->limit ? limit_deadline(g->limit) : 0;
+
+	return limit && (!at || limit < at) ? limit : at;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "filter/rate_limit.h"
+
+#include <stdlib.h>
+
+#include "filter/aggregate.h"
+
+#define SECOND 1000000000ULL
+#define AT_ONCE_NS (10 * SECOND) /* worth of events */
+#define BUCKETS 1024
+
+struct owner_limit {
+	__u32 tgid; /* 0: nobody is known */
+	bool used;
+	unsigned short next; /* in its bucket: a slot + 1; 0: none */
+	__u64 start_boot_ns;
+	__u64 paid_ns; /* each event takes its share of a second; they may take so much ahead of time */
+	struct gathered *of[CAUSE_COUNT];
+};
+
+struct limit {
+	__u64 share_ns;
+	limit_put *put;
+	void *context;
+	__u64 tell_ns; /* 0: nothing is gathered */
+	unsigned at;   /* the slot that is used next */
+	unsigned short buckets[BUCKETS];
+	struct owner_limit slots[LIMIT_OWNERS_MAX];
+};
+
+struct limit *limit_new(unsigned rate, limit_put *put, void *context)
+{
+	struct limit *l = calloc(1, sizeof(*l)); /* touched as far as it is used */
+
+	if (!l)
+		return NULL;
+	l->share_ns = SECOND / rate;
+	l->put = put;
+	l->context = context;
+	return l;
+}
+
+void limit_free(struct limit *l)
+{
+	for (unsigned i = 0; l && i < LIMIT_OWNERS_MAX && l->slots[i].used; i++)
+		for (int cause = 0; cause < CAUSE_COUNT; cause++)
+			gathered_free(l->slots[i].of[cause]);
+	free(l);
+}
+
+static unsigned short *bucket_of(struct limit *l, __u32 tgid)
+{
+	return &l->buckets[tgid % BUCKETS];
+}
+
+static void tell(struct limit *l, struct owner_limit *o)
+{
+	for (int cause = 0; cause < CAUSE_COUNT; cause++) {
+		if (!o->of[cause])
+			continue;
+		l->put(l->context, gathered_event(o->of[cause]));
+		gathered_free(o->of[cause]);
+		o->of[cause] = NULL;
+	}
+}
+
+static void forget(struct limit *l, unsigned slot)
+{
+	unsigned short *at = bucket_of(l, l->slots[slot].tgid);
+
+	if (!l->slots[slot].used)
+		return;
+	tell(l, &l->slots[slot]);
+	while (*at != slot + 1)
+		at = &l->slots[*at - 1].next;
+	*at = l->slots[slot].next;
+}
+
+static struct owner_limit *find(struct limit *l, const struct owner *owner)
+{
+	struct lp_task task = owner->via ? owner->process : (struct lp_task){0};
+	unsigned short *bucket = bucket_of(l, task.tgid);
+	struct owner_limit *o;
+
+	for (unsigned i = *bucket; i; i = l->slots[i - 1].next)
+		if (l->slots[i - 1].tgid == task.tgid && l->slots[i - 1].start_boot_ns == task.start_boot_ns)
+			return &l->slots[i - 1];
+	forget(l, l->at);
+	o = &l->slots[l->at];
+	*o = (struct owner_limit){.tgid = task.tgid, .start_boot_ns = task.start_boot_ns, .used = true, .next = *bucket};
+	*bucket = (unsigned short)(l->at + 1);
+	l->at = (l->at + 1) % LIMIT_OWNERS_MAX;
+	return o;
+}
+
+/* false: it has taken all it may. */
+static bool pay(const struct limit *l, struct owner_limit *o, __u64 now_ns)
+{
+	__u64 from = o->paid_ns > now_ns ? o->paid_ns : now_ns;
+
+	if (from + l->share_ns > now_ns + AT_ONCE_NS)
+		return false;
+	o->paid_ns = from + l->share_ns;
+	return true;
+}
+
+/* Who speaks for several owners is none that could drown the others. */
+static bool is_of_one(const struct event *e)
+{
+	return !e->repeat.count || e->owner.via || e->owner.unknown;
+}
+
+bool limit_take(struct limit *l, const struct event *e, __u64 now_ns)
+{
+	struct owner_limit *o;
+
+	if (!is_of_one(e))
+		return true;
+	o = find(l, &e->owner);
+	if (pay(l, o, now_ns) || !gathered_add(&o->of[e->verdict.cause], e))
+		return true;
+	if (!l->tell_ns)
+		l->tell_ns = now_ns + SECOND;
+	return false;
+}
+
+void limit_finish(struct limit *l)
+{
+	for (unsigned i = 0; l->tell_ns && i < LIMIT_OWNERS_MAX && l->slots[i].used; i++)
+		tell(l, &l->slots[i]);
+	l->tell_ns = 0;
+}
+
+void limit_tick(struct limit *l, __u64 now_ns)
+{
+	if (l->tell_ns && now_ns >= l->tell_ns)
+		limit_finish(l);
+}
+
+__u64 limit_deadline(const struct limit *l)
+{
+	return l->tell_ns;
+}

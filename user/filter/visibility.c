@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "filter/visibility.h"
+
+#include <string.h>
+
+bool sight_allows(__u32 uid, const struct event *e, __u32 owner_now)
+{
+	if (uid == SIGHT_ROOT || !e->record) /* that something is missing concerns whoever reads on */
+		return true;
+	if (e->record->kind == LP_KIND_STRAY) /* there is no socket, and so nobody whose it is */
+		return false;
+	return e->record->sk_uid == uid && e->owner.via && e->owner.process.uid == uid && owner_now == uid;
+}
+
+static void keep_holders_of(__u32 uid, struct owner *owner)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < owner->n_holders; i++) {
+		if (owner->holder_uids[i] != uid)
+			continue;
+		owner->holders[n] = owner->holders[i];
+		owner->holder_uids[n++] = uid;
+	}
+	owner->n_holders = n;
+}
+
+void sight_narrow(__u32 uid, struct event *e)
+{
+	if (uid == SIGHT_ROOT)
+		return;
+	memset(&e->peer, 0, sizeof(e->peer));
+	keep_holders_of(uid, &e->owner);
+	e->loss_hidden = !e->record;
+}

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "format/format_check.h"
+
+#include <assert.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "format/format.h"
+#include "base/number.h"
+
+#define VERDICT_COLUMN 14
+#define HALF_COLUMN 7
+#define BYTES_COLUMN 8
+#define GAP 2
+
+/* --- columns --- */
+
+static void put_fd(struct line *line, const struct check *c)
+{
+	if (c->fd >= 0)
+		line_number(line, (unsigned long long)c->fd);
+	else
+		line_text(line, "-");
+}
+
+static void put_local(struct line *line, const struct check *c)
+{
+	format_socket(line, &c->record, c->record.local_addr, c->record.local_port);
+}
+
+static void put_peer(struct line *line, const struct check *c)
+{
+	format_socket(line, &c->record, c->record.peer_addr, c->record.peer_port);
+}
+
+/* Processes that share it have a name at least, if that is the same. */
+static void put_who(struct line *line, const struct check *c)
+{
+	const struct owner *o = &c->event.owner;
+
+	if (o->via || !o->n_holders || !*o->process.comm) {
+		format_who(line, &c->event);
+		return;
+	}
+	line_plain(line, o->process.comm);
+	for (unsigned i = 0; i < o->n_holders && i < 4; i++)
+		line_printf(line, "%c%u", i ? ',' : '[', o->holders[i]);
+	line_printf(line, o->n_holders > 4 ? ",…]" : "]");
+}
+
+static void widen(size_t *width, void (*put)(struct line *line, const struct check *c), const struct check *c)
+{
+	static struct line cell;
+	size_t n = 0;
+
+	line_clear(&cell);
+	put(&cell, c);
+	for (size_t i = 0; i < cell.length; i++)
+		n += (cell.text[i] & 0xc0) != 0x80; /* characters, not bytes */
+	if (*width < n)
+		*width = n;
+}
+
+void format_check_widen(struct check_widths *w, const struct check *c)
+{
+	widen(&w->who, put_who, c);
+	widen(&w->fd, put_fd, c);
+	widen(&w->local, put_local, c);
+	widen(&w->peer, put_peer, c);
+}
+
+static void put_cell(struct line *line, size_t width, void (*put)(struct line *line, const struct check *c),
+		     const struct check *c)
+{
+	size_t from = line->length;
+
+	put(line, c);
+	line_pad(line, from, width + GAP);
+}
+
+static void put_half(struct line *line, bool closed)
+{
+	size_t from = line->length;
+
+	line_text(line, closed ? "closed" : "open");
+	line_pad(line, from, HALF_COLUMN);
+}
+
+/* A dash where nothing is, so that what is there leaps to the eye; or where it is not known. */
+static void put_bytes(struct line *line, __u32 bytes)
+{
+	char text[NUMBER_TEXT_LEN] = "-";
+	size_t n = bytes ? number_format(bytes, text) : 1;
+
+	line_spaces(line, n < BYTES_COLUMN ? BYTES_COLUMN - n : 0);
+	line_append(line, text, n);
+}
+
+/* --- evidence --- */
+
+static void put_heard(struct line *line, const struct check *c, const char *before, const char *after)
+{
+	if (!(c->look->known & LP_KNOWN_HEARD))
+		return;
+	line_text(line, before);
+	format_duration(line, c->look->heard_ms);
+	line_text(line, after);
+}
+
+static const char *ordinal(unsigned n)
+{
+	static const char *const ends[] = {"th", "st", "nd", "rd"};
+
+	return n % 10 <= 3 && n / 10 % 10 != 1 ? ends[n % 10] : "th";
+}
+
+static void put_retransmission(struct line *line, const struct check *c)
+{
+	unsigned n = c->look->retransmits;
+
+	if (n)
+		line_printf(line, ", sent again in vain for the %u%s time", n, ordinal(n));
+}
+
+static void say_errored(struct line *line, const struct check *c)
+{
+	const char *name = strerrorname_np(c->look->err);
+
+	line_printf(line, "%s waits for the application", name ? name : "an error");
+}
+
+static void say_stalled(struct line *line, const struct check *c)
+{
+	if (c->look->snd_nxt == c->look->snd_una)
+		line_printf(line, "nothing can leave this host, tried %u time%s", c->look->probes_out,
+			    c->look->probes_out == 1 ? "" : "s");
+	else
+		line_printf(line, "%s not acknowledged", c->event.data.unacked ? "data" : "our FIN");
+	put_retransmission(line, c);
+	put_heard(line, c, "; nothing heard for ", "");
+}
+
+static void say_window_closed(struct line *line, const struct check *c)
+{
+	unsigned probes = c->look->probes_out;
+
+	line_printf(line, "the peer takes no data");
+	if (probes)
+		line_printf(line, ", %u probe%s unanswered", probes, probes == 1 ? "" : "s");
+	put_heard(line, c, probes ? "; nothing heard for " : "; heard ", probes ? "" : " ago");
+}
+
+static void say_connecting(struct line *line, const struct check *c)
+{
+	line_printf(line, c->look->state == TCP_SYN_SENT ? "no answer to the SYN" : "not yet established");
+	put_retransmission(line, c);
+}
+
+static void say_closed(struct line *line, const struct check *c)
+{
+	if (c->look->state == TCP_CLOSE) {
+		line_printf(line, "over; the application has been told and keeps the descriptor");
+		return;
+	}
+	line_printf(line, "the peer has closed");
+	if (c->fin_ms >= 0) {
+		line_printf(line, ", ");
+		format_duration(line, (double)c->fin_ms);
+		line_printf(line, " ago");
+	}
+	if (c->look->state != TCP_CLOSE_WAIT)
+		line_printf(line, "; our FIN not acknowledged");
+	put_retransmission(line, c);
+}
+
+static void say_closing(struct line *line, const struct check *c)
+{
+	line_printf(line, c->look->state == TCP_FIN_WAIT1 ? "we have closed, our FIN not acknowledged" :
+							    "we have closed, the peer has not");
+	put_retransmission(line, c);
+	put_heard(line, c, "; heard ", " ago");
+}
+
+static void say_alive(struct line *line, const struct check *c)
+{
+	put_heard(line, c, "heard ", " ago");
+}
+
+static void say_unproven(struct line *line, const struct check *c)
+{
+	line_text(line, "idle");
+	put_heard(line, c, ", nothing heard for ", "");
+}
+
+static void (*const sentences[])(struct line *line, const struct check *c) = {
+	[CHECK_ERRORED] = say_errored,       [CHECK_STALLED] = say_stalled, [CHECK_WINDOW_CLOSED] = say_window_closed,
+	[CHECK_CONNECTING] = say_connecting, [CHECK_CLOSED] = say_closed,   [CHECK_CLOSING] = say_closing,
+	[CHECK_ALIVE] = say_alive,           [CHECK_UNPROVEN] = say_unproven,
+};
+static_assert(sizeof(sentences) / sizeof(*sentences) == CHECK_COUNT, "a sentence for each verdict");
+
+static void put_keepalive(struct line *line, const struct check *c)
+{
+	const struct lp_look *l = c->look;
+	bool idle = l->snd_una == l->write_seq;
+
+	if (c->verdict < CHECK_CLOSED || !(l->known & LP_KNOWN_KEEPALIVE) || l->state == TCP_CLOSE || (l->flags & LP_F_DEAD))
+		return;
+	if (!(l->flags & LP_F_KEEPOPEN)) {
+		line_text(line, "; keepalive off");
+		return;
+	}
+	line_text(line, "; keepalive");
+	if (idle && l->probes_out)
+		line_printf(line, ", %u unanswered", l->probes_out);
+	if (c->next_probe_ms >= 0) {
+		line_printf(line, ", next probe in about ");
+		format_duration(line, (double)c->next_probe_ms);
+	}
+}
+
+static void put_evidence(struct line *line, const struct check *c)
+{
+	const struct lp_look *l = c->look;
+
+	sentences[c->verdict](line, c);
+	put_keepalive(line, c);
+	if (c->gives_up_ms >= 0) {
+		line_printf(line, "; the kernel gives up in about ");
+		format_duration(line, (double)c->gives_up_ms);
+	}
+	if (l->soft_err && l->soft_err != l->err && strerrorname_np(l->soft_err))
+		line_printf(line, "; earlier %s", strerrorname_np(l->soft_err));
+	if (c->verdict != CHECK_CONNECTING && check_phase(l) == PHASE_UNACCEPTED)
+		line_printf(line, "; not yet accepted");
+	else if (check_phase(l) == PHASE_ORPHANED)
+		line_printf(line, "; no process holds it");
+}
+
+/* --- lines --- */
+
+static const char *const colours[] = {
+	[CHECK_ERRORED] = "\033[1;31m", [CHECK_STALLED] = "\033[1;31m", [CHECK_WINDOW_CLOSED] = "\033[1;31m",
+	[CHECK_CONNECTING] = "",        [CHECK_CLOSED] = "\033[33m",    [CHECK_CLOSING] = "",
+	[CHECK_ALIVE] = "\033[2m",      [CHECK_UNPROVEN] = "",
+};
+static_assert(sizeof(colours) / sizeof(*colours) == CHECK_COUNT, "a colour for each verdict");
+
+void format_check_header(struct line *line, const struct check_widths *w)
+{
+	line_clear(line);
+	line_printf(line, "%-*s%-*s%-*s%-*s%-*s%-*s%-*s%*s%*s%*s  %s\n", VERDICT_COLUMN, "VERDICT", (int)w->who + GAP, "WHO",
+		    (int)w->fd + GAP, "FD", (int)w->local + GAP, "LOCAL", (int)w->peer + GAP, "PEER", HALF_COLUMN, "READ",
+		    HALF_COLUMN, "WRITE", BYTES_COLUMN, "UNREAD", BYTES_COLUMN, "UNACKED", BYTES_COLUMN, "UNSENT",
+		    "EVIDENCE");
+}
+
+void format_check_text(struct line *line, const struct check *c, const struct check_widths *w, bool colour)
+{
+	const char *begin = colour ? colours[c->verdict] : "";
+	size_t from;
+
+	line_clear(line);
+	line_text(line, begin);
+	from = line->length;
+	line_text(line, check_verdict_name(c->verdict));
+	line_pad(line, from, VERDICT_COLUMN);
+	put_cell(line, w->who, put_who, c);
+	put_cell(line, w->fd, put_fd, c);
+	put_cell(line, w->local, put_local, c);
+	put_cell(line, w->peer, put_peer, c);
+	put_half(line, check_read_closed(c->look));
+	put_half(line, check_write_closed(c->look));
+	put_bytes(line, c->event.data.unread);
+	put_bytes(line, c->event.data.unacked);
+	put_bytes(line, c->event.data.unsent);
+	line_spaces(line, GAP);
+	put_evidence(line, c);
+	line_text(line, *begin ? "\033[0m\n" : "\n");
+}

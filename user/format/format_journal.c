@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * An entry of systemd's journal, in its native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL): lines of FIELD=value.
+ * No value holds a newline or any other control character, so the protocol's form for such values is never needed, and
+ * nothing that a process is named can begin a field of its own.
+ */
+#include "format/format.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <string.h>
+
+#include "format/fields.h"
+
+#define DAEMON 3 /* syslog's facility */
+
+/* One for each event, for journalctl MESSAGE_ID=... and for catalogs; never used for anything else again. */
+static const char *const message_ids[] = {
+	[EVENT_NONE] = "",
+	[EVENT_CONNECT_FAILED] = "14b349353c384335937db860a5822be4",
+	[EVENT_PEER_LOST] = "4abde428fb0046deb6445144af31db27",
+	[EVENT_PEER_CLOSED] = "7579da81c91842bbb49a8583dcce6280",
+	[EVENT_LOCAL_CLOSED] = "260d0d7a54ec48259c9e9d8f2a9c75b6",
+	[EVENT_LOCAL_RESET] = "ac024b4d413a452caa1373d82d9c1462",
+	[EVENT_ACCEPT_DROPPED] = "26b6a7fa03ea4d4098798bc850e699b1",
+	[EVENT_PEER_SILENT] = "391f1309691e4a07884c904673cce8d6",
+	[EVENT_PEER_BACK] = "37b6f83b415d461a96b70e3c059a1b4d",
+	[EVENT_CLOSE_IGNORED] = "6263692d5a11467f8959b2b06eae9ce0",
+	[EVENT_EVENTS_LOST] = "62abbb303c674d6e844b610b016f134e",
+};
+static_assert(sizeof(message_ids) / sizeof(*message_ids) == EVENT_COUNT, "an id for each event");
+
+static void put_text(struct line *line, const char *name, const char *untrusted)
+{
+	if (!*untrusted)
+		return;
+	line_printf(line, "%s=", name);
+	line_plain(line, untrusted);
+	line_append(line, "\n", 1);
+}
+
+/* "data.unread_bytes" is LOSTPEER_DATA_UNREAD_BYTES; each value of an array is a field of that name. */
+static void put(void *to, const struct field *field)
+{
+	struct line *line = to;
+	char c;
+
+	line_printf(line, "LOSTPEER_");
+	for (const char *s = field->name; *s; s++) {
+		c = *s == '.' ? '_' : (char)toupper((unsigned char)*s);
+		line_append(line, &c, 1);
+	}
+	put_text(line, "", field->text);
+}
+
+/* What makes `journalctl -u UNIT` show what the unit lost: the journal believes these of root alone. */
+static void put_object(struct line *line, const struct event *e)
+{
+	if (e->owner.via)
+		line_printf(line, "OBJECT_PID=%u\n", e->owner.process.tgid);
+	put_text(line, "OBJECT_SYSTEMD_UNIT", e->place.system_unit);
+	if (strcmp(e->place.unit, e->place.system_unit))
+		put_text(line, "OBJECT_SYSTEMD_USER_UNIT", e->place.unit);
+}
+
+void format_journal(struct line *line, const struct event *e, const struct format_context *context)
+{
+	line_clear(line);
+	line_printf(line, "MESSAGE=");
+	format_sentence(line, e);
+	line_printf(line, "\nMESSAGE_ID=%s\nPRIORITY=%d\nSYSLOG_FACILITY=%d\nSYSLOG_IDENTIFIER=lostpeer\n",
+		    message_ids[cause_event(e->verdict.cause)], severity_syslog(e->severity), DAEMON);
+	if (e->record)
+		put_object(line, e);
+	fields_of(e, context, put, line);
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "format/format.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define TIME_COLUMN 13
+#define WHO_COLUMN 32
+#define WHOM_COLUMN 24
+#define WHAT_COLUMN 30
+
+/* What happened, to somebody who is woken by it. */
+static const char *const sentences[CAUSE_COUNT] = {
+	[CAUSE_NONE] = "",
+	[CONNECT_FAILED_REFUSED] = "the peer refused the connection",
+	[CONNECT_FAILED_TIMEOUT] = "nobody answered the SYN",
+	[CONNECT_FAILED_UNREACHABLE] = "the peer cannot be reached",
+	[CONNECT_FAILED_ABANDONED] = "given up by the application while connecting",
+	[CONNECT_FAILED_DESTROYED] = "killed from outside while connecting",
+	[CONNECT_FAILED_NO_PORT] = "no free local port",
+	[CONNECT_FAILED_DENIED] = "this host forbids the connection",
+	[PEER_LOST_RESET] = "reset by the peer",
+	[PEER_LOST_RETRANSMIT_TIMEOUT] = "sent data was never acknowledged",
+	[PEER_LOST_KEEPALIVE_TIMEOUT] = "keepalive probes went unanswered",
+	[PEER_LOST_USER_TIMEOUT] = "TCP_USER_TIMEOUT ran out",
+	[PEER_LOST_PROBE_TIMEOUT] = "the peer's window stayed closed, and probes went unanswered",
+	[PEER_LOST_CANNOT_SEND] = "nothing could leave this host",
+	[PEER_CLOSED_FIN] = "closed by the peer",
+	[LOCAL_CLOSED_CLOSE] = "closed by us",
+	[LOCAL_RESET_UNREAD_DATA] = "we closed with data unread, so the kernel reset the peer",
+	[LOCAL_RESET_LINGER] = "we closed with SO_LINGER 0: reset",
+	[LOCAL_RESET_LINGER2] = "we closed with TCP_LINGER2 below 0: reset",
+	[LOCAL_RESET_DISCONNECT] = "we disconnected the socket: reset",
+	[LOCAL_RESET_DESTROYED] = "killed from outside: reset",
+	[LOCAL_RESET_DATA_AFTER_CLOSE] = "data came after we had closed: reset",
+	[LOCAL_RESET_LISTENER_CLOSED] = "never accepted, and the listener went away: reset",
+	[LOCAL_RESET_NO_MEMORY] = "the kernel gave it up for memory or too many orphans: reset",
+	[ACCEPT_DROPPED_QUEUE_FULL] = "the accept queue is full",
+	[PEER_SILENT_UNACKED] = "the peer does not acknowledge",
+	[PEER_BACK_ACKED] = "the peer acknowledges again",
+	[CLOSE_IGNORED_CLOSE_WAIT] = "the peer closed long ago, and the application has not",
+	[EVENTS_LOST_RING_FULL] = "the ring buffer was full",
+	[EVENTS_LOST_PROGRAM_MISSED] = "the kernel skipped a program",
+	[EVENTS_LOST_STATE_FULL] = "no room to remember a connection",
+	[EVENTS_LOST_OUTPUT_FULL] = "the reader of this output was too slow",
+	[EVENTS_LOST_WRITE_FAILED] = "writing failed",
+	[EVENTS_LOST_STOPPED] = "not written when lostpeer stopped",
+};
+
+/* Who did what to whom. */
+static const char *const verbs[] = {
+	[EVENT_NONE] = "",
+	[EVENT_CONNECT_FAILED] = "could not connect to",
+	[EVENT_PEER_LOST] = "lost",
+	[EVENT_PEER_CLOSED] = "was left by",
+	[EVENT_LOCAL_CLOSED] = "left",
+	[EVENT_LOCAL_RESET] = "reset",
+	[EVENT_ACCEPT_DROPPED] = "turned connections away", /* whose, nobody knows */
+	[EVENT_PEER_SILENT] = "hears nothing from",
+	[EVENT_PEER_BACK] = "hears again from",
+	[EVENT_CLOSE_IGNORED] = "still holds its end to",
+	[EVENT_EVENTS_LOST] = "",
+};
+static_assert(sizeof(verbs) / sizeof(*verbs) == EVENT_COUNT, "a verb for each event");
+
+static const char *const colours[] = {
+	[SEVERITY_ERROR] = "\033[1;31m",
+	[SEVERITY_WARNING] = "\033[33m",
+	[SEVERITY_NOTICE] = "",
+	[SEVERITY_INFO] = "\033[2m",
+};
+static_assert(sizeof(colours) / sizeof(*colours) == SEVERITY_COUNT, "a colour for each severity");
+
+/* As people write it: the first 12 digits of a container's hash, a service without its ".service". */
+static void put_where(struct line *line, const struct place *p)
+{
+	char text[PLACE_NAME_LEN];
+	const char *where = *p->container ? p->container : p->unit;
+	size_t n = strlen(where), suffix = strlen(".service");
+
+	if (*p->container)
+		n = place_is_hash(where) ? 12 : n;
+	else if (n > suffix && !strcmp(where + n - suffix, ".service"))
+		n -= suffix;
+	if (!n)
+		return;
+	snprintf(text, sizeof(text), "%.*s", (int)n, where);
+	line_printf(line, "@");
+	line_plain(line, text);
+}
+
+/* Of several processes: the name, if they have the same. */
+static void put_processes(struct line *line, const struct event *e)
+{
+	const char *name = e->owner.process.comm, *more = e->repeat.more_processes ? "+" : "";
+
+	line_plain(line, name);
+	line_printf(line, *name ? "[%u%s process%s]" : "%u%s process%s", e->repeat.processes, more,
+		    e->repeat.processes == 1 ? "" : "es");
+	put_where(line, &e->place);
+}
+
+static void put_who(struct line *line, const struct event *e, const char *nobody)
+{
+	const struct owner *o = &e->owner;
+
+	if (!o->via && e->repeat.processes) {
+		put_processes(line, e);
+	} else if (o->via) {
+		line_plain(line, *o->process.comm ? o->process.comm : "?");
+		line_text(line, "[");
+		line_number(line, o->process.tgid);
+		line_text(line, "]");
+		put_where(line, &e->place);
+	} else if (o->n_holders) {
+		line_printf(line, "%s of pid", o->unknown == UNKNOWN_SHARED ? "one" : "holder gone,");
+		for (unsigned i = 0; i < o->n_holders && i < 4; i++)
+			line_printf(line, "%s%u", i ? "," : " ", o->holders[i]);
+		if (o->n_holders > 4)
+			line_printf(line, ",…");
+	} else {
+		line_printf(line, "%s (%s)", nobody, o->unknown ? unknown_name(o->unknown) : "several");
+	}
+}
+
+void format_who(struct line *line, const struct event *e)
+{
+	put_who(line, e, "?");
+}
+
+void format_socket(struct line *line, const struct lp_record *r, const __u8 bytes[16], unsigned port)
+{
+	char text[FORMAT_ADDRESS_LEN];
+	bool bracketed = format_address(r, bytes, text);
+
+	line_text(line, bracketed ? "[" : "");
+	line_text(line, text);
+	line_text(line, bracketed ? "]:" : ":");
+	line_number(line, port);
+}
+
+/* Of several peers or ports only what they have in common. */
+static void put_whom(struct line *line, const struct event *e)
+{
+	const struct lp_record *r = e->record;
+	char text[FORMAT_ADDRESS_LEN];
+
+	if (e->repeat.count && !event_is_address(r->peer_addr)) {
+		line_printf(line, "(several)");
+	} else if (e->repeat.count && !r->peer_port) {
+		format_address(r, r->peer_addr, text);
+		line_printf(line, "%s", text);
+	} else {
+		format_socket(line, r, r->peer_addr, r->peer_port);
+	}
+}
+
+void format_duration(struct line *line, double ms)
+{
+	unsigned long long seconds = ms < 60000 ? 60 : (unsigned long long)(ms / 1000); /* 59.95 s is shown as 1m00s */
+	unsigned long long tenths = (unsigned long long)(ms / 100 + 0.5);
+
+	if (ms < 999.5) {
+		line_number(line, (unsigned long long)(ms + 0.5));
+		line_text(line, " ms");
+	} else if (ms < 59950) {
+		line_number(line, tenths / 10);
+		line_text(line, ".");
+		line_number(line, tenths % 10);
+		line_text(line, " s");
+	} else if (seconds < 3600) {
+		line_printf(line, "%llum%02llus", seconds / 60, seconds % 60);
+	} else if (seconds < 86400) {
+		line_printf(line, "%lluh%02llum", seconds / 3600, seconds / 60 % 60);
+	} else {
+		line_printf(line, "%llud%02lluh", seconds / 86400, seconds / 3600 % 24);
+	}
+}
+
+static void put_duration_after(struct line *line, const char *words, double ms)
+{
+	line_text(line, words);
+	format_duration(line, ms);
+}
+
+/* Where it was, if that is not the common case. */
+static const char *const remarks[] = {
+	[PHASE_CONNECTING] = "",
+	[PHASE_UNACCEPTED] = "not yet accepted",
+	[PHASE_ORPHANED] = "already closed by us",
+	[PHASE_CLOSING] = "our half was closed",
+	[PHASE_HALF_CLOSED] = "the peer had closed its half",
+	[PHASE_ESTABLISHED] = "",
+};
+static_assert(sizeof(remarks) / sizeof(*remarks) == PHASE_COUNT, "a remark for each phase");
+
+/* Whether the sentence says already where it was. */
+static bool says_phase(struct verdict v)
+{
+	return v.cause == LOCAL_CLOSED_CLOSE || (v.cause == CLOSE_IGNORED_CLOSE_WAIT && v.phase == PHASE_HALF_CLOSED);
+}
+
+static void put_exit(struct line *line, const struct lp_task *process)
+{
+	const char *signal = process->exit_code & 0x7f ? sigabbrev_np((int)(process->exit_code & 0x7f)) : NULL;
+
+	if (process->oom)
+		line_printf(line, ", as it was killed for want of memory");
+	else if (signal)
+		line_printf(line, ", as it died of SIG%s", signal);
+	else
+		line_printf(line, ", as it exited");
+}
+
+static void put_data(struct line *line, const struct event *e)
+{
+	const struct repeat *r = &e->repeat;
+	__u64 unread = r->count ? r->unread : e->data.unread;
+	__u64 unacked = r->count ? r->unacked : e->data.unacked;
+	__u64 unsent = r->count ? r->unsent : e->data.unsent;
+
+	if (unread)
+		line_printf(line, "; %llu B unread", unread);
+	if (unacked)
+		line_printf(line, "; %llu B unacked", unacked);
+	if (unsent)
+		line_printf(line, "; %llu B unsent", unsent);
+}
+
+static void put_peer(struct line *line, const struct lp_task *peer)
+{
+	if (!peer->tgid)
+		return;
+	line_printf(line, "; peer ");
+	line_plain(line, *peer->comm ? peer->comm : "?");
+	line_printf(line, "[%u]", peer->tgid);
+	if (peer->exiting)
+		put_exit(line, peer);
+}
+
+static void put_ended(struct line *line, const struct event *e)
+{
+	if (!e->ended.wall_ns)
+		return;
+	line_printf(line, "; it had ended ");
+	format_duration(line, e->wall_ns > e->ended.wall_ns ? (double)(e->wall_ns - e->ended.wall_ns) / 1e6 : 0);
+	line_printf(line, " before");
+	if (e->ended.cause)
+		line_printf(line, ": %s", sentences[e->ended.cause]);
+}
+
+/* How long it took, or how often it came. */
+static void put_extent(struct line *line, const struct event *e)
+{
+	const struct repeat *r = &e->repeat;
+	double duration = event_duration_ms(e);
+
+	if (e->record->kind == LP_KIND_QUEUE_FULL)
+		line_printf(line, ", %llu turned away", r->count);
+	else if (r->processes > 1)
+		line_printf(line, ", %llu more connections of %u%s processes", r->count, r->processes,
+			    r->more_processes ? " or more" : "");
+	else if (r->count > 1)
+		line_printf(line, ", again %llu times", r->count);
+	else if (r->count)
+		line_printf(line, ", again once");
+	else if (duration >= 0 && event_has_transfer(e))
+		put_duration_after(line, ", after ", duration);
+	if (r->count > 1 || e->record->kind == LP_KIND_QUEUE_FULL)
+		put_duration_after(line, " in ", (double)(r->last_ns - r->first_ns) / 1e6);
+}
+
+/* What is said of one that is not over. */
+static void put_warning(struct line *line, const struct event *e)
+{
+	const struct lp_record *r = e->record;
+
+	if (r->kind == LP_KIND_SILENT && !e->repeat.count) {
+		if (event_silent_ms(e) >= 0)
+			put_duration_after(line, "; nothing heard for ", event_silent_ms(e));
+		if (r->gives_up_ms != LP_NEVER)
+			put_duration_after(line, "; given up in about ", r->gives_up_ms);
+	} else if (r->kind == LP_KIND_IGNORED && !e->repeat.count && r->holds > 1) {
+		line_printf(line, "; %u such connections", r->holds);
+	} else if (r->kind == LP_KIND_QUEUE_FULL) {
+		line_printf(line, "; %u in the queue, the backlog is %u", r->holds, r->backlog);
+	}
+}
+
+static void put_details(struct line *line, const struct event *e)
+{
+	const struct lp_record *r = e->record;
+	const char *error = e->error ? strerrorname_np(e->error) : NULL;
+
+	line_printf(line, "%s", sentences[e->verdict.cause]);
+	if (*remarks[e->verdict.phase] && !says_phase(e->verdict) && !e->repeat.several_phases)
+		line_printf(line, " (%s)", remarks[e->verdict.phase]);
+	if (e->owner.via && e->owner.process.exiting)
+		put_exit(line, &e->owner.process);
+	put_extent(line, e);
+	if (error)
+		line_printf(line, " (%s)", error);
+	if (r->soft_err && r->soft_err != r->err && strerrorname_np(r->soft_err))
+		line_printf(line, "; earlier %s", strerrorname_np(r->soft_err));
+	if (event_has_transfer(e))
+		put_data(line, e);
+	put_warning(line, e);
+	put_ended(line, e);
+	if (e->verdict.ambiguous)
+		line_printf(line, "; or %s", cause_name(e->verdict.ambiguous));
+	if (r->local_port && (!e->repeat.count || event_is_address(r->local_addr) || r->state == TCP_LISTEN)) {
+		line_printf(line, "; local ");
+		format_socket(line, r, r->local_addr, r->local_port);
+	}
+	put_peer(line, &e->peer);
+}
+
+static void put_loss(struct line *line, const struct event *e)
+{
+	char first[CLOCK_TEXT_LEN], last[CLOCK_TEXT_LEN];
+
+	clock_format_local(e->loss.first_ns, first);
+	clock_format_local(e->loss.last_ns, last);
+	line_printf(line, "LOST ");
+	if (!e->loss_hidden)
+		line_printf(line, "%llu ", e->loss.count);
+	line_printf(line, "EVENTS between %s and %s: %s", first, last, sentences[e->verdict.cause]);
+}
+
+static void put_kind(struct line *line, const struct event *e)
+{
+	line_printf(line, "%s/%s", event_name(cause_event(e->verdict.cause)), cause_name(e->verdict.cause));
+}
+
+void format_sentence(struct line *line, const struct event *e)
+{
+	enum lp_event event = cause_event(e->verdict.cause);
+
+	if (!e->record) {
+		put_loss(line, e);
+		return;
+	}
+	put_who(line, e, "an unknown process");
+	line_printf(line, " %s ", verbs[event]);
+	if (event != EVENT_ACCEPT_DROPPED) {
+		put_whom(line, e);
+		line_printf(line, " ");
+	}
+	line_printf(line, "(");
+	put_kind(line, e);
+	line_printf(line, "): ");
+	put_details(line, e);
+}
+
+void format_text_header(struct line *line)
+{
+	line_clear(line);
+	line_printf(line, "%-*s%-*s%-*s%-*s%s\n", TIME_COLUMN, "TIME", WHO_COLUMN, "WHO", WHOM_COLUMN, "LOST", WHAT_COLUMN,
+		    "EVENT/CAUSE", "WHAT HAPPENED; DATA AT STAKE; OUR END");
+}
+
+void format_text(struct line *line, const struct event *e, const struct format_context *context)
+{
+	const char *colour = context->colour ? colours[e->severity] : "";
+	char time[CLOCK_TEXT_LEN];
+	size_t from;
+
+	line_clear(line);
+	clock_format_local(e->wall_ns, time);
+	line_printf(line, "%s%s ", colour, time);
+	if (e->record) {
+		from = line->length;
+		put_who(line, e, "?");
+		line_pad(line, from, WHO_COLUMN);
+		from = line->length;
+		put_whom(line, e);
+		line_pad(line, from, WHOM_COLUMN);
+		from = line->length;
+		put_kind(line, e);
+		line_pad(line, from, WHAT_COLUMN);
+		put_details(line, e);
+	} else {
+		put_loss(line, e);
+	}
+	line_printf(line, "%s\n", *colour ? "\033[0m" : "");
+}

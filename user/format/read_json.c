@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "format/read_json.h"
+
+#include <arpa/inet.h>
+#include <json-c/json.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "format/fields.h"
+
+#define NS_PER_S 1000000000ULL
+#define ERRNO_MAX 134
+#define SIGNAL_MAX 65
+
+/* --- values; what is missing is "" or 0 --- */
+
+static const char *text(struct json_object *o, const char *name)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(o, name, &value) && json_object_is_type(value, json_type_string) ?
+		       json_object_get_string(value) :
+		       "";
+}
+
+static bool has(struct json_object *o, const char *name)
+{
+	return json_object_object_get_ex(o, name, NULL);
+}
+
+static __u64 number(struct json_object *o, const char *name)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(o, name, &value) ? json_object_get_uint64(value) : 0;
+}
+
+static double real(struct json_object *o, const char *name)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(o, name, &value) ? json_object_get_double(value) : 0;
+}
+
+static bool flag(struct json_object *o, const char *name)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(o, name, &value) && json_object_get_boolean(value);
+}
+
+static void copy(struct json_object *o, const char *name, char *to, size_t size)
+{
+	snprintf(to, size, "%s", text(o, name));
+}
+
+/* CLOCK_REALTIME; 0: none. */
+static __u64 wall_ns(struct json_object *o, const char *name)
+{
+	struct tm tm = {0};
+	unsigned long long ns = 0;
+	const char *rest = strptime(text(o, name), "%Y-%m-%dT%H:%M:%S", &tm);
+
+	if (!rest || sscanf(rest, ".%9lluZ", &ns) != 1)
+		return 0;
+	return (__u64)timegm(&tm) * NS_PER_S + ns;
+}
+
+static __u16 errno_of(struct json_object *o, const char *name)
+{
+	const char *word = text(o, name), *each;
+
+	for (int i = 1; *word && i < ERRNO_MAX; i++) {
+		each = strerrorname_np(i);
+		if (each && !strcmp(each, word))
+			return (__u16)i;
+	}
+	return 0;
+}
+
+/* The one of these names; 0 if it is none. */
+static int one_of(const char *word, const char *(*name)(int i), int count)
+{
+	for (int i = 0; i < count; i++)
+		if (!strcmp(name(i), word))
+			return i;
+	return 0;
+}
+
+static const char *name_of_by(int i) { return by_name((enum lp_by)i); }
+static const char *name_of_phase(int i) { return phase_name((enum lp_phase)i); }
+static const char *name_of_via(int i) { return via_name((enum owner_via)i); }
+static const char *name_of_unknown(int i) { return unknown_name((enum owner_unknown)i); }
+static const char *name_of_runtime(int i) { return place_runtime_name((enum place_runtime)i); }
+
+/* event "": of whichever. */
+static enum lp_cause cause_of(const char *event, const char *cause)
+{
+	for (int i = 1; i < CAUSE_COUNT; i++)
+		if (!strcmp(cause_name((enum lp_cause)i), cause) &&
+		    (!*event || !strcmp(event_name(cause_event((enum lp_cause)i)), event)))
+			return (enum lp_cause)i;
+	return CAUSE_NONE;
+}
+
+static struct verdict verdict_of(struct json_object *o)
+{
+	struct verdict v = {.cause = cause_of(text(o, "event"), text(o, "cause"))};
+	struct json_object *ambiguous;
+
+	v.by = (enum lp_by)one_of(text(o, "by"), name_of_by, BY_COUNT);
+	v.phase = (enum lp_phase)one_of(text(o, "phase"), name_of_phase, PHASE_COUNT);
+	if (json_object_object_get_ex(o, "ambiguous", &ambiguous) && json_object_is_type(ambiguous, json_type_array) &&
+	    json_object_array_length(ambiguous))
+		v.ambiguous = cause_of("", json_object_get_string(json_object_array_get_idx(ambiguous, 0)));
+	return v;
+}
+
+/* --- the record --- */
+
+static __u8 kind_of(struct json_object *o, enum lp_event event)
+{
+	switch (event) {
+	case EVENT_PEER_CLOSED:
+		return LP_KIND_PEER_FIN;
+	case EVENT_PEER_SILENT:
+		return LP_KIND_SILENT;
+	case EVENT_PEER_BACK:
+		return LP_KIND_BACK;
+	case EVENT_CLOSE_IGNORED:
+		return LP_KIND_IGNORED;
+	case EVENT_ACCEPT_DROPPED:
+		return LP_KIND_QUEUE_FULL;
+	default:
+		break;
+	}
+	if (has(o, "tcp.retransmits") || has(o, "repeat.count"))
+		return LP_KIND_CLOSE;
+	return event == EVENT_CONNECT_FAILED ? LP_KIND_NO_CONNECT : LP_KIND_STRAY;
+}
+
+static void read_address(struct json_object *o, const char *name, __u8 bytes[16])
+{
+	const char *address = text(o, name);
+
+	if (inet_pton(AF_INET, address, bytes) != 1)
+		inet_pton(AF_INET6, address, bytes);
+}
+
+static void read_network(struct json_object *o, struct lp_record *r)
+{
+	read_address(o, "network.local.address", r->local_addr);
+	read_address(o, "network.peer.address", r->peer_addr);
+	r->family = !strcmp(text(o, "network.type"), "ipv6") ? AF_INET6 : has(o, "network.type") ? AF_INET : 0;
+	r->local_port = (__u16)number(o, "network.local.port");
+	r->peer_port = (__u16)number(o, "network.peer.port");
+	r->netns = (__u32)number(o, "network.netns");
+	r->state = fields_state(text(o, "network.connection.state"));
+}
+
+static void read_flags(struct json_object *o, const struct verdict *v, struct lp_record *r)
+{
+	const char *role = text(o, "role");
+
+	r->flags = LP_F_SOCKET | LP_F_FILE | LP_F_STATE;
+	if (*role)
+		r->flags |= strcmp(role, "client") ? LP_F_ACCEPTED : LP_F_CONNECTED;
+	if (v->phase == PHASE_ORPHANED)
+		r->flags |= LP_F_DEAD;
+	if (flag(o, "tcp.mptcp"))
+		r->flags |= LP_F_MPTCP;
+	if (flag(o, "stream.read_closed"))
+		r->shutdown |= 1;
+}
+
+static void read_tcp(struct json_object *o, struct parsed *p, enum lp_event event)
+{
+	struct lp_record *r = &p->record;
+	__u64 from = 1;
+
+	r->cookie = number(o, "tcp.cookie");
+	r->time_ns = from + (__u64)(real(o, "tcp.duration_ms") * 1e6 + 0.5);
+	if (has(o, "tcp.duration_ms"))
+		*(event == EVENT_CONNECT_FAILED ? &r->born_ns : &r->established_ns) = from;
+	r->total_retrans = (__u32)number(o, "tcp.retransmits");
+	r->srtt_us = (__u32)number(o, "tcp.rtt_us") << 3;
+	r->heard = has(o, "tcp.silent_ms");
+	r->silent_jiffies = (__u32)(real(o, "tcp.silent_ms") / clock_jiffy_ms() + 0.5);
+	if (r->kind == LP_KIND_SILENT)
+		r->gives_up_ms = has(o, "tcp.gives_up_in_ms") ? (__u32)number(o, "tcp.gives_up_in_ms") : LP_NEVER;
+	r->soft_err = errno_of(o, "tcp.soft_error");
+	copy(o, "tcp.reset_reason", p->reset_reason, sizeof(p->reset_reason));
+	r->reset_reason = *p->reset_reason != '\0';
+	if (r->kind == LP_KIND_IGNORED)
+		r->holds = (__u32)number(o, "ignored.connections");
+	if (r->kind != LP_KIND_QUEUE_FULL)
+		return;
+	r->holds = (__u32)number(o, "listen.queue_length");
+	r->backlog = (__u32)number(o, "listen.backlog");
+	r->dropped = number(o, "repeat.count");
+}
+
+/* --- who, and where --- */
+
+static int signal_of(const char *word)
+{
+	const char *each;
+
+	for (int i = 1; *word && i < SIGNAL_MAX; i++) {
+		each = sigabbrev_np(i);
+		if (each && !strcmp(each, word + strlen("SIG")))
+			return i;
+	}
+	return 0;
+}
+
+static __u64 boot_ns(struct json_object *o, const char *name)
+{
+	__u64 wall = wall_ns(o, name);
+
+	return wall ? wall - clock_wall_from_boot(0) : 0;
+}
+
+static void read_owner(struct json_object *o, struct event *e)
+{
+	struct owner *owner = &e->owner;
+	struct lp_task *p = &owner->process;
+	struct json_object *holders;
+	size_t n;
+
+	owner->via = (enum owner_via)one_of(text(o, "owner.via"), name_of_via, VIA_COUNT);
+	owner->unknown = (enum owner_unknown)one_of(text(o, "owner.unknown"), name_of_unknown, UNKNOWN_COUNT);
+	p->tgid = (__u32)number(o, "process.pid");
+	p->vpid = (__u32)number(o, "process.vpid");
+	p->uid = (__u32)number(o, "process.user.id");
+	p->start_boot_ns = boot_ns(o, "process.creation.time");
+	copy(o, "process.name", p->comm, sizeof(p->comm));
+	copy(o, "process.executable.path", e->executable, sizeof(e->executable));
+	p->exiting = flag(o, "process.exiting");
+	p->oom = flag(o, "process.exit.out_of_memory");
+	p->exit_code = (__u32)signal_of(text(o, "process.exit.signal"));
+	if (!json_object_object_get_ex(o, "owner.holders", &holders) || !json_object_is_type(holders, json_type_array))
+		return;
+	n = json_object_array_length(holders);
+	for (size_t i = 0; i < n && i < OWNER_HOLDERS_MAX; i++)
+		owner->holders[owner->n_holders++] =
+			(__u32)json_object_get_int64(json_object_array_get_idx(holders, i));
+}
+
+static void read_place(struct json_object *o, struct event *e)
+{
+	struct place *place = &e->place;
+	const char *path;
+
+	copy(o, "process.linux.cgroup", e->cgroup, sizeof(e->cgroup));
+	path = cgroups_path(e->cgroup);
+	if (path)
+		place_read(path, place); /* for the unit of the host's manager, which has no field */
+	copy(o, "systemd.unit", place->unit, sizeof(place->unit));
+	copy(o, "systemd.slice", place->slice, sizeof(place->slice));
+	copy(o, "container.id", place->container, sizeof(place->container));
+	copy(o, "k8s.pod.uid", place->pod, sizeof(place->pod));
+	place->runtime = (enum place_runtime)one_of(text(o, "container.runtime.name"), name_of_runtime, RUNTIME_COUNT);
+}
+
+static void read_peer(struct json_object *o, struct lp_task *peer)
+{
+	peer->tgid = (__u32)number(o, "peer.process.pid");
+	peer->start_boot_ns = boot_ns(o, "peer.process.creation.time");
+	copy(o, "peer.process.name", peer->comm, sizeof(peer->comm));
+}
+
+/* --- all of it --- */
+
+static void read_data(struct json_object *o, struct event *e)
+{
+	struct repeat *repeat = &e->repeat;
+	struct data data = {
+		.unread = (__u32)number(o, "data.unread_bytes"),
+		.unacked = (__u32)number(o, "data.unacked_bytes"),
+		.unsent = (__u32)number(o, "data.unsent_bytes"),
+		.sent = number(o, "tcp.bytes_sent"),
+		.received = number(o, "tcp.bytes_received"),
+	};
+
+	e->data = data;
+	if (!has(o, "repeat.count"))
+		return;
+	*repeat = (struct repeat){
+		.count = number(o, "repeat.count"),
+		.first_ns = wall_ns(o, "repeat.first"),
+		.last_ns = wall_ns(o, "repeat.last"),
+		.processes = (unsigned)number(o, "repeat.processes"),
+		.several_phases = !has(o, "phase"),
+		.several_bys = !has(o, "by"),
+		.several_vias = !has(o, "owner.via"),
+		.unread = number(o, "data.unread_bytes"),
+		.unacked = number(o, "data.unacked_bytes"),
+		.unsent = number(o, "data.unsent_bytes"),
+	};
+}
+
+static bool parse_loss(struct json_object *o, struct event *e, enum lp_cause place)
+{
+	__u64 wall = wall_ns(o, "time");
+	struct loss loss = {number(o, "lost.count"), wall_ns(o, "lost.first"), wall_ns(o, "lost.last")};
+
+	event_from_loss(e, place, loss);
+	e->wall_ns = wall;
+	e->loss_hidden = !has(o, "lost.count");
+	e->loss.count = e->loss_hidden ? 1 : loss.count; /* at least */
+	return wall != 0;
+}
+
+bool parse_event(struct json_object *o, struct parsed *p)
+{
+	struct event *e = &p->event;
+	struct verdict verdict = verdict_of(o);
+	enum lp_event event = cause_event(verdict.cause);
+
+	if (number(o, "schema") != 1 || !verdict.cause)
+		return false;
+	if (event == EVENT_EVENTS_LOST)
+		return parse_loss(o, e, verdict.cause);
+	memset(&p->record, 0, sizeof(p->record));
+	p->record.version = LP_RECORD_VERSION;
+	p->record.kind = kind_of(o, event);
+	read_network(o, &p->record);
+	read_flags(o, &verdict, &p->record);
+	read_tcp(o, p, event);
+	p->record.err = errno_of(o, "error.type");
+	event_from_record(e, &p->record, verdict, wall_ns(o, "time"));
+	e->error = p->record.err;
+	e->severity = (enum lp_severity)severity_by_name(text(o, "severity"));
+	memset(&e->owner, 0, sizeof(e->owner));
+	read_owner(o, e);
+	read_place(o, e);
+	read_peer(o, &e->peer);
+	read_data(o, e);
+	if (has(o, "ended.time"))
+		e->ended = (struct ended){wall_ns(o, "ended.time"), cause_of(text(o, "ended.event"), text(o, "ended.cause"))};
+	return e->wall_ns && (int)e->severity >= 0;
+}
+
+const char *parse_reset_reason(void *parsed, __u32 reason)
+{
+	return reason == 1 ? ((const struct parsed *)parsed)->reset_reason : NULL;
+}

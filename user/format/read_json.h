@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* An event out of its line of JSON, as format_json() wrote it: formatted again it is the same. For who is told by an
+ * agent what he then filters, groups and shows himself. */
+#ifndef LOSTPEER_PARSE_H
+#define LOSTPEER_PARSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "event/event.h"
+
+struct json_object;
+
+#define PARSE_REASON_LEN 40
+
+struct parsed {
+	struct event event; /* its record points to this one, if it has any */
+	struct lp_record record;
+	char reset_reason[PARSE_REASON_LEN]; /* what record.reset_reason 1 stands for */
+};
+
+/* false: it is no event that we know. */
+bool parse_event(struct json_object *object, struct parsed *parsed);
+/* For format_context, with the parsed one as its kernel. */
+const char *parse_reset_reason(void *parsed, __u32 reason);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What lostpeer uses of a kernel, by name; what is worse where one is missing; and what a kernel can therefore not
+ * show, or not tell apart. doctor says it, as text and as JSON, and tests/scenarios compares it with what is seen.
+ */
+#ifndef LOSTPEER_FEATURE_H
+#define LOSTPEER_FEATURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "event/cause.h"
+#include "kernel/kernel.h"
+
+struct feature {
+	const char *name;    /* for ever: in JSON, and in LOSTPEER_WITHOUT */
+	size_t offset;       /* of its bool in struct kernel_features */
+	const char *within;  /* the feature that it is a part of, NULL: of none */
+	bool needed;         /* nothing works without */
+	const char *what;
+	const char *without; /* what is worse without it */
+};
+
+const struct feature *feature_all(size_t *n);
+/* What is worse without the feature of this name. */
+const char *feature_without(const char *name);
+bool feature_have(const struct kernel_features *have, const struct feature *feature);
+
+/* Does as if the kernel lacked the features of this list, names with commas between; NULL: of none. NULL, or what is
+ * wrong with the list, in static memory. Tests see so what the answers of another kernel are. */
+const char *feature_hide(struct kernel_features *have, const char *names);
+
+enum limit_kind {
+	LIMIT_ABSENT_FIELD, /* `field` is left out */
+	LIMIT_ABSENT_EVENT, /* what would be `said` is not */
+	LIMIT_AMBIGUOUS,    /* `said` may be `other`, and is marked so */
+};
+
+struct limit {
+	enum limit_kind kind;
+	const char *lacking; /* the feature whose want is the reason; NULL: so it is on every kernel */
+	const char *field;
+	enum lp_cause said, other;
+	const char *type;    /* only of this network.type; NULL: of any */
+	const char *when;    /* not always, but then; NULL: always */
+};
+
+const struct limit *feature_limits(size_t *n);
+/* Whether it is one of a kernel that has these. */
+bool feature_limit_holds(const struct kernel_features *have, const struct limit *limit);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "kernel/probe.h"
+
+#include <bpf/btf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "kernel/feature.h"
+
+/* Arguments of a tracepoint, 0 if there is none: btf_trace_NAME is a pointer to a function whose first argument
+ * is the context. */
+static int tracepoint_args(const struct btf *btf, const char *name)
+{
+	char type_name[64];
+	const struct btf_type *type;
+	int id;
+
+	snprintf(type_name, sizeof(type_name), "btf_trace_%s", name);
+	id = btf__find_by_name_kind(btf, type_name, BTF_KIND_TYPEDEF);
+	if (id < 0)
+		return 0;
+	type = btf__type_by_id(btf, btf__type_by_id(btf, (__u32)id)->type);
+	type = btf__type_by_id(btf, type->type);
+	return btf_vlen(type) - 1;
+}
+
+static bool has_helper(const struct btf *btf, const char *enumerator)
+{
+	int id = btf__find_by_name_kind(btf, "bpf_func_id", BTF_KIND_ENUM);
+	const struct btf_type *type;
+	const struct btf_enum *e;
+
+	if (id < 0)
+		return false;
+	type = btf__type_by_id(btf, (__u32)id);
+	e = btf_enum(type);
+	for (int i = 0; i < btf_vlen(type); i++)
+		if (!strcmp(btf__name_by_offset(btf, e[i].name_off), enumerator))
+			return true;
+	return false;
+}
+
+static bool has_function(const struct btf *btf, const char *name)
+{
+	return btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+}
+
+static bool has_member(const struct btf *btf, const char *type_name, const char *member)
+{
+	int id = btf__find_by_name_kind(btf, type_name, BTF_KIND_STRUCT);
+	const struct btf_type *type;
+
+	if (id < 0)
+		return false;
+	type = btf__type_by_id(btf, (__u32)id);
+	for (int i = 0; i < btf_vlen(type); i++)
+		if (!strcmp(btf__name_by_offset(btf, btf_members(type)[i].name_off), member))
+			return true;
+	return false;
+}
+
+/* BTF does not show it; the release only decides how many copies of a program are worth attaching. */
+static bool is_preemptible(void)
+{
+	struct utsname name;
+
+	return !uname(&name) && atoi(name.release) >= 7;
+}
+
+static struct kernel_features features_of(const struct btf *btf)
+{
+	return (struct kernel_features){
+		.btf = true,
+		.set_state = tracepoint_args(btf, "inet_sock_set_state") == 3,
+		.receive_reset = tracepoint_args(btf, "tcp_receive_reset") == 1,
+		.send_reset = tracepoint_args(btf, "tcp_send_reset") >= 2,
+		.send_reset_reason = tracepoint_args(btf, "tcp_send_reset") == 3,
+		.destroy_sock = tracepoint_args(btf, "tcp_destroy_sock") == 1,
+		.error_report = tracepoint_args(btf, "inet_sk_error_report") == 1,
+		.fork = tracepoint_args(btf, "sched_process_fork") >= 2,
+		.retransmit = tracepoint_args(btf, "tcp_retransmit_skb") >= 2,
+		.retransmit_failed = tracepoint_args(btf, "tcp_retransmit_skb") == 3,
+		.cgroups = tracepoint_args(btf, "cgroup_rmdir") == 2 && tracepoint_args(btf, "cgroup_mkdir") == 2,
+		.cookie = has_helper(btf, "BPF_FUNC_check_mtu"),
+		.casts = has_function(btf, "bpf_rdonly_cast"),
+		.preemptible = is_preemptible(),
+		.reports_after = has_function(btf, "tcp_done_with_error"),
+		.guards_recursion = has_function(btf, "bpf_prog_inc_misses_counter"),
+		.iterator = has_function(btf, "bpf_iter_task_file"),
+		.iterator_of_one = has_member(btf, "bpf_iter_seq_task_common", "pid_visiting"),
+	};
+}
+
+/* The numbers differ between kernels, the names do not. */
+static void read_reasons(const struct btf *btf, struct reset_reasons *reasons)
+{
+	static const char prefix[] = "SK_RST_REASON_";
+	int id = btf__find_by_name_kind(btf, "sk_rst_reason", BTF_KIND_ENUM);
+	const struct btf_type *type;
+	const struct btf_enum *e;
+	const char *name;
+
+	if (id < 0)
+		return;
+	type = btf__type_by_id(btf, (__u32)id);
+	e = btf_enum(type);
+	for (int i = 0; i < btf_vlen(type); i++) {
+		name = btf__name_by_offset(btf, e[i].name_off);
+		if (e[i].val >= 0 && e[i].val < RESET_REASONS_MAX && !strncmp(name, prefix, strlen(prefix)))
+			snprintf(reasons->names[e[i].val], sizeof(reasons->names[0]), "%s", name + strlen(prefix));
+	}
+}
+
+/* LOSTPEER_WITHOUT=send_reset,cookie: for tests, as if this kernel had them not. */
+static int hide(struct kernel_features *features)
+{
+	const char *names = getenv("LOSTPEER_WITHOUT"), *wrong = feature_hide(features, names);
+
+	if (wrong) {
+		fprintf(stderr, "lostpeer: LOSTPEER_WITHOUT: %s\n", wrong);
+		return -EINVAL;
+	}
+	if (names && *names)
+		fprintf(stderr, "lostpeer: without %s, as LOSTPEER_WITHOUT asks\n", names);
+	return 0;
+}
+
+int probe(struct kernel_features *features, struct reset_reasons *reasons)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+
+	memset(features, 0, sizeof(*features));
+	if (btf)
+		*features = features_of(btf);
+	if (btf && reasons)
+		read_reasons(btf, reasons);
+	btf__free(btf); /* some MiB, of no further use */
+	return hide(features);
+}

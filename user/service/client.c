@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "service/client.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/endpoint.h"
+#include "format/read_json.h"
+
+#define LINE_BYTES (2 * LINE_MAX_BYTES) /* longer than any event */
+
+struct client {
+	const char *path;
+	int agent, signals, gone;
+	bool stop;
+	struct feeds *feeds;
+	__u64 events; /* that came */
+	struct parsed parsed;
+	char host[256];
+	char bytes[LINE_BYTES];
+	size_t have;
+};
+
+static int say(const struct client *c, const char *why)
+{
+	fprintf(stderr, "lostpeer: %s: %s\n", c->path, why);
+	return -1;
+}
+
+/* --- what comes --- */
+
+static void full(void *context)
+{
+	((struct client *)context)->stop = true;
+}
+
+static struct feeds_flow flow(const struct client *c)
+{
+	return (struct feeds_flow){.emitted = c->events};
+}
+
+static void take_event(struct client *c, struct json_object *object)
+{
+	struct event *e = &c->parsed.event;
+
+	if (!parse_event(object, &c->parsed)) {
+		c->events++; /* of a later version */
+		feeds_filter_out(c->feeds, 1);
+	} else if (!e->record) {
+		feeds_gap(c->feeds, e);
+	} else {
+		c->events += e->repeat.count ? e->repeat.count : 1;
+		feeds_put(c->feeds, e, clock_monotonic_ns());
+	}
+}
+
+/* NULL: there is none that is whole. The caller's. */
+static struct json_object *next_object(struct client *c)
+{
+	struct json_object *object;
+	char *end = memchr(c->bytes, '\n', c->have);
+
+	if (!end)
+		return NULL;
+	*end = '\0';
+	object = json_tokener_parse(c->bytes);
+	c->have -= (size_t)(end + 1 - c->bytes);
+	memmove(c->bytes, end + 1, c->have);
+	return object ? object : json_object_new_object();
+}
+
+/* 0: the agent has ended, or what it says has no end. */
+static ssize_t read_agent(struct client *c)
+{
+	ssize_t n;
+
+	if (c->have == sizeof(c->bytes))
+		return 0;
+	do
+		n = recv(c->agent, c->bytes + c->have, sizeof(c->bytes) - c->have, 0);
+	while (n < 0 && errno == EINTR);
+	c->have += n > 0 ? (size_t)n : 0;
+	return n > 0 ? n : 0;
+}
+
+static int take(struct client *c)
+{
+	struct json_object *object;
+
+	if (!read_agent(c))
+		return say(c, "the agent has ended");
+	while (!c->stop && (object = next_object(c))) {
+		take_event(c, object);
+		json_object_put(object);
+	}
+	return 0;
+}
+
+/* --- beginning --- */
+
+/* The filters are applied here, on what the agent tells: its line has no quotes. It is asked for no more than need
+ * be. */
+static const char *ask_for(const struct feed_settings *feed)
+{
+	__u32 orderly = filter_wants(&feed->filter).classes & LP_CLASSES_ORDERLY;
+
+	return !orderly ? "--not-event peer_closed\n" : orderly == LP_CLASS_PEER_CLOSED ? "\n" : "--all\n";
+}
+
+static int connect_agent(struct client *c)
+{
+	struct endpoint at;
+	const char *why = endpoint_parse(c->path, 0, &at);
+
+	if (why)
+		return say(c, why);
+	c->agent = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (c->agent < 0 || connect(c->agent, (const struct sockaddr *)&at.address, at.length))
+		return say(c, strerror(errno));
+	return 0;
+}
+
+static int subscribe(struct client *c, const char *line)
+{
+	struct json_object *answer = NULL, *value;
+	int err = 0;
+
+	/* who is refused at once cannot be written to, and finds the reason in the answer */
+	send(c->agent, line, strlen(line), MSG_NOSIGNAL);
+	while (!(answer = next_object(c)) && read_agent(c))
+		;
+	if (!answer)
+		return say(c, "the agent has ended");
+	if (json_object_object_get_ex(answer, "error", &value))
+		err = say(c, json_object_get_string(value));
+	else if (!json_object_object_get_ex(answer, "subscribed", NULL))
+		err = say(c, "it is not lostpeer that answers");
+	json_object_put(answer);
+	return err;
+}
+
+static int open_loop(struct client *c)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	c->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	c->gone = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return c->signals < 0 || c->gone < 0 ? say(c, strerror(errno)) : 0;
+}
+
+static int open_feed(struct client *c, struct feed_settings *feed)
+{
+	struct feeds_context context = {
+		.format = {.host = c->host, .reset_reason = parse_reset_reason, .kernel = &c->parsed},
+		.agent = {.agent = c},
+		.gone_fd = c->gone,
+		.full = full,
+	};
+	struct feeds_flow none = {0};
+
+	c->feeds = feeds_new(&context);
+	if (!c->feeds) {
+		feed_settings_free(feed);
+		return say(c, strerror(ENOMEM));
+	}
+	return feeds_change(c->feeds, &feed, 1, &none) ?: feeds_start(c->feeds);
+}
+
+struct client *client_open(const char *path, struct feed_settings *feed)
+{
+	struct client *c = calloc(1, sizeof(*c));
+	const char *line = ask_for(feed);
+
+	if (c) {
+		c->path = path;
+		c->agent = c->signals = c->gone = -1;
+		gethostname(c->host, sizeof(c->host) - 1);
+	}
+	if (!c || connect_agent(c) || open_loop(c) || subscribe(c, line)) {
+		feed_settings_free(feed);
+		client_close(c);
+		return NULL;
+	}
+	if (open_feed(c, feed)) {
+		client_close(c);
+		return NULL;
+	}
+	return c;
+}
+
+/* --- the loop --- */
+
+static int wait_ms(const struct client *c, __u64 until_ns)
+{
+	__u64 at = feeds_deadline(c->feeds), now = clock_monotonic_ns();
+
+	at = until_ns && (!at || until_ns < at) ? until_ns : at;
+	return !at ? -1 : at <= now ? 0 : (int)((at - now) / 1000000 < 3600000 ? (at - now) / 1000000 + 1 : 3600000);
+}
+
+int client_run(struct client *c, __u64 most_ns)
+{
+	__u64 until = most_ns ? clock_monotonic_ns() + most_ns : 0;
+	struct pollfd fds[] = {{.fd = c->agent, .events = POLLIN},
+			       {.fd = c->signals, .events = POLLIN},
+			       {.fd = c->gone, .events = POLLIN}};
+	int err = 0;
+
+	while (!err && !c->stop && (!until || clock_monotonic_ns() < until)) {
+		feeds_wake(c->feeds);
+		if (poll(fds, 3, wait_ms(c, until)) < 0 && errno != EINTR)
+			return -errno;
+		c->stop = (fds[1].revents | fds[2].revents) != 0;
+		if (!c->stop && fds[0].revents)
+			err = take(c);
+		feeds_tick(c->feeds, clock_monotonic_ns());
+	}
+	return err ? -EPIPE : 0;
+}
+
+struct ledger client_finish(struct client *c)
+{
+	struct feeds_flow now = flow(c);
+
+	feeds_finish(c->feeds);
+	feeds_flush(c->feeds);
+	return feeds_ledger(c->feeds, 0, &now);
+}
+
+void client_close(struct client *c)
+{
+	int fds[] = {c ? c->agent : -1, c ? c->signals : -1, c ? c->gone : -1};
+
+	if (!c)
+		return;
+	feeds_free(c->feeds);
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	free(c);
+}

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "who/other_end.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "kernel/kernel.h"
+
+#define MS 1000000ULL
+#define RECORD_WAIT_NS (5 * MS) /* on one host both come within microseconds; a busy one takes its time for a RST */
+#define SLEEP_NS (2 * MS)       /* at least so long does the agent sleep before it gives up: what it kept from running may now */
+#define WALK_INTERVAL_NS (20 * MS)
+#define PATIENCE_NS (100 * MS) /* what may well have no other end here does not wait longer than that */
+#define WALK_SHARE 50 /* of the time */
+#define WAITING_MAX 16384
+#define BUCKETS 4096
+#define NONE 0xffff
+/* Who has ended sends no more, so that its numbers and those of its other end fit for good, but for a FIN. Who has only
+ * been told the peer's FIN goes on sending: by the next look it may be so much further. More would let in connections
+ * with the same addresses and ports in other namespaces: their initial numbers differ by one for each 64 ns between. */
+#define FIN_SLACK 1u
+#define SENT_SINCE (1u << 16)
+#define STRANGERS UINT32_MAX
+
+enum known { EXPECTED, UNKNOWN, KNOWN };
+
+/* What is remembered of one socket. */
+struct end {
+	struct lp_record record;
+	struct lp_task owner;    /* if KNOWN */
+	struct waiting *waiting; /* its last event, while that waits */
+	enum known known;
+	unsigned short next; /* in its bucket */
+	bool used;
+};
+
+struct waiting {
+	struct waiting *next, *previous; /* oldest first */
+	struct end *end;                 /* of its socket, as long as that is remembered */
+	struct lp_record record;
+	struct owner owner;
+	char *executable;
+	__u64 until_ns; /* for the other's record */
+	bool reset_after;
+	bool walked;
+	bool expects; /* the other has come, its owner is being looked for */
+};
+
+struct ends {
+	struct kernel *kernel;
+	ends_done *done;
+	ends_ask *ask;
+	void *context;
+	struct waiting *oldest, *newest;
+	unsigned count;
+	__u64 next_walk_ns;
+	unsigned at; /* the slot that is used next */
+	struct end slots[ENDS_MAX];
+	unsigned short buckets[BUCKETS];
+};
+
+/* --- what fits together --- */
+
+struct address {
+	__u8 bytes[16]; /* v4-mapped for IPv4 */
+};
+
+static struct address address_of(const struct lp_record *r, const __u8 bytes[16])
+{
+	struct address a = {{[10] = 0xff, [11] = 0xff}};
+
+	memcpy(r->family == AF_INET ? a.bytes + 12 : a.bytes, bytes, r->family == AF_INET ? 4 : 16);
+	return a;
+}
+
+static bool same_address(struct address a, struct address b)
+{
+	return !memcmp(a.bytes, b.bytes, sizeof(a.bytes));
+}
+
+/* It never leaves its network namespace: 127.0.0.0/8, ::1, or an address of its own. */
+static bool is_loopback(const struct lp_record *r)
+{
+	static const struct address one = {{[15] = 1}};
+	struct address local = address_of(r, r->local_addr), peer = address_of(r, r->peer_addr);
+	static const __u8 v4[13] = {[10] = 0xff, [11] = 0xff, [12] = 127};
+
+	return same_address(local, peer) || same_address(peer, one) || !memcmp(peer.bytes, v4, sizeof(v4));
+}
+
+/* The same socket, in the same connection. */
+static bool same_socket(const struct lp_record *a, const struct lp_record *b)
+{
+	return a->sk == b->sk && a->cookie == b->cookie && a->local_port == b->local_port &&
+	       a->peer_port == b->peer_port && a->born_ns == b->born_ns && a->established_ns == b->established_ns;
+}
+
+static bool has_ended_before(const struct lp_record *r, const struct lp_record *other)
+{
+	__u64 born = other->born_ns ? other->born_ns : other->established_ns;
+
+	return r->kind == LP_KIND_CLOSE && born && r->time_ns < born;
+}
+
+/* What it says is of a moment after which it goes on. */
+static bool has_gone_on(const struct lp_record *r)
+{
+	return r->kind == LP_KIND_PEER_FIN || r->kind == LP_KIND_SILENT || r->kind == LP_KIND_BACK ||
+	       r->kind == LP_KIND_IGNORED;
+}
+
+/* How far what one has received is from what the other has sent and, as far as it knows, may have arrived. */
+static __u32 distance(const struct lp_record *sender, const struct lp_record *receiver)
+{
+	bool goes_on = has_gone_on(sender) || has_gone_on(receiver);
+	__u32 slack = goes_on ? SENT_SINCE : FIN_SLACK;
+
+	if (receiver->rcv_nxt - sender->snd_una <= sender->snd_nxt - sender->snd_una)
+		return 0;
+	if (receiver->rcv_nxt - sender->snd_nxt <= slack)
+		return receiver->rcv_nxt - sender->snd_nxt;
+	if (sender->snd_una - receiver->rcv_nxt <= slack)
+		return sender->snd_una - receiver->rcv_nxt;
+	return STRANGERS;
+}
+
+__u32 ends_distance(const struct lp_record *a, const struct lp_record *b)
+{
+	__u32 there, back;
+
+	if (a->local_port != b->peer_port || a->peer_port != b->local_port || a->sk == b->sk)
+		return STRANGERS;
+	if (!same_address(address_of(a, a->local_addr), address_of(b, b->peer_addr)) ||
+	    !same_address(address_of(a, a->peer_addr), address_of(b, b->local_addr)))
+		return STRANGERS;
+	if (is_loopback(a) && a->netns != b->netns)
+		return STRANGERS;
+	if (has_ended_before(a, b) || has_ended_before(b, a))
+		return STRANGERS;
+	if (!a->rcv_nxt || !b->rcv_nxt) /* before the peer's SYN came there is nothing to compare */
+		return STRANGERS;
+	there = distance(a, b);
+	back = distance(b, a);
+	return there > back ? there : back;
+}
+
+/* The one among several: who fits exactly is preferred. */
+struct choice {
+	unsigned exact, loose;
+};
+
+/* Whether this one is the best by now. */
+static bool choose(struct choice *choice, __u32 distance)
+{
+	if (distance == STRANGERS)
+		return false;
+	*(distance ? &choice->loose : &choice->exact) += 1;
+	return !distance || !choice->exact;
+}
+
+static bool is_chosen(const struct choice *choice)
+{
+	return choice->exact == 1 || (!choice->exact && choice->loose == 1);
+}
+
+/* --- the memory --- */
+
+/* The same for both ends. */
+static unsigned bucket_of(const struct lp_record *r)
+{
+	return (r->local_port ^ r->peer_port) % BUCKETS;
+}
+
+static void forget(struct ends *ends, unsigned slot)
+{
+	unsigned short *at = &ends->buckets[bucket_of(&ends->slots[slot].record)];
+
+	if (!ends->slots[slot].used)
+		return;
+	if (ends->slots[slot].waiting)
+		ends->slots[slot].waiting->end = NULL;
+	while (*at != slot)
+		at = &ends->slots[*at].next;
+	*at = ends->slots[slot].next;
+}
+
+static struct end *find_socket(struct ends *ends, const struct lp_record *r)
+{
+	for (unsigned i = ends->buckets[bucket_of(r)]; i != NONE; i = ends->slots[i].next)
+		if (same_socket(&ends->slots[i].record, r))
+			return &ends->slots[i];
+	return NULL;
+}
+
+static struct end *remember(struct ends *ends, const struct lp_record *r)
+{
+	struct end *end = find_socket(ends, r);
+	unsigned bucket = bucket_of(r);
+
+	if (end) {
+		/* that it ended is not forgotten, whatever was asked of it in between */
+		if (r->kind != LP_KIND_END || end->record.kind == LP_KIND_END)
+			end->record = *r;
+		return end;
+	}
+	end = &ends->slots[ends->at];
+	forget(ends, ends->at);
+	*end = (struct end){.record = *r, .used = true, .next = ends->buckets[bucket]};
+	ends->buckets[bucket] = (unsigned short)ends->at;
+	ends->at = (ends->at + 1) % ENDS_MAX;
+	return end;
+}
+
+/* The one socket that fits; NULL if there is none, or several and no telling which. */
+static struct end *find_other(struct ends *ends, const struct lp_record *r)
+{
+	struct choice choice = {0};
+	struct end *found = NULL;
+
+	for (unsigned i = ends->buckets[bucket_of(r)]; i != NONE; i = ends->slots[i].next)
+		if (choose(&choice, ends_distance(r, &ends->slots[i].record)))
+			found = &ends->slots[i];
+	return is_chosen(&choice) ? found : NULL;
+}
+
+/* --- what waits --- */
+
+struct ends *ends_new(struct kernel *kernel, ends_done *done, ends_ask *ask, void *context)
+{
+	struct ends *ends = calloc(1, sizeof(*ends));
+
+	if (!ends)
+		return NULL;
+	ends->kernel = kernel;
+	ends->done = done;
+	ends->ask = ask;
+	ends->context = context;
+	for (unsigned i = 0; i < BUCKETS; i++)
+		ends->buckets[i] = NONE;
+	return ends;
+}
+
+static void free_waiting(struct waiting *w)
+{
+	free(w->executable);
+	free(w);
+}
+
+void ends_free(struct ends *ends)
+{
+	struct waiting *next;
+
+	for (struct waiting *w = ends ? ends->oldest : NULL; w; w = next) {
+		next = w->next;
+		free_waiting(w);
+	}
+	free(ends);
+}
+
+static void unlink_waiting(struct ends *ends, struct waiting *w)
+{
+	*(w->previous ? &w->previous->next : &ends->oldest) = w->next;
+	*(w->next ? &w->next->previous : &ends->newest) = w->previous;
+	if (w->end && w->end->waiting == w)
+		w->end->waiting = NULL;
+	ends->count--;
+}
+
+static void tell(struct ends *ends, struct waiting *w, const struct lp_task *peer)
+{
+	struct ends_event event = {&w->record, w->reset_after, &w->owner, w->executable ? w->executable : "", {0}};
+
+	if (peer)
+		event.peer = *peer;
+	unlink_waiting(ends, w);
+	ends->done(ends->context, &event);
+	free_waiting(w);
+}
+
+/* Of a connection that never was there is no other end. */
+static bool has_other(const struct lp_record *r)
+{
+	return r->kind != LP_KIND_NO_CONNECT && r->kind != LP_KIND_QUEUE_FULL && r->state != TCP_SYN_SENT && r->rcv_nxt;
+}
+
+static __u64 later(__u64 one, __u64 other)
+{
+	return one > other ? one : other;
+}
+
+/*
+ * When it is told without its other end. A drop whose other end must be on this host is worth the wait for a walk, another
+ * one a short wait. Where walks are rare, whose peer has ended it has that one's record already, if there is one; who
+ * ended it himself must wait until the peer has been told, which may be a while on a busy host.
+ */
+static __u64 last_moment(const struct ends *ends, const struct waiting *w)
+{
+	__u64 patience = w->until_ns + PATIENCE_NS;
+
+	if (w->walked || (!w->record.err && w->record.kind != LP_KIND_CLOSE))
+		return w->until_ns;
+	if (is_loopback(&w->record) || ends->next_walk_ns <= patience)
+		return later(w->until_ns, ends->next_walk_ns);
+	return w->record.err ? w->until_ns : patience;
+}
+
+static void settle(struct ends *ends, struct waiting *w, __u64 now_ns)
+{
+	const struct end *other = find_other(ends, &w->record);
+	struct lp_task owner;
+
+	w->expects = other && other->known == EXPECTED;
+	if (other && other->known == KNOWN) {
+		owner = other->owner;
+		tell(ends, w, &owner);
+	} else if (other && other->known == UNKNOWN) {
+		tell(ends, w, NULL);
+	} else if (!other && now_ns >= last_moment(ends, w) && (w->walked || now_ns < ends->next_walk_ns)) {
+		tell(ends, w, NULL);
+	}
+}
+
+static void settle_all(struct ends *ends, __u64 now_ns)
+{
+	struct waiting *next;
+
+	for (struct waiting *w = ends->oldest; w; w = next) {
+		next = w->next;
+		settle(ends, w, now_ns);
+	}
+}
+
+void ends_add(struct ends *ends, const struct ends_event *event)
+{
+	struct waiting *w = has_other(event->record) ? calloc(1, sizeof(*w)) : NULL;
+
+	if (!w) { /* out of memory: without its other end rather than not at all */
+		ends->done(ends->context, event);
+		return;
+	}
+	if (ends->count == WAITING_MAX)
+		tell(ends, ends->oldest, NULL);
+	w->record = *event->record;
+	w->owner = *event->owner;
+	w->reset_after = event->reset_after;
+	w->executable = *event->executable ? strdup(event->executable) : NULL;
+	w->until_ns = later(event->record->time_ns + RECORD_WAIT_NS, clock_monotonic_ns() + SLEEP_NS);
+	w->end = find_socket(ends, event->record);
+	if (w->end)
+		w->end->waiting = w;
+	w->previous = ends->newest;
+	*(ends->newest ? &ends->newest->next : &ends->oldest) = w;
+	ends->newest = w;
+	ends->count++;
+	settle(ends, w, 0);
+}
+
+void ends_expect(struct ends *ends, const struct lp_record *r)
+{
+	struct end *end = remember(ends, r);
+
+	if (end->known != KNOWN)
+		end->known = EXPECTED;
+}
+
+/* Who waited for this is told at once. */
+void ends_note(struct ends *ends, const struct lp_record *r, const struct owner *owner)
+{
+	struct end *end = remember(ends, r);
+	const struct end *other;
+
+	if (owner->via) {
+		end->known = KNOWN;
+		end->owner = owner->process;
+	} else if (end->known != KNOWN && (r->kind != LP_KIND_END || end->record.kind == LP_KIND_END)) {
+		end->known = UNKNOWN; /* else it has ended since it was found, and who had it is being looked for anew */
+	}
+	other = find_other(ends, r);
+	if (other && other->waiting)
+		settle(ends, other->waiting, 0);
+}
+
+/* --- the walk --- */
+
+struct walk {
+	const struct ends *ends;
+	struct waiting *asking[LP_ENDS_MAX];
+	__u32 ports[LP_ENDS_MAX];
+	struct lp_record found[LP_ENDS_MAX]; /* of the asker with the same index */
+	struct choice choice[LP_ENDS_MAX];
+	size_t n;
+};
+
+static void note_found(void *context, const struct lp_record *record)
+{
+	struct walk *walk = context;
+
+	for (size_t i = 0; i < walk->n; i++)
+		if (choose(&walk->choice[i], ends_distance(&walk->asking[i]->record, record)))
+			walk->found[i] = *record;
+}
+
+static void gather(struct ends *ends, struct walk *walk, __u64 now_ns)
+{
+	for (struct waiting *w = ends->oldest; w && walk->n < LP_ENDS_MAX; w = w->next) {
+		if (w->walked || now_ns < w->until_ns || find_other(ends, &w->record))
+			continue;
+		w->walked = true;
+		walk->asking[walk->n] = w;
+		walk->choice[walk->n] = (struct choice){0};
+		walk->ports[walk->n++] = (__u32)w->record.peer_port << 16 | w->record.local_port;
+	}
+}
+
+static void walk_ends(struct ends *ends, __u64 now_ns)
+{
+	struct walk *walk;
+	__u64 began, took;
+
+	if (!ends->oldest || now_ns < ends->next_walk_ns)
+		return;
+	walk = malloc(sizeof(*walk)); /* a MiB, for a moment; touched as far as it is used */
+	if (!walk)
+		return;
+	walk->n = 0;
+	gather(ends, walk, now_ns);
+	if (walk->n) {
+		began = clock_monotonic_ns();
+		kernel_find_ends(ends->kernel, walk->ports, walk->n, note_found, walk);
+		took = clock_monotonic_ns() - began;
+		ends->next_walk_ns = began + (took * WALK_SHARE > WALK_INTERVAL_NS ? took * WALK_SHARE : WALK_INTERVAL_NS);
+	}
+	for (size_t i = 0; i < walk->n; i++) {
+		if (!is_chosen(&walk->choice[i]))
+			continue;
+		ends_expect(ends, &walk->found[i]);
+		ends->ask(ends->context, &walk->found[i]);
+	}
+	free(walk);
+}
+
+void ends_tick(struct ends *ends, __u64 now_ns)
+{
+	settle_all(ends, now_ns);
+	walk_ends(ends, now_ns);
+	settle_all(ends, now_ns);
+}
+
+void ends_finish(struct ends *ends)
+{
+	while (ends->oldest) {
+		const struct end *other = find_other(ends, &ends->oldest->record);
+		struct lp_task owner = other && other->known == KNOWN ? other->owner : (struct lp_task){0};
+
+		tell(ends, ends->oldest, &owner);
+	}
+}
+
+__u64 ends_deadline(const struct ends *ends)
+{
+	__u64 earliest = 0, at;
+
+	for (const struct waiting *w = ends->oldest; w; w = w->next) {
+		if (w->expects) /* pending.h has a deadline for it */
+			continue;
+		at = last_moment(ends, w);
+		if (!earliest || at < earliest)
+			earliest = at;
+	}
+	return earliest;
+}
+
+unsigned ends_count(const struct ends *ends)
+{
+	return ends->count;
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "who/recently_closed.h"
+
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* Both addresses as IPv6 has them, for a mapped socket gets plain IPv4 segments. */
+struct ends_of {
+	__u8 local_addr[16];
+	__u8 peer_addr[16];
+	__u32 netns;
+	__u16 local_port;
+	__u16 peer_port;
+};
+
+struct judged {
+	struct ends_of ends;
+	__u64 sk;
+	struct gone_end end;
+};
+
+struct gone {
+	const struct lp_ended *slots;
+	gone_done *done;
+	void *context;
+	unsigned next;                    /* the slot of judged that is used next */
+	unsigned first_waiting, n_waiting; /* in a ring */
+	struct judged judged[GONE_JUDGED];
+	struct lp_record waiting[GONE_WAITING]; /* oldest first */
+};
+
+struct gone *gone_new(const struct lp_ended *slots, gone_done *done, void *context)
+{
+	struct gone *gone = calloc(1, sizeof(*gone));
+
+	if (!gone)
+		return NULL;
+	gone->slots = slots;
+	gone->done = done;
+	gone->context = context;
+	return gone;
+}
+
+void gone_free(struct gone *gone)
+{
+	free(gone);
+}
+
+/* --- what is remembered --- */
+
+static void put_address(__u8 to[16], const __u8 from[16], __u16 family)
+{
+	if (family == AF_INET6) {
+		memcpy(to, from, 16);
+		return;
+	}
+	memset(to, 0, 10);
+	memset(to + 10, 0xff, 2);
+	memcpy(to + 12, from, 4);
+}
+
+static struct ends_of ends_of_record(const struct lp_record *r)
+{
+	struct ends_of e = {.netns = r->netns, .local_port = r->local_port, .peer_port = r->peer_port};
+
+	put_address(e.local_addr, r->local_addr, r->family);
+	put_address(e.peer_addr, r->peer_addr, r->family);
+	return e;
+}
+
+static struct ends_of ends_of_slot(const struct lp_ended *slot)
+{
+	struct ends_of e = {.netns = slot->netns, .local_port = slot->local_port, .peer_port = slot->peer_port};
+
+	put_address(e.local_addr, slot->local_addr, slot->family);
+	put_address(e.peer_addr, slot->peer_addr, slot->family);
+	return e;
+}
+
+static bool same(const struct ends_of *a, const struct ends_of *b)
+{
+	return !memcmp(a, b, sizeof(*a)); /* no padding: 16 + 16 + 4 + 2 + 2 */
+}
+
+static struct judged *find_judged(struct gone *gone, const struct lp_record *r)
+{
+	for (unsigned i = 1; i <= GONE_JUDGED; i++) {
+		struct judged *j = &gone->judged[(gone->next - i) % GONE_JUDGED];
+
+		if (!j->end.time_ns || j->end.time_ns < r->time_ns)
+			return NULL; /* they come by time, nearly: what is missed is noted twice, and the later is found */
+		if (j->sk == r->sk && j->end.time_ns == r->time_ns)
+			return j;
+	}
+	return NULL;
+}
+
+void gone_note(struct gone *gone, const struct lp_record *r, enum lp_cause cause, const struct lp_task *owner)
+{
+	struct judged *j = find_judged(gone, r);
+
+	if (!gone->slots || r->kind != LP_KIND_CLOSE)
+		return;
+	if (!j) {
+		j = &gone->judged[gone->next++ % GONE_JUDGED];
+		memset(j, 0, sizeof(*j));
+		j->ends = ends_of_record(r);
+		j->sk = r->sk;
+		j->end.time_ns = r->time_ns;
+		j->end.cookie = r->cookie;
+		j->end.flags = r->flags & (LP_F_CONNECTED | LP_F_ACCEPTED);
+	}
+	j->end.cause = cause;
+	if (owner)
+		j->end.owner = *owner;
+}
+
+/* The kernel side writes meanwhile: a slot is whole if its time is the same before and after. */
+static bool read_slot(const struct lp_ended *slot, struct lp_ended *copy)
+{
+	__u64 time = __atomic_load_n(&slot->time_ns, __ATOMIC_ACQUIRE);
+
+	if (!time)
+		return false;
+	memcpy(copy, slot, sizeof(*copy));
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&slot->time_ns, __ATOMIC_RELAXED) == time && copy->time_ns == time;
+}
+
+/* What was judged has its cause from there. What was not was not told either: out of these states it was in order. */
+static enum lp_cause cause_of_slot(const struct lp_ended *slot)
+{
+	return slot->state == TCP_FIN_WAIT1 || slot->state == TCP_FIN_WAIT2 ? LOCAL_CLOSED_CLOSE : CAUSE_NONE;
+}
+
+static void find_in_slots(const struct gone *gone, const struct lp_record *stray, struct gone_end *end, __u64 *sk)
+{
+	const struct ends_of ends = ends_of_record(stray);
+	struct ends_of found;
+	struct lp_ended slot;
+
+	for (unsigned i = 0; i < LP_ENDED; i++) {
+		if (gone->slots[i].local_port != stray->local_port || gone->slots[i].peer_port != stray->peer_port ||
+		    !read_slot(&gone->slots[i], &slot) || slot.time_ns > stray->time_ns || slot.time_ns <= end->time_ns)
+			continue;
+		found = ends_of_slot(&slot);
+		if (!same(&ends, &found))
+			continue;
+		*end = (struct gone_end){.time_ns = slot.time_ns, .cookie = slot.cookie, .flags = slot.flags,
+					 .cause = cause_of_slot(&slot), .owner = slot.owner};
+		*sk = slot.sk;
+	}
+}
+
+/* One end is remembered at two places within a moment. */
+#define SAME_NS 1000000ULL
+
+/* A record of the same end, judged: it names the cause, and often the owner. */
+static void find_in_judged(const struct gone *gone, const struct lp_record *stray, struct gone_end *end, __u64 sk)
+{
+	const struct ends_of ends = ends_of_record(stray);
+
+	for (unsigned i = 0; i < GONE_JUDGED; i++) {
+		const struct judged *j = &gone->judged[i];
+
+		if (!j->end.time_ns || j->end.time_ns > stray->time_ns || !same(&ends, &j->ends))
+			continue;
+		if (end->time_ns && j->sk == sk && j->end.time_ns + SAME_NS > end->time_ns &&
+		    j->end.time_ns < end->time_ns + SAME_NS) {
+			end->cause = j->end.cause;
+			end->cookie = j->end.cookie;
+			if (j->end.owner.tgid)
+				end->owner = j->end.owner;
+		} else if (j->end.time_ns > end->time_ns) {
+			*end = j->end;
+		}
+	}
+}
+
+/* --- what waits --- */
+
+static void tell_first(struct gone *gone)
+{
+	struct lp_record stray = gone->waiting[gone->first_waiting];
+	struct gone_end end = {0};
+	__u64 sk = 0;
+
+	gone->first_waiting = (gone->first_waiting + 1) % GONE_WAITING;
+	gone->n_waiting--;
+	find_in_slots(gone, &stray, &end, &sk);
+	find_in_judged(gone, &stray, &end, sk);
+	gone->done(gone->context, &stray, &end);
+}
+
+void gone_add(struct gone *gone, const struct lp_record *stray)
+{
+	if (gone->n_waiting == GONE_WAITING)
+		tell_first(gone);
+	gone->waiting[(gone->first_waiting + gone->n_waiting++) % GONE_WAITING] = *stray;
+}
+
+void gone_tick(struct gone *gone, __u64 now_ns)
+{
+	while (gone->n_waiting && gone_deadline(gone) <= now_ns)
+		tell_first(gone);
+}
+
+void gone_finish(struct gone *gone)
+{
+	while (gone->n_waiting)
+		tell_first(gone);
+}
+
+__u64 gone_deadline(const struct gone *gone)
+{
+	return gone->n_waiting ? gone->waiting[gone->first_waiting].time_ns + GONE_WAIT_NS : 0;
+}
+
+unsigned gone_count(const struct gone *gone)
+{
+	return gone->n_waiting;
+}
+
+bool gone_is_news(const struct lp_record *stray, const struct gone_end *end)
+{
+	enum lp_event event = cause_event(end->cause);
+
+	if (!end->time_ns)
+		return stray->state != TCP_LISTEN;
+	return event != EVENT_LOCAL_RESET && event != EVENT_CONNECT_FAILED && end->cause != PEER_LOST_RESET;
+}
