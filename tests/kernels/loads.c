@@ -60,7 +60,7 @@ static int load_with_statistics(struct bpf_object_skeleton *s)
 int main(void)
 {
 	const struct kernel_options options = {.connect_hook = true, .accept_hook = true};
-	struct looks_bpf *source;
+	struct snapshot_bpf *source;
 	struct kernel *kernel;
 	const char *why;
 	int err;
@@ -68,9 +68,9 @@ int main(void)
 	if (kernel_open(&kernel, &options))
 		return 1;
 	kernel_close(kernel);
-	err = looks_bpf_open(&source, &why);
+	err = snapshot_bpf_open(&source, &why);
 	if (err)
 		return say(1, "%s", why);
-	looks_bpf_close(source);
+	snapshot_bpf_close(source);
 	return 0;
 }

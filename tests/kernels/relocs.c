@@ -7,7 +7,7 @@
  * The agent's own code probes and chooses (user/kernel/probe.c and user/kernel/kernel.c are part of this file, led to the other kernel's BTF), and
  * libbpf relocates as ever. Where it finds nothing to relocate to it leaves an invalid instruction, which is right in
  * a branch that this kernel never takes. So the programs are walked as the verifier would walk them, as far as
- * constants decide a branch. The last step before the first program is loaded is where this looks, and ends.
+ * constants decide a branch. The last step before the first program is loaded is where this snapshot, and ends.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -40,7 +40,7 @@ static void hush_nothing(void);
 #define UNRESOLVED_MAX 4096
 #define TEXT_MAX       256
 #define REGISTERS      11
-#define WARNINGS_MAX   8
+#define EARLY_MAX   8
 
 static const char *btf_path, *release;
 static int problems;
@@ -54,7 +54,7 @@ static struct unresolved {
 	char what[TEXT_MAX]; /* "struct sock.sk_err (0:5 @ offset 40)" */
 } *unresolved;
 static size_t n_unresolved;
-static char warnings[WARNINGS_MAX][TEXT_MAX];
+static char warnings[EARLY_MAX][TEXT_MAX];
 static size_t n_warnings;
 
 static int listen_to_libbpf(enum libbpf_print_level level, const char *format, va_list args)
@@ -68,7 +68,7 @@ static int listen_to_libbpf(enum libbpf_print_level level, const char *format, v
 	char line[2 * TEXT_MAX];
 
 	vsnprintf(line, sizeof(line), format, args);
-	if (level == LIBBPF_WARN && n_warnings < WARNINGS_MAX && !looked)
+	if (level == LIBBPF_WARN && n_warnings < EARLY_MAX && !looked)
 		snprintf(warnings[n_warnings++], TEXT_MAX, "%.*s", TEXT_MAX - 1, line);
 	if (sscanf(line, "libbpf: prog '%*[^']': relo #%*d: <%*[^>]> [%*d] %255[^\n]", what) == 1)
 		return 0;
@@ -394,7 +394,7 @@ static int look_and_end(struct bpf_object_skeleton *s)
 int main(int argc, char **argv)
 {
 	const struct kernel_options options = {.connect_hook = true, .accept_hook = true};
-	struct looks_bpf *source;
+	struct snapshot_bpf *source;
 	struct kernel *kernel;
 	const char *why;
 
@@ -410,7 +410,7 @@ int main(int argc, char **argv)
 	/* these return only if the agent would not even try here */
 	if (argc == 3)
 		kernel_open(&kernel, &options); /* which has said why */
-	else if (looks_bpf_open(&source, &why))
+	else if (snapshot_bpf_open(&source, &why))
 		printf("  %s\n", why);
 	return 1;
 }

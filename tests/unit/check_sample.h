@@ -21,7 +21,7 @@ struct check_sample {
 /* A judgement on the look as it is now; who holds it stays. */
 static inline void check_sample_fill(struct check_sample *s)
 {
-	check_fill(&s->check, &s->look, 60000);
+	verdicts_fill(&s->check, &s->look, 60000);
 }
 
 static inline void check_sample_make(struct check_sample *s)

@@ -138,7 +138,7 @@ static void print_enumerations(void)
 	for (int i = UNKNOWN_NONE + 1; i < UNKNOWN_COUNT; i++)
 		printf("unknown %s\n", unknown_name((enum owner_unknown)i));
 	for (int i = 0; i < CHECK_COUNT; i++)
-		printf("verdict %s\n", check_verdict_name((enum check_verdict)i));
+		printf("verdict %s\n", verdicts_name((enum check_verdict)i));
 }
 
 static void print_message_ids(void)
@@ -194,8 +194,8 @@ static void print_metrics(const char *text)
 static int note_metrics(void)
 {
 	struct health health = {.n_outputs = 1, .outputs = {{.title = "file"}}, .bpf_runs = 1};
-	static struct metrics metrics;
-	struct metrics_entry entry;
+	static struct counters metrics;
+	struct counters_entry entry;
 	struct sample s;
 	char *text;
 	size_t length;
@@ -204,9 +204,9 @@ static int note_metrics(void)
 	if (!to)
 		return -1;
 	sample_example(&s);
-	metrics_entry_of(&s.event, &entry);
-	metrics_count(&metrics, &entry);
-	metrics_write(&metrics, &health, to);
+	counters_entry_of(&s.event, &entry);
+	counters_count(&metrics, &entry);
+	counters_write(&metrics, &health, to);
 	if (fclose(to))
 		return -1;
 	print_metrics(text);

@@ -24,14 +24,14 @@ struct stream {
 };
 
 /* Opened and started; settings: of these operations, which must outlive it. NULL if it cannot be opened. */
-static inline struct output *stream_open(const struct output_ops *ops, const void *settings, int gone_fd)
+static inline struct output *stream_open(const struct output_ops *ops, const void *settings, int reader_gone_fd)
 {
 	struct output_options options = {
 		.ops = ops,
 		.settings = settings,
 		.title = ops->name,
 		.context = sample_context(),
-		.gone_fd = gone_fd,
+		.reader_gone_fd = reader_gone_fd,
 	};
 	struct output *output = output_open(&options);
 

@@ -7,28 +7,28 @@
 #include <cmocka.h>
 
 /* As functions of this file's own, over what it has instead of a kernel. */
-#define queues_new	     tested_new
-#define queues_free	     tested_free
-#define queues_seed	     tested_seed
-#define queues_tick	     tested_tick
-#define queues_deadline	     tested_deadline
-#define glance_at	     fake_at
-#define glance_name	     fake_name
-#define glance_list_filled   fake_list
-#define glance_add_filled    fake_add
-#define glance_forget_filled fake_forget
-#define glance_alarms	     fake_alarms
+#define accept_queues_new	     tested_new
+#define accept_queues_free	     tested_free
+#define accept_queues_seed	     tested_seed
+#define accept_queues_tick	     tested_tick
+#define accept_queues_deadline	     tested_deadline
+#define sockets_look_at	     fake_at
+#define sockets_name	     fake_name
+#define sockets_list_filled   fake_list
+#define sockets_add_filled    fake_add
+#define sockets_forget_filled fake_forget
+#define sockets_alarms	     fake_alarms
 #include "early/accept_queues.c"
 
 static struct lp_glance listener; /* its address is 64 */
 static struct lp_filled filled;
 static bool is_listed;
 static struct lp_alarms alarms;
-static struct queues *queues;
+static struct accept_queues *queues;
 static unsigned n_told;
 static struct lp_record told[32];
 
-int fake_at(struct kernel *kernel, const __u64 *sockets, size_t n, __u32 states, glance_take *take, void *context)
+int fake_at(struct kernel *kernel, const __u64 *sockets, size_t n, __u32 states, sockets_take *take, void *context)
 {
 	struct lp_glance none = {0};
 
@@ -45,13 +45,13 @@ void fake_name(struct kernel *kernel, struct lp_record *record)
 	record->task.tgid = 7;
 }
 
-int fake_list(struct kernel *kernel, struct glance_filled *items, size_t most, size_t *n)
+int fake_list(struct kernel *kernel, struct sockets_filled *items, size_t most, size_t *n)
 {
 	(void)kernel;
 	(void)most;
 	*n = is_listed;
 	if (is_listed)
-		*items = (struct glance_filled){64, filled};
+		*items = (struct sockets_filled){64, filled};
 	return 0;
 }
 
@@ -95,15 +95,15 @@ static void fill(__u64 now_ns)
 	filled = (struct lp_filled){now_ns, listener.drops, 0};
 	is_listed = true;
 	alarms.queues = 1;
-	queues_tick(queues, now_ns);
+	accept_queues_tick(queues, now_ns);
 }
 
 static void run_to(__u64 now_ns)
 {
 	__u64 at;
 
-	while ((at = queues_deadline(queues)) && at <= now_ns)
-		queues_tick(queues, at);
+	while ((at = accept_queues_deadline(queues)) && at <= now_ns)
+		accept_queues_tick(queues, at);
 }
 
 static int begin(void **state)
@@ -112,7 +112,7 @@ static int begin(void **state)
 	n_told = 0;
 	is_listed = false;
 	alarms = (struct lp_alarms){0};
-	queues = queues_new(NULL, take_told, NULL);
+	queues = accept_queues_new(NULL, take_told, NULL);
 	set_queue(0, 1000);
 	return queues ? 0 : -1;
 }
@@ -120,7 +120,7 @@ static int begin(void **state)
 static int end_test(void **state)
 {
 	(void)state;
-	queues_free(queues);
+	accept_queues_free(queues);
 	return 0;
 }
 
@@ -170,7 +170,7 @@ static void test_full_without_a_drop_is_no_news(void **state)
 	set_queue(2, 1000);
 	run_to(300 * SECOND);
 	assert_false(is_listed);
-	assert_int_equal(queues_deadline(queues), 0);
+	assert_int_equal(accept_queues_deadline(queues), 0);
 	assert_int_equal(alarms.queues, 0); /* the next one wakes */
 }
 
@@ -195,17 +195,17 @@ static void test_closed_listener_is_forgotten(void **state)
 	run_to(300 * SECOND);
 	assert_int_equal(n_told, 0);
 	assert_false(is_listed);
-	assert_int_equal(queues_deadline(queues), 0);
+	assert_int_equal(accept_queues_deadline(queues), 0);
 }
 
 static void test_lists_what_was_full_before(void **state)
 {
 	(void)state;
 	set_queue(4, 1000);
-	queues_seed(queues, &listener);
+	accept_queues_seed(queues, &listener);
 	assert_false(is_listed); /* one more fits */
 	set_queue(5, 1000);
-	queues_seed(queues, &listener);
+	accept_queues_seed(queues, &listener);
 	assert_true(is_listed);
 	assert_int_equal(filled.drops, 1000);
 	assert_int_equal(alarms.queues, 1);

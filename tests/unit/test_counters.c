@@ -11,8 +11,8 @@
 #include "outputs/counters.h"
 #include "told.h"
 
-static struct metrics metrics;
-static struct metrics_entry entry;
+static struct counters metrics;
+static struct counters_entry entry;
 static struct sample sample;
 static struct health health;
 
@@ -27,8 +27,8 @@ static int set_up(void **state)
 
 static void count(void)
 {
-	metrics_entry_of(&sample.event, &entry);
-	metrics_count(&metrics, &entry);
+	counters_entry_of(&sample.event, &entry);
+	counters_count(&metrics, &entry);
 }
 
 static void write_and_read(void)
@@ -37,7 +37,7 @@ static void write_and_read(void)
 	size_t length;
 	FILE *to = open_memstream(&text, &length);
 
-	metrics_write(&metrics, &health, to);
+	counters_write(&metrics, &health, to);
 	fclose(to);
 	exposition_read(text);
 	free(text);
@@ -133,7 +133,7 @@ static void test_a_loss_is_no_event(void **state)
 static void test_apps_are_bounded(void **state)
 {
 	(void)state;
-	for (int i = 0; i < METRICS_APPS_MAX + 50; i++) {
+	for (int i = 0; i < COUNTERS_APPS_MAX + 50; i++) {
 		snprintf(sample.event.owner.process.comm, sizeof(sample.event.owner.process.comm), "app%d", i);
 		count();
 		count();
@@ -153,12 +153,12 @@ static void test_an_app_named_other_is_one_of_them(void **state)
 	(void)state;
 	strcpy(sample.event.owner.process.comm, "other");
 	count();
-	for (int i = 0; i < METRICS_APPS_MAX + 1; i++) {
+	for (int i = 0; i < COUNTERS_APPS_MAX + 1; i++) {
 		snprintf(sample.event.owner.process.comm, sizeof(sample.event.owner.process.comm), "app%d", i);
 		count();
 	}
 	assert_int_equal(of_app("other"), 2);
-	assert_int_equal(exposition_sum("lostpeer_events_total", NULL, NULL), METRICS_APPS_MAX + 2);
+	assert_int_equal(exposition_sum("lostpeer_events_total", NULL, NULL), COUNTERS_APPS_MAX + 2);
 }
 
 /* As the registry at its fullest is read back: each of the samples, in no more than this. */
@@ -169,7 +169,7 @@ static void test_all_causes_of_all_apps_fit(void **state)
 	FILE *to;
 
 	(void)state;
-	for (int i = 0; i <= METRICS_APPS_MAX; i++) {
+	for (int i = 0; i <= COUNTERS_APPS_MAX; i++) {
 		memset(&entry, 0, sizeof(entry));
 		memset(entry.app, '"', sizeof(entry.app) - 1);
 		snprintf(entry.app, sizeof(entry.app) - 8, "%d", i);
@@ -177,14 +177,14 @@ static void test_all_causes_of_all_apps_fit(void **state)
 		entry.count = 1;
 		for (int cause = CAUSE_NONE + 1; cause < CAUSE_COUNT; cause++) {
 			entry.cause = (enum lp_cause)cause;
-			metrics_count(&metrics, &entry);
+			counters_count(&metrics, &entry);
 		}
 	}
 	to = open_memstream(&text, &length);
-	metrics_write(&metrics, &health, to);
+	counters_write(&metrics, &health, to);
 	fclose(to);
 	exposition_read(text);
-	assert_int_equal(exposition_sum("lostpeer_events_total", NULL, NULL), (METRICS_APPS_MAX + 1) * (CAUSE_COUNT - 1));
+	assert_int_equal(exposition_sum("lostpeer_events_total", NULL, NULL), (COUNTERS_APPS_MAX + 1) * (CAUSE_COUNT - 1));
 	assert_in_range(length, 1, 3 << 20);
 	free(text);
 }
@@ -213,8 +213,8 @@ static void test_a_long_name_is_cut_between_characters(void **state)
 	strcpy(sample.event.executable, "/");
 	for (int i = 0; i < 100; i++)
 		strcat(sample.event.executable, "\xc3\xa9"); /* é; 127 is in the midst of one */
-	metrics_entry_of(&sample.event, &entry);
-	assert_int_equal(strlen(entry.app), METRICS_APP_LEN - 2);
+	counters_entry_of(&sample.event, &entry);
+	assert_int_equal(strlen(entry.app), COUNTERS_APP_LEN - 2);
 	told_check_printable(entry.app, strlen(entry.app));
 }
 
@@ -253,7 +253,7 @@ static void test_what_is_not_known_is_left_out(void **state)
 
 	(void)state;
 	count();
-	metrics_write(&metrics, NULL, to);
+	counters_write(&metrics, NULL, to);
 	fclose(to);
 	exposition_read(text);
 	assert_null(strstr(text, "lostpeer_agent_"));

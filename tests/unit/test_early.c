@@ -121,15 +121,15 @@ static void test_queue_full(void **state)
 
 static void test_a_threshold_of_0_asks_for_nothing(void **state)
 {
-	struct warnings_options options = {1, 1};
+	struct early_options options = {1, 1};
 	__u32 all = LP_CLASS_LOST | LP_CLASSES_LOOKED;
 
 	(void)state;
-	assert_int_equal(warnings_classes(all, &options), all);
+	assert_int_equal(early_classes(all, &options), all);
 	options.silent_after_ns = 0;
-	assert_int_equal(warnings_classes(all, &options), all & ~(__u32)LP_CLASS_SILENT);
+	assert_int_equal(early_classes(all, &options), all & ~(__u32)LP_CLASS_SILENT);
 	options.ignored_after_ns = 0;
-	assert_int_equal(warnings_classes(all, &options), LP_CLASS_LOST | LP_CLASS_QUEUES);
+	assert_int_equal(early_classes(all, &options), LP_CLASS_LOST | LP_CLASS_QUEUES);
 }
 
 int main(void)

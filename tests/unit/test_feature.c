@@ -38,7 +38,7 @@ static bool has(const struct kernel_features *have, const char *name)
 static unsigned limits_of(const struct kernel_features *have)
 {
 	size_t n;
-	const struct limit *limits = feature_limits(&n);
+	const struct feature_limit *limits = feature_limits(&n);
 	unsigned hold = 0;
 
 	for (size_t i = 0; i < n; i++)
@@ -63,7 +63,7 @@ static void test_each_limit_names_what_would_lift_it(void **state)
 {
 	struct kernel_features have = everything();
 	size_t n;
-	const struct limit *limits = feature_limits(&n);
+	const struct feature_limit *limits = feature_limits(&n);
 
 	(void)state;
 	for (size_t i = 0; i < n; i++)

@@ -102,7 +102,7 @@ static struct sink_settings *sink_of(struct feed_settings *s)
 
 static int set_up(void **state)
 {
-	struct feeds_context context = {.format = sample_context(), .gone_fd = -1};
+	struct feeds_context context = {.format = sample_context(), .reader_gone_fd = -1};
 
 	(void)state;
 	feeds = feeds_new(&context);
@@ -153,7 +153,7 @@ static void put(unsigned number, bool orderly)
 	if (orderly)
 		s.event.verdict.cause = PEER_CLOSED_FIN;
 	flow.emitted++;
-	if (feeds_want(feeds, &s.event))
+	if (feeds_accept(feeds, &s.event))
 		feeds_put(feeds, &s.event, clock_monotonic_ns());
 	else
 		feeds_filter_out(feeds, 1);
@@ -294,19 +294,19 @@ static void test_readers_decide_what_is_wanted(void **state)
 	assert_int_equal(feeds_uid_wants(feeds, uids), 0);
 	sample_example(&sample);
 	sample.record.sk_uid = 1000;
-	assert_false(feeds_want(feeds, &sample.event));
+	assert_false(feeds_accept(feeds, &sample.event));
 	add_reader(1000, "peer_closed");
 	add_reader(1000, "peer_lost");
 	assert_int_equal(feeds_wants(feeds).classes, 0);
 	assert_int_equal(feeds_uid_wants(feeds, uids), 1);
 	assert_int_equal(uids[0].uid, 1000);
 	assert_int_equal(uids[0].classes, LP_CLASS_LOST | LP_CLASS_PEER_CLOSED);
-	assert_true(feeds_want(feeds, &sample.event));
+	assert_true(feeds_accept(feeds, &sample.event));
 	sample.record.sk_uid = 1001;
-	assert_false(feeds_want(feeds, &sample.event));
+	assert_false(feeds_accept(feeds, &sample.event));
 	add_reader(0, "peer_lost");
 	assert_int_equal(feeds_wants(feeds).classes, LP_CLASS_LOST);
-	assert_true(feeds_want(feeds, &sample.event));
+	assert_true(feeds_accept(feeds, &sample.event));
 	feeds_confirm(feeds, 5);
 	assert_int_equal(confirmed, readers.generation);
 	assert_int_equal(change(NULL, 0), 0);
@@ -485,7 +485,7 @@ static void full(void *agent)
 static void test_enough_is_told_once(void **state)
 {
 	unsigned times = 0;
-	struct feeds_context context = {.format = sample_context(), .agent = {.agent = &times}, .gone_fd = -1, .full = full};
+	struct feeds_context context = {.format = sample_context(), .agent = {.agent = &times}, .reader_gone_fd = -1, .full = full};
 	struct feed_settings *s[] = {make("one", "")};
 
 	(void)state;

@@ -368,13 +368,13 @@ static void test_300_connections_of_4_processes(void **state)
 
 static const struct event *of_two(const struct event *one, const struct event *other)
 {
-	static struct gathered *g;
+	static struct aggregate *g;
 
-	gathered_free(g);
+	aggregate_free(g);
 	g = NULL;
-	assert_true(gathered_add(&g, one));
-	assert_true(gathered_add(&g, other));
-	return gathered_event(g);
+	assert_true(aggregate_add(&g, one));
+	assert_true(aggregate_add(&g, other));
+	return aggregate_event(g);
 }
 
 static void test_what_is_the_same_is_kept(void **state)
@@ -445,13 +445,13 @@ static void test_more_processes_than_are_told_apart(void **state)
 {
 	(void)state;
 	take();
-	for (__u32 i = 0; i < GATHERED_PROCESSES_MAX; i++) {
+	for (__u32 i = 0; i < AGGREGATE_PROCESSES_MAX; i++) {
 		of_process(1000 + i);
 		take();
 		take();
 	}
 	group_finish(groups);
-	assert_int_equal(last()->repeat.processes, GATHERED_PROCESSES_MAX);
+	assert_int_equal(last()->repeat.processes, AGGREGATE_PROCESSES_MAX);
 	assert_false(last()->repeat.more_processes);
 	begin(WINDOW, 0);
 	for (__u32 i = 0; i < 1000; i++) {
@@ -459,7 +459,7 @@ static void test_more_processes_than_are_told_apart(void **state)
 		take();
 	}
 	group_finish(groups);
-	assert_int_equal(last()->repeat.processes, GATHERED_PROCESSES_MAX);
+	assert_int_equal(last()->repeat.processes, AGGREGATE_PROCESSES_MAX);
 	assert_true(last()->repeat.more_processes);
 	assert_int_equal(last()->repeat.count, 999);
 }
@@ -612,7 +612,7 @@ static void test_more_owners_than_fit(void **state)
 	of_process(1);
 	for (int i = 0; i < 15; i++)
 		assert_int_equal(take(), i < 10);
-	for (__u32 pid = 2; pid <= LIMIT_OWNERS_MAX; pid++) {
+	for (__u32 pid = 2; pid <= RATE_LIMIT_OWNERS_MAX; pid++) {
 		of_process(pid);
 		assert_true(take());
 	}

@@ -8,15 +8,15 @@
 #include <cmocka.h>
 
 /* As functions of this file's own, over what it has instead of a kernel and a clock. */
-#define ignored_new	   tested_new
-#define ignored_free	   tested_free
-#define ignored_note	   tested_note
-#define ignored_tick	   tested_tick
-#define ignored_deadline   tested_deadline
-#define ignored_lost	   tested_lost
-#define ignored_count	   tested_count
-#define glance_at_all	   fake_at_all
-#define glance_alarms	   fake_alarms
+#define ignored_closes_new	   tested_new
+#define ignored_closes_free	   tested_free
+#define ignored_closes_note	   tested_note
+#define ignored_closes_tick	   tested_tick
+#define ignored_closes_deadline   tested_deadline
+#define ignored_closes_lost	   tested_lost
+#define ignored_closes_count	   tested_count
+#define sockets_look_at_all	   fake_at_all
+#define sockets_alarms	   fake_alarms
 #define process_lives	   fake_lives
 #define clock_monotonic_ns fake_now
 #define clock_jiffy_ms	   fake_jiffy_ms
@@ -30,7 +30,7 @@ static struct lp_glance sockets[SOCKETS]; /* kind 0: none */
 static __u64 moved_ns[SOCKETS];           /* when something was sent or acknowledged last */
 static unsigned owner_of[SOCKETS];        /* a pid; 0: not known */
 static struct lp_alarms alarms;
-static struct ignored *ignored;
+static struct ignored_closes *ignored;
 static __u64 now_ns;
 static bool wanted, gone;
 static unsigned n_walks, n_told;
@@ -61,7 +61,7 @@ volatile struct lp_alarms *fake_alarms(struct kernel *kernel)
 	return &alarms;
 }
 
-int fake_at_all(struct kernel *kernel, __u32 states, glance_take *take, void *context)
+int fake_at_all(struct kernel *kernel, __u32 states, sockets_take *take, void *context)
 {
 	(void)kernel;
 	assert_int_equal(states, 1u << TCP_CLOSE_WAIT);
@@ -84,7 +84,7 @@ static bool ask_owner(void *context, const struct lp_record *record)
 		return false;
 	if (owner_of[record->sk / 64 - 1])
 		owner = (struct owner){.via = VIA_ACCEPT, .process = {.tgid = owner_of[record->sk / 64 - 1]}};
-	ignored_note(ignored, record, &owner);
+	ignored_closes_note(ignored, record, &owner);
 	return true;
 }
 
@@ -109,7 +109,7 @@ static void peer_closes(unsigned number, unsigned pid)
 	owner_of[number] = pid;
 	if (!alarms.fins) {
 		alarms.fins = 1; /* and the agent is woken */
-		ignored_tick(ignored, now_ns);
+		ignored_closes_tick(ignored, now_ns);
 	}
 }
 
@@ -117,9 +117,9 @@ static void run_to(__u64 to_ns)
 {
 	__u64 at;
 
-	while ((at = ignored_deadline(ignored)) && at <= to_ns) {
+	while ((at = ignored_closes_deadline(ignored)) && at <= to_ns) {
 		now_ns = at > now_ns ? at : now_ns;
-		ignored_tick(ignored, now_ns);
+		ignored_closes_tick(ignored, now_ns);
 	}
 	now_ns = to_ns;
 }
@@ -133,14 +133,14 @@ static int begin(void **state)
 	gone = false;
 	wanted = true;
 	now_ns = 1000 * SECOND;
-	ignored = ignored_new(NULL, AFTER, ask_owner, take_told, NULL);
+	ignored = ignored_closes_new(NULL, AFTER, ask_owner, take_told, NULL);
 	return ignored ? 0 : -1;
 }
 
 static int end_test(void **state)
 {
 	(void)state;
-	ignored_free(ignored);
+	ignored_closes_free(ignored);
 	return 0;
 }
 
@@ -149,7 +149,7 @@ static void test_idle_looks_once_and_has_no_deadline(void **state)
 	(void)state;
 	run_to(1001 * SECOND);
 	assert_int_equal(n_walks, 1); /* for what was there before */
-	assert_int_equal(ignored_deadline(ignored), 0);
+	assert_int_equal(ignored_closes_deadline(ignored), 0);
 }
 
 static void test_told_once_and_again_after_ever_longer(void **state)
@@ -205,7 +205,7 @@ static void test_repeat_has_the_count_of_then(void **state)
 	sockets[0].record.kind = 0;
 	run_to(1600 * SECOND);
 	assert_int_equal(n_told, 3);
-	assert_int_equal(ignored_deadline(ignored), 0);
+	assert_int_equal(ignored_closes_deadline(ignored), 0);
 }
 
 static void test_streaming_is_no_news(void **state)

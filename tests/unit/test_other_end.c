@@ -11,16 +11,16 @@
 
 #define clock_monotonic_ns fake_now
 #define kernel_find_ends fake_find_ends
-#define ends_new tested_new
-#define ends_free tested_free
-#define ends_expect tested_expect
-#define ends_note tested_note
-#define ends_add tested_add
-#define ends_tick tested_tick
-#define ends_finish tested_finish
-#define ends_deadline tested_deadline
-#define ends_count tested_count
-#define ends_distance tested_distance
+#define other_end_new tested_new
+#define other_end_free tested_free
+#define other_end_expect tested_expect
+#define other_end_note tested_note
+#define other_end_add tested_add
+#define other_end_tick tested_tick
+#define other_end_finish tested_finish
+#define other_end_deadline tested_deadline
+#define other_end_count tested_count
+#define other_end_distance tested_distance
 #include "../../user/who/other_end.c"
 
 #include <arpa/inet.h>
@@ -36,7 +36,7 @@ struct kernel {
 };
 
 static struct kernel kernel;
-static struct ends *ends;
+static struct other_ends *ends;
 static __u64 now_ns;
 static struct lp_record a, b; /* a client and its server, which resets it: 1000 bytes of the client's were received */
 
@@ -64,7 +64,7 @@ int fake_find_ends(struct kernel *k, const __u32 *ports, size_t n, kernel_take *
 	return 0;
 }
 
-static void done(void *context, const struct ends_event *event)
+static void done(void *context, const struct other_end_event *event)
 {
 	assert_ptr_equal(context, &out);
 	out.told++;
@@ -145,7 +145,7 @@ static void add(const struct lp_record *r, __u32 pid)
 	struct owner owner = owner_of(pid);
 
 	tested_note(ends, r, &owner);
-	tested_add(ends, &(struct ends_event){r, false, &owner, "", {0}});
+	tested_add(ends, &(struct other_end_event){r, false, &owner, "", {0}});
 }
 
 static void pass(__u64 ns)
@@ -594,7 +594,7 @@ static void test_the_oldest_end_is_forgotten(void **state)
 
 	(void)state;
 	note(&b, SERVER_PID);
-	for (unsigned i = 0; i < ENDS_MAX; i++) {
+	for (unsigned i = 0; i < OTHER_ENDS_MAX; i++) {
 		r.sk += 64;
 		r.cookie++;
 		r.local_port = (__u16)(100 + i);

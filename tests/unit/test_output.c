@@ -137,11 +137,11 @@ static void wait_until_it_writes(void)
 
 static struct output *output;
 
-static void open_output(int gone_fd)
+static void open_output(int reader_gone_fd)
 {
 	static const struct sink_settings settings;
 
-	output = stream_open(&ops, &settings, gone_fd);
+	output = stream_open(&ops, &settings, reader_gone_fd);
 	assert_non_null(output);
 }
 
@@ -464,7 +464,7 @@ static void test_what_was_put_before_the_start_waits(void **state)
 {
 	static const struct sink_settings settings;
 	struct output_options options = {
-		.ops = &ops, .settings = &settings, .title = "sink", .context = sample_context(), .gone_fd = -1};
+		.ops = &ops, .settings = &settings, .title = "sink", .context = sample_context(), .reader_gone_fd = -1};
 
 	(void)state;
 	output = output_open(&options);

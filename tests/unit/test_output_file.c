@@ -33,11 +33,11 @@ static struct output *open_file(const char *target)
 	return stream_open(&output_file, &settings, -1);
 }
 
-static struct output *open_stdout(int gone_fd)
+static struct output *open_stdout(int reader_gone_fd)
 {
 	static const struct lines_settings settings;
 
-	return stream_open(&output_stdout, &settings, gone_fd);
+	return stream_open(&output_stdout, &settings, reader_gone_fd);
 }
 
 static struct stream read_file(const char *name)

@@ -288,7 +288,7 @@ static struct output *open_metrics(void *settings)
 					 .title = "metrics",
 					 .agent = &agent,
 					 .context = sample_context(),
-					 .gone_fd = -1};
+					 .reader_gone_fd = -1};
 	struct output *output = output_open(&options);
 
 	assert_non_null(output);

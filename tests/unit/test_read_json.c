@@ -24,7 +24,7 @@ static void parse(const struct event *e)
 	line_append(&line, "", 1);
 	object = json_tokener_parse(line.text);
 	memset(&parsed, 0xee, sizeof(parsed));
-	assert_true(parse_event(object, &parsed));
+	assert_true(read_json_event(object, &parsed));
 	json_object_put(object);
 }
 
@@ -35,7 +35,7 @@ static void check_same(const struct event *e, bool exactly)
 	static struct line before, after;
 
 	parse(e);
-	again.reset_reason = parse_reset_reason;
+	again.reset_reason = read_json_reset_reason;
 	again.kernel = &parsed;
 	format_json(&before, e, &context);
 	format_json(&after, &parsed.event, &again);
@@ -174,7 +174,7 @@ static void test_what_is_none(void **state)
 		struct json_object *object = json_tokener_parse(lines[i]);
 
 		assert_non_null(object);
-		assert_false(parse_event(object, &parsed));
+		assert_false(read_json_event(object, &parsed));
 		json_object_put(object);
 	}
 }

@@ -16,14 +16,14 @@
 #define NOW 5000000000ULL
 
 static struct lp_ended slots[LP_ENDED];
-static struct gone *gone;
+static struct recently_closed *gone;
 static struct {
 	unsigned told;
 	struct lp_record stray;
-	struct gone_end end;
+	struct recently_closed_end end;
 } out;
 
-static void on_done(void *context, const struct lp_record *stray, const struct gone_end *end)
+static void on_done(void *context, const struct lp_record *stray, const struct recently_closed_end *end)
 {
 	(void)context;
 	out.told++;
@@ -36,14 +36,14 @@ static int begin(void **state)
 	(void)state;
 	memset(slots, 0, sizeof(slots));
 	memset(&out, 0, sizeof(out));
-	gone = gone_new(slots, on_done, NULL);
+	gone = recently_closed_new(slots, on_done, NULL);
 	return gone ? 0 : -1;
 }
 
 static int finish(void **state)
 {
 	(void)state;
-	gone_free(gone);
+	recently_closed_free(gone);
 	return 0;
 }
 
@@ -77,8 +77,8 @@ static void stray_comes(__u16 port)
 {
 	struct lp_record stray = record(LP_KIND_STRAY, NOW, port, 0);
 
-	gone_add(gone, &stray);
-	gone_tick(gone, NOW + GONE_WAIT_NS);
+	recently_closed_add(gone, &stray);
+	recently_closed_tick(gone, NOW + RECENTLY_CLOSED_WAIT_NS);
 	assert_int_equal(out.told, 1);
 }
 
@@ -93,7 +93,7 @@ static void orderly_end_has_its_closer(void **state)
 	assert_int_equal(out.end.cause, LOCAL_CLOSED_CLOSE);
 	assert_int_equal(out.end.time_ns, NOW - 10);
 	assert_int_equal(out.end.flags, LP_F_ACCEPTED);
-	assert_true(gone_is_news(&out.stray, &out.end));
+	assert_true(recently_closed_is_news(&out.stray, &out.end));
 }
 
 static void other_connections_are_not_it(void **state)
@@ -116,7 +116,7 @@ static void other_connections_are_not_it(void **state)
 	stray_comes(1000);
 	assert_int_equal(out.end.time_ns, 0);
 	assert_int_equal(out.end.owner.tgid, 0);
-	assert_true(gone_is_news(&out.stray, &out.end));
+	assert_true(recently_closed_is_news(&out.stray, &out.end));
 }
 
 static void last_of_several_is_named(void **state)
@@ -162,12 +162,12 @@ static void judged_end_has_its_cause_and_owner(void **state)
 	(void)state;
 	fill_slot(&slots[0], &end, TCP_ESTABLISHED, 0);
 	slots[0].time_ns += 500; /* written a little later than the record */
-	gone_note(gone, &end, PEER_LOST_RETRANSMIT_TIMEOUT, NULL);
-	gone_note(gone, &end, PEER_LOST_RETRANSMIT_TIMEOUT, &owner);
+	recently_closed_note(gone, &end, PEER_LOST_RETRANSMIT_TIMEOUT, NULL);
+	recently_closed_note(gone, &end, PEER_LOST_RETRANSMIT_TIMEOUT, &owner);
 	stray_comes(1000);
 	assert_int_equal(out.end.cause, PEER_LOST_RETRANSMIT_TIMEOUT);
 	assert_int_equal(out.end.owner.tgid, 43);
-	assert_true(gone_is_news(&out.stray, &out.end));
+	assert_true(recently_closed_is_news(&out.stray, &out.end));
 }
 
 /* The slot is another's: the same addresses, ended long after what was judged. */
@@ -177,11 +177,11 @@ static void judged_before_is_another_connection(void **state)
 
 	(void)state;
 	end.time_ns = NOW - 10;
-	gone_note(gone, &judged, LOCAL_RESET_LINGER, NULL);
+	recently_closed_note(gone, &judged, LOCAL_RESET_LINGER, NULL);
 	fill_slot(&slots[0], &end, TCP_FIN_WAIT2, 42);
 	stray_comes(1000);
 	assert_int_equal(out.end.cause, LOCAL_CLOSED_CLOSE);
-	assert_true(gone_is_news(&out.stray, &out.end));
+	assert_true(recently_closed_is_news(&out.stray, &out.end));
 }
 
 static void data_in_flight_at_a_reset_is_no_news(void **state)
@@ -194,9 +194,9 @@ static void data_in_flight_at_a_reset_is_no_news(void **state)
 		struct lp_record end = record(LP_KIND_CLOSE, NOW - 10, (__u16)(1000 + i), i + 1);
 
 		out.told = 0;
-		gone_note(gone, &end, ends[i], NULL);
+		recently_closed_note(gone, &end, ends[i], NULL);
 		stray_comes((__u16)(1000 + i));
-		assert_false(gone_is_news(&out.stray, &out.end));
+		assert_false(recently_closed_is_news(&out.stray, &out.end));
 	}
 }
 
@@ -207,12 +207,12 @@ static void data_to_a_listener_is_news_only_after_a_connection(void **state)
 	(void)state;
 	stray_comes(1000);
 	out.stray.state = TCP_LISTEN;
-	assert_false(gone_is_news(&out.stray, &out.end));
+	assert_false(recently_closed_is_news(&out.stray, &out.end));
 	out.told = 0;
 	fill_slot(&slots[0], &end, TCP_ESTABLISHED, 42);
 	stray_comes(1001);
 	out.stray.state = TCP_LISTEN;
-	assert_true(gone_is_news(&out.stray, &out.end));
+	assert_true(recently_closed_is_news(&out.stray, &out.end));
 }
 
 static void stray_waits_for_what_is_judged_meanwhile(void **state)
@@ -220,40 +220,40 @@ static void stray_waits_for_what_is_judged_meanwhile(void **state)
 	struct lp_record stray = record(LP_KIND_STRAY, NOW, 1000, 0), end = record(LP_KIND_CLOSE, NOW - 10, 1000, 1);
 
 	(void)state;
-	gone_add(gone, &stray);
-	assert_int_equal(gone_deadline(gone), NOW + GONE_WAIT_NS);
-	gone_tick(gone, NOW + GONE_WAIT_NS - 1);
+	recently_closed_add(gone, &stray);
+	assert_int_equal(recently_closed_deadline(gone), NOW + RECENTLY_CLOSED_WAIT_NS);
+	recently_closed_tick(gone, NOW + RECENTLY_CLOSED_WAIT_NS - 1);
 	assert_int_equal(out.told, 0);
-	assert_int_equal(gone_count(gone), 1);
-	gone_note(gone, &end, LOCAL_RESET_LINGER, NULL);
-	gone_tick(gone, NOW + GONE_WAIT_NS);
+	assert_int_equal(recently_closed_count(gone), 1);
+	recently_closed_note(gone, &end, LOCAL_RESET_LINGER, NULL);
+	recently_closed_tick(gone, NOW + RECENTLY_CLOSED_WAIT_NS);
 	assert_int_equal(out.told, 1);
 	assert_int_equal(out.end.cause, LOCAL_RESET_LINGER);
-	assert_int_equal(gone_deadline(gone), 0);
+	assert_int_equal(recently_closed_deadline(gone), 0);
 }
 
 static void full_queue_tells_the_oldest(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < GONE_WAITING + 2; i++) {
+	for (unsigned i = 0; i < RECENTLY_CLOSED_WAITING + 2; i++) {
 		struct lp_record stray = record(LP_KIND_STRAY, NOW + i, (__u16)(1 + i), 0);
 
-		gone_add(gone, &stray);
+		recently_closed_add(gone, &stray);
 	}
 	assert_int_equal(out.told, 2);
 	assert_int_equal(out.stray.local_port, 2);
-	gone_finish(gone);
-	assert_int_equal(out.told, GONE_WAITING + 2);
-	assert_int_equal(gone_count(gone), 0);
+	recently_closed_finish(gone);
+	assert_int_equal(out.told, RECENTLY_CLOSED_WAITING + 2);
+	assert_int_equal(recently_closed_count(gone), 0);
 }
 
 static void oldest_judged_gives_way(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i <= GONE_JUDGED; i++) {
+	for (unsigned i = 0; i <= RECENTLY_CLOSED_JUDGED; i++) {
 		struct lp_record end = record(LP_KIND_CLOSE, 1000 + i, (__u16)(1 + i), i + 1);
 
-		gone_note(gone, &end, PEER_LOST_KEEPALIVE_TIMEOUT, NULL);
+		recently_closed_note(gone, &end, PEER_LOST_KEEPALIVE_TIMEOUT, NULL);
 	}
 	stray_comes(1);
 	assert_int_equal(out.end.time_ns, 0);

@@ -7,25 +7,25 @@
 #include <cmocka.h>
 
 /* As functions of this file's own, over what it has instead of a kernel. */
-#define silent_new	     tested_new
-#define silent_free	     tested_free
-#define silent_seed	     tested_seed
-#define silent_tick	     tested_tick
-#define silent_deadline	     tested_deadline
-#define silent_count	     tested_count
-#define glance_at	     fake_at
-#define glance_name	     fake_name
-#define glance_list_silent   fake_list
-#define glance_add_silent    fake_add
-#define glance_forget_silent fake_forget
-#define glance_alarms	     fake_alarms
+#define silent_peers_new	     tested_new
+#define silent_peers_free	     tested_free
+#define silent_peers_seed	     tested_seed
+#define silent_peers_tick	     tested_tick
+#define silent_peers_deadline	     tested_deadline
+#define silent_peers_count	     tested_count
+#define sockets_look_at	     fake_at
+#define sockets_name	     fake_name
+#define sockets_list_silent   fake_list
+#define sockets_add_silent    fake_add
+#define sockets_forget_silent fake_forget
+#define sockets_alarms	     fake_alarms
 #include "early/silent_peers.c"
 
 #define SECOND 1000000000ULL
 #define AFTER (5 * SECOND)
 #define SOCKETS 8
 
-static struct glance_listed list[SOCKETS];
+static struct sockets_listed list[SOCKETS];
 static size_t n_listed;
 static struct lp_glance sockets[SOCKETS]; /* by address: 64, 128, ... */
 static struct lp_alarms alarms;
@@ -33,7 +33,7 @@ static enum lp_kind told[16];
 static __u64 told_of[16];
 static unsigned n_told;
 
-int fake_at(struct kernel *kernel, const __u64 *which, size_t n, __u32 states, glance_take *take, void *context)
+int fake_at(struct kernel *kernel, const __u64 *which, size_t n, __u32 states, sockets_take *take, void *context)
 {
 	(void)kernel;
 	for (size_t i = 0; i < n; i++) {
@@ -51,7 +51,7 @@ void fake_name(struct kernel *kernel, struct lp_record *record)
 	(void)record;
 }
 
-int fake_list(struct kernel *kernel, struct glance_listed *items, size_t most, size_t *n)
+int fake_list(struct kernel *kernel, struct sockets_listed *items, size_t most, size_t *n)
 {
 	(void)kernel;
 	*n = n_listed < most ? n_listed : most;
@@ -62,7 +62,7 @@ int fake_list(struct kernel *kernel, struct glance_listed *items, size_t most, s
 void fake_add(struct kernel *kernel, __u64 sk, const struct lp_listed *listed)
 {
 	(void)kernel;
-	list[n_listed++] = (struct glance_listed){sk, *listed};
+	list[n_listed++] = (struct sockets_listed){sk, *listed};
 }
 
 void fake_forget(struct kernel *kernel, __u64 sk)
@@ -123,30 +123,30 @@ static int begin(void **state)
 	n_listed = n_told = 0;
 	alarms = (struct lp_alarms){0};
 	memset(sockets, 0, sizeof(sockets));
-	*state = silent_new(NULL, AFTER, take_told, NULL);
+	*state = silent_peers_new(NULL, AFTER, take_told, NULL);
 	return *state ? 0 : -1;
 }
 
 static int end_test(void **state)
 {
-	silent_free(*state);
+	silent_peers_free(*state);
 	return 0;
 }
 
 /* Ticks whenever there is a deadline, up to that time. */
-static void run_to(struct silent *s, __u64 now_ns)
+static void run_to(struct silent_peers *s, __u64 now_ns)
 {
 	__u64 at;
 
-	while ((at = silent_deadline(s)) && at <= now_ns)
-		silent_tick(s, at);
-	silent_tick(s, now_ns);
+	while ((at = silent_peers_deadline(s)) && at <= now_ns)
+		silent_peers_tick(s, at);
+	silent_peers_tick(s, now_ns);
 }
 
 static void test_idle_has_no_deadline(void **state)
 {
-	silent_tick(*state, SECOND);
-	assert_int_equal(silent_deadline(*state), 0);
+	silent_peers_tick(*state, SECOND);
+	assert_int_equal(silent_peers_deadline(*state), 0);
 }
 
 static void test_told_once_at_the_threshold(void **state)
@@ -154,7 +154,7 @@ static void test_told_once_at_the_threshold(void **state)
 	__u64 sk = waits_for(0, 10);
 
 	timeout_of(sk, 10 * SECOND);
-	silent_tick(*state, 10 * SECOND + 200);
+	silent_peers_tick(*state, 10 * SECOND + 200);
 	assert_int_equal(n_told, 0);
 	run_to(*state, 15 * SECOND - 1);
 	assert_int_equal(n_told, 0);
@@ -170,12 +170,12 @@ static void test_what_recovers_is_forgotten(void **state)
 	__u64 sk = waits_for(0, 10);
 
 	timeout_of(sk, SECOND);
-	silent_tick(*state, SECOND + 200);
+	silent_peers_tick(*state, SECOND + 200);
 	acknowledge(sk);
 	run_to(*state, 7 * SECOND);
 	assert_int_equal(n_told, 0);
 	assert_int_equal(n_listed, 0);
-	assert_int_equal(silent_deadline(*state), 0);
+	assert_int_equal(silent_peers_deadline(*state), 0);
 	assert_int_equal(alarms.silent, 0); /* the next one wakes */
 }
 
@@ -233,7 +233,7 @@ static void test_ends_while_silent(void **state)
 	assert_int_equal(told[3], LP_KIND_BACK);
 	assert_int_equal(told_of[3], acked);
 	assert_int_equal(n_listed, 0);
-	assert_int_equal(silent_deadline(*state), 0);
+	assert_int_equal(silent_peers_deadline(*state), 0);
 }
 
 static void test_fin_alone_is_no_data(void **state)
@@ -266,11 +266,11 @@ static void test_lists_what_waited_before(void **state)
 	waits_for(0, 10);
 	waits_for(1, 10);
 	sockets[1].record.retransmits = 0;
-	silent_seed(*state, &sockets[0]);
-	silent_seed(*state, &sockets[1]);
+	silent_peers_seed(*state, &sockets[0]);
+	silent_peers_seed(*state, &sockets[1]);
 	assert_int_equal(n_listed, 1);
-	silent_tick(*state, 1);
-	assert_true(silent_deadline(*state) > 0);
+	silent_peers_tick(*state, 1);
+	assert_true(silent_peers_deadline(*state) > 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end_test)

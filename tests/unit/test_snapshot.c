@@ -16,19 +16,19 @@
 
 #define MANY 5000
 
-static struct looks *looks;
+static struct snapshot *snapshot;
 
 static int make(void **state)
 {
 	(void)state;
-	looks = looks_new();
-	return looks ? 0 : -1;
+	snapshot = snapshot_new();
+	return snapshot ? 0 : -1;
 }
 
 static int drop(void **state)
 {
 	(void)state;
-	looks_free(looks);
+	snapshot_free(snapshot);
 	return 0;
 }
 
@@ -40,7 +40,7 @@ static struct lp_held held(__u64 sk, __u32 tgid, __u32 fd)
 
 static void add(struct lp_held h)
 {
-	assert_int_equal(looks_add(looks, &h), 0);
+	assert_int_equal(snapshot_add(snapshot, &h), 0);
 }
 
 static bool write_holder(void *context, const struct lp_task *task, __u32 fd)
@@ -56,7 +56,7 @@ static const char *holders(size_t i)
 	static char text[256];
 
 	text[0] = '\0';
-	looks_each_holder(looks, i, write_holder, text);
+	snapshot_each_holder(snapshot, i, write_holder, text);
 	return text;
 }
 
@@ -67,7 +67,7 @@ static void test_shared(void **state)
 	add(held(200, 7, 4));
 	add(held(100, 7, 5));
 	add(held(100, 9, 3));
-	assert_int_equal(looks_count(looks), 2);
+	assert_int_equal(snapshot_count(snapshot), 2);
 	assert_string_equal(holders(0), "9:3 7:5 7:3 ");
 	assert_string_equal(holders(1), "7:4 ");
 }
@@ -82,8 +82,8 @@ static void test_accepted_meanwhile(void **state)
 	add(before);
 	assert_string_equal(holders(0), "");
 	add(held(100, 7, 3));
-	assert_int_equal(looks_count(looks), 1);
-	assert_int_equal(looks_get(looks, 0)->flags, LP_F_SOCKET);
+	assert_int_equal(snapshot_count(snapshot), 1);
+	assert_int_equal(snapshot_get(snapshot, 0)->flags, LP_F_SOCKET);
 	assert_string_equal(holders(0), "7:3 ");
 }
 
@@ -98,10 +98,10 @@ static void test_by_inode(void **state)
 	add(orphan);
 	add(one);
 	add(orphan); /* without an inode nothing says that it is the same */
-	assert_int_equal(looks_count(looks), 3);
-	assert_int_equal(looks_hold(looks, 55, &task, 3, &known), 0);
+	assert_int_equal(snapshot_count(snapshot), 3);
+	assert_int_equal(snapshot_hold(snapshot, 55, &task, 3, &known), 0);
 	assert_true(known);
-	assert_int_equal(looks_hold(looks, 56, &task, 4, &known), 0);
+	assert_int_equal(snapshot_hold(snapshot, 56, &task, 4, &known), 0);
 	assert_false(known);
 	assert_string_equal(holders(1), "7:3 ");
 }
@@ -112,13 +112,13 @@ static void test_many(void **state)
 
 	(void)state;
 	for (int round = 0; round < 2; round++) {
-		looks_clear(looks);
-		assert_int_equal(looks_count(looks), 0);
+		snapshot_clear(snapshot);
+		assert_int_equal(snapshot_count(snapshot), 0);
 		for (__u32 i = 1; i <= MANY; i++)
 			add(held(i * 64, i, 3));
 		for (__u32 i = 1; i <= MANY; i++)
 			add(held(i * 64, MANY + i, 4));
-		assert_int_equal(looks_count(looks), MANY);
+		assert_int_equal(snapshot_count(snapshot), MANY);
 	}
 	for (__u32 i = 1; i <= MANY; i++) {
 		snprintf(expected, sizeof(expected), "%u:4 %u:3 ", MANY + i, i);
@@ -152,18 +152,18 @@ static void test_listener(void **state)
 	add(waiting);
 	add(orphan);
 	add(elsewhere);
-	assert_int_equal(looks_held_by(looks, 0), 0); /* nobody listens */
+	assert_int_equal(snapshot_held_by(snapshot, 0), 0); /* nobody listens */
 	add(listener(1, "10.0.0.2", 80, 7));
 	add(listener(2, "10.0.0.1", 81, 8));
-	assert_int_equal(looks_held_by(looks, 0), 0); /* elsewhere */
+	assert_int_equal(snapshot_held_by(snapshot, 0), 0); /* elsewhere */
 	add(listener(3, "::", 80, 9));
-	assert_int_equal(looks_held_by(looks, 0), 5);
+	assert_int_equal(snapshot_held_by(snapshot, 0), 5);
 	add(listener(4, "10.0.0.1", 80, 10));
-	assert_int_equal(looks_held_by(looks, 0), 6); /* the very address */
+	assert_int_equal(snapshot_held_by(snapshot, 0), 6); /* the very address */
 	add(listener(5, "0.0.0.0", 80, 11));
-	assert_int_equal(looks_held_by(looks, 0), 6);
-	assert_int_equal(looks_held_by(looks, 1), 1);
-	assert_int_equal(looks_held_by(looks, 2), 2);
+	assert_int_equal(snapshot_held_by(snapshot, 0), 6);
+	assert_int_equal(snapshot_held_by(snapshot, 1), 1);
+	assert_int_equal(snapshot_held_by(snapshot, 2), 2);
 }
 
 int main(void)
@@ -176,5 +176,5 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_listener, make, drop),
 	};
 
-	return cmocka_run_group_tests_name("looks", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("snapshot", tests, NULL, NULL);
 }

@@ -332,7 +332,7 @@ static void test_a_gap_that_is_lost_hides_the_count(void **state)
 	for (unsigned i = 1; !p->s->lost.count; i++)
 		put(p, i);
 	event_from_loss(&gap, EVENTS_LOST_RING_FULL, (struct loss){987654, 1, 2});
-	sight_narrow(1000, &gap);
+	visibility_narrow(1000, &gap);
 	format_json(&line, &gap, &p->context);
 	subscriber_put(p->s, &line, &gap, &p->context);
 	read_all(p);
@@ -366,16 +366,16 @@ static void check_packed(const struct event *e)
 	format_pack(&packed, e, &context);
 	assert_false(packed.cut);
 	memset(&opened, 0xee, sizeof(opened));
-	assert_true(pack_open(packed.text, packed.length, &opened, &record));
+	assert_true(format_packed_open(packed.text, packed.length, &opened, &record));
 	format_json(&before, e, &context);
 	format_json(&after, &opened, &context);
 	assert_int_equal(before.length, after.length);
 	assert_memory_equal(before.text, after.text, before.length);
 	assert_string_equal(e->place.system_unit, opened.place.system_unit);
 	for (size_t n = 0; n < packed.length; n++)
-		assert_false(pack_open(packed.text, n, &opened, &record));
+		assert_false(format_packed_open(packed.text, n, &opened, &record));
 	line_append(&packed, "x", 1);
-	assert_false(pack_open(packed.text, packed.length, &opened, &record));
+	assert_false(format_packed_open(packed.text, packed.length, &opened, &record));
 }
 
 static void test_an_event_as_bytes_is_that_event(void **state)

@@ -82,7 +82,7 @@ static void test_verdict(void **state)
 	look.family = AF_INET;
 	look.local_port = 1000;
 	look.peer_port = 2000;
-	assert_string_equal(check_verdict_name(check_judge(&look, WITHIN_MS)), check_verdict_name(v->verdict));
+	assert_string_equal(verdicts_name(verdicts_judge(&look, WITHIN_MS)), verdicts_name(v->verdict));
 }
 
 static void test_lost(void **state)
@@ -93,8 +93,8 @@ static void test_lost(void **state)
 	for (int v = 0, n = 0; v < CHECK_COUNT; v++) {
 		bool is = n < 4 && lost[n] == (enum check_verdict)v;
 
-		assert_int_equal(check_is_lost((enum check_verdict)v), is);
-		assert_true(is == (check_rank((enum check_verdict)v) < 4)); /* what is lost is shown first */
+		assert_int_equal(verdicts_is_lost((enum check_verdict)v), is);
+		assert_true(is == (verdicts_rank((enum check_verdict)v) < 4)); /* what is lost is shown first */
 		n += is;
 	}
 }
@@ -105,9 +105,9 @@ static void test_is_connection(void **state)
 		       one = LOOK(TCP_CLOSE, .local_port = 1, .peer_port = 2);
 
 	(void)state;
-	assert_false(check_is_connection(&listener));
-	assert_false(check_is_connection(&fresh));
-	assert_true(check_is_connection(&one));
+	assert_false(verdicts_is_connection(&listener));
+	assert_false(verdicts_is_connection(&fresh));
+	assert_true(verdicts_is_connection(&one));
 }
 
 static void test_halves(void **state)
@@ -125,8 +125,8 @@ static void test_halves(void **state)
 	for (size_t i = 0; i < sizeof(vector) / sizeof(*vector); i++) {
 		struct lp_look look = LOOK(vector[i].state, .shutdown = vector[i].shutdown);
 
-		assert_int_equal(check_read_closed(&look), vector[i].read);
-		assert_int_equal(check_write_closed(&look), vector[i].write);
+		assert_int_equal(verdicts_read_closed(&look), vector[i].read);
+		assert_int_equal(verdicts_write_closed(&look), vector[i].write);
 	}
 }
 
@@ -149,7 +149,7 @@ static void test_phase(void **state)
 	for (size_t i = 0; i < sizeof(vector) / sizeof(*vector); i++) {
 		struct lp_look look = LOOK(vector[i].state, .flags = vector[i].flags);
 
-		assert_string_equal(phase_name(check_phase(&look)), phase_name(vector[i].phase));
+		assert_string_equal(phase_name(verdicts_phase(&look)), phase_name(vector[i].phase));
 	}
 }
 
@@ -177,7 +177,7 @@ static void test_since_the_fin(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(vector) / sizeof(*vector); i++)
-		assert_int_equal(check_fin_ms(&vector[i].in), vector[i].ms);
+		assert_int_equal(verdicts_fin_ms(&vector[i].in), vector[i].ms);
 }
 
 /* SYN and FIN never count; of a socket in CLOSE only what can still be read is known. */
@@ -188,10 +188,10 @@ static void test_data(void **state)
 	static struct check check;
 
 	(void)state;
-	check_fill(&check, &fin, WITHIN_MS);
+	verdicts_fill(&check, &fin, WITHIN_MS);
 	assert_int_equal(check.event.data.unacked, 900);
 	assert_int_equal(check.event.data.unsent, 0);
-	check_fill(&check, &over, WITHIN_MS);
+	verdicts_fill(&check, &over, WITHIN_MS);
 	assert_int_equal(check.event.data.unread, 50);
 	assert_int_equal(check.event.data.unacked + check.event.data.unsent, 0);
 }

@@ -28,13 +28,13 @@ static void test_root_sees_all(void **state)
 
 	(void)state;
 	sample_of(&s, OTHERS, OTHERS);
-	assert_true(sight_allows(SIGHT_ROOT, &s.event, OTHERS));
+	assert_true(visibility_allows(VISIBILITY_ROOT, &s.event, OTHERS));
 	s.event.owner = (struct owner){.unknown = UNKNOWN_HOLDER_GONE};
-	assert_true(sight_allows(SIGHT_ROOT, &s.event, 0));
+	assert_true(visibility_allows(VISIBILITY_ROOT, &s.event, 0));
 	s.record.kind = LP_KIND_STRAY;
-	assert_true(sight_allows(SIGHT_ROOT, &s.event, 0));
+	assert_true(visibility_allows(VISIBILITY_ROOT, &s.event, 0));
 	sample_of(&s, OTHERS, OTHERS);
-	sight_narrow(SIGHT_ROOT, &s.event);
+	visibility_narrow(VISIBILITY_ROOT, &s.event);
 	assert_int_equal(s.event.peer.tgid, 812);
 	assert_int_equal(s.event.owner.n_holders, 2);
 }
@@ -42,7 +42,7 @@ static void test_root_sees_all(void **state)
 /* Of the three, each alone and any two are not enough. */
 static void test_socket_and_owner_have_to_be_his(void **state)
 {
-	static const __u32 whose[] = {MINE, OTHERS, SIGHT_ROOT};
+	static const __u32 whose[] = {MINE, OTHERS, VISIBILITY_ROOT};
 	struct sample s;
 
 	(void)state;
@@ -51,7 +51,7 @@ static void test_socket_and_owner_have_to_be_his(void **state)
 		bool his = socket == MINE && owner == MINE && now == MINE;
 
 		sample_of(&s, socket, owner);
-		assert_int_equal(sight_allows(MINE, &s.event, now), his);
+		assert_int_equal(visibility_allows(MINE, &s.event, now), his);
 	}
 }
 
@@ -64,11 +64,11 @@ static void test_without_an_owner_it_is_nobodys(void **state)
 		sample_of(&s, MINE, MINE);
 		s.event.owner.via = VIA_NONE;
 		s.event.owner.unknown = (enum owner_unknown)why;
-		assert_false(sight_allows(MINE, &s.event, MINE));
+		assert_false(visibility_allows(MINE, &s.event, MINE));
 	}
 	sample_of(&s, MINE, MINE);
 	s.record.kind = LP_KIND_STRAY;
-	assert_false(sight_allows(MINE, &s.event, MINE));
+	assert_false(visibility_allows(MINE, &s.event, MINE));
 }
 
 static void test_what_is_of_others_is_taken_out(void **state)
@@ -77,7 +77,7 @@ static void test_what_is_of_others_is_taken_out(void **state)
 
 	(void)state;
 	sample_of(&s, MINE, MINE);
-	sight_narrow(MINE, &s.event);
+	visibility_narrow(MINE, &s.event);
 	assert_int_equal(s.event.peer.tgid, 0);
 	assert_string_equal(s.event.peer.comm, "");
 	assert_int_equal(s.event.owner.n_holders, 1);
@@ -87,7 +87,7 @@ static void test_what_is_of_others_is_taken_out(void **state)
 	sample_of(&s, MINE, MINE);
 	s.event.owner.holder_uids[0] = OTHERS;
 	s.event.owner.holder_uids[1] = MINE;
-	sight_narrow(MINE, &s.event);
+	visibility_narrow(MINE, &s.event);
 	assert_int_equal(s.event.owner.n_holders, 1);
 	assert_int_equal(s.event.owner.holders[0], 4712);
 }
@@ -100,12 +100,12 @@ static void test_of_a_gap_only_that_it_is(void **state)
 
 	(void)state;
 	event_from_loss(&gap, EVENTS_LOST_RING_FULL, (struct loss){123456, 1, 2});
-	assert_true(sight_allows(MINE, &gap, 0));
-	sight_narrow(SIGHT_ROOT, &gap);
+	assert_true(visibility_allows(MINE, &gap, 0));
+	visibility_narrow(VISIBILITY_ROOT, &gap);
 	format_json(&line, &gap, &context);
 	line_append(&line, "", 1);
 	assert_non_null(strstr(line.text, "\"lost.count\":123456,"));
-	sight_narrow(MINE, &gap);
+	visibility_narrow(MINE, &gap);
 	format_json(&line, &gap, &context);
 	line_append(&line, "", 1);
 	assert_null(strstr(line.text, "123456"));
@@ -142,9 +142,9 @@ static void test_an_audience_is_the_union_of_each_uid(void **state)
 	assert_int_equal(a.uids[0].classes, LP_CLASS_LOST | LP_CLASS_PEER_CLOSED | LP_CLASS_LOCAL_CLOSED);
 	assert_int_equal(a.uids[1].classes, LP_CLASS_LOST);
 	assert_int_equal(a.of_root.classes, 0);
-	add(&a, SIGHT_ROOT, FILTER_NETNS, "17");
+	add(&a, VISIBILITY_ROOT, FILTER_NETNS, "17");
 	assert_int_equal(a.of_root.netns, 17);
-	add(&a, SIGHT_ROOT, FILTER_NETNS, "18");
+	add(&a, VISIBILITY_ROOT, FILTER_NETNS, "18");
 	assert_int_equal(a.of_root.netns, 0);
 	assert_true(a.of_root.classes & LP_CLASS_LOST);
 	assert_int_equal(a.n, 2);
@@ -170,7 +170,7 @@ static void test_an_audience_wants_what_one_of_it_may_see(void **state)
 	assert_true(audience_wants(&a, &s.event));
 	s.record.sk_uid = 4;
 	assert_false(audience_wants(&a, &s.event));
-	add(&a, SIGHT_ROOT, FILTER_EVENT, "peer_closed");
+	add(&a, VISIBILITY_ROOT, FILTER_EVENT, "peer_closed");
 	assert_true(audience_wants(&a, &s.event));
 	audience_clear(&a);
 	assert_false(audience_wants(&a, &s.event));

@@ -11,7 +11,7 @@
 static const char fields[] = "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d "
 			     "%llu %*u %llu";
 
-int usage_read(struct usage *usage)
+int self_usage_read(struct self_usage *usage)
 {
 	unsigned long long user, kernel, start, pages, second = (unsigned long long)sysconf(_SC_CLK_TCK);
 	FILE *file = fopen("/proc/self/stat", "re");

@@ -5,13 +5,13 @@
 
 #include <asm/types.h>
 
-struct usage {
+struct self_usage {
 	double cpu_seconds;
 	__u64 resident_bytes;
 	__u64 start_ns; /* CLOCK_REALTIME */
 };
 
 /* 0 or a negative errno. */
-int usage_read(struct usage *usage);
+int self_usage_read(struct self_usage *usage);
 
 #endif

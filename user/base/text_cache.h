@@ -9,21 +9,21 @@
 #include "record.h"
 
 /* By id; whatever was in a slot gives way. */
-#define SEEN_SLOTS 256
+#define TEXT_CACHE_SLOTS 256
 
 /* Zeroed, it holds nothing. */
-struct seen {
+struct text_cache {
 	struct {
 		__u64 id, start_boot_ns;
 		__u64 read_ns; /* CLOCK_MONOTONIC */
 		char *text;    /* NULL: none */
-	} slots[SEEN_SLOTS];
+	} slots[TEXT_CACHE_SLOTS];
 };
 
-void seen_clear(struct seen *seen);
+void text_cache_clear(struct text_cache *seen);
 /* What was read at since_ns or later; NULL: nothing. Valid until something is remembered. */
-const char *seen_recall(const struct seen *seen, __u64 id, __u64 start_boot_ns, __u64 since_ns);
+const char *text_cache_recall(const struct text_cache *seen, __u64 id, __u64 start_boot_ns, __u64 since_ns);
 /* read_ns: before it was read. The text as it is kept; NULL when out of memory. */
-const char *seen_remember(struct seen *seen, __u64 id, __u64 start_boot_ns, __u64 read_ns, const char *text);
+const char *text_cache_remember(struct text_cache *seen, __u64 id, __u64 start_boot_ns, __u64 read_ns, const char *text);
 
 #endif

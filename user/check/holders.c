@@ -86,7 +86,7 @@ static void set_process(struct holders *h, struct check *c, const struct lp_task
 	struct event *e = &c->event;
 
 	e->owner.process = *task;
-	e->owner.via = check_is_unaccepted(c->look) ? VIA_LISTENER : VIA_HOLDER;
+	e->owner.via = verdicts_is_unaccepted(c->look) ? VIA_LISTENER : VIA_HOLDER;
 	e->owner.unknown = UNKNOWN_NONE;
 	if (h->written == c && h->of.tgid == task->tgid && h->of.start_boot_ns == task->start_boot_ns)
 		return;
@@ -160,7 +160,7 @@ static unsigned choose(struct holders *h, const struct found *f, struct check *c
 	return passed;
 }
 
-bool holders_find(struct holders *h, const struct looks *looks, size_t i, const struct holders_wanted *wanted,
+bool holders_find(struct holders *h, const struct snapshot *snapshot, size_t i, const struct holders_wanted *wanted,
 		  struct check *c)
 {
 	unsigned passed, chosen = 0;
@@ -170,8 +170,8 @@ bool holders_find(struct holders *h, const struct looks *looks, size_t i, const 
 	f.n = 0;
 	f.has_descriptor = false;
 	c->event.owner.n_holders = 0;
-	looks_each_holder(looks, looks_held_by(looks, i), note_holder, &f);
-	if (wanted->by_descriptor && (!f.has_descriptor || check_is_unaccepted(c->look)))
+	snapshot_each_holder(snapshot, snapshot_held_by(snapshot, i), note_holder, &f);
+	if (wanted->by_descriptor && (!f.has_descriptor || verdicts_is_unaccepted(c->look)))
 		return false;
 	if (!f.n) {
 		set_nobody(h, c, why_nobody(c->look));
@@ -182,7 +182,7 @@ bool holders_find(struct holders *h, const struct looks *looks, size_t i, const 
 	if (passed == 1) {
 		set_process(h, c, &f.tasks[chosen]);
 		c->fd = wanted->by_descriptor ? wanted->fd : f.fds[chosen];
-		if (check_is_unaccepted(c->look)) /* that is its listener's */
+		if (verdicts_is_unaccepted(c->look)) /* that is its listener's */
 			c->fd = -1;
 	} else if (passed) {
 		set_nobody(h, c, UNKNOWN_SHARED);

@@ -20,7 +20,7 @@ struct array {
 	size_t n, room;
 };
 
-struct looks {
+struct snapshot {
 	struct array looks;       /* struct lp_look */
 	struct array first;       /* of each look: index + 1 of its first descriptor */
 	struct array descriptors; /* struct descriptor */
@@ -31,12 +31,12 @@ struct looks {
 	size_t left_out;
 };
 
-struct looks *looks_new(void)
+struct snapshot *snapshot_new(void)
 {
-	return calloc(1, sizeof(struct looks));
+	return calloc(1, sizeof(struct snapshot));
 }
 
-void looks_free(struct looks *l)
+void snapshot_free(struct snapshot *l)
 {
 	if (!l)
 		return;
@@ -49,7 +49,7 @@ void looks_free(struct looks *l)
 	free(l);
 }
 
-void looks_clear(struct looks *l)
+void snapshot_clear(struct snapshot *l)
 {
 	l->looks.n = l->first.n = l->descriptors.n = l->tasks.n = l->listeners.n = l->left_out = 0;
 	if (l->slots)
@@ -78,16 +78,16 @@ static __u64 key_of(const struct lp_look *look)
 	return look->sk ? look->sk : look->inode;
 }
 
-static __u32 *slot_of(const struct looks *l, __u64 key)
+static __u32 *slot_of(const struct snapshot *l, __u64 key)
 {
 	size_t at = (size_t)(key * 0x9E3779B97F4A7C15ULL >> 32) & (l->n_slots - 1);
 
-	while (l->slots[at] && key_of(looks_get(l, l->slots[at] - 1)) != key)
+	while (l->slots[at] && key_of(snapshot_get(l, l->slots[at] - 1)) != key)
 		at = (at + 1) & (l->n_slots - 1);
 	return &l->slots[at];
 }
 
-static int make_slots(struct looks *l)
+static int make_slots(struct snapshot *l)
 {
 	size_t n = l->n_slots ? 2 * l->n_slots : 1024;
 
@@ -99,17 +99,17 @@ static int make_slots(struct looks *l)
 	if (!l->slots)
 		return -ENOMEM;
 	for (size_t i = 0; i < l->looks.n; i++)
-		if (key_of(looks_get(l, i)))
-			*slot_of(l, key_of(looks_get(l, i))) = (__u32)i + 1;
+		if (key_of(snapshot_get(l, i)))
+			*slot_of(l, key_of(snapshot_get(l, i))) = (__u32)i + 1;
 	return 0;
 }
 
-static int add_look(struct looks *l, const struct lp_look *look, __u32 *index)
+static int add_look(struct snapshot *l, const struct lp_look *look, __u32 *index)
 {
 	const __u32 none = 0;
 	__u32 at = (__u32)l->looks.n;
 
-	if (l->looks.n == LOOKS_MAX) {
+	if (l->looks.n == SNAPSHOT_MAX) {
 		l->left_out++;
 		return -ENOSPC;
 	}
@@ -121,7 +121,7 @@ static int add_look(struct looks *l, const struct lp_look *look, __u32 *index)
 	return 0;
 }
 
-static int add_descriptor(struct looks *l, __u32 look, const struct lp_task *task, __u32 fd)
+static int add_descriptor(struct snapshot *l, __u32 look, const struct lp_task *task, __u32 fd)
 {
 	struct lp_task *tasks = l->tasks.items;
 	__u32 *first = (__u32 *)l->first.items + look;
@@ -137,7 +137,7 @@ static int add_descriptor(struct looks *l, __u32 look, const struct lp_task *tas
 	return 0;
 }
 
-int looks_add(struct looks *l, const struct lp_held *held)
+int snapshot_add(struct snapshot *l, const struct lp_held *held)
 {
 	__u64 key = key_of(&held->look);
 	__u32 *slot, index;
@@ -160,7 +160,7 @@ int looks_add(struct looks *l, const struct lp_held *held)
 	return held->task.tgid ? add_descriptor(l, index, &held->task, held->fd) : 0;
 }
 
-int looks_hold(struct looks *l, __u64 inode, const struct lp_task *task, __u32 fd, bool *known)
+int snapshot_hold(struct snapshot *l, __u64 inode, const struct lp_task *task, __u32 fd, bool *known)
 {
 	__u32 *slot = l->n_slots ? slot_of(l, inode) : NULL;
 
@@ -170,22 +170,22 @@ int looks_hold(struct looks *l, __u64 inode, const struct lp_task *task, __u32 f
 
 /* --- what is there --- */
 
-size_t looks_count(const struct looks *l)
+size_t snapshot_count(const struct snapshot *l)
 {
 	return l->looks.n;
 }
 
-size_t looks_left_out(const struct looks *l)
+size_t snapshot_left_out(const struct snapshot *l)
 {
 	return l->left_out;
 }
 
-const struct lp_look *looks_get(const struct looks *l, size_t i)
+const struct lp_look *snapshot_get(const struct snapshot *l, size_t i)
 {
 	return (const struct lp_look *)l->looks.items + i;
 }
 
-bool looks_each_holder(const struct looks *l, size_t i, looks_holder *each, void *context)
+bool snapshot_each_holder(const struct snapshot *l, size_t i, snapshot_holder *each, void *context)
 {
 	const struct descriptor *descriptors = l->descriptors.items;
 	const struct lp_task *tasks = l->tasks.items;
@@ -214,16 +214,16 @@ static bool listens_for(const struct lp_look *listener, const struct lp_look *lo
 }
 
 /* The closest: with the very address, else with any. */
-size_t looks_held_by(const struct looks *l, size_t i)
+size_t snapshot_held_by(const struct snapshot *l, size_t i)
 {
-	const struct lp_look *look = looks_get(l, i), *listener;
+	const struct lp_look *look = snapshot_get(l, i), *listener;
 	const __u32 *listeners = l->listeners.items;
 	size_t found = i;
 
-	if (!check_is_unaccepted(look))
+	if (!verdicts_is_unaccepted(look))
 		return i;
 	for (size_t n = 0; n < l->listeners.n; n++) {
-		listener = looks_get(l, listeners[n]);
+		listener = snapshot_get(l, listeners[n]);
 		if (listens_for(listener, look) && (found == i || !is_any(listener)))
 			found = listeners[n];
 	}

@@ -9,7 +9,7 @@
 #include "look.h"
 
 /* Sockets that are kept, each 180 bytes with its descriptor; more are counted as not seen. */
-#define LOOKS_MAX 1000000
+#define SNAPSHOT_MAX 1000000
 
 /* What a look did not see. */
 struct unseen {
@@ -21,26 +21,26 @@ struct unseen {
 	bool failed;          /* a walk broke off; said on stderr */
 };
 
-struct looks;
+struct snapshot;
 
-struct looks *looks_new(void); /* NULL when out of memory */
-void looks_free(struct looks *looks);
-void looks_clear(struct looks *looks);
+struct snapshot *snapshot_new(void); /* NULL when out of memory */
+void snapshot_free(struct snapshot *snapshot);
+void snapshot_clear(struct snapshot *snapshot);
 
 /* Adds a socket, or what is new of one that is there, and its descriptor if it has one. 0 or a negative errno. */
-int looks_add(struct looks *looks, const struct lp_held *held);
+int snapshot_add(struct snapshot *snapshot, const struct lp_held *held);
 /* Adds a descriptor of a socket by its inode, if that is there. *known is whether it is. 0 or a negative errno. */
-int looks_hold(struct looks *looks, __u64 inode, const struct lp_task *task, __u32 fd, bool *known);
+int snapshot_hold(struct snapshot *snapshot, __u64 inode, const struct lp_task *task, __u32 fd, bool *known);
 
-size_t looks_count(const struct looks *looks);
+size_t snapshot_count(const struct snapshot *snapshot);
 /* Sockets for which there was no room. */
-size_t looks_left_out(const struct looks *looks);
-const struct lp_look *looks_get(const struct looks *looks, size_t i);
+size_t snapshot_left_out(const struct snapshot *snapshot);
+const struct lp_look *snapshot_get(const struct snapshot *snapshot, size_t i);
 
 /* Calls for each descriptor of the socket; true from it ends the search, and is the result. */
-typedef bool looks_holder(void *context, const struct lp_task *task, __u32 fd);
-bool looks_each_holder(const struct looks *looks, size_t i, looks_holder *each, void *context);
+typedef bool snapshot_holder(void *context, const struct lp_task *task, __u32 fd);
+bool snapshot_each_holder(const struct snapshot *snapshot, size_t i, snapshot_holder *each, void *context);
 /* The socket whose descriptors are those that matter: itself, or, of one that is not yet accepted, its listener. */
-size_t looks_held_by(const struct looks *looks, size_t i);
+size_t snapshot_held_by(const struct snapshot *snapshot, size_t i);
 
 #endif

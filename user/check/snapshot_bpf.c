@@ -15,14 +15,14 @@
 
 #include "look.skel.h"
 
-struct looks_bpf {
+struct snapshot_bpf {
 	struct look *skeleton;
 };
 
 /* What a walk hands what it finds to. */
 struct taking {
-	struct looks_bpf *source;
-	struct looks *looks;
+	struct snapshot_bpf *source;
+	struct snapshot *snapshot;
 	struct namespaces *namespaces;
 	int err;
 };
@@ -34,10 +34,10 @@ static const char *why_not(int err)
 	return "the kernel does not take the BPF programs (LOSTPEER_DEBUG=1 shows why)";
 }
 
-int looks_bpf_open(struct looks_bpf **source, const char **why)
+int snapshot_bpf_open(struct snapshot_bpf **source, const char **why)
 {
 	struct kernel_features features;
-	struct looks_bpf *s;
+	struct snapshot_bpf *s;
 	int err;
 
 	*why = NULL; /* said already */
@@ -66,14 +66,14 @@ int looks_bpf_open(struct looks_bpf **source, const char **why)
 	err = look__load(s->skeleton);
 	if (err) {
 		*why = why_not(err);
-		looks_bpf_close(s);
+		snapshot_bpf_close(s);
 		return err;
 	}
 	*source = s;
 	return 0;
 }
 
-void looks_bpf_close(struct looks_bpf *s)
+void snapshot_bpf_close(struct snapshot_bpf *s)
 {
 	if (!s)
 		return;
@@ -88,7 +88,7 @@ static void take_held(void *context, const void *item)
 
 	memcpy(&held, item, sizeof(held));
 	if (!t->err)
-		t->err = looks_add(t->looks, &held);
+		t->err = snapshot_add(t->snapshot, &held);
 }
 
 static void take_dweller(void *context, const void *item)
@@ -104,7 +104,7 @@ static void take_dweller(void *context, const void *item)
 static int run(struct bpf_program *program, size_t size, void (*take)(void *context, const void *item),
 	       struct taking *t)
 {
-	int err = walk(program, NULL, size, take, t);
+	int err = iterator_run(program, NULL, size, take, t);
 
 	return err ? err : t->err;
 }
@@ -130,9 +130,9 @@ static int look_without_descriptor(struct taking *t, __u32 netns, struct unseen 
 	return err;
 }
 
-int looks_bpf_look(struct looks_bpf *s, struct looks *looks, __u32 netns, bool held_only, struct unseen *unseen)
+int snapshot_bpf_look(struct snapshot_bpf *s, struct snapshot *snapshot, __u32 netns, bool held_only, struct unseen *unseen)
 {
-	struct taking t = {.source = s, .looks = looks};
+	struct taking t = {.source = s, .snapshot = snapshot};
 	int err = 0;
 
 	/* in this order, so that what is accepted meanwhile is seen, and the listener of what is not */
@@ -140,7 +140,7 @@ int looks_bpf_look(struct looks_bpf *s, struct looks *looks, __u32 netns, bool h
 		err = look_without_descriptor(&t, netns, unseen);
 	if (!err)
 		err = run(s->skeleton->progs.look_at_files, sizeof(struct lp_held), take_held, &t);
-	unseen->sockets = looks_left_out(looks);
+	unseen->sockets = snapshot_left_out(snapshot);
 	if (err)
 		fprintf(stderr, "lostpeer check: looking at the sockets of this host failed: %s\n", strerror(-err));
 	return err;

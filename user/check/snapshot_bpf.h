@@ -5,15 +5,15 @@
 
 #include "check/snapshot.h"
 
-struct looks_bpf;
+struct snapshot_bpf;
 
 /* 0; or a negative errno, and *why is what this kernel or this user lacks, in words of static memory; NULL: it has been
  * said on stderr. */
-int looks_bpf_open(struct looks_bpf **source, const char **why);
-void looks_bpf_close(struct looks_bpf *source);
+int snapshot_bpf_open(struct snapshot_bpf **source, const char **why);
+void snapshot_bpf_close(struct snapshot_bpf *source);
 
 /* netns: of sockets without a descriptor only this one's, 0: all. held_only: none of those.
  * 0, or a negative errno after a message on stderr. */
-int looks_bpf_look(struct looks_bpf *source, struct looks *looks, __u32 netns, bool held_only, struct unseen *unseen);
+int snapshot_bpf_look(struct snapshot_bpf *source, struct snapshot *snapshot, __u32 netns, bool held_only, struct unseen *unseen);
 
 #endif

@@ -86,7 +86,7 @@ static void take_identity(struct lp_look *l, const struct inet_diag_msg *m)
 		l->flags |= LP_F_FIN_IN;
 }
 
-static int take_socket(struct looks *looks, const struct nlmsghdr *h, __u32 netns)
+static int take_socket(struct snapshot *snapshot, const struct nlmsghdr *h, __u32 netns)
 {
 	const struct inet_diag_msg *m = (const struct inet_diag_msg *)(h + 1);
 	const struct rtattr {
@@ -110,7 +110,7 @@ static int take_socket(struct looks *looks, const struct nlmsghdr *h, __u32 netn
 	if (size)
 		take_info(&held.look, m, &info, size);
 	take_keepalive(&held.look, m);
-	return looks_add(looks, &held);
+	return snapshot_add(snapshot, &held);
 }
 
 /* --- all of a namespace --- */
@@ -131,7 +131,7 @@ static int ask(int fd, int family)
 }
 
 /* 1 at the end, 0 before, or a negative errno. */
-static int take_messages(struct looks *looks, const char *buffer, size_t n, __u32 netns)
+static int take_messages(struct snapshot *snapshot, const char *buffer, size_t n, __u32 netns)
 {
 	const struct nlmsghdr *h;
 	int err = 0;
@@ -144,12 +144,12 @@ static int take_messages(struct looks *looks, const char *buffer, size_t n, __u3
 			return 1;
 		if (h->nlmsg_type == NLMSG_ERROR)
 			return ((const struct nlmsgerr *)(h + 1))->error ?: -EIO;
-		err = take_socket(looks, h, netns);
+		err = take_socket(snapshot, h, netns);
 	}
 	return err;
 }
 
-static int dump(struct looks *looks, int fd, int family, __u32 netns)
+static int dump(struct snapshot *snapshot, int fd, int family, __u32 netns)
 {
 	static char buffer[65536] __attribute__((aligned(8)));
 	int err = ask(fd, family);
@@ -161,7 +161,7 @@ static int dump(struct looks *looks, int fd, int family, __u32 netns)
 			continue;
 		if (n <= 0)
 			return n ? -errno : -EIO;
-		err = take_messages(looks, buffer, (size_t)n, netns);
+		err = take_messages(snapshot, buffer, (size_t)n, netns);
 	}
 	return err == 1 ? 0 : err;
 }
@@ -182,8 +182,8 @@ static int visit(void *context, __u32 netns)
 /* --- who holds them: /proc/PID/fd --- */
 
 struct search {
-	const struct looks_diag_scope *scope;
-	struct looks *looks;
+	const struct snapshot_diag_scope *scope;
+	struct snapshot *snapshot;
 	struct unseen *unseen;
 	struct lp_task task; /* whose descriptors are read; read itself with the first that matters */
 };
@@ -214,7 +214,7 @@ static int look_at_descriptor(struct search *s, int directory, const char *name,
 		return 0;
 	if (s->task.tgid != pid && !process_read(pid, &s->task))
 		return 0;
-	err = looks_hold(s->looks, inode, &s->task, (__u32)atoi(name), &known);
+	err = snapshot_hold(s->snapshot, inode, &s->task, (__u32)atoi(name), &known);
 	if (!known && is_tcp(directory, name))
 		s->unseen->unconnected++;
 	return err;
@@ -252,9 +252,9 @@ static int find_all_holders(struct search *search, DIR *proc)
 	return err;
 }
 
-static int find_holders(struct looks *looks, const struct looks_diag_scope *scope, struct unseen *unseen)
+static int find_holders(struct snapshot *snapshot, const struct snapshot_diag_scope *scope, struct unseen *unseen)
 {
-	struct search search = {.scope = scope, .looks = looks, .unseen = unseen};
+	struct search search = {.scope = scope, .snapshot = snapshot, .unseen = unseen};
 	DIR *proc = opendir("/proc");
 	char name[24];
 	int err = 0;
@@ -271,17 +271,17 @@ static int find_holders(struct looks *looks, const struct looks_diag_scope *scop
 	return err;
 }
 
-int looks_diag_look(struct looks *looks, const struct looks_diag_scope *scope, struct unseen *unseen)
+int snapshot_diag_look(struct snapshot *snapshot, const struct snapshot_diag_scope *scope, struct unseen *unseen)
 {
 	struct namespaces *namespaces = namespaces_new();
 	int err = namespaces ? namespaces_note_all(namespaces) : -ENOMEM;
 
 	if (!err)
-		err = namespaces_each(namespaces, scope->netns, visit, looks, &unseen->namespaces);
+		err = namespaces_each(namespaces, scope->netns, visit, snapshot, &unseen->namespaces);
 	namespaces_free(namespaces);
 	if (!err)
-		err = find_holders(looks, scope, unseen);
-	unseen->sockets = looks_left_out(looks);
+		err = find_holders(snapshot, scope, unseen);
+	unseen->sockets = snapshot_left_out(snapshot);
 	if (err)
 		fprintf(stderr, "lostpeer check: looking at the sockets of this host failed: %s\n", strerror(-err));
 	return err;

@@ -5,7 +5,7 @@
 
 #include "check/snapshot.h"
 
-struct looks_diag_scope {
+struct snapshot_diag_scope {
 	__u32 netns;        /* only this namespace, 0: all that can be entered */
 	const __u64 *pids;  /* only these processes' descriptors; n_pids 0: everybody's */
 	size_t n_pids;
@@ -13,6 +13,6 @@ struct looks_diag_scope {
 };
 
 /* 0, or a negative errno after a message on stderr. */
-int looks_diag_look(struct looks *looks, const struct looks_diag_scope *scope, struct unseen *unseen);
+int snapshot_diag_look(struct snapshot *snapshot, const struct snapshot_diag_scope *scope, struct unseen *unseen);
 
 #endif

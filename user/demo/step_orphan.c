@@ -54,7 +54,7 @@ static int make_orphan(struct end *self)
 	return result;
 }
 
-static int limit_set(long value)
+static int rate_limit_set(long value)
 {
 	char text[32];
 	int n = snprintf(text, sizeof(text), "%ld\n", value);
@@ -81,7 +81,7 @@ static unsigned int orphans_left(void)
 static int kernel_counts(struct end *self, bool *counts)
 {
 	unsigned int before = orphans_left();
-	int err = limit_fd < 0 ? -ENOENT : limit_set(0);
+	int err = limit_fd < 0 ? -ENOENT : rate_limit_set(0);
 	int result;
 
 	if (err) {
@@ -89,7 +89,7 @@ static int kernel_counts(struct end *self, bool *counts)
 		return STEP_SKIP;
 	}
 	result = make_orphan(self);
-	limit_set(limit);
+	rate_limit_set(limit);
 	*counts = orphans_left() <= before;
 	return result;
 }
@@ -116,10 +116,10 @@ int step_make_orphans(struct end *self, const struct step *step)
 int step_close_without_orphans(struct end *self, const struct step *step)
 {
 	(void)step;
-	limit_set(0);
+	rate_limit_set(0);
 	close(self->fd);
 	self->fd = -1;
-	limit_set(limit);
+	rate_limit_set(limit);
 	return STEP_DONE;
 }
 
@@ -142,7 +142,7 @@ void orphan_limit_close(void)
 {
 	if (limit_fd < 0)
 		return;
-	limit_set(limit);
+	rate_limit_set(limit);
 	close(limit_fd);
 	limit_fd = -1;
 }

@@ -26,16 +26,16 @@ struct queue {
 	__u64 interval_ns;
 };
 
-struct queues {
+struct accept_queues {
 	struct kernel *kernel;
-	queues_tell *tell;
+	accept_queues_tell *tell;
 	void *context;
 	struct queue *all;
 	__u64 now_ns;
 	__u64 next_ns; /* 0: nothing is listed */
 };
 
-static struct queue *find(struct queues *q, __u64 sk)
+static struct queue *find(struct accept_queues *q, __u64 sk)
 {
 	struct queue *queue = q->all;
 
@@ -44,7 +44,7 @@ static struct queue *find(struct queues *q, __u64 sk)
 	return queue;
 }
 
-static void note_listed(struct queues *q, const struct glance_filled *item)
+static void note_listed(struct accept_queues *q, const struct sockets_filled *item)
 {
 	struct queue *queue = find(q, item->sk);
 
@@ -70,11 +70,11 @@ static bool is_full(const struct lp_record *r)
 	return r->holds > r->backlog; /* sk_acceptq_is_full() */
 }
 
-static void tell(struct queues *q, struct queue *queue, const struct lp_glance *look)
+static void tell(struct accept_queues *q, struct queue *queue, const struct lp_glance *look)
 {
 	struct lp_record record = look->record;
 
-	glance_name(q->kernel, &record);
+	sockets_name(q->kernel, &record);
 	record.kind = LP_KIND_QUEUE_FULL;
 	record.dropped = queue->full_drops - queue->drops;
 	record.since_ns = queue->since_ns;
@@ -83,15 +83,15 @@ static void tell(struct queues *q, struct queue *queue, const struct lp_glance *
 	queue->drops = queue->full_drops;
 	queue->since_ns = q->now_ns;
 	queue->interval_ns = queue->interval_ns ? queue->interval_ns * 2 : FIRST_REPEAT_NS;
-	if (queue->interval_ns > QUEUES_REPEAT_MAX_NS)
-		queue->interval_ns = QUEUES_REPEAT_MAX_NS;
+	if (queue->interval_ns > ACCEPT_QUEUES_REPEAT_MAX_NS)
+		queue->interval_ns = ACCEPT_QUEUES_REPEAT_MAX_NS;
 	queue->next_ns = q->now_ns + queue->interval_ns;
 	q->tell(q->context, &record);
 }
 
 static void take_look(void *context, const struct lp_glance *look)
 {
-	struct queues *q = context;
+	struct accept_queues *q = context;
 	const struct lp_record *r = &look->record;
 	struct queue *queue = r->kind ? find(q, r->sk) : NULL;
 
@@ -104,43 +104,43 @@ static void take_look(void *context, const struct lp_glance *look)
 	}
 	if (queue->full_drops != queue->drops && q->now_ns >= queue->next_ns)
 		tell(q, queue, look);
-	queue->listed = q->now_ns < queue->full_ns + QUEUES_PATIENCE_NS || q->now_ns < queue->next_ns;
+	queue->listed = q->now_ns < queue->full_ns + ACCEPT_QUEUES_PATIENCE_NS || q->now_ns < queue->next_ns;
 }
 
 /* Who was not found by the look is gone. */
-static void drop_unlisted(struct queues *q)
+static void drop_unlisted(struct accept_queues *q)
 {
 	for (struct queue **at = &q->all, *queue; (queue = *at);) {
 		if (queue->listed) {
 			at = &queue->next;
 			continue;
 		}
-		glance_forget_filled(q->kernel, queue->sk);
+		sockets_forget_filled(q->kernel, queue->sk);
 		*at = queue->next;
 		free(queue);
 	}
 }
 
-static void look_round(struct queues *q)
+static void look_round(struct accept_queues *q)
 {
-	static struct glance_filled filled[LP_QUEUES_MAX]; /* 24 KiB: not for the stack */
+	static struct sockets_filled filled[LP_QUEUES_MAX]; /* 24 KiB: not for the stack */
 	static __u64 sockets[LP_QUEUES_MAX];
 	size_t n = 0, found;
 
-	glance_list_filled(q->kernel, filled, LP_QUEUES_MAX, &found);
+	sockets_list_filled(q->kernel, filled, LP_QUEUES_MAX, &found);
 	for (size_t i = 0; i < found; i++)
 		note_listed(q, &filled[i]);
 	for (struct queue *queue = q->all; queue && n < LP_QUEUES_MAX; queue = queue->next) {
 		sockets[n++] = queue->sk;
 		queue->listed = false; /* unless it is there */
 	}
-	glance_at(q->kernel, sockets, n, 1u << TCP_LISTEN, take_look, q);
+	sockets_look_at(q->kernel, sockets, n, 1u << TCP_LISTEN, take_look, q);
 	drop_unlisted(q);
 }
 
-struct queues *queues_new(struct kernel *kernel, queues_tell *tell_function, void *context)
+struct accept_queues *accept_queues_new(struct kernel *kernel, accept_queues_tell *tell_function, void *context)
 {
-	struct queues *q = calloc(1, sizeof(*q));
+	struct accept_queues *q = calloc(1, sizeof(*q));
 
 	if (!q)
 		return NULL;
@@ -150,7 +150,7 @@ struct queues *queues_new(struct kernel *kernel, queues_tell *tell_function, voi
 	return q;
 }
 
-void queues_free(struct queues *q)
+void accept_queues_free(struct accept_queues *q)
 {
 	struct queue *next;
 
@@ -161,19 +161,19 @@ void queues_free(struct queues *q)
 	free(q);
 }
 
-void queues_seed(struct queues *q, const struct lp_glance *look)
+void accept_queues_seed(struct accept_queues *q, const struct lp_glance *look)
 {
 	struct lp_filled filled = {.since_ns = look->record.time_ns, .drops = look->drops};
 
 	if (look->record.state != TCP_LISTEN || !is_full(&look->record))
 		return;
-	glance_add_filled(q->kernel, look->record.sk, &filled);
-	glance_alarms(q->kernel)->queues = 1;
+	sockets_add_filled(q->kernel, look->record.sk, &filled);
+	sockets_alarms(q->kernel)->queues = 1;
 }
 
-void queues_tick(struct queues *q, __u64 now_ns)
+void accept_queues_tick(struct accept_queues *q, __u64 now_ns)
 {
-	volatile struct lp_alarms *alarms = glance_alarms(q->kernel);
+	volatile struct lp_alarms *alarms = sockets_alarms(q->kernel);
 
 	if (!q->next_ns && alarms->queues) /* what is short is no news */
 		q->next_ns = now_ns + LOOK_NS;
@@ -187,7 +187,7 @@ void queues_tick(struct queues *q, __u64 now_ns)
 		alarms->queues = 1;
 }
 
-__u64 queues_deadline(const struct queues *q)
+__u64 accept_queues_deadline(const struct accept_queues *q)
 {
 	return q->next_ns;
 }

@@ -5,9 +5,9 @@
  * The kernel side lists a listener when the connection comes that fills its queue, and wakes the agent for the first
  * (bpf/silent.h). The agent looks at those that are listed once a second. What the kernel drops at a listener it counts in
  * sk_drops; counted here is what was dropped from when the queue was filled until it is found full again. A queue that
- * is not found full for QUEUES_PATIENCE_NS is forgotten, whatever was dropped: that need not have been for the queue.
+ * is not found full for ACCEPT_QUEUES_PATIENCE_NS is forgotten, whatever was dropped: that need not have been for the queue.
  *
- * Told a second after that, then as long as it goes on after 10, 20, 40, ... seconds, up to QUEUES_REPEAT_MAX_NS, for what came since.
+ * Told a second after that, then as long as it goes on after 10, 20, 40, ... seconds, up to ACCEPT_QUEUES_REPEAT_MAX_NS, for what came since.
  *
  * Bounded by the list, LP_QUEUES_MAX: what finds no room is counted there.
  */
@@ -16,23 +16,23 @@
 
 #include "record.h"
 
-#define QUEUES_PATIENCE_NS 10000000000ULL
-#define QUEUES_REPEAT_MAX_NS 320000000000ULL
+#define ACCEPT_QUEUES_PATIENCE_NS 10000000000ULL
+#define ACCEPT_QUEUES_REPEAT_MAX_NS 320000000000ULL
 
 struct kernel;
-struct queues;
+struct accept_queues;
 
 /* Gets a record of LP_KIND_QUEUE_FULL. */
-typedef void queues_tell(void *context, const struct lp_record *record);
+typedef void accept_queues_tell(void *context, const struct lp_record *record);
 
 /* NULL when out of memory. */
-struct queues *queues_new(struct kernel *kernel, queues_tell *tell, void *context);
-void queues_free(struct queues *queues);
+struct accept_queues *accept_queues_new(struct kernel *kernel, accept_queues_tell *tell, void *context);
+void accept_queues_free(struct accept_queues *queues);
 
 /* A listener that existed before the agent, which is listed if its queue is full. */
-void queues_seed(struct queues *queues, const struct lp_glance *look);
+void accept_queues_seed(struct accept_queues *queues, const struct lp_glance *look);
 /* Looks at what is listed. now_ns: CLOCK_MONOTONIC. */
-void queues_tick(struct queues *queues, __u64 now_ns);
-__u64 queues_deadline(const struct queues *queues); /* CLOCK_MONOTONIC; 0: nothing is listed */
+void accept_queues_tick(struct accept_queues *queues, __u64 now_ns);
+__u64 accept_queues_deadline(const struct accept_queues *queues); /* CLOCK_MONOTONIC; 0: nothing is listed */
 
 #endif

@@ -12,17 +12,17 @@
 #define EVERY_STATE 0xffffffffu
 
 /* Each NULL if it was never wanted. */
-struct warnings {
+struct early {
 	struct kernel *kernel;
-	struct warnings_options options;
-	struct warnings_calls calls;
-	struct silent *silent;
-	struct ignored *ignored;
-	struct queues *queues;
+	struct early_options options;
+	struct early_calls calls;
+	struct silent_peers *silent;
+	struct ignored_closes *ignored;
+	struct accept_queues *queues;
 	__u32 seeding; /* classes */
 };
 
-__u32 warnings_classes(__u32 classes, const struct warnings_options *options)
+__u32 early_classes(__u32 classes, const struct early_options *options)
 {
 	if (!options->silent_after_ns)
 		classes &= ~(__u32)LP_CLASS_SILENT;
@@ -34,90 +34,90 @@ __u32 warnings_classes(__u32 classes, const struct warnings_options *options)
 /* What came before the hooks; ignored_closes.h begins with a look of its own. */
 static void seed(void *context, const struct lp_glance *look)
 {
-	struct warnings *w = context;
+	struct early *w = context;
 
 	if (w->seeding & LP_CLASS_SILENT)
-		silent_seed(w->silent, look);
+		silent_peers_seed(w->silent, look);
 	if (w->seeding & LP_CLASS_QUEUES)
-		queues_seed(w->queues, look);
+		accept_queues_seed(w->queues, look);
 }
 
 /* Of these classes, those that are there. */
-static __u32 have(const struct warnings *w)
+static __u32 have(const struct early *w)
 {
 	return (w->silent ? LP_CLASS_SILENT : 0u) | (w->ignored ? LP_CLASS_IGNORED : 0u) |
 	       (w->queues ? LP_CLASS_QUEUES : 0u);
 }
 
-int warnings_want(struct warnings *w, __u32 classes)
+int early_want(struct early *w, __u32 classes)
 {
 	__u32 all = LP_CLASS_SILENT | LP_CLASS_IGNORED | LP_CLASS_QUEUES;
-	__u32 more = warnings_classes(classes, &w->options) & all & ~have(w);
+	__u32 more = early_classes(classes, &w->options) & all & ~have(w);
 
 	if (more & LP_CLASS_SILENT)
-		w->silent = silent_new(w->kernel, w->options.silent_after_ns, w->calls.found, w->calls.context);
+		w->silent = silent_peers_new(w->kernel, w->options.silent_after_ns, w->calls.found, w->calls.context);
 	if (more & LP_CLASS_IGNORED)
-		w->ignored = ignored_new(w->kernel, w->options.ignored_after_ns, w->calls.ask, w->calls.tell,
+		w->ignored = ignored_closes_new(w->kernel, w->options.ignored_after_ns, w->calls.ask, w->calls.tell,
 					 w->calls.context);
 	if (more & LP_CLASS_QUEUES)
-		w->queues = queues_new(w->kernel, w->calls.found, w->calls.context);
+		w->queues = accept_queues_new(w->kernel, w->calls.found, w->calls.context);
 	if (more & ~have(w))
 		return -ENOMEM;
 	w->seeding = more;
 	if (more & (LP_CLASS_SILENT | LP_CLASS_QUEUES))
-		glance_at_all(w->kernel, EVERY_STATE, seed, w);
+		sockets_look_at_all(w->kernel, EVERY_STATE, seed, w);
 	return 0;
 }
 
-struct warnings *warnings_new(struct kernel *kernel, __u32 classes, const struct warnings_options *options,
-			      const struct warnings_calls *calls)
+struct early *early_new(struct kernel *kernel, __u32 classes, const struct early_options *options,
+			      const struct early_calls *calls)
 {
-	struct warnings *w = calloc(1, sizeof(*w));
+	struct early *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return NULL;
 	w->kernel = kernel;
 	w->options = *options;
 	w->calls = *calls;
-	if (warnings_want(w, classes)) {
-		warnings_free(w);
+	if (early_want(w, classes)) {
+		early_free(w);
 		return NULL;
 	}
 	return w;
 }
 
-void warnings_free(struct warnings *w)
+void early_free(struct early *w)
 {
 	if (!w)
 		return;
-	silent_free(w->silent);
-	ignored_free(w->ignored);
-	queues_free(w->queues);
+	silent_peers_free(w->silent);
+	ignored_closes_free(w->ignored);
+	accept_queues_free(w->queues);
 	free(w);
 }
 
-void warnings_note(struct warnings *w, const struct lp_record *record, const struct owner *owner)
+void early_note(struct early *w, const struct lp_record *record, const struct owner *owner)
 {
 	if (w->ignored)
-		ignored_note(w->ignored, record, owner);
+		ignored_closes_note(w->ignored, record, owner);
 }
 
-void warnings_tick(struct warnings *w, __u64 now_ns)
+void early_tick(struct early *w, __u64 now_ns)
 {
 	if (w->silent)
-		silent_tick(w->silent, now_ns);
+		silent_peers_tick(w->silent, now_ns);
 	if (w->ignored)
-		ignored_tick(w->ignored, now_ns);
+		ignored_closes_tick(w->ignored, now_ns);
 	if (w->queues)
-		queues_tick(w->queues, now_ns);
+		accept_queues_tick(w->queues, now_ns);
 }
 
-__u64 warnings_deadline(const struct warnings *w)
+__u64 early_deadline(const struct early *w)
 {
 	__u64 deadlines[] = {
-		w->silent ? silent_deadline(w->silent) : 0,
-		w->ignored ? ignored_deadline(w->ignored) : 0,
-		w->queues ? queues_deadline(w->queues) : 0,
+		w->silent ? silent_peers_deadline(w->silent) : 0,
+		w->ignored ? ignored_closes_deadline(w->ignored) : 0,
+		w->queues ? accept_queues_deadline(w->queues) : 0,
 	};
 	__u64 earliest = 0;
 
@@ -127,13 +127,13 @@ __u64 warnings_deadline(const struct warnings *w)
 	return earliest;
 }
 
-__u64 warnings_lost(const struct warnings *w)
+__u64 early_lost(const struct early *w)
 {
-	return w->ignored ? ignored_lost(w->ignored) : 0;
+	return w->ignored ? ignored_closes_lost(w->ignored) : 0;
 }
 
-void warnings_count(const struct warnings *w, long long *silent, long long *ignored)
+void early_count(const struct early *w, long long *silent, long long *ignored)
 {
-	*silent = w->silent ? (long long)silent_count(w->silent) : -1;
-	*ignored = w->ignored ? (long long)ignored_count(w->ignored) : -1;
+	*silent = w->silent ? (long long)silent_peers_count(w->silent) : -1;
+	*ignored = w->ignored ? (long long)ignored_closes_count(w->ignored) : -1;
 }

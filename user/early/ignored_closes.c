@@ -41,11 +41,11 @@ struct holder {
 	__u64 interval_ns; /* 0: not told yet */
 };
 
-struct ignored {
+struct ignored_closes {
 	struct kernel *kernel;
 	__u64 after_ns;
-	ignored_ask *ask;
-	ignored_tell *tell;
+	ignored_closes_ask *ask;
+	ignored_closes_tell *tell;
 	void *context;
 	struct holder *holders;
 	unsigned count;  /* of closes */
@@ -61,7 +61,7 @@ struct ignored {
 
 /* --- the table --- */
 
-static struct close **slot_of(struct ignored *g, __u64 sk)
+static struct close **slot_of(struct ignored_closes *g, __u64 sk)
 {
 	struct close **at = &g->buckets[(unsigned)(sk >> 6) * 2654435761u >> 18];
 
@@ -70,7 +70,7 @@ static struct close **slot_of(struct ignored *g, __u64 sk)
 	return at;
 }
 
-static void free_holder(struct ignored *g, struct holder *holder)
+static void free_holder(struct ignored_closes *g, struct holder *holder)
 {
 	struct holder **at = &g->holders;
 
@@ -80,7 +80,7 @@ static void free_holder(struct ignored *g, struct holder *holder)
 	free(holder);
 }
 
-static void leave_holder(struct ignored *g, struct close *c)
+static void leave_holder(struct ignored_closes *g, struct close *c)
 {
 	struct close **at = c->holder ? &c->holder->closes : NULL;
 
@@ -94,7 +94,7 @@ static void leave_holder(struct ignored *g, struct close *c)
 	c->holder = NULL;
 }
 
-static void forget(struct ignored *g, struct close **slot)
+static void forget(struct ignored_closes *g, struct close **slot)
 {
 	struct close *c = *slot;
 
@@ -105,9 +105,9 @@ static void forget(struct ignored *g, struct close **slot)
 	free(c);
 }
 
-static struct close *remember(struct ignored *g, struct close **slot)
+static struct close *remember(struct ignored_closes *g, struct close **slot)
 {
-	struct close *c = g->count < IGNORED_MAX ? calloc(1, sizeof(*c)) : NULL;
+	struct close *c = g->count < IGNORED_CLOSES_MAX ? calloc(1, sizeof(*c)) : NULL;
 
 	if (!c) {
 		g->lost_now++;
@@ -138,7 +138,7 @@ static bool is_unmoved(const struct lp_record *before, const struct lp_record *n
 	       before->snd_una == now->snd_una && before->snd_nxt == now->snd_nxt && before->write_seq == now->write_seq;
 }
 
-static void walk_before(struct ignored *g, __u64 at_ns)
+static void walk_before(struct ignored_closes *g, __u64 at_ns)
 {
 	if (!g->next_walk_ns || at_ns < g->next_walk_ns)
 		g->next_walk_ns = at_ns;
@@ -148,7 +148,7 @@ static void walk_before(struct ignored *g, __u64 at_ns)
  * answered by acknowledgements of nothing: of such a connection it counts that nothing moves from one look to the next. */
 static void take_look(void *context, const struct lp_glance *look)
 {
-	struct ignored *g = context;
+	struct ignored_closes *g = context;
 	const struct lp_record *r = &look->record;
 	struct close **slot = slot_of(g, r->sk), *c = *slot;
 	__u64 since = g->now_ns - least(jiffies_ns((__u32)least(look->sent_jiffies, look->acked_jiffies)), g->now_ns);
@@ -176,7 +176,7 @@ static void take_look(void *context, const struct lp_glance *look)
 
 /* --- who holds them --- */
 
-static void ask(struct ignored *g, struct close *c)
+static void ask(struct ignored_closes *g, struct close *c)
 {
 	struct lp_record record = c->record; /* the answer may come at once, and move what there is */
 
@@ -189,7 +189,7 @@ static void ask(struct ignored *g, struct close *c)
 	g->asking--;
 }
 
-static void ask_all(struct ignored *g)
+static void ask_all(struct ignored_closes *g)
 {
 	g->unasked = false;
 	for (unsigned i = 0; i < BUCKETS && !g->unasked; i++)
@@ -211,7 +211,7 @@ static bool is_of(const struct holder *h, const struct lp_record *r, const struc
 	return !h->owner.via && h->owner.unknown == owner->unknown && h->netns == r->netns && h->port == r->local_port;
 }
 
-static struct holder *holder_of(struct ignored *g, const struct lp_record *r, const struct owner *owner)
+static struct holder *holder_of(struct ignored_closes *g, const struct lp_record *r, const struct owner *owner)
 {
 	struct holder *h = g->holders;
 
@@ -227,7 +227,7 @@ static struct holder *holder_of(struct ignored *g, const struct lp_record *r, co
 	return h;
 }
 
-void ignored_note(struct ignored *g, const struct lp_record *record, const struct owner *owner)
+void ignored_closes_note(struct ignored_closes *g, const struct lp_record *record, const struct owner *owner)
 {
 	struct close *c = *slot_of(g, record->sk);
 
@@ -244,7 +244,7 @@ void ignored_note(struct ignored *g, const struct lp_record *record, const struc
 }
 
 /* Who is gone may have left its connections to another. */
-static void leave_gone(struct ignored *g)
+static void leave_gone(struct ignored_closes *g)
 {
 	struct holder *next;
 
@@ -269,18 +269,18 @@ static const struct close *oldest_of(const struct holder *h)
 	return oldest;
 }
 
-static void tell(struct ignored *g, struct holder *h, __u64 now_ns)
+static void tell(struct ignored_closes *g, struct holder *h, __u64 now_ns)
 {
 	struct lp_record record = oldest_of(h)->record;
 
 	record.holds = h->count;
 	record.time_ns = now_ns;
-	h->interval_ns = h->interval_ns ? least(h->interval_ns * 2, IGNORED_REPEAT_MAX_NS) : g->after_ns;
+	h->interval_ns = h->interval_ns ? least(h->interval_ns * 2, IGNORED_CLOSES_REPEAT_MAX_NS) : g->after_ns;
 	h->next_ns = now_ns + h->interval_ns;
 	g->tell(g->context, &record, &h->owner);
 }
 
-static __u64 next_telling(const struct ignored *g)
+static __u64 next_telling(const struct ignored_closes *g)
 {
 	__u64 at = 0;
 
@@ -291,7 +291,7 @@ static __u64 next_telling(const struct ignored *g)
 }
 
 /* Once the holders of all that the walk found are known: the count is then true. */
-static void tell_due(struct ignored *g, __u64 now_ns)
+static void tell_due(struct ignored_closes *g, __u64 now_ns)
 {
 	if (g->asking || g->unasked)
 		return;
@@ -302,7 +302,7 @@ static void tell_due(struct ignored *g, __u64 now_ns)
 
 /* --- a walk --- */
 
-static void settle(struct ignored *g)
+static void settle(struct ignored_closes *g)
 {
 	for (unsigned i = 0; i < BUCKETS; i++)
 		for (struct close **slot = &g->buckets[i], *c; (c = *slot);) {
@@ -316,16 +316,16 @@ static void settle(struct ignored *g)
 	ask_all(g);
 }
 
-static void walk(struct ignored *g, __u64 now_ns)
+static void walk(struct ignored_closes *g, __u64 now_ns)
 {
 	__u64 pause = least(g->after_ns / 8, 5000 * MS) + 50 * MS;
 
-	glance_alarms(g->kernel)->fins = 0;
+	sockets_alarms(g->kernel)->fins = 0;
 	g->now_ns = now_ns;
 	g->next_walk_ns = 0;
 	g->walk++;
 	g->lost_now = 0;
-	glance_at_all(g->kernel, 1u << TCP_CLOSE_WAIT, take_look, g);
+	sockets_look_at_all(g->kernel, 1u << TCP_CLOSE_WAIT, take_look, g);
 	if (g->lost_now > g->lost)
 		g->lost = g->lost_now;
 	settle(g);
@@ -339,10 +339,10 @@ static void walk(struct ignored *g, __u64 now_ns)
 
 /* --- from outside --- */
 
-struct ignored *ignored_new(struct kernel *kernel, __u64 after_ns, ignored_ask *ask_function, ignored_tell *tell_function,
+struct ignored_closes *ignored_closes_new(struct kernel *kernel, __u64 after_ns, ignored_closes_ask *ask_function, ignored_closes_tell *tell_function,
 			    void *context)
 {
-	struct ignored *g = calloc(1, sizeof(*g));
+	struct ignored_closes *g = calloc(1, sizeof(*g));
 
 	if (!g)
 		return NULL;
@@ -355,7 +355,7 @@ struct ignored *ignored_new(struct kernel *kernel, __u64 after_ns, ignored_ask *
 	return g;
 }
 
-void ignored_free(struct ignored *g)
+void ignored_closes_free(struct ignored_closes *g)
 {
 	for (unsigned i = 0; g && i < BUCKETS; i++)
 		while (g->buckets[i])
@@ -363,11 +363,11 @@ void ignored_free(struct ignored *g)
 	free(g);
 }
 
-void ignored_tick(struct ignored *g, __u64 now_ns)
+void ignored_closes_tick(struct ignored_closes *g, __u64 now_ns)
 {
 	__u64 telling = next_telling(g);
 
-	if (glance_alarms(g->kernel)->fins)
+	if (sockets_alarms(g->kernel)->fins)
 		walk_before(g, now_ns + g->after_ns);
 	if ((g->next_walk_ns && now_ns >= g->next_walk_ns) || (telling && now_ns >= telling && !g->asking))
 		walk(g, now_ns);
@@ -376,19 +376,19 @@ void ignored_tick(struct ignored *g, __u64 now_ns)
 	tell_due(g, clock_monotonic_ns());
 }
 
-__u64 ignored_deadline(const struct ignored *g)
+__u64 ignored_closes_deadline(const struct ignored_closes *g)
 {
 	__u64 telling = g->asking ? 0 : next_telling(g); /* pending.h has a deadline for those */
 
 	return telling && (!g->next_walk_ns || telling < g->next_walk_ns) ? telling : g->next_walk_ns;
 }
 
-__u64 ignored_lost(const struct ignored *g)
+__u64 ignored_closes_lost(const struct ignored_closes *g)
 {
 	return g->lost;
 }
 
-unsigned ignored_count(const struct ignored *g)
+unsigned ignored_closes_count(const struct ignored_closes *g)
 {
 	unsigned n = 0;
 

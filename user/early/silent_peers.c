@@ -26,10 +26,10 @@ struct told {
 	struct lp_record record;
 };
 
-struct silent {
+struct silent_peers {
 	struct kernel *kernel;
 	__u64 after_ns;
-	silent_tell *tell;
+	silent_peers_tell *tell;
 	void *context;
 	__u64 next_ns; /* 0: nothing is listed */
 	unsigned n_told;
@@ -38,17 +38,17 @@ struct silent {
 
 /* One round of looks: of the list, those that are due. */
 struct round {
-	struct silent *silent;
+	struct silent_peers *silent;
 	__u64 now_ns;
 	__u64 next_ns; /* 0: nothing is listed any more */
 	unsigned found;
 	size_t n, at;
-	struct glance_listed *due;
+	struct sockets_listed *due;
 };
 
 /* --- who was told --- */
 
-static struct told **slot_of(struct silent *s, __u64 sk)
+static struct told **slot_of(struct silent_peers *s, __u64 sk)
 {
 	struct told **at = &s->buckets[(unsigned)(sk >> 6) * 2654435761u >> 20];
 
@@ -57,7 +57,7 @@ static struct told **slot_of(struct silent *s, __u64 sk)
 	return at;
 }
 
-static void forget_told(struct silent *s, struct told **slot)
+static void forget_told(struct silent_peers *s, struct told **slot)
 {
 	struct told *told = *slot;
 
@@ -67,7 +67,7 @@ static void forget_told(struct silent *s, struct told **slot)
 }
 
 /* False when out of memory. */
-static bool remember_told(struct silent *s, const struct lp_record *record)
+static bool remember_told(struct silent_peers *s, const struct lp_record *record)
 {
 	struct told *told = calloc(1, sizeof(*told)), **slot = slot_of(s, record->sk);
 
@@ -88,7 +88,7 @@ static void look_again(struct round *round, __u64 at_ns)
 		round->next_ns = at_ns;
 }
 
-static bool is_same(const struct glance_listed *item, const struct lp_record *r)
+static bool is_same(const struct sockets_listed *item, const struct lp_record *r)
 {
 	return r->kind && item->listed.ports == ((__u32)r->local_port << 16 | r->peer_port);
 }
@@ -138,7 +138,7 @@ static bool waits(const struct lp_glance *look)
 	return look->record.retransmits && data_of(&look->record).unacked;
 }
 
-static void tell(struct silent *s, const struct lp_glance *look, enum lp_kind kind)
+static void tell(struct silent_peers *s, const struct lp_glance *look, enum lp_kind kind)
 {
 	struct lp_record record = look->record;
 
@@ -149,7 +149,7 @@ static void tell(struct silent *s, const struct lp_glance *look, enum lp_kind ki
 }
 
 /* Whose it is was found out when it was told to be silent, and may not be known any more. */
-static void tell_back(struct silent *s, struct told **slot, const struct lp_glance *look)
+static void tell_back(struct silent_peers *s, struct told **slot, const struct lp_glance *look)
 {
 	struct lp_glance named = *look;
 	const struct lp_record *before = &(*slot)->record;
@@ -160,27 +160,27 @@ static void tell_back(struct silent *s, struct told **slot, const struct lp_glan
 	named.record.born_ns = before->born_ns;
 	named.record.established_ns = before->established_ns;
 	if (before->who != LP_WHO_CLOSER) /* it may have been closed since */
-		glance_name(s->kernel, &named.record);
+		sockets_name(s->kernel, &named.record);
 	forget_told(s, slot);
 	tell(s, &named, LP_KIND_BACK);
 }
 
-static void tell_silent(struct silent *s, const struct lp_glance *look)
+static void tell_silent(struct silent_peers *s, const struct lp_glance *look)
 {
 	struct lp_glance named = *look;
 
-	glance_name(s->kernel, &named.record);
+	sockets_name(s->kernel, &named.record);
 	if (remember_told(s, &named.record))
 		tell(s, &named, LP_KIND_SILENT);
 }
 
 /* Of what was not told. */
-static void judge(struct round *round, const struct glance_listed *item, const struct lp_glance *look)
+static void judge(struct round *round, const struct sockets_listed *item, const struct lp_glance *look)
 {
-	struct silent *s = round->silent;
+	struct silent_peers *s = round->silent;
 
 	if (!is_same(item, &look->record) || look->record.snd_una != item->listed.snd_una || !waits(look)) {
-		glance_forget_silent(s->kernel, item->sk);
+		sockets_forget_silent(s->kernel, item->sk);
 	} else if (answers(look, s->after_ns)) {
 		look_again(round, round->now_ns + LOOK_NS);
 	} else if (round->found == TOLD_AT_ONCE) {
@@ -193,20 +193,20 @@ static void judge(struct round *round, const struct glance_listed *item, const s
 }
 
 /* Acknowledged since, it may wait again already: then it is listed anew. */
-static void judge_told(struct round *round, const struct glance_listed *item, const struct lp_glance *look,
+static void judge_told(struct round *round, const struct sockets_listed *item, const struct lp_glance *look,
 		       struct told **slot)
 {
-	struct silent *s = round->silent;
+	struct silent_peers *s = round->silent;
 
 	if (!is_same(item, &look->record)) {
 		forget_told(s, slot);
-		glance_forget_silent(s->kernel, item->sk);
+		sockets_forget_silent(s->kernel, item->sk);
 	} else if (look->record.snd_una == (*slot)->record.snd_una) {
 		look_again(round, round->now_ns + LOOK_NS);
 	} else {
 		tell_back(s, slot, look);
 		if (look->record.snd_una != item->listed.snd_una)
-			glance_forget_silent(s->kernel, item->sk);
+			sockets_forget_silent(s->kernel, item->sk);
 		else
 			look_again(round, round->now_ns + LOOK_NS);
 	}
@@ -215,7 +215,7 @@ static void judge_told(struct round *round, const struct glance_listed *item, co
 static void take_look(void *context, const struct lp_glance *look)
 {
 	struct round *round = context;
-	const struct glance_listed *item = &round->due[round->at++];
+	const struct sockets_listed *item = &round->due[round->at++];
 	struct told **slot = slot_of(round->silent, item->sk);
 
 	if (*slot)
@@ -227,12 +227,12 @@ static void take_look(void *context, const struct lp_glance *look)
 /* --- a round --- */
 
 /* It was closed; with all acknowledged, the peer had come back before. */
-static void end(struct silent *s, const struct glance_listed *item)
+static void end(struct silent_peers *s, const struct sockets_listed *item)
 {
 	struct told **slot = slot_of(s, item->sk);
 	struct lp_glance last = {0};
 
-	glance_forget_silent(s->kernel, item->sk);
+	sockets_forget_silent(s->kernel, item->sk);
 	if (!*slot)
 		return;
 	last.record = (*slot)->record;
@@ -247,11 +247,11 @@ static void end(struct silent *s, const struct glance_listed *item)
 /* Leaves those to be looked at. */
 static void choose_due(struct round *round)
 {
-	struct silent *s = round->silent;
+	struct silent_peers *s = round->silent;
 	size_t n = 0;
 
 	for (size_t i = 0; i < round->n; i++) {
-		struct glance_listed *item = &round->due[i];
+		struct sockets_listed *item = &round->due[i];
 		__u64 due = item->listed.since_ns + s->after_ns;
 
 		if (item->listed.ended)
@@ -274,20 +274,20 @@ static void look_round(struct round *round)
 	}
 	for (size_t i = 0; i < round->n; i++)
 		sockets[i] = round->due[i].sk;
-	glance_at(round->silent->kernel, sockets, round->n, STATES, take_look, round);
+	sockets_look_at(round->silent->kernel, sockets, round->n, STATES, take_look, round);
 	free(sockets);
 }
 
-static void run_round(struct silent *s, __u64 now_ns)
+static void run_round(struct silent_peers *s, __u64 now_ns)
 {
 	struct round round = {.silent = s, .now_ns = now_ns};
-	volatile struct lp_alarms *alarms = glance_alarms(s->kernel);
+	volatile struct lp_alarms *alarms = sockets_alarms(s->kernel);
 
 	round.due = malloc(LP_SILENT_MAX * sizeof(*round.due)); /* touched as far as it is used */
 	if (!round.due)
 		return;
 	alarms->silent = 0; /* what comes from here on wakes us again */
-	glance_list_silent(s->kernel, round.due, LP_SILENT_MAX, &round.n);
+	sockets_list_silent(s->kernel, round.due, LP_SILENT_MAX, &round.n);
 	choose_due(&round);
 	if (round.n)
 		look_round(&round);
@@ -299,9 +299,9 @@ static void run_round(struct silent *s, __u64 now_ns)
 
 /* --- from outside --- */
 
-struct silent *silent_new(struct kernel *kernel, __u64 after_ns, silent_tell *tell_function, void *context)
+struct silent_peers *silent_peers_new(struct kernel *kernel, __u64 after_ns, silent_peers_tell *tell_function, void *context)
 {
-	struct silent *s = calloc(1, sizeof(*s));
+	struct silent_peers *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
@@ -312,7 +312,7 @@ struct silent *silent_new(struct kernel *kernel, __u64 after_ns, silent_tell *te
 	return s;
 }
 
-void silent_free(struct silent *s)
+void silent_peers_free(struct silent_peers *s)
 {
 	for (unsigned i = 0; s && i < BUCKETS; i++)
 		while (s->buckets[i])
@@ -321,7 +321,7 @@ void silent_free(struct silent *s)
 }
 
 /* Since when it waits is known but for the timer that runs: that is the longest, and left out. */
-void silent_seed(struct silent *s, const struct lp_glance *look)
+void silent_peers_seed(struct silent_peers *s, const struct lp_glance *look)
 {
 	const struct lp_record *r = &look->record;
 	double waited = jiffies_ms(look->rto_jiffies) * (1 - 1.0 / (double)(1ULL << (look->backoff < 63 ? look->backoff : 63)));
@@ -333,22 +333,22 @@ void silent_seed(struct silent *s, const struct lp_glance *look)
 
 	if (!(STATES & 1u << r->state) || !waits(look))
 		return;
-	glance_add_silent(s->kernel, r->sk, &listed);
-	glance_alarms(s->kernel)->silent = 1;
+	sockets_add_silent(s->kernel, r->sk, &listed);
+	sockets_alarms(s->kernel)->silent = 1;
 }
 
-void silent_tick(struct silent *s, __u64 now_ns)
+void silent_peers_tick(struct silent_peers *s, __u64 now_ns)
 {
-	if (s->next_ns ? now_ns >= s->next_ns : glance_alarms(s->kernel)->silent != 0)
+	if (s->next_ns ? now_ns >= s->next_ns : sockets_alarms(s->kernel)->silent != 0)
 		run_round(s, now_ns);
 }
 
-__u64 silent_deadline(const struct silent *s)
+__u64 silent_peers_deadline(const struct silent_peers *s)
 {
 	return s->next_ns;
 }
 
-unsigned silent_count(const struct silent *s)
+unsigned silent_peers_count(const struct silent_peers *s)
 {
 	return s->n_told;
 }

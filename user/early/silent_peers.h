@@ -15,21 +15,21 @@
 #include "record.h"
 
 struct kernel;
-struct silent;
+struct silent_peers;
 
 /* Gets a record of LP_KIND_SILENT or LP_KIND_BACK. */
-typedef void silent_tell(void *context, const struct lp_record *record);
+typedef void silent_peers_tell(void *context, const struct lp_record *record);
 
 /* NULL when out of memory. */
-struct silent *silent_new(struct kernel *kernel, __u64 after_ns, silent_tell *tell, void *context);
-void silent_free(struct silent *silent);
+struct silent_peers *silent_peers_new(struct kernel *kernel, __u64 after_ns, silent_peers_tell *tell, void *context);
+void silent_peers_free(struct silent_peers *silent);
 
 /* A socket that existed before the agent, which is listed if its data waits. */
-void silent_seed(struct silent *silent, const struct lp_glance *look);
+void silent_peers_seed(struct silent_peers *silent, const struct lp_glance *look);
 /* Looks at what is due. now_ns: CLOCK_MONOTONIC. */
-void silent_tick(struct silent *silent, __u64 now_ns);
-__u64 silent_deadline(const struct silent *silent); /* CLOCK_MONOTONIC; 0: nothing is listed */
+void silent_peers_tick(struct silent_peers *silent, __u64 now_ns);
+__u64 silent_peers_deadline(const struct silent_peers *silent); /* CLOCK_MONOTONIC; 0: nothing is listed */
 /* Connections whose peer is silent by now. */
-unsigned silent_count(const struct silent *silent);
+unsigned silent_peers_count(const struct silent_peers *silent);
 
 #endif

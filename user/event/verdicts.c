@@ -23,27 +23,27 @@ static const struct {
 };
 static_assert(sizeof(verdicts) / sizeof(*verdicts) == CHECK_COUNT, "a name for each verdict");
 
-const char *check_verdict_name(enum check_verdict verdict)
+const char *verdicts_name(enum check_verdict verdict)
 {
 	return verdicts[verdict].name;
 }
 
-bool check_is_lost(enum check_verdict verdict)
+bool verdicts_is_lost(enum check_verdict verdict)
 {
 	return verdicts[verdict].lost;
 }
 
-unsigned check_rank(enum check_verdict verdict)
+unsigned verdicts_rank(enum check_verdict verdict)
 {
 	return verdicts[verdict].rank;
 }
 
-bool check_is_connection(const struct lp_look *l)
+bool verdicts_is_connection(const struct lp_look *l)
 {
 	return l->state != TCP_LISTEN && l->state != TCP_TIME_WAIT && l->peer_port;
 }
 
-void check_record(const struct lp_look *l, struct lp_record *r)
+void verdicts_record(const struct lp_look *l, struct lp_record *r)
 {
 	*r = (struct lp_record){
 		.version = LP_RECORD_VERSION,
@@ -80,7 +80,7 @@ static struct data data_in(const struct lp_look *l)
 {
 	struct lp_record record;
 
-	check_record(l, &record);
+	verdicts_record(l, &record);
 	return data_of(&record);
 }
 
@@ -127,7 +127,7 @@ static enum check_verdict judge(const struct lp_look *l, const struct data *d, _
 	return (l->known & LP_KNOWN_HEARD) && l->heard_ms <= alive_within_ms ? CHECK_ALIVE : CHECK_UNPROVEN;
 }
 
-enum check_verdict check_judge(const struct lp_look *l, __u32 alive_within_ms)
+enum check_verdict verdicts_judge(const struct lp_look *l, __u32 alive_within_ms)
 {
 	struct data d = data_in(l);
 
@@ -135,42 +135,42 @@ enum check_verdict check_judge(const struct lp_look *l, __u32 alive_within_ms)
 }
 
 /* An orphan has gone on from these states, and a socket of MPTCP's is never accepted itself. */
-bool check_is_unaccepted(const struct lp_look *l)
+bool verdicts_is_unaccepted(const struct lp_look *l)
 {
 	if (l->flags & (LP_F_DEAD | LP_F_SOCKET | LP_F_MPTCP))
 		return false;
 	return l->state == TCP_ESTABLISHED || l->state == TCP_CLOSE_WAIT || l->state == TCP_SYN_RECV;
 }
 
-bool check_read_closed(const struct lp_look *l)
+bool verdicts_read_closed(const struct lp_look *l)
 {
 	return is_closed(l) || (l->shutdown & 1);
 }
 
-bool check_write_closed(const struct lp_look *l)
+bool verdicts_write_closed(const struct lp_look *l)
 {
 	return l->state == TCP_FIN_WAIT1 || l->state == TCP_FIN_WAIT2 || l->state == TCP_CLOSING ||
 	       l->state == TCP_LAST_ACK || l->state == TCP_CLOSE || (l->shutdown & 2);
 }
 
-enum lp_phase check_phase(const struct lp_look *l)
+enum lp_phase verdicts_phase(const struct lp_look *l)
 {
 	if (l->state == TCP_SYN_SENT)
 		return PHASE_CONNECTING;
 	if (l->flags & LP_F_DEAD)
 		return PHASE_ORPHANED;
-	if (check_is_unaccepted(l))
+	if (verdicts_is_unaccepted(l))
 		return PHASE_UNACCEPTED;
 	if (l->state == TCP_SYN_RECV)
 		return PHASE_CONNECTING;
-	if (check_write_closed(l))
+	if (verdicts_write_closed(l))
 		return PHASE_CLOSING;
-	return check_read_closed(l) ? PHASE_HALF_CLOSED : PHASE_ESTABLISHED;
+	return verdicts_read_closed(l) ? PHASE_HALF_CLOSED : PHASE_ESTABLISHED;
 }
 
 /* After its FIN the peer only acknowledges what we send. So if we sent nothing since well before it was last heard,
  * and asked nothing, that was its FIN. */
-long long check_fin_ms(const struct lp_look *l)
+long long verdicts_fin_ms(const struct lp_look *l)
 {
 	const __u32 needed = LP_KNOWN_HEARD | LP_KNOWN_KEEPALIVE;
 	__u32 answered_within = l->rto_ms > 1000 ? l->rto_ms : 1000;
@@ -184,9 +184,9 @@ long long check_fin_ms(const struct lp_look *l)
 	return l->heard_ms;
 }
 
-void check_fill(struct check *c, const struct lp_look *l, __u32 alive_within_ms)
+void verdicts_fill(struct check *c, const struct lp_look *l, __u32 alive_within_ms)
 {
-	check_record(l, &c->record);
+	verdicts_record(l, &c->record);
 	c->look = l;
 	c->alive_within_ms = alive_within_ms;
 	c->event.record = &c->record;
@@ -196,5 +196,5 @@ void check_fill(struct check *c, const struct lp_look *l, __u32 alive_within_ms)
 	c->verdict = judge(l, &c->event.data, alive_within_ms);
 	c->gives_up_ms = giveup_ms(l);
 	c->next_probe_ms = giveup_next_probe_ms(l);
-	c->fin_ms = check_fin_ms(l);
+	c->fin_ms = verdicts_fin_ms(l);
 }

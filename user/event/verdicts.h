@@ -22,23 +22,23 @@ enum check_verdict {
 	CHECK_COUNT
 };
 
-const char *check_verdict_name(enum check_verdict verdict);
-enum check_verdict check_judge(const struct lp_look *look, __u32 alive_within_ms);
-bool check_is_lost(enum check_verdict verdict);
+const char *verdicts_name(enum check_verdict verdict);
+enum check_verdict verdicts_judge(const struct lp_look *look, __u32 alive_within_ms);
+bool verdicts_is_lost(enum check_verdict verdict);
 /* 0 is the worst. */
-unsigned check_rank(enum check_verdict verdict);
+unsigned verdicts_rank(enum check_verdict verdict);
 
-bool check_is_connection(const struct lp_look *look); /* not a listener, not one that never connected */
-bool check_is_unaccepted(const struct lp_look *look); /* in its listener's queue still */
-bool check_read_closed(const struct lp_look *look);
-bool check_write_closed(const struct lp_look *look);
+bool verdicts_is_connection(const struct lp_look *look); /* not a listener, not one that never connected */
+bool verdicts_is_unaccepted(const struct lp_look *look); /* in its listener's queue still */
+bool verdicts_read_closed(const struct lp_look *look);
+bool verdicts_write_closed(const struct lp_look *look);
 /* As lostpeer-events(7) has it: where the connection is. */
-enum lp_phase check_phase(const struct lp_look *look);
+enum lp_phase verdicts_phase(const struct lp_look *look);
 /* Since the peer's FIN came, in milliseconds; negative: it has not, or nobody knows when. */
-long long check_fin_ms(const struct lp_look *look);
+long long verdicts_fin_ms(const struct lp_look *look);
 
 /* The look as a record, for what is made for those: filters, addresses, data. */
-void check_record(const struct lp_look *look, struct lp_record *record);
+void verdicts_record(const struct lp_look *look, struct lp_record *record);
 
 /* All that is said of a connection. */
 struct check {
@@ -52,6 +52,6 @@ struct check {
 };
 
 /* Fills all but the owner. */
-void check_fill(struct check *check, const struct lp_look *look, __u32 alive_within_ms);
+void verdicts_fill(struct check *check, const struct lp_look *look, __u32 alive_within_ms);
 
 #endif

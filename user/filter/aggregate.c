@@ -10,10 +10,10 @@ struct process {
 	__u64 start_boot_ns;
 };
 
-struct gathered {
+struct aggregate {
 	struct lp_record record;
 	struct event event;
-	struct process processes[GATHERED_PROCESSES_MAX];
+	struct process processes[AGGREGATE_PROCESSES_MAX];
 };
 
 /* --- what one event, or a record of several, brings --- */
@@ -49,7 +49,7 @@ static bool same_process(const struct lp_task *a, const struct lp_task *b)
 	return a->tgid == b->tgid && a->start_boot_ns == b->start_boot_ns;
 }
 
-static void note_process(struct gathered *g, const struct owner *owner)
+static void note_process(struct aggregate *g, const struct owner *owner)
 {
 	struct repeat *repeat = &g->event.repeat;
 	unsigned n = repeat->processes;
@@ -60,7 +60,7 @@ static void note_process(struct gathered *g, const struct owner *owner)
 		if (g->processes[i].tgid == owner->process.tgid &&
 		    g->processes[i].start_boot_ns == owner->process.start_boot_ns)
 			return;
-	if (n == GATHERED_PROCESSES_MAX) {
+	if (n == AGGREGATE_PROCESSES_MAX) {
 		repeat->more_processes = true;
 		return;
 	}
@@ -173,9 +173,9 @@ static void add_up(struct event *mine, const struct repeat *other)
 	mine->wall_ns = r->last_ns;
 }
 
-static struct gathered *gathered_new(const struct event *event, const struct lp_record *record)
+static struct aggregate *aggregate_new(const struct event *event, const struct lp_record *record)
 {
-	struct gathered *g = malloc(sizeof(*g)); /* what is not used of the table of processes is not touched */
+	struct aggregate *g = malloc(sizeof(*g)); /* what is not used of the table of processes is not touched */
 
 	if (!g)
 		return NULL;
@@ -190,15 +190,15 @@ static struct gathered *gathered_new(const struct event *event, const struct lp_
 	return g;
 }
 
-bool gathered_add(struct gathered **gathered, const struct event *event)
+bool aggregate_add(struct aggregate **gathered, const struct event *event)
 {
 	struct repeat repeat = repeat_of(event);
 	struct lp_record record = *event->record;
-	struct gathered *g = *gathered;
+	struct aggregate *g = *gathered;
 
 	unmap(&record);
 	if (!g) {
-		g = gathered_new(event, &record);
+		g = aggregate_new(event, &record);
 		if (!g)
 			return false;
 		*gathered = g;
@@ -213,12 +213,12 @@ bool gathered_add(struct gathered **gathered, const struct event *event)
 	return true;
 }
 
-const struct event *gathered_event(const struct gathered *g)
+const struct event *aggregate_event(const struct aggregate *g)
 {
 	return &g->event;
 }
 
-void gathered_free(struct gathered *g)
+void aggregate_free(struct aggregate *g)
 {
 	free(g);
 }

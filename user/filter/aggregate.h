@@ -9,14 +9,14 @@
 #include "event/event.h"
 
 /* Processes that are told apart: the workers of a large server. With more there are "at least" so many. */
-#define GATHERED_PROCESSES_MAX 256
+#define AGGREGATE_PROCESSES_MAX 256
 
-struct gathered;
+struct aggregate;
 
 /* Adds a copy to *gathered, which is made if it is NULL. false: out of memory, and nothing has changed. */
-bool gathered_add(struct gathered **gathered, const struct event *event);
+bool aggregate_add(struct aggregate **gathered, const struct event *event);
 /* With repeat.count above 0; as long as nothing is added and it is not freed. */
-const struct event *gathered_event(const struct gathered *gathered);
-void gathered_free(struct gathered *gathered);
+const struct event *aggregate_event(const struct aggregate *gathered);
+void aggregate_free(struct aggregate *gathered);
 
 #endif

@@ -33,7 +33,7 @@ void audience_add(struct audience *a, __u32 uid, const struct filter *filter)
 	struct lp_wants wants = filter_wants(filter);
 	struct uid_wants *of_uid;
 
-	if (uid == SIGHT_ROOT) {
+	if (uid == VISIBILITY_ROOT) {
 		add_root(a, wants);
 		return;
 	}

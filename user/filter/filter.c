@@ -28,7 +28,7 @@ struct filter_value {
 typedef const char *parse_value(struct filter_value *value, const char *text);
 typedef bool match_value(const struct filter_value *value, const struct event *event);
 
-static const char *parse_event(struct filter_value *value, const char *text)
+static const char *read_json_event(struct filter_value *value, const char *text)
 {
 	value->number = event_by_name(text);
 	return value->number ? NULL : "not an event of lostpeer-events(7)";
@@ -217,7 +217,7 @@ static const struct {
 	parse_value *parse;
 	match_value *match;
 } kinds[FILTER_COUNT] = {
-	[FILTER_EVENT] = {parse_event, match_event},
+	[FILTER_EVENT] = {read_json_event, match_event},
 	[FILTER_CAUSE] = {parse_cause, match_cause},
 	[FILTER_PORT] = {parse_port, match_port},
 	[FILTER_LOCAL_PORT] = {parse_port, match_local_port},

@@ -37,7 +37,7 @@ struct burst {
 	struct burst *chain;           /* of its bucket */
 	struct key key;
 	__u64 until_ns;
-	struct gathered *gathered;
+	struct aggregate *gathered;
 	unsigned n_kinds;
 	struct kind kinds[GROUP_KINDS_MAX];
 };
@@ -46,7 +46,7 @@ struct groups {
 	__u64 window_ns;
 	group_put *put;
 	void *context;
-	struct limit *limit; /* NULL: none */
+	struct rate_limit *rate_limit; /* NULL: none */
 	struct burst *oldest, *newest;
 	unsigned count;
 	struct burst *buckets[BUCKETS];
@@ -164,7 +164,7 @@ static void forget(struct groups *g, struct burst *b)
 	*at = b->chain;
 	take_out(g, b);
 	g->count--;
-	gathered_free(b->gathered);
+	aggregate_free(b->gathered);
 	free(b);
 }
 
@@ -181,16 +181,16 @@ static struct burst *find(struct groups *g, const struct key *key)
 
 static bool passes_limit(struct groups *g, const struct event *e, __u64 now_ns)
 {
-	return !g->limit || limit_take(g->limit, e, now_ns);
+	return !g->rate_limit || rate_limit_take(g->rate_limit, e, now_ns);
 }
 
 static void tell(struct groups *g, struct burst *b, __u64 now_ns)
 {
 	if (!b->gathered)
 		return;
-	if (passes_limit(g, gathered_event(b->gathered), now_ns))
-		g->put(g->context, gathered_event(b->gathered));
-	gathered_free(b->gathered);
+	if (passes_limit(g, aggregate_event(b->gathered), now_ns))
+		g->put(g->context, aggregate_event(b->gathered));
+	aggregate_free(b->gathered);
 	b->gathered = NULL;
 }
 
@@ -225,8 +225,8 @@ struct groups *group_new(__u64 window_ns, unsigned rate, group_put *put, void *c
 	g->window_ns = window_ns;
 	g->put = put;
 	g->context = context;
-	g->limit = rate ? limit_new(rate, put, context) : NULL;
-	if (rate && !g->limit) {
+	g->rate_limit = rate ? rate_limit_new(rate, put, context) : NULL;
+	if (rate && !g->rate_limit) {
 		free(g);
 		return NULL;
 	}
@@ -238,7 +238,7 @@ void group_free(struct groups *g)
 	while (g && g->oldest)
 		forget(g, g->oldest);
 	if (g)
-		limit_free(g->limit);
+		rate_limit_free(g->rate_limit);
 	free(g);
 }
 
@@ -250,7 +250,7 @@ static bool is_shown(struct groups *g, const struct event *e, __u64 now_ns)
 
 	if (!b)
 		b = begin(g, &key, now_ns);
-	return !b || !knows_kind(b, kind_of(e)) || !gathered_add(&b->gathered, e);
+	return !b || !knows_kind(b, kind_of(e)) || !aggregate_add(&b->gathered, e);
 }
 
 bool group_take(struct groups *g, const struct event *e, __u64 now_ns)
@@ -273,8 +273,8 @@ void group_tick(struct groups *g, __u64 now_ns)
 		take_out(g, b);
 		append(g, b);
 	}
-	if (g->limit)
-		limit_tick(g->limit, now_ns);
+	if (g->rate_limit)
+		rate_limit_tick(g->rate_limit, now_ns);
 }
 
 void group_finish(struct groups *g)
@@ -282,17 +282,17 @@ void group_finish(struct groups *g)
 	for (struct burst *b = g->oldest; b; b = b->next) {
 		if (!b->gathered)
 			continue;
-		g->put(g->context, gathered_event(b->gathered));
-		gathered_free(b->gathered);
+		g->put(g->context, aggregate_event(b->gathered));
+		aggregate_free(b->gathered);
 		b->gathered = NULL;
 	}
-	if (g->limit)
-		limit_finish(g->limit);
+	if (g->rate_limit)
+		rate_limit_finish(g->rate_limit);
 }
 
 __u64 group_deadline(const struct groups *g)
 {
-	__u64 at = g->oldest ? g->oldest->until_ns : 0, limit = g->limit ? limit_deadline(g->limit) : 0;
+	__u64 at = g->oldest ? g->oldest->until_ns : 0, limit = g->rate_limit ? rate_limit_deadline(g->rate_limit) : 0;
 
 	return limit && (!at || limit < at) ? limit : at;
 }

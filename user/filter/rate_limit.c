@@ -15,22 +15,22 @@ struct owner_limit {
 	unsigned short next; /* in its bucket: a slot + 1; 0: none */
 	__u64 start_boot_ns;
 	__u64 paid_ns; /* each event takes its share of a second; they may take so much ahead of time */
-	struct gathered *of[CAUSE_COUNT];
+	struct aggregate *of[CAUSE_COUNT];
 };
 
-struct limit {
+struct rate_limit {
 	__u64 share_ns;
-	limit_put *put;
+	rate_limit_put *put;
 	void *context;
 	__u64 tell_ns; /* 0: nothing is gathered */
 	unsigned at;   /* the slot that is used next */
 	unsigned short buckets[BUCKETS];
-	struct owner_limit slots[LIMIT_OWNERS_MAX];
+	struct owner_limit slots[RATE_LIMIT_OWNERS_MAX];
 };
 
-struct limit *limit_new(unsigned rate, limit_put *put, void *context)
+struct rate_limit *rate_limit_new(unsigned rate, rate_limit_put *put, void *context)
 {
-	struct limit *l = calloc(1, sizeof(*l)); /* touched as far as it is used */
+	struct rate_limit *l = calloc(1, sizeof(*l)); /* touched as far as it is used */
 
 	if (!l)
 		return NULL;
@@ -40,31 +40,31 @@ struct limit *limit_new(unsigned rate, limit_put *put, void *context)
 	return l;
 }
 
-void limit_free(struct limit *l)
+void rate_limit_free(struct rate_limit *l)
 {
-	for (unsigned i = 0; l && i < LIMIT_OWNERS_MAX && l->slots[i].used; i++)
+	for (unsigned i = 0; l && i < RATE_LIMIT_OWNERS_MAX && l->slots[i].used; i++)
 		for (int cause = 0; cause < CAUSE_COUNT; cause++)
-			gathered_free(l->slots[i].of[cause]);
+			aggregate_free(l->slots[i].of[cause]);
 	free(l);
 }
 
-static unsigned short *bucket_of(struct limit *l, __u32 tgid)
+static unsigned short *bucket_of(struct rate_limit *l, __u32 tgid)
 {
 	return &l->buckets[tgid % BUCKETS];
 }
 
-static void tell(struct limit *l, struct owner_limit *o)
+static void tell(struct rate_limit *l, struct owner_limit *o)
 {
 	for (int cause = 0; cause < CAUSE_COUNT; cause++) {
 		if (!o->of[cause])
 			continue;
-		l->put(l->context, gathered_event(o->of[cause]));
-		gathered_free(o->of[cause]);
+		l->put(l->context, aggregate_event(o->of[cause]));
+		aggregate_free(o->of[cause]);
 		o->of[cause] = NULL;
 	}
 }
 
-static void forget(struct limit *l, unsigned slot)
+static void forget(struct rate_limit *l, unsigned slot)
 {
 	unsigned short *at = bucket_of(l, l->slots[slot].tgid);
 
@@ -76,7 +76,7 @@ static void forget(struct limit *l, unsigned slot)
 	*at = l->slots[slot].next;
 }
 
-static struct owner_limit *find(struct limit *l, const struct owner *owner)
+static struct owner_limit *find(struct rate_limit *l, const struct owner *owner)
 {
 	struct lp_task task = owner->via ? owner->process : (struct lp_task){0};
 	unsigned short *bucket = bucket_of(l, task.tgid);
@@ -89,12 +89,12 @@ static struct owner_limit *find(struct limit *l, const struct owner *owner)
 	o = &l->slots[l->at];
 	*o = (struct owner_limit){.tgid = task.tgid, .start_boot_ns = task.start_boot_ns, .used = true, .next = *bucket};
 	*bucket = (unsigned short)(l->at + 1);
-	l->at = (l->at + 1) % LIMIT_OWNERS_MAX;
+	l->at = (l->at + 1) % RATE_LIMIT_OWNERS_MAX;
 	return o;
 }
 
 /* false: it has taken all it may. */
-static bool pay(const struct limit *l, struct owner_limit *o, __u64 now_ns)
+static bool pay(const struct rate_limit *l, struct owner_limit *o, __u64 now_ns)
 {
 	__u64 from = o->paid_ns > now_ns ? o->paid_ns : now_ns;
 
@@ -110,34 +110,34 @@ static bool is_of_one(const struct event *e)
 	return !e->repeat.count || e->owner.via || e->owner.unknown;
 }
 
-bool limit_take(struct limit *l, const struct event *e, __u64 now_ns)
+bool rate_limit_take(struct rate_limit *l, const struct event *e, __u64 now_ns)
 {
 	struct owner_limit *o;
 
 	if (!is_of_one(e))
 		return true;
 	o = find(l, &e->owner);
-	if (pay(l, o, now_ns) || !gathered_add(&o->of[e->verdict.cause], e))
+	if (pay(l, o, now_ns) || !aggregate_add(&o->of[e->verdict.cause], e))
 		return true;
 	if (!l->tell_ns)
 		l->tell_ns = now_ns + SECOND;
 	return false;
 }
 
-void limit_finish(struct limit *l)
+void rate_limit_finish(struct rate_limit *l)
 {
-	for (unsigned i = 0; l->tell_ns && i < LIMIT_OWNERS_MAX && l->slots[i].used; i++)
+	for (unsigned i = 0; l->tell_ns && i < RATE_LIMIT_OWNERS_MAX && l->slots[i].used; i++)
 		tell(l, &l->slots[i]);
 	l->tell_ns = 0;
 }
 
-void limit_tick(struct limit *l, __u64 now_ns)
+void rate_limit_tick(struct rate_limit *l, __u64 now_ns)
 {
 	if (l->tell_ns && now_ns >= l->tell_ns)
-		limit_finish(l);
+		rate_limit_finish(l);
 }
 
-__u64 limit_deadline(const struct limit *l)
+__u64 rate_limit_deadline(const struct rate_limit *l)
 {
 	return l->tell_ns;
 }

@@ -11,23 +11,23 @@
 
 /* Owners at once: as many processes as lose connections within seconds on a host with a few hundred services. The
  * oldest gives way: what was gathered of it is told now, and it may show its ten seconds' worth again. */
-#define LIMIT_OWNERS_MAX 1024
+#define RATE_LIMIT_OWNERS_MAX 1024
 
-struct limit;
+struct rate_limit;
 
-typedef void limit_put(void *context, const struct event *event);
+typedef void rate_limit_put(void *context, const struct event *event);
 
 /* rate: events a second, above 0. NULL when out of memory. */
-struct limit *limit_new(unsigned rate, limit_put *put, void *context);
-void limit_free(struct limit *limit);
+struct rate_limit *rate_limit_new(unsigned rate, rate_limit_put *put, void *context);
+void rate_limit_free(struct rate_limit *limit);
 
 /* Whether this is to be put out now; else it is gathered. now_ns: CLOCK_MONOTONIC. */
-bool limit_take(struct limit *limit, const struct event *event, __u64 now_ns);
+bool rate_limit_take(struct rate_limit *limit, const struct event *event, __u64 now_ns);
 /* Puts out what a second has gathered. */
-void limit_tick(struct limit *limit, __u64 now_ns);
+void rate_limit_tick(struct rate_limit *limit, __u64 now_ns);
 /* Puts out all that is gathered. */
-void limit_finish(struct limit *limit);
+void rate_limit_finish(struct rate_limit *limit);
 
-__u64 limit_deadline(const struct limit *limit); /* CLOCK_MONOTONIC; 0: nothing is gathered */
+__u64 rate_limit_deadline(const struct rate_limit *limit); /* CLOCK_MONOTONIC; 0: nothing is gathered */
 
 #endif

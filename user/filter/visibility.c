@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-bool sight_allows(__u32 uid, const struct event *e, __u32 owner_now)
+bool visibility_allows(__u32 uid, const struct event *e, __u32 owner_now)
 {
-	if (uid == SIGHT_ROOT || !e->record) /* that something is missing concerns whoever reads on */
+	if (uid == VISIBILITY_ROOT || !e->record) /* that something is missing concerns whoever reads on */
 		return true;
 	if (e->record->kind == LP_KIND_STRAY) /* there is no socket, and so nobody whose it is */
 		return false;
@@ -25,9 +25,9 @@ static void keep_holders_of(__u32 uid, struct owner *owner)
 	owner->n_holders = n;
 }
 
-void sight_narrow(__u32 uid, struct event *e)
+void visibility_narrow(__u32 uid, struct event *e)
 {
-	if (uid == SIGHT_ROOT)
+	if (uid == VISIBILITY_ROOT)
 		return;
 	memset(&e->peer, 0, sizeof(e->peer));
 	keep_holders_of(uid, &e->owner);

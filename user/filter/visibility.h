@@ -10,12 +10,12 @@
 
 #include "event/event.h"
 
-#define SIGHT_ROOT 0u
+#define VISIBILITY_ROOT 0u
 
 /* owner_now: the effective uid of the named process by now; that of the event where it is gone, or nobody is named. */
-bool sight_allows(__u32 uid, const struct event *event, __u32 owner_now);
+bool visibility_allows(__u32 uid, const struct event *event, __u32 owner_now);
 /* Takes out of an event that he may see what is of others: who is at the other end, who else holds it; of a gap, how
  * many events it is of. Filters are to see no more than that, or they would tell the rest. */
-void sight_narrow(__u32 uid, struct event *event);
+void visibility_narrow(__u32 uid, struct event *event);
 
 #endif

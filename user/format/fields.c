@@ -360,8 +360,8 @@ static void put_check_data(const struct fields *to, const struct check *c)
 	}
 	if (connecting)
 		return;
-	put_boolean(to, "stream.read_closed", check_read_closed(l));
-	put_boolean(to, "stream.write_closed", check_write_closed(l));
+	put_boolean(to, "stream.read_closed", verdicts_read_closed(l));
+	put_boolean(to, "stream.write_closed", verdicts_write_closed(l));
 	put_ms(to, "stream.read_closed_ms", (double)c->fin_ms);
 }
 
@@ -398,10 +398,10 @@ void fields_of_check(const struct check *c, const char *host, __u64 wall_ns, fie
 	put_integer(to, "schema", 1);
 	put_time(to, "time", wall_ns);
 	put_string(to, "host.name", host);
-	put_string(to, "verdict", check_verdict_name(c->verdict));
+	put_string(to, "verdict", verdicts_name(c->verdict));
 	put_integer(to, "alive_within_ms", c->alive_within_ms);
 	if (c->look->state != TCP_CLOSE) /* it is over, and nobody can tell any more what it was before */
-		put_string(to, "phase", phase_name(check_phase(c->look)));
+		put_string(to, "phase", phase_name(verdicts_phase(c->look)));
 	put_errno(to, "error.type", c->event.error);
 	put_check_process(to, c);
 	put_network(to, &c->record, false);

@@ -232,9 +232,9 @@ static void put_evidence(struct line *line, const struct check *c)
 	}
 	if (l->soft_err && l->soft_err != l->err && strerrorname_np(l->soft_err))
 		line_printf(line, "; earlier %s", strerrorname_np(l->soft_err));
-	if (c->verdict != CHECK_CONNECTING && check_phase(l) == PHASE_UNACCEPTED)
+	if (c->verdict != CHECK_CONNECTING && verdicts_phase(l) == PHASE_UNACCEPTED)
 		line_printf(line, "; not yet accepted");
-	else if (check_phase(l) == PHASE_ORPHANED)
+	else if (verdicts_phase(l) == PHASE_ORPHANED)
 		line_printf(line, "; no process holds it");
 }
 
@@ -264,14 +264,14 @@ void format_check_text(struct line *line, const struct check *c, const struct ch
 	line_clear(line);
 	line_text(line, begin);
 	from = line->length;
-	line_text(line, check_verdict_name(c->verdict));
+	line_text(line, verdicts_name(c->verdict));
 	line_pad(line, from, VERDICT_COLUMN);
 	put_cell(line, w->who, put_who, c);
 	put_cell(line, w->fd, put_fd, c);
 	put_cell(line, w->local, put_local, c);
 	put_cell(line, w->peer, put_peer, c);
-	put_half(line, check_read_closed(c->look));
-	put_half(line, check_write_closed(c->look));
+	put_half(line, verdicts_read_closed(c->look));
+	put_half(line, verdicts_write_closed(c->look));
 	put_bytes(line, c->event.data.unread);
 	put_bytes(line, c->event.data.unacked);
 	put_bytes(line, c->event.data.unsent);

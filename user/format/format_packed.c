@@ -52,7 +52,7 @@ static bool take_text(struct packed *p, char *to, size_t size)
 	return n < p->left && n < size && take(p, to, n + 1);
 }
 
-bool pack_open(const char *bytes, size_t length, struct event *e, struct lp_record *record)
+bool format_packed_open(const char *bytes, size_t length, struct event *e, struct lp_record *record)
 {
 	struct packed p = {bytes, length};
 	char *to = (char *)e;

@@ -11,6 +11,6 @@
 /* As an entry of an output. */
 format_event format_pack;
 /* event->record points to *record, if there is one. false: that is no packed event. */
-bool pack_open(const char *bytes, size_t length, struct event *event, struct lp_record *record);
+bool format_packed_open(const char *bytes, size_t length, struct event *event, struct lp_record *record);
 
 #endif

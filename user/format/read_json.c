@@ -315,7 +315,7 @@ static bool parse_loss(struct json_object *o, struct event *e, enum lp_cause pla
 	return wall != 0;
 }
 
-bool parse_event(struct json_object *o, struct parsed *p)
+bool read_json_event(struct json_object *o, struct parsed *p)
 {
 	struct event *e = &p->event;
 	struct verdict verdict = verdict_of(o);
@@ -345,7 +345,7 @@ bool parse_event(struct json_object *o, struct parsed *p)
 	return e->wall_ns && (int)e->severity >= 0;
 }
 
-const char *parse_reset_reason(void *parsed, __u32 reason)
+const char *read_json_reset_reason(void *parsed, __u32 reason)
 {
 	return reason == 1 ? ((const struct parsed *)parsed)->reset_reason : NULL;
 }

@@ -11,17 +11,17 @@
 
 struct json_object;
 
-#define PARSE_REASON_LEN 40
+#define READ_JSON_REASON_LEN 40
 
 struct parsed {
 	struct event event; /* its record points to this one, if it has any */
 	struct lp_record record;
-	char reset_reason[PARSE_REASON_LEN]; /* what record.reset_reason 1 stands for */
+	char reset_reason[READ_JSON_REASON_LEN]; /* what record.reset_reason 1 stands for */
 };
 
 /* false: it is no event that we know. */
-bool parse_event(struct json_object *object, struct parsed *parsed);
+bool read_json_event(struct json_object *object, struct parsed *parsed);
 /* For format_context, with the parsed one as its kernel. */
-const char *parse_reset_reason(void *parsed, __u32 reason);
+const char *read_json_reset_reason(void *parsed, __u32 reason);
 
 #endif

@@ -32,7 +32,7 @@ static const struct feature features[] = {
 	 "holders are looked for among all processes"},
 };
 
-static const struct limit limits[] = {
+static const struct feature_limit limits[] = {
 	{LIMIT_ABSENT_FIELD, "cookie", .field = "tcp.cookie"},
 	{LIMIT_ABSENT_FIELD, "cgroups", .field = "process.linux.cgroup", .when = "where the cgroup is gone"},
 	{LIMIT_ABSENT_FIELD, "send_reset_reason", .field = "tcp.reset_reason"},
@@ -109,13 +109,13 @@ const char *feature_hide(struct kernel_features *have, const char *names)
 	return NULL;
 }
 
-const struct limit *feature_limits(size_t *n)
+const struct feature_limit *feature_limits(size_t *n)
 {
 	*n = sizeof(limits) / sizeof(*limits);
 	return limits;
 }
 
-bool feature_limit_holds(const struct kernel_features *have, const struct limit *limit)
+bool feature_limit_holds(const struct kernel_features *have, const struct feature_limit *limit)
 {
 	return !limit->lacking || !feature_have(have, find(limit->lacking, strlen(limit->lacking)));
 }

@@ -36,7 +36,7 @@ enum limit_kind {
 	LIMIT_AMBIGUOUS,    /* `said` may be `other`, and is marked so */
 };
 
-struct limit {
+struct feature_limit {
 	enum limit_kind kind;
 	const char *lacking; /* the feature whose want is the reason; NULL: so it is on every kernel */
 	const char *field;
@@ -45,8 +45,8 @@ struct limit {
 	const char *when;    /* not always, but then; NULL: always */
 };
 
-const struct limit *feature_limits(size_t *n);
+const struct feature_limit *feature_limits(size_t *n);
 /* Whether it is one of a kernel that has these. */
-bool feature_limit_holds(const struct kernel_features *have, const struct limit *limit);
+bool feature_limit_holds(const struct kernel_features *have, const struct feature_limit *limit);
 
 #endif

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int walk(struct bpf_program *program, union bpf_iter_link_info *info, size_t size,
+int iterator_run(struct bpf_program *program, union bpf_iter_link_info *info, size_t size,
 	 void (*each)(void *context, const void *item), void *context)
 {
 	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = info, .link_info_len = info ? sizeof(*info) : 0);

@@ -534,7 +534,7 @@ static void count_seed(void *context, const void *item)
 int kernel_seed(struct kernel *k, unsigned *connections, unsigned *processes)
 {
 	struct seeding seeding = {0};
-	int err = walk(k->skeleton->progs.seed_files, NULL, sizeof(__u32), count_seed, &seeding);
+	int err = iterator_run(k->skeleton->progs.seed_files, NULL, sizeof(__u32), count_seed, &seeding);
 
 	*connections = seeding.connections;
 	*processes = seeding.processes;
@@ -567,7 +567,7 @@ int kernel_find_holders(struct kernel *k, __u32 tgid, const __u64 *keys, size_t 
 	for (size_t i = 0; i < n && !err; i++)
 		err = bpf_map_update_elem(map, &keys[i], &one, BPF_ANY);
 	if (!err)
-		err = walk(k->skeleton->progs.find_holders, tgid ? &of_one : NULL, sizeof(struct lp_holder),
+		err = iterator_run(k->skeleton->progs.find_holders, tgid ? &of_one : NULL, sizeof(struct lp_holder),
 			      pass_holder, &finding);
 	for (size_t i = 0; i < n; i++)
 		bpf_map_delete_elem(map, &keys[i]);
@@ -586,7 +586,7 @@ static int look_at_ends(void *context, const __u64 *sockets, const char *remembe
 {
 	const struct end_look *look = context;
 	struct lostpeer__bss *shared = look->kernel->skeleton->bss;
-	int err = glance_run(look->kernel, look->kernel->skeleton->progs.look_at_ends, sockets,
+	int err = sockets_run(look->kernel, look->kernel->skeleton->progs.look_at_ends, sockets,
 			     remembered, n);
 
 	for (__u32 i = 0; !err && i < shared->n_found_ends; i++)
@@ -604,7 +604,7 @@ int kernel_find_ends(struct kernel *k, const __u32 *ports, size_t n, kernel_take
 	for (size_t i = 0; i < n && !err; i++)
 		err = bpf_map_update_elem(map, &ports[i], &one, BPF_ANY);
 	if (!err)
-		err = glance_through(k, LP_LOOK_MAX, look_at_ends, &look);
+		err = sockets_through(k, LP_LOOK_MAX, look_at_ends, &look);
 	for (size_t i = 0; i < n; i++)
 		bpf_map_delete_elem(map, &ports[i]);
 	return err;

@@ -14,7 +14,7 @@
 
 /* --- programs over addresses --- */
 
-int glance_run(struct kernel *kernel, const struct bpf_program *program, const __u64 *sockets, const char *remembered,
+int sockets_run(struct kernel *kernel, const struct bpf_program *program, const __u64 *sockets, const char *remembered,
 	       __u32 n)
 {
 	struct lostpeer__bss *shared = kernel_skeleton(kernel)->bss;
@@ -31,15 +31,15 @@ int glance_run(struct kernel *kernel, const struct bpf_program *program, const _
 }
 
 /* At LP_GLANCES_MAX at most. Whom they are handed to may look, too. */
-static int glance_at_some(struct kernel *kernel, const __u64 *sockets, const char *remembered, __u32 n, __u32 states,
-			  glance_take *take, void *context)
+static int look_at_some(struct kernel *kernel, const __u64 *sockets, const char *remembered, __u32 n, __u32 states,
+			  sockets_take *take, void *context)
 {
 	struct lostpeer *s = kernel_skeleton(kernel);
 	struct lp_glance found[LP_GLANCES_MAX];
 	int err;
 
 	s->bss->looked_states = states;
-	err = glance_run(kernel, s->progs.glance_at_sockets, sockets, remembered, n);
+	err = sockets_run(kernel, s->progs.glance_at_sockets, sockets, remembered, n);
 	if (err)
 		return err;
 	memcpy(found, s->bss->glances, n * sizeof(*found));
@@ -48,12 +48,12 @@ static int glance_at_some(struct kernel *kernel, const __u64 *sockets, const cha
 	return 0;
 }
 
-int glance_at(struct kernel *kernel, const __u64 *sockets, size_t n, __u32 states, glance_take *take, void *context)
+int sockets_look_at(struct kernel *kernel, const __u64 *sockets, size_t n, __u32 states, sockets_take *take, void *context)
 {
 	int err = 0;
 
 	for (size_t at = 0; at < n && !err; at += LP_GLANCES_MAX)
-		err = glance_at_some(kernel, sockets + at, NULL, n - at < LP_GLANCES_MAX ? (__u32)(n - at) : LP_GLANCES_MAX,
+		err = look_at_some(kernel, sockets + at, NULL, n - at < LP_GLANCES_MAX ? (__u32)(n - at) : LP_GLANCES_MAX,
 				     states, take, context);
 	return err;
 }
@@ -72,13 +72,13 @@ static void take_name(void *context, const struct lp_glance *glance)
 	r->established_ns = named->established_ns;
 }
 
-void glance_name(struct kernel *kernel, struct lp_record *r)
+void sockets_name(struct kernel *kernel, struct lp_record *r)
 {
 	const struct lostpeer *s = kernel_skeleton(kernel);
 	char remembered[sizeof(s->bss->looked_at_conns[0])];
 
 	if (!bpf_map_lookup_elem(bpf_map__fd(s->maps.conns), &r->sk, remembered))
-		glance_at_some(kernel, &r->sk, remembered, 1, 1u << r->state, take_name, r);
+		look_at_some(kernel, &r->sk, remembered, 1, 1u << r->state, take_name, r);
 }
 
 /* --- through a map --- */
@@ -116,7 +116,7 @@ static int through_map(const struct bpf_map *map, int (*each)(void *context, con
 struct through {
 	size_t size; /* of a value */
 	__u32 most;
-	glance_batch *each;
+	sockets_batch *each;
 	void *context;
 };
 
@@ -130,7 +130,7 @@ static int in_batches(void *context, const struct batch *batch, __u32 n)
 	return err;
 }
 
-int glance_through(struct kernel *kernel, __u32 most, glance_batch *each, void *context)
+int sockets_through(struct kernel *kernel, __u32 most, sockets_batch *each, void *context)
 {
 	const struct bpf_map *conns = kernel_skeleton(kernel)->maps.conns;
 	struct through through = {bpf_map__value_size(conns), most, each, context};
@@ -141,7 +141,7 @@ int glance_through(struct kernel *kernel, __u32 most, glance_batch *each, void *
 struct looking {
 	struct kernel *kernel;
 	__u32 states;
-	glance_take *take;
+	sockets_take *take;
 	void *context;
 };
 
@@ -157,14 +157,14 @@ static int look_at_batch(void *context, const __u64 *sockets, const char *rememb
 {
 	struct looking *looking = context;
 
-	return glance_at_some(looking->kernel, sockets, remembered, n, looking->states, take_found, looking);
+	return look_at_some(looking->kernel, sockets, remembered, n, looking->states, take_found, looking);
 }
 
-int glance_at_all(struct kernel *kernel, __u32 states, glance_take *take, void *context)
+int sockets_look_at_all(struct kernel *kernel, __u32 states, sockets_take *take, void *context)
 {
 	struct looking looking = {kernel, states, take, context};
 
-	return glance_through(kernel, LP_GLANCES_MAX, look_at_batch, &looking);
+	return sockets_through(kernel, LP_GLANCES_MAX, look_at_batch, &looking);
 }
 
 /* --- what is listed --- */
@@ -200,37 +200,37 @@ static int add(const struct bpf_map *map, __u64 sk, const void *value)
 	return bpf_map_update_elem(bpf_map__fd(map), &sk, value, BPF_NOEXIST);
 }
 
-int glance_list_silent(struct kernel *kernel, struct glance_listed *items, size_t most, size_t *n)
+int sockets_list_silent(struct kernel *kernel, struct sockets_listed *items, size_t most, size_t *n)
 {
 	return list(kernel_skeleton(kernel)->maps.silent, items, sizeof(*items), most, n);
 }
 
-void glance_add_silent(struct kernel *kernel, __u64 sk, const struct lp_listed *listed)
+void sockets_add_silent(struct kernel *kernel, __u64 sk, const struct lp_listed *listed)
 {
 	add(kernel_skeleton(kernel)->maps.silent, sk, listed);
 }
 
-void glance_forget_silent(struct kernel *kernel, __u64 sk)
+void sockets_forget_silent(struct kernel *kernel, __u64 sk)
 {
 	bpf_map_delete_elem(bpf_map__fd(kernel_skeleton(kernel)->maps.silent), &sk);
 }
 
-int glance_list_filled(struct kernel *kernel, struct glance_filled *items, size_t most, size_t *n)
+int sockets_list_filled(struct kernel *kernel, struct sockets_filled *items, size_t most, size_t *n)
 {
 	return list(kernel_skeleton(kernel)->maps.filled, items, sizeof(*items), most, n);
 }
 
-void glance_add_filled(struct kernel *kernel, __u64 sk, const struct lp_filled *filled)
+void sockets_add_filled(struct kernel *kernel, __u64 sk, const struct lp_filled *filled)
 {
 	add(kernel_skeleton(kernel)->maps.filled, sk, filled);
 }
 
-void glance_forget_filled(struct kernel *kernel, __u64 sk)
+void sockets_forget_filled(struct kernel *kernel, __u64 sk)
 {
 	bpf_map_delete_elem(bpf_map__fd(kernel_skeleton(kernel)->maps.filled), &sk);
 }
 
-volatile struct lp_alarms *glance_alarms(struct kernel *kernel)
+volatile struct lp_alarms *sockets_alarms(struct kernel *kernel)
 {
 	return &kernel_skeleton(kernel)->bss->alarms;
 }

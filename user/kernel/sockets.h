@@ -13,41 +13,41 @@ struct kernel;
 struct bpf_program;
 
 /* look->record.kind is 0 for a socket that is gone, or in none of the states asked for (bits of 1 << state). */
-typedef void glance_take(void *context, const struct lp_glance *look);
+typedef void sockets_take(void *context, const struct lp_glance *look);
 
 /* At these, in this order; whose they are is left out. 0 or a negative errno. */
-int glance_at(struct kernel *kernel, const __u64 *sockets, size_t n, __u32 states, glance_take *take, void *context);
+int sockets_look_at(struct kernel *kernel, const __u64 *sockets, size_t n, __u32 states, sockets_take *take, void *context);
 /* At all that are remembered and in these states. 0 or a negative errno. */
-int glance_at_all(struct kernel *kernel, __u32 states, glance_take *take, void *context);
+int sockets_look_at_all(struct kernel *kernel, __u32 states, sockets_take *take, void *context);
 
 /* Whose it is, as far as that is remembered: fills who, task, flags, born_ns and established_ns. */
-void glance_name(struct kernel *kernel, struct lp_record *record);
+void sockets_name(struct kernel *kernel, struct lp_record *record);
 
 /* What is listed now, of which so many are copied. 0 or a negative errno. */
-struct glance_listed {
+struct sockets_listed {
 	__u64 sk;
 	struct lp_listed listed;
 };
-int glance_list_silent(struct kernel *kernel, struct glance_listed *list, size_t most, size_t *n);
-void glance_add_silent(struct kernel *kernel, __u64 sk, const struct lp_listed *listed);
-void glance_forget_silent(struct kernel *kernel, __u64 sk);
+int sockets_list_silent(struct kernel *kernel, struct sockets_listed *list, size_t most, size_t *n);
+void sockets_add_silent(struct kernel *kernel, __u64 sk, const struct lp_listed *listed);
+void sockets_forget_silent(struct kernel *kernel, __u64 sk);
 
-struct glance_filled {
+struct sockets_filled {
 	__u64 sk;
 	struct lp_filled filled;
 };
-int glance_list_filled(struct kernel *kernel, struct glance_filled *list, size_t most, size_t *n);
-void glance_add_filled(struct kernel *kernel, __u64 sk, const struct lp_filled *filled);
-void glance_forget_filled(struct kernel *kernel, __u64 sk);
+int sockets_list_filled(struct kernel *kernel, struct sockets_filled *list, size_t most, size_t *n);
+void sockets_add_filled(struct kernel *kernel, __u64 sk, const struct lp_filled *filled);
+void sockets_forget_filled(struct kernel *kernel, __u64 sk);
 
 /* Shared with the kernel side. */
-volatile struct lp_alarms *glance_alarms(struct kernel *kernel);
+volatile struct lp_alarms *sockets_alarms(struct kernel *kernel);
 
 /* For sockets.c and kernel.c: runs a program over these addresses, with what is remembered of each (values of the map;
  * NULL: nothing); hands all that are remembered to `each`, in batches of at most so many. 0 or a negative errno. */
-int glance_run(struct kernel *kernel, const struct bpf_program *program, const __u64 *sockets, const char *remembered,
+int sockets_run(struct kernel *kernel, const struct bpf_program *program, const __u64 *sockets, const char *remembered,
 	       __u32 n);
-typedef int glance_batch(void *context, const __u64 *sockets, const char *remembered, __u32 n);
-int glance_through(struct kernel *kernel, __u32 most, glance_batch *each, void *context);
+typedef int sockets_batch(void *context, const __u64 *sockets, const char *remembered, __u32 n);
+int sockets_through(struct kernel *kernel, __u32 most, sockets_batch *each, void *context);
 
 #endif

@@ -33,7 +33,7 @@ static const char *app_of(const struct event *e)
 }
 
 /* Printable, cut between two characters, and the same after the file was replaced by an update. */
-static void put_app(char app[METRICS_APP_LEN], const char *untrusted)
+static void put_app(char app[COUNTERS_APP_LEN], const char *untrusted)
 {
 	static const char deleted[] = " (deleted)";
 	static __thread struct line line;
@@ -44,7 +44,7 @@ static void put_app(char app[METRICS_APP_LEN], const char *untrusted)
 	n = sizeof(deleted) - 1;
 	if (line.length > n && !memcmp(line.text + line.length - n, deleted, n))
 		line.length -= n;
-	n = line.length < METRICS_APP_LEN ? line.length : METRICS_APP_LEN - 1;
+	n = line.length < COUNTERS_APP_LEN ? line.length : COUNTERS_APP_LEN - 1;
 	while (n < line.length && n && (line.text[n] & 0xc0) == 0x80)
 		n--;
 	memcpy(app, line.text, n);
@@ -58,7 +58,7 @@ static bool is_end(enum lp_event event)
 	       event == EVENT_LOCAL_RESET;
 }
 
-void metrics_entry_of(const struct event *e, struct metrics_entry *entry)
+void counters_entry_of(const struct event *e, struct counters_entry *entry)
 {
 	const struct repeat *r = &e->repeat;
 
@@ -74,20 +74,20 @@ void metrics_entry_of(const struct event *e, struct metrics_entry *entry)
 	entry->unacked = r->count ? r->unacked : e->data.unacked;
 }
 
-static unsigned slot_of(struct metrics *m, const char *app)
+static unsigned slot_of(struct counters *m, const char *app)
 {
 	unsigned i = 0;
 
 	if (!strcmp(app, others))
-		return METRICS_APPS_MAX;
+		return COUNTERS_APPS_MAX;
 	while (i < m->n_apps && strcmp(m->apps[i], app))
 		i++;
-	if (i == m->n_apps && i < METRICS_APPS_MAX)
+	if (i == m->n_apps && i < COUNTERS_APPS_MAX)
 		strcpy(m->apps[m->n_apps++], app);
 	return i;
 }
 
-void metrics_count(struct metrics *m, const struct metrics_entry *entry)
+void counters_count(struct counters *m, const struct counters_entry *entry)
 {
 	if (!entry->count)
 		return;
@@ -118,16 +118,16 @@ static void put_quoted(FILE *to, const char *value)
 	fputc('"', to);
 }
 
-static void put_events(const struct metrics *m, FILE *to)
+static void put_events(const struct counters *m, FILE *to)
 {
 	put_family(to, "lostpeer_events_total", "counter", "What was said: by event, cause and application.");
-	for (unsigned app = 0; app <= METRICS_APPS_MAX; app++) {
+	for (unsigned app = 0; app <= COUNTERS_APPS_MAX; app++) {
 		for (int cause = CAUSE_NONE + 1; cause < CAUSE_COUNT; cause++) {
 			if (!m->events[app][cause])
 				continue;
 			fprintf(to, "lostpeer_events_total{event=\"%s\",cause=\"%s\",app=",
 				event_name(cause_event((enum lp_cause)cause)), cause_name((enum lp_cause)cause));
-			put_quoted(to, app < METRICS_APPS_MAX ? m->apps[app] : others);
+			put_quoted(to, app < COUNTERS_APPS_MAX ? m->apps[app] : others);
 			fprintf(to, "} %llu\n", m->events[app][cause]);
 		}
 	}
@@ -221,16 +221,16 @@ static void put_costs(const struct health *health, FILE *to)
 /* By the names that Prometheus' own clients give them. */
 static void put_process(FILE *to)
 {
-	struct usage usage;
+	struct self_usage usage;
 
-	if (usage_read(&usage))
+	if (self_usage_read(&usage))
 		return;
 	put_one(to, "process_cpu_seconds_total", "counter", "CPU time of the agent.", usage.cpu_seconds);
 	put_one(to, "process_resident_memory_bytes", "gauge", "Memory of the agent.", (double)usage.resident_bytes);
 	put_one(to, "process_start_time_seconds", "gauge", "Start of the agent.", (double)usage.start_ns / 1e9);
 }
 
-void metrics_write(const struct metrics *m, const struct health *health, FILE *to)
+void counters_write(const struct counters *m, const struct health *health, FILE *to)
 {
 	put_family(to, "lostpeer_build_info", "gauge", "Always 1.");
 	fprintf(to, "lostpeer_build_info{version=\"%s\"} 1\n", VERSION);

@@ -171,7 +171,7 @@ static struct feed *feed_open(const struct feeds *all, struct feed_settings *set
 		.title = settings->title,
 		.agent = &all->context.agent,
 		.context = all->context.format,
-		.gone_fd = all->context.gone_fd,
+		.reader_gone_fd = all->context.reader_gone_fd,
 	};
 	struct feed *f = calloc(1, sizeof(*f));
 
@@ -383,7 +383,7 @@ size_t feeds_uid_wants(const struct feeds *all, struct uid_wants uids[FEEDS_UIDS
 	return n;
 }
 
-bool feeds_want(const struct feeds *all, const struct event *event)
+bool feeds_accept(const struct feeds *all, const struct event *event)
 {
 	for (size_t i = 0; i < all->n; i++)
 		if (feed_wants(all->feeds[i], event))

@@ -48,7 +48,7 @@ const char *feed_settings_check(struct feed_settings *settings);
 struct feeds_context {
 	struct format_context format;
 	struct output_agent agent;
-	int gone_fd; /* see output_options */
+	int reader_gone_fd; /* see output_options */
 	void (*full)(void *agent); /* a feed has put out most_events */
 };
 
@@ -85,7 +85,7 @@ size_t feeds_uid_wants(const struct feeds *feeds, struct uid_wants uids[FEEDS_UI
 void feeds_confirm(struct feeds *feeds, __u64 wall_ns);
 /* Whether any wants it, by what is known before its owner is. A record must then come to feeds_put(), else to
  * feeds_filter_out(), once. */
-bool feeds_want(const struct feeds *feeds, const struct event *event);
+bool feeds_accept(const struct feeds *feeds, const struct event *event);
 void feeds_filter_out(struct feeds *feeds, __u64 records);
 void feeds_put(struct feeds *feeds, const struct event *event, __u64 now_ns);
 /* An events_lost, which is counted in no ledger, goes to all. */

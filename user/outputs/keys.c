@@ -70,7 +70,7 @@ static const char *parse_pause(const char *value, __u64 *ns)
 
 static const char *set_after(void *context, int tag, bool opposite, const char *value)
 {
-	struct warnings_options *o = context;
+	struct early_options *o = context;
 
 	(void)opposite;
 	return parse_pause(value, tag == AFTER_SILENT ? &o->silent_after_ns : &o->ignored_after_ns);
@@ -82,7 +82,7 @@ static const struct option_spec of_warnings[] = {
 	{"ignored-after", "DURATION", "say close_ignored so long after the peer's close; 0: never (60s)", set_after,
 	 AFTER_IGNORED},
 };
-const struct option_group warning_keys = {of_warnings, sizeof(of_warnings) / sizeof(*of_warnings)};
+const struct option_group early_keys = {of_warnings, sizeof(of_warnings) / sizeof(*of_warnings)};
 
 /* --- of every output --- */
 

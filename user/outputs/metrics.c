@@ -16,12 +16,12 @@ struct settings {
 	struct endpoint at;
 };
 
-struct counters {
+struct exporter {
 	const struct output_agent *agent;
 	struct scrape *scrape;
 	pthread_mutex_t lock; /* of metrics */
-	struct metrics metrics;
-	struct metrics copy; /* the scraper's */
+	struct counters metrics;
+	struct counters copy; /* the scraper's */
 };
 
 static const char *set_address(void *context, int tag, bool opposite, const char *value)
@@ -54,10 +54,10 @@ static const char *check(void *context)
 
 static void format_metrics(struct line *line, const struct event *e, const struct format_context *context)
 {
-	struct metrics_entry entry;
+	struct counters_entry entry;
 
 	(void)context;
-	metrics_entry_of(e, &entry);
+	counters_entry_of(e, &entry);
 	line_clear(line);
 	line_append(line, (const char *)&entry, sizeof(entry));
 }
@@ -71,19 +71,19 @@ static format_event *format(const void *settings)
 /* In the scraper's thread. The copy is quick, the text is not. */
 static void write_text(void *context, FILE *to, const bool *closing)
 {
-	struct counters *c = context;
+	struct exporter *c = context;
 	struct health health = {0};
 	bool known = c->agent && c->agent->health && c->agent->health(c->agent->agent, &health, closing);
 
 	pthread_mutex_lock(&c->lock);
 	c->copy = c->metrics;
 	pthread_mutex_unlock(&c->lock);
-	metrics_write(&c->copy, known ? &health : NULL, to);
+	counters_write(&c->copy, known ? &health : NULL, to);
 }
 
 static int open_metrics(void **state, const void *settings, const struct output_agent *agent)
 {
-	struct counters *c = calloc(1, sizeof(*c));
+	struct exporter *c = calloc(1, sizeof(*c));
 	int err;
 
 	if (!c)
@@ -101,14 +101,14 @@ static int open_metrics(void **state, const void *settings, const struct output_
 
 static size_t write_metrics(void *state, const struct iovec *entries, size_t n, int *error)
 {
-	struct counters *c = state;
-	struct metrics_entry entry;
+	struct exporter *c = state;
+	struct counters_entry entry;
 
 	(void)error;
 	pthread_mutex_lock(&c->lock);
 	for (size_t i = 0; i < n; i++) {
 		memcpy(&entry, entries[i].iov_base, sizeof(entry));
-		metrics_count(&c->metrics, &entry);
+		counters_count(&c->metrics, &entry);
 	}
 	pthread_mutex_unlock(&c->lock);
 	return n;
@@ -116,7 +116,7 @@ static size_t write_metrics(void *state, const struct iovec *entries, size_t n, 
 
 static void close_metrics(void *state)
 {
-	struct counters *c = state;
+	struct exporter *c = state;
 
 	scrape_close(c->scrape);
 	pthread_mutex_destroy(&c->lock);

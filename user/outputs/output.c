@@ -216,8 +216,8 @@ static void note_failure(struct output *o, int error)
 {
 	__u64 one = 1;
 
-	if (o->options.gone_fd >= 0 && error == EPIPE) {
-		if (!o->gone && write(o->options.gone_fd, &one, sizeof(one)) < 0)
+	if (o->options.reader_gone_fd >= 0 && error == EPIPE) {
+		if (!o->gone && write(o->options.reader_gone_fd, &one, sizeof(one)) < 0)
 			perror("lostpeer: eventfd");
 		o->gone = true;
 	} else if (error && !o->failing) {

@@ -116,7 +116,7 @@ struct output_options {
 	const char *title; /* for messages: "file audit" */
 	const struct output_agent *agent;
 	struct format_context context;
-	int gone_fd; /* an eventfd that is written to when the reader has left (EPIPE), after which nothing more is written;
+	int reader_gone_fd; /* an eventfd that is written to when the reader has left (EPIPE), after which nothing more is written;
 			-1: that is an error like any other */
 };
 

@@ -43,11 +43,11 @@ static void decide(struct server *s)
 	const struct event *e = &s->event;
 	__u32 uid = e->record ? e->record->sk_uid : NOBODY;
 
-	s->own = sight_allows(uid, e, e->owner.via ? process_user(&e->owner.process) : uid) ? OWN : NOT_OWN;
+	s->own = visibility_allows(uid, e, e->owner.via ? process_user(&e->owner.process) : uid) ? OWN : NOT_OWN;
 	if (s->own == NOT_OWN)
 		return;
 	s->narrowed = *e;
-	sight_narrow(uid, &s->narrowed);
+	visibility_narrow(uid, &s->narrowed);
 }
 
 static bool is_own(struct server *s, __u32 uid)
@@ -62,7 +62,7 @@ static bool is_own(struct server *s, __u32 uid)
 /* The line that he gets of the event at hand; NULL: none. Either is made once. */
 static const struct line *line_for(struct server *s, const struct subscriber *u, const struct event **e)
 {
-	bool root = u->uid == SIGHT_ROOT;
+	bool root = u->uid == VISIBILITY_ROOT;
 	struct line *line = root ? &s->line : &s->narrowed_line;
 
 	*e = root ? &s->event : &s->narrowed;
@@ -104,7 +104,7 @@ static size_t write_subscribers(void *state, const struct iovec *entries, size_t
 	for (size_t i = 0; i < n; i++) {
 		pthread_mutex_lock(&s->lock);
 		server_begin_confirmed(s);
-		if (pack_open(entries[i].iov_base, entries[i].iov_len, &s->event, &s->record) && !hand_out(s) &&
+		if (format_packed_open(entries[i].iov_base, entries[i].iov_len, &s->event, &s->record) && !hand_out(s) &&
 		    s->event.record && !s->event.repeat.count)
 			s->unwanted++;
 		pthread_mutex_unlock(&s->lock);

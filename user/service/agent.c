@@ -33,16 +33,16 @@
 #define MISSED_INTERVAL_NS (1000 * MS)
 #define STRAYS_MAX 10
 
-enum source { SOURCE_RING, SOURCE_TIMER, SOURCE_SIGNAL, SOURCE_END, SOURCE_GONE, SOURCE_HEALTH, SOURCE_AUDIENCE };
+enum source { SOURCE_RING, SOURCE_TIMER, SOURCE_SIGNAL, SOURCE_END, SOURCE_READER_GONE, SOURCE_HEALTH, SOURCE_AUDIENCE };
 
 struct agent {
 	struct kernel *kernel;
 	struct cgroups *cgroups;
 	struct executables *executables;
 	struct pending_list *pending;
-	struct ends *ends;
-	struct gone *dead;
-	struct warnings *warnings;
+	struct other_ends *ends;
+	struct recently_closed *recently_closed;
+	struct early *early;
 	struct feeds *feeds;
 	struct health_desk *health;
 	struct agent_options options;
@@ -51,7 +51,7 @@ struct agent {
 	char host[256];
 	unsigned connections, processes;
 
-	int epoll, timer, signals, end_timer, gone, audience;
+	int epoll, timer, signals, end_timer, reader_gone, audience;
 	bool stop;
 	bool muted;       /* shows nothing more */
 	bool sweep;       /* somebody wants what does not wake us */
@@ -98,7 +98,7 @@ static bool judge(struct agent *a, const struct lp_record *record, bool reset_af
 	if (!verdict.cause)
 		return false;
 	event_from_record(&a->event, record, verdict, clock_wall_from_monotonic(record->time_ns));
-	return feeds_want(a->feeds, &a->event);
+	return feeds_accept(a->feeds, &a->event);
 }
 
 static bool follows(const struct agent *a, const struct owner *owner)
@@ -122,7 +122,7 @@ static void tell(struct agent *a)
 		feeds_put(a->feeds, e, clock_monotonic_ns());
 }
 
-static void on_ends(void *context, const struct ends_event *told)
+static void on_ends(void *context, const struct other_end_event *told)
 {
 	struct agent *a = context;
 	struct event *e = &a->event;
@@ -138,14 +138,14 @@ static void on_ends(void *context, const struct ends_event *told)
 static void note_end(struct agent *a, const struct lp_record *record, bool reset_after, const struct lp_task *owner)
 {
 	if (record->kind == LP_KIND_CLOSE)
-		gone_note(a->dead, record, cause_judge(record, reset_after, &a->cause_kernel).cause, owner);
+		recently_closed_note(a->recently_closed, record, cause_judge(record, reset_after, &a->cause_kernel).cause, owner);
 }
 
 static void pass_on(struct agent *a, const struct lp_record *record, bool reset_after, const struct owner *owner)
 {
-	struct ends_event event = {record, reset_after, owner, "", {0}};
+	struct other_end_event event = {record, reset_after, owner, "", {0}};
 
-	ends_note(a->ends, record, owner);
+	other_end_note(a->ends, record, owner);
 	if (record->kind == LP_KIND_END)
 		return;
 	note_end(a, record, reset_after, owner->via ? &owner->process : NULL);
@@ -155,7 +155,7 @@ static void pass_on(struct agent *a, const struct lp_record *record, bool reset_
 	}
 	if (owner->via) /* now: it may be gone soon */
 		event.executable = executables_find(a->executables, &owner->process, record->time_ns);
-	ends_add(a->ends, &event);
+	other_end_add(a->ends, &event);
 }
 
 static void on_owner(void *context, const struct lp_record *record, bool reset_after, const struct owner *owner)
@@ -163,13 +163,13 @@ static void on_owner(void *context, const struct lp_record *record, bool reset_a
 	struct agent *a = context;
 
 	if (record->kind == LP_KIND_IGNORED) /* as on_ask_ignored() asked */
-		warnings_note(a->warnings, record, owner);
+		early_note(a->early, record, owner);
 	else
 		pass_on(a, record, reset_after, owner);
 }
 
 /* Anybody can send data for what never was; of what nothing is remembered, so many are told in a second. */
-static bool may_tell_unknown(struct agent *a, const struct lp_record *stray, const struct gone_end *ended)
+static bool may_tell_unknown(struct agent *a, const struct lp_record *stray, const struct recently_closed_end *ended)
 {
 	if (ended->time_ns)
 		return true;
@@ -180,7 +180,7 @@ static bool may_tell_unknown(struct agent *a, const struct lp_record *stray, con
 	return a->strays++ < STRAYS_MAX;
 }
 
-static void on_stray(void *context, const struct lp_record *stray, const struct gone_end *ended)
+static void on_stray(void *context, const struct lp_record *stray, const struct recently_closed_end *ended)
 {
 	struct agent *a = context;
 	struct lp_record record = *stray;
@@ -190,7 +190,7 @@ static void on_stray(void *context, const struct lp_record *stray, const struct 
 	if (record.state == TCP_LISTEN) /* who listens now is not who had it */
 		record.state = TCP_CLOSE;
 	record.cookie = ended->cookie;
-	if (!gone_is_news(stray, ended) || !may_tell_unknown(a, stray, ended) || !judge(a, &record, false)) {
+	if (!recently_closed_is_news(stray, ended) || !may_tell_unknown(a, stray, ended) || !judge(a, &record, false)) {
 		filter_out(a, &record);
 		return;
 	}
@@ -222,7 +222,7 @@ static void note_silently(struct agent *a, const struct lp_record *record)
 	struct owner owner = {.via = VIA_HOLDER, .process = record->task};
 
 	if (proves_owner(record))
-		ends_note(a->ends, record, &owner);
+		other_end_note(a->ends, record, &owner);
 }
 
 /* What its verdict already keeps out need not look for an owner. */
@@ -236,7 +236,7 @@ static bool is_out(struct agent *a, const struct lp_record *record)
 	if (!verdict.cause)
 		return true;
 	event_from_record(&a->event, record, verdict, 0);
-	return !feeds_want(a->feeds, &a->event);
+	return !feeds_accept(a->feeds, &a->event);
 }
 
 static void set_asleep(struct agent *a, bool asleep)
@@ -263,7 +263,7 @@ static void on_record(void *context, const struct lp_record *record)
 		return;
 	}
 	if (record->kind == LP_KIND_STRAY) {
-		gone_add(a->dead, record);
+		recently_closed_add(a->recently_closed, record);
 		return;
 	}
 	if (!cause_waits_for_reset(record))
@@ -273,7 +273,7 @@ static void on_record(void *context, const struct lp_record *record)
 		note_silently(a, record);
 		filter_out(a, record);
 	} else {
-		ends_expect(a->ends, record);
+		other_end_expect(a->ends, record);
 		pending_add(a->pending, record);
 	}
 }
@@ -289,7 +289,7 @@ static void on_found(void *context, const struct lp_record *record)
 		filter_out(a, record);
 		return;
 	}
-	ends_expect(a->ends, record);
+	other_end_expect(a->ends, record);
 	pending_add(a->pending, record);
 }
 
@@ -337,7 +337,7 @@ static void tell_losses(struct agent *a, __u64 now_ns)
 	kernel_stats(a->kernel, stats);
 	tell_loss(a, EVENTS_LOST_RING_FULL, &a->seen_lost, stats[LP_STAT_LOST] + stats[LP_STAT_JOIN_LOST]);
 	tell_loss(a, EVENTS_LOST_STATE_FULL, &a->seen_state_full,
-		  stats[LP_STAT_STATE_FULL] + warnings_lost(a->warnings));
+		  stats[LP_STAT_STATE_FULL] + early_lost(a->early));
 	if (now_ns - a->missed_checked_ns < MISSED_INTERVAL_NS)
 		return;
 	a->missed_checked_ns = now_ns;
@@ -360,11 +360,11 @@ static void arm(struct agent *a)
 	__u64 now = clock_monotonic_ns(), at = pending_deadline(a->pending);
 	struct itimerspec when = {{0}, {0}};
 
-	at = earlier(at, ends_deadline(a->ends));
-	at = earlier(at, gone_deadline(a->dead));
-	at = earlier(at, warnings_deadline(a->warnings));
+	at = earlier(at, other_end_deadline(a->ends));
+	at = earlier(at, recently_closed_deadline(a->recently_closed));
+	at = earlier(at, early_deadline(a->early));
 	at = earlier(at, feeds_deadline(a->feeds));
-	at = earlier(at, notify_deadline());
+	at = earlier(at, systemd_deadline());
 	at = earlier(at, a->look_ns);
 	if (a->sweep && (!at || at > now + SWEEP_NS))
 		at = now + SWEEP_NS;
@@ -400,11 +400,11 @@ static void drain(struct agent *a, bool woken)
 		set_asleep(a, true);
 	kernel_consume(a->kernel, began);
 	pending_tick(a->pending, began);
-	warnings_tick(a->warnings, clock_monotonic_ns());
-	ends_tick(a->ends, began);
-	gone_tick(a->dead, began);
+	early_tick(a->early, clock_monotonic_ns());
+	other_end_tick(a->ends, began);
+	recently_closed_tick(a->recently_closed, began);
 	feeds_tick(a->feeds, clock_monotonic_ns());
-	notify_tick(clock_monotonic_ns());
+	systemd_tick(clock_monotonic_ns());
 	if (a->came)
 		tell_losses(a, clock_monotonic_ns());
 	privilege_report();
@@ -461,7 +461,7 @@ static void fill_health(void *context, struct health *health)
 	health->state_full = a->seen_state_full;
 	health->program_missed = a->seen_missed;
 	kernel_ring_use(a->kernel, &health->ring_bytes, &health->ring_used);
-	warnings_count(a->warnings, &health->silent_connections, &health->ignored_closes);
+	early_count(a->early, &health->silent_connections, &health->ignored_closes);
 	kernel_cost(a->kernel, &health->bpf_runs, &health->bpf_ns);
 }
 
@@ -474,7 +474,7 @@ static bool ask_health(void *agent, struct health *health, const bool *given_up)
 static int want(struct agent *a)
 {
 	static struct uid_wants uids[FEEDS_UIDS_MAX]; /* 64 KiB: not for the stack */
-	struct warnings_calls calls = {on_found, on_ask_ignored, on_ignored, a};
+	struct early_calls calls = {on_found, on_ask_ignored, on_ignored, a};
 	struct lp_wants wants;
 	__u32 classes;
 	size_t n;
@@ -483,16 +483,16 @@ static int want(struct agent *a)
 	feeds_ask(a->feeds);
 	wants = feeds_wants(a->feeds);
 	n = feeds_uid_wants(a->feeds, uids);
-	wants.classes = classes = warnings_classes(wants.classes, &a->options.warnings);
+	wants.classes = classes = early_classes(wants.classes, &a->options.early);
 	for (size_t i = 0; i < n; i++)
-		classes |= uids[i].classes = warnings_classes(uids[i].classes, &a->options.warnings);
+		classes |= uids[i].classes = early_classes(uids[i].classes, &a->options.early);
 	a->sweep = (classes & LP_CLASSES_ORDERLY) != 0;
 	kernel_want(a->kernel, wants, uids, n);
-	if (a->warnings)
-		err = warnings_want(a->warnings, classes);
+	if (a->early)
+		err = early_want(a->early, classes);
 	else
-		a->warnings = warnings_new(a->kernel, classes, &a->options.warnings, &calls);
-	if (err || !a->warnings)
+		a->early = early_new(a->kernel, classes, &a->options.early, &calls);
+	if (err || !a->early)
 		return -ENOMEM;
 	feeds_confirm(a->feeds, clock_realtime_ns());
 	return 0;
@@ -533,8 +533,8 @@ static void on_source(struct agent *a, enum source source)
 		if (read(a->end_timer, &ticks, sizeof(ticks)) == sizeof(ticks))
 			end(a);
 		break;
-	case SOURCE_GONE:
-		if (read(a->gone, &ticks, sizeof(ticks)) == sizeof(ticks))
+	case SOURCE_READER_GONE:
+		if (read(a->reader_gone, &ticks, sizeof(ticks)) == sizeof(ticks))
 			end(a);
 		break;
 	case SOURCE_HEALTH:
@@ -596,10 +596,10 @@ static int open_loop(struct agent *a)
 	a->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	a->end_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
 	a->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	a->gone = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	a->reader_gone = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	a->audience = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if ((err = watch_fd(a, a->timer, SOURCE_TIMER)) || (err = watch_fd(a, a->end_timer, SOURCE_END)) ||
-	    (err = watch_fd(a, a->signals, SOURCE_SIGNAL)) || (err = watch_fd(a, a->gone, SOURCE_GONE)) ||
+	    (err = watch_fd(a, a->signals, SOURCE_SIGNAL)) || (err = watch_fd(a, a->reader_gone, SOURCE_READER_GONE)) ||
 	    (err = watch_fd(a, a->audience, SOURCE_AUDIENCE)))
 		fprintf(stderr, "lostpeer: cannot set up the event loop: %s\n", strerror(-err));
 	return err;
@@ -615,7 +615,7 @@ static int open_feeds(struct agent *a)
 	struct feeds_context context = {
 		.format = {.host = a->host, .reset_reason = reset_reason, .kernel = a->kernel},
 		.agent = {.agent = a, .health = ask_health, .audience_changed = audience_changed},
-		.gone_fd = a->options.ends_without_reader ? a->gone : -1,
+		.reader_gone_fd = a->options.ends_without_reader ? a->reader_gone : -1,
 		.full = end,
 	};
 
@@ -634,7 +634,7 @@ int agent_change(struct agent *a, struct feed_settings **feeds, size_t n)
 	feeds_reopen(a->feeds);
 	err = feeds_start(a->feeds);
 	err = want(a) ?: err;
-	if (a->warnings)
+	if (a->early)
 		arm(a);
 	return err;
 }
@@ -661,9 +661,9 @@ static int open_kernel(struct agent *a)
 	a->cause_kernel.send_reset = kernel_features(a->kernel)->send_reset;
 	kernel_on_record(a->kernel, on_record, a);
 	a->pending = pending_new(a->kernel, on_owner, a);
-	a->ends = ends_new(a->kernel, on_ends, on_ask, a);
-	a->dead = gone_new(kernel_ended(a->kernel), on_stray, a);
-	if (!a->pending || !a->ends || !a->dead)
+	a->ends = other_end_new(a->kernel, on_ends, on_ask, a);
+	a->recently_closed = recently_closed_new(kernel_ended(a->kernel), on_stray, a);
+	if (!a->pending || !a->ends || !a->recently_closed)
 		return -ENOMEM;
 	err = kernel_seed(a->kernel, &a->connections, &a->processes);
 	if (err)
@@ -682,7 +682,7 @@ int agent_open(struct agent **agent, const struct agent_options *options, struct
 	if (!a)
 		goto out;
 	a->options = *options;
-	a->epoll = a->timer = a->signals = a->end_timer = a->gone = a->audience = -1;
+	a->epoll = a->timer = a->signals = a->end_timer = a->reader_gone = a->audience = -1;
 	gethostname(a->host, sizeof(a->host) - 1);
 	if ((err = open_loop(a)) || (err = open_kernel(a)) || (err = open_feeds(a)) ||
 	    (options->rights == RIGHTS_DROPPED_FIRST && (err = privilege_drop(true))))
@@ -721,8 +721,8 @@ void agent_finish(struct agent *a)
 	kernel_detach(a->kernel);
 	kernel_consume(a->kernel, UINT64_MAX);
 	pending_finish(a->pending);
-	ends_finish(a->ends);
-	gone_finish(a->dead);
+	other_end_finish(a->ends);
+	recently_closed_finish(a->recently_closed);
 	feeds_finish(a->feeds);
 	a->missed_checked_ns = 0;
 	tell_losses(a, clock_monotonic_ns());
@@ -749,16 +749,16 @@ struct ledger agent_ledger(const struct agent *a, size_t feed)
 
 void agent_close(struct agent *a)
 {
-	int fds[] = {a->epoll, a->timer, a->signals, a->end_timer, a->gone, a->audience};
+	int fds[] = {a->epoll, a->timer, a->signals, a->end_timer, a->reader_gone, a->audience};
 
 	if (a->health)
 		health_close(a->health);
 	feeds_free(a->feeds);
 	health_free(a->health);
 	pending_free(a->pending);
-	ends_free(a->ends);
-	gone_free(a->dead);
-	warnings_free(a->warnings);
+	other_end_free(a->ends);
+	recently_closed_free(a->recently_closed);
+	early_free(a->early);
 	kernel_close(a->kernel);
 	executables_free(a->executables);
 	cgroups_free(a->cgroups);

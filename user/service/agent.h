@@ -19,7 +19,7 @@ struct agent_options {
 	struct kernel_options kernel;
 	__u64 most_ns; /* end after so long; 0: do not */
 	bool follow;   /* only what agent_run() is told to follow */
-	struct warnings_options warnings;
+	struct early_options early;
 	bool ends_without_reader; /* when whoever reads standard output has left */
 	/* Rights are given up when all is attached: before the outputs are opened, who then need no more when they open
 	 * again (first), or after (last), for one that is opened once. A command that is run needs them all. */

@@ -53,7 +53,7 @@ static void take_event(struct client *c, struct json_object *object)
 {
 	struct event *e = &c->parsed.event;
 
-	if (!parse_event(object, &c->parsed)) {
+	if (!read_json_event(object, &c->parsed)) {
 		c->events++; /* of a later version */
 		feeds_filter_out(c->feeds, 1);
 	} else if (!e->record) {
@@ -167,9 +167,9 @@ static int open_loop(struct client *c)
 static int open_feed(struct client *c, struct feed_settings *feed)
 {
 	struct feeds_context context = {
-		.format = {.host = c->host, .reset_reason = parse_reset_reason, .kernel = &c->parsed},
+		.format = {.host = c->host, .reset_reason = read_json_reset_reason, .kernel = &c->parsed},
 		.agent = {.agent = c},
-		.gone_fd = c->gone,
+		.reader_gone_fd = c->gone,
 		.full = full,
 	};
 	struct feeds_flow none = {0};

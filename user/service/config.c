@@ -209,7 +209,7 @@ const char *config_set(struct config *c, const struct option_spec *spec, bool op
 	struct section *s = c->current;
 	char key[64];
 
-	if (is_in(&kernel_keys, spec) || is_in(&warning_keys, spec)) {
+	if (is_in(&kernel_keys, spec) || is_in(&early_keys, spec)) {
 		s = find_section(c, "agent");
 		s = s ? s : add_section(c, "agent", (struct origin){0});
 		if (!s)
@@ -381,12 +381,12 @@ bool config_resolve(const struct config *c, struct config_result *result)
 {
 	bool right = !c->read_wrong;
 
-	*result = (struct config_result){.warnings = KEYS_WARNINGS_DEFAULT};
+	*result = (struct config_result){.early = EARLY_OPTIONS_DEFAULT};
 	for (const struct section *s = c->sections; s; s = s->next) {
 		if (!strcmp(s->title, "agent"))
 			right &= set_all(s,
 					 (struct table[]){{&kernel_keys, &result->kernel},
-							  {&warning_keys, &result->warnings}},
+							  {&early_keys, &result->early}},
 					 2);
 		else
 			right &= resolve_output(s, result);

@@ -22,7 +22,7 @@ struct config;
 /* What a configuration comes to. */
 struct config_result {
 	struct kernel_options kernel;
-	struct warnings_options warnings;
+	struct early_options early;
 	struct feed_settings *feeds[FEEDS_MAX];
 	size_t n_feeds;
 };

@@ -9,7 +9,7 @@
 
 static __u64 interval_ns, next_ns; /* of the watchdog; 0: nobody asks */
 
-void notify_ready(void)
+void systemd_ready(void)
 {
 	uint64_t us;
 
@@ -20,17 +20,17 @@ void notify_ready(void)
 }
 
 /* The time is for a Type=notify-reload. */
-void notify_reloading(void)
+void systemd_reloading(void)
 {
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", clock_monotonic_ns() / 1000);
 }
 
-void notify_stopping(void)
+void systemd_stopping(void)
 {
 	sd_notify(0, "STOPPING=1");
 }
 
-void notify_tick(__u64 now_ns)
+void systemd_tick(__u64 now_ns)
 {
 	if (!next_ns || now_ns < next_ns)
 		return;
@@ -38,29 +38,29 @@ void notify_tick(__u64 now_ns)
 	next_ns = now_ns + interval_ns;
 }
 
-__u64 notify_deadline(void)
+__u64 systemd_deadline(void)
 {
 	return next_ns;
 }
 #else
-void notify_ready(void)
+void systemd_ready(void)
 {
 }
 
-void notify_reloading(void)
+void systemd_reloading(void)
 {
 }
 
-void notify_stopping(void)
+void systemd_stopping(void)
 {
 }
 
-void notify_tick(__u64 now_ns)
+void systemd_tick(__u64 now_ns)
 {
 	(void)now_ns;
 }
 
-__u64 notify_deadline(void)
+__u64 systemd_deadline(void)
 {
 	return 0;
 }

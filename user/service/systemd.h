@@ -5,12 +5,12 @@
 
 #include <asm/types.h>
 
-void notify_ready(void);
-void notify_reloading(void);
-void notify_stopping(void);
+void systemd_ready(void);
+void systemd_reloading(void);
+void systemd_stopping(void);
 
 /* The watchdog: that we live, whenever half its time is over. CLOCK_MONOTONIC; deadline 0: nobody asks. */
-void notify_tick(__u64 now_ns);
-__u64 notify_deadline(void);
+void systemd_tick(__u64 now_ns);
+__u64 systemd_deadline(void);
 
 #endif

@@ -21,7 +21,7 @@ struct service {
 	int argc;             /* from which it can be said again */
 	char **argv;
 	struct kernel_options kernel; /* as it runs */
-	struct warnings_options warnings;
+	struct early_options early;
 };
 
 static const char *set_path(void *context, int tag, bool opposite, const char *value)
@@ -79,7 +79,7 @@ static struct option_table make_table(void)
 			   "their peer. Each key of lostpeer.conf(5) is an option as well. SIGHUP reads the configuration again.",
 		.options = options,
 		.count = sizeof(options) / sizeof(*options),
-		.uses = {{&kernel_keys, NULL, 0}, {&warning_keys, NULL, 0}, {&filter_keys, "Of every output:", 0},
+		.uses = {{&kernel_keys, NULL, 0}, {&early_keys, NULL, 0}, {&filter_keys, "Of every output:", 0},
 			 {&feed_keys, NULL, 0}},
 		.take = take,
 	};
@@ -137,7 +137,7 @@ static bool same_kernel(const struct kernel_options *one, const struct kernel_op
 	       one->accept_hook == other->accept_hook;
 }
 
-static bool same_warnings(const struct warnings_options *one, const struct warnings_options *other)
+static bool same_warnings(const struct early_options *one, const struct early_options *other)
 {
 	return one->silent_after_ns == other->silent_after_ns && one->ignored_after_ns == other->ignored_after_ns;
 }
@@ -148,7 +148,7 @@ static void reload(void *context, struct agent *agent)
 	struct service *s = context;
 	struct config_result result;
 
-	notify_reloading();
+	systemd_reloading();
 	if (!load(s, &result)) {
 		fprintf(stderr, "lostpeer agent: the configuration is not read again: it goes on as before\n");
 		agent_reopen(agent);
@@ -158,10 +158,10 @@ static void reload(void *context, struct agent *agent)
 	} else {
 		fprintf(stderr, "lostpeer agent: read the configuration again: %zu output%s\n", result.n_feeds,
 			result.n_feeds == 1 ? "" : "s");
-		if (!same_kernel(&s->kernel, &result.kernel) || !same_warnings(&s->warnings, &result.warnings))
+		if (!same_kernel(&s->kernel, &result.kernel) || !same_warnings(&s->early, &result.early))
 			fprintf(stderr, "lostpeer agent: what is in [agent] changes with a restart only\n");
 	}
-	notify_ready();
+	systemd_ready();
 }
 
 static void greet(const struct agent *agent, size_t outputs)
@@ -175,20 +175,20 @@ static void greet(const struct agent *agent, size_t outputs)
 
 static int run(struct service *s, struct config_result *result)
 {
-	struct agent_options o = {.kernel = result->kernel, .warnings = result->warnings, .rights = RIGHTS_DROPPED_FIRST, .on_hangup = reload, .context = s};
+	struct agent_options o = {.kernel = result->kernel, .early = result->early, .rights = RIGHTS_DROPPED_FIRST, .on_hangup = reload, .context = s};
 	struct agent *agent;
 	int err, status;
 
 	s->kernel = result->kernel;
-	s->warnings = result->warnings;
+	s->early = result->early;
 	if (agent_open(&agent, &o, result->feeds, result->n_feeds))
 		return EXIT_USAGE;
 	greet(agent, result->n_feeds);
-	notify_ready();
+	systemd_ready();
 	err = agent_run(agent, 0, &status);
 	if (err)
 		fprintf(stderr, "lostpeer: event loop: %s\n", strerror(-err));
-	notify_stopping();
+	systemd_stopping();
 	agent_finish(agent);
 	for (size_t i = 0; i < agent_feeds(agent); i++)
 		ledger_say(agent_title(agent, i), agent_ledger(agent, i));

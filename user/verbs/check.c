@@ -45,9 +45,9 @@ struct row {
 /* One look, from the kernel to the last line. */
 struct run {
 	const struct options *options;
-	struct looks_bpf *bpf; /* NULL: sock_diag has to do */
+	struct snapshot_bpf *bpf; /* NULL: sock_diag has to do */
 	const char *why_not_bpf;
-	struct looks *looks;
+	struct snapshot *snapshot;
 	struct holders *holders;
 	struct row *rows;
 	size_t n, room;
@@ -149,7 +149,7 @@ static int add_row(struct run *r, const struct check *c, size_t look)
 		r->room = room;
 	}
 	r->rows[r->n++] = (struct row){
-		.key = (__u64)check_rank(c->verdict) << 56 | (who & 0xffffff) << 32 | (c->fd >= 0 ? (__u32)c->fd : 0),
+		.key = (__u64)verdicts_rank(c->verdict) << 56 | (who & 0xffffff) << 32 | (c->fd >= 0 ? (__u32)c->fd : 0),
 		.look = (__u32)look,
 	};
 	r->count[c->verdict]++;
@@ -168,13 +168,13 @@ static int compare(const void *a, const void *b)
 /* False: not wanted. */
 static bool fill(struct run *r, struct check *c, size_t look)
 {
-	const struct lp_look *l = looks_get(r->looks, look);
+	const struct lp_look *l = snapshot_get(r->snapshot, look);
 
-	if (!check_is_connection(l))
+	if (!verdicts_is_connection(l))
 		return false;
-	check_fill(c, l, r->options->alive_within_ms);
+	verdicts_fill(c, l, r->options->alive_within_ms);
 	return filter_event(&r->options->filter, &c->event) &&
-	       holders_find(r->holders, r->looks, look, &r->options->wanted, c);
+	       holders_find(r->holders, r->snapshot, look, &r->options->wanted, c);
 }
 
 static int make_rows(struct run *r)
@@ -183,7 +183,7 @@ static int make_rows(struct run *r)
 
 	r->n = 0;
 	memset(r->count, 0, sizeof(r->count));
-	for (size_t i = 0; i < looks_count(r->looks); i++)
+	for (size_t i = 0; i < snapshot_count(r->snapshot); i++)
 		if (fill(r, &c, i) && add_row(r, &c, i))
 			return -ENOMEM;
 	qsort(r->rows, r->n, sizeof(*r->rows), compare);
@@ -238,8 +238,8 @@ static void print_summary(const struct run *r)
 	fprintf(stderr, "lostpeer check: %zu connection%s", r->n, r->n == 1 ? "" : "s");
 	for (unsigned rank = 0; rank < CHECK_COUNT; rank++)
 		for (int v = 0; v < CHECK_COUNT; v++)
-			if (check_rank((enum check_verdict)v) == rank && r->count[v]) {
-				fprintf(stderr, "%s%zu %s", before, r->count[v], check_verdict_name((enum check_verdict)v));
+			if (verdicts_rank((enum check_verdict)v) == rank && r->count[v]) {
+				fprintf(stderr, "%s%zu %s", before, r->count[v], verdicts_name((enum check_verdict)v));
 				before = ", ";
 			}
 	fprintf(stderr, "\n");
@@ -304,7 +304,7 @@ static enum exit_status status_of(const struct run *r)
 	if (some_are_missing(r))
 		incomplete = true;
 	for (int v = 0; v < CHECK_COUNT; v++)
-		if (r->count[v] && check_is_lost((enum check_verdict)v))
+		if (r->count[v] && verdicts_is_lost((enum check_verdict)v))
 			return EXIT_RUNTIME;
 	return incomplete ? EXIT_UNSEEN : EXIT_OK;
 }
@@ -316,16 +316,16 @@ static enum exit_status look(struct run *r)
 	const struct options *o = r->options;
 	__u64 netns[2] = {0};
 	__u32 only = filter_numbers(&o->filter, FILTER_NETNS, netns, 2) == 1 ? (__u32)netns[0] : 0;
-	struct looks_diag_scope scope = {
+	struct snapshot_diag_scope scope = {
 		.netns = only, .pids = r->pids, .n_pids = r->n_pids, .fd = o->has_fd ? (long long)o->wanted.fd : -1};
 	int err;
 
-	looks_clear(r->looks);
+	snapshot_clear(r->snapshot);
 	r->unseen = (struct unseen){0};
 	if (r->bpf)
-		err = looks_bpf_look(r->bpf, r->looks, only, o->has_fd, &r->unseen);
+		err = snapshot_bpf_look(r->bpf, r->snapshot, only, o->has_fd, &r->unseen);
 	else
-		err = looks_diag_look(r->looks, &scope, &r->unseen);
+		err = snapshot_diag_look(r->snapshot, &scope, &r->unseen);
 	if (!err)
 		err = make_rows(r);
 	if (err)
@@ -374,9 +374,9 @@ static enum exit_status look_again(struct run *r)
 static int open_run(struct run *r)
 {
 	gethostname(r->host, sizeof(r->host) - 1);
-	r->looks = looks_new();
+	r->snapshot = snapshot_new();
 	r->holders = holders_new();
-	if (!r->looks || !r->holders) {
+	if (!r->snapshot || !r->holders) {
 		fprintf(stderr, "lostpeer check: out of memory\n");
 		return -ENOMEM;
 	}
@@ -385,7 +385,7 @@ static int open_run(struct run *r)
 		fprintf(stderr, "lostpeer check: --pid: at most %d processes\n", PIDS_MAX);
 		return -E2BIG;
 	}
-	if (looks_bpf_open(&r->bpf, &r->why_not_bpf)) {
+	if (snapshot_bpf_open(&r->bpf, &r->why_not_bpf)) {
 		if (!r->why_not_bpf)
 			return -EINVAL;
 		fprintf(stderr, "lostpeer check: %s: by sock_diag, which shows less\n", r->why_not_bpf);
@@ -402,8 +402,8 @@ static int run(const struct options *o)
 	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
 	if (!open_run(&r))
 		status = (int)(o->watch_ns ? look_again(&r) : look(&r));
-	looks_bpf_close(r.bpf);
-	looks_free(r.looks);
+	snapshot_bpf_close(r.bpf);
+	snapshot_free(r.snapshot);
 	holders_free(r.holders);
 	free(r.rows);
 	return status;

@@ -149,7 +149,7 @@ static const char *cause_words(enum lp_cause cause, char text[64])
 	return text;
 }
 
-static void print_limit(const struct limit *limit)
+static void print_limit(const struct feature_limit *limit)
 {
 	char said[64], other[64];
 
@@ -166,7 +166,7 @@ static void print_limit(const struct limit *limit)
 static void print_limits(const struct kernel_features *have, bool ambiguous)
 {
 	size_t n;
-	const struct limit *limits = feature_limits(&n);
+	const struct feature_limit *limits = feature_limits(&n);
 
 	for (size_t i = 0; i < n; i++)
 		if ((limits[i].kind == LIMIT_AMBIGUOUS) == ambiguous && feature_limit_holds(have, &limits[i]))
@@ -212,7 +212,7 @@ static void put_findings(struct line *line, const char *name, const struct findi
 	line_append(line, "}", 1);
 }
 
-static void put_limit(struct line *line, const struct limit *limit)
+static void put_limit(struct line *line, const struct feature_limit *limit)
 {
 	char words[64];
 
@@ -233,7 +233,7 @@ static void put_limit(struct line *line, const struct limit *limit)
 static void put_limits(struct line *line, const char *name, bool ambiguous, const struct kernel_features *have)
 {
 	size_t n, put = 0;
-	const struct limit *limits = feature_limits(&n);
+	const struct feature_limit *limits = feature_limits(&n);
 
 	line_printf(line, ",\"%s\":[", name);
 	for (size_t i = 0; i < n; i++)

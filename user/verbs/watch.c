@@ -23,7 +23,7 @@
 struct watch {
 	struct agent_options agent;
 	struct kernel_options *kernel; /* these two are in agent */
-	struct warnings_options *warnings;
+	struct early_options *early;
 	struct feed_settings *feed;
 	struct filter *filter; /* in feed */
 	const char *output; /* --output */
@@ -101,7 +101,7 @@ static const struct option_table table = {
 	.count = sizeof(options) / sizeof(*options),
 	.uses = {{&filter_keys, NULL, offsetof(struct watch, filter)}, {&feed_keys, NULL, offsetof(struct watch, feed)},
 		 {&kernel_keys, NULL, offsetof(struct watch, kernel)},
-		 {&warning_keys, NULL, offsetof(struct watch, warnings)}},
+		 {&early_keys, NULL, offsetof(struct watch, early)}},
 };
 
 /* Starts the command, which waits until *go is closed, so that it is watched from its first system call. */
@@ -224,15 +224,15 @@ static const char *whom_to_ask(const struct watch *w)
 /* What only the agent can decide, since it asks the kernel. */
 static const char *asks_too_much(const struct watch *w, const char *const *command)
 {
-	static const struct warnings_options usual = KEYS_WARNINGS_DEFAULT;
-	const struct warnings_options *warnings = &w->agent.warnings;
+	static const struct early_options usual = EARLY_OPTIONS_DEFAULT;
+	const struct early_options *early = &w->agent.early;
 	const struct kernel_options *kernel = &w->agent.kernel;
 
 	if (*command)
 		return "a command can be watched only with the right to";
 	if (kernel->ring_bytes || kernel->connect_hook || kernel->accept_hook)
 		return "--ring, --connect-hook and --accept-hook are the agent's, in its configuration";
-	if (warnings->silent_after_ns != usual.silent_after_ns || warnings->ignored_after_ns != usual.ignored_after_ns)
+	if (early->silent_after_ns != usual.silent_after_ns || early->ignored_after_ns != usual.ignored_after_ns)
 		return "--silent-after and --ignored-after are the agent's, in its configuration";
 	return NULL;
 }
@@ -308,7 +308,7 @@ static int run(struct watch *w, char **command)
 
 int watch_main(int argc, char **argv)
 {
-	struct watch w = {.agent = {.warnings = KEYS_WARNINGS_DEFAULT}, .feed = feed_settings_new("")};
+	struct watch w = {.agent = {.early = EARLY_OPTIONS_DEFAULT}, .feed = feed_settings_new("")};
 	const char *agent;
 	int rest, status;
 
@@ -317,7 +317,7 @@ int watch_main(int argc, char **argv)
 		return EXIT_RUNTIME;
 	}
 	w.kernel = &w.agent.kernel;
-	w.warnings = &w.agent.warnings;
+	w.early = &w.agent.early;
 	w.filter = &w.feed->filter;
 	switch (options_parse(&table, argc, argv, &w, &rest)) {
 	case OPTIONS_HELPED:

@@ -25,7 +25,7 @@ struct cgroups {
 	char *mount;    /* where the hierarchy is mounted; NULL: nowhere that we see */
 	int root;       /* of that; -1 */
 	struct containers *containers;
-	struct seen by_id, by_process; /* paths */
+	struct text_cache by_id, by_process; /* paths */
 };
 
 /* --- what this host has --- */
@@ -117,8 +117,8 @@ void cgroups_free(struct cgroups *c)
 {
 	if (!c)
 		return;
-	seen_clear(&c->by_id);
-	seen_clear(&c->by_process);
+	text_cache_clear(&c->by_id);
+	text_cache_clear(&c->by_process);
 	if (c->root >= 0)
 		close(c->root);
 	containers_free(c->containers);
@@ -136,9 +136,9 @@ __u32 cgroups_hierarchy(const struct cgroups *c)
 	return c->hierarchy;
 }
 
-static bool recall(const struct seen *seen, __u64 id, __u64 start_boot_ns, __u64 since_ns, char path[LP_CGROUP_PATH])
+static bool recall(const struct text_cache *seen, __u64 id, __u64 start_boot_ns, __u64 since_ns, char path[LP_CGROUP_PATH])
 {
-	const char *kept = seen_recall(seen, id, start_boot_ns, since_ns);
+	const char *kept = text_cache_recall(seen, id, start_boot_ns, since_ns);
 
 	if (kept)
 		strcpy(path, kept);
@@ -190,7 +190,7 @@ static bool find_by_id(struct cgroups *c, const struct kernel *kernel, __u64 id,
 		return true;
 	if (!kernel_gone_cgroup(kernel, id, path) && !open_by_id(c, id, path) && !kernel_gone_cgroup(kernel, id, path))
 		return false;
-	seen_remember(&c->by_id, id, 0, now, path);
+	text_cache_remember(&c->by_id, id, 0, now, path);
 	return true;
 }
 
@@ -229,7 +229,7 @@ static bool find_by_process(struct cgroups *c, const struct lp_task *task, __u64
 		return true;
 	if (!read_proc(c, task, path))
 		return false;
-	seen_remember(&c->by_process, task->tgid, task->start_boot_ns, now, path);
+	text_cache_remember(&c->by_process, task->tgid, task->start_boot_ns, now, path);
 	return true;
 }
 

@@ -8,7 +8,7 @@
 #include "base/text_cache.h"
 
 struct executables {
-	struct seen seen;
+	struct text_cache seen;
 };
 
 struct executables *executables_new(void)
@@ -19,19 +19,19 @@ struct executables *executables_new(void)
 void executables_free(struct executables *x)
 {
 	if (x)
-		seen_clear(&x->seen);
+		text_cache_clear(&x->seen);
 	free(x);
 }
 
 const char *executables_find(struct executables *x, const struct lp_task *task, __u64 since_ns)
 {
-	const char *kept = seen_recall(&x->seen, task->tgid, task->start_boot_ns, since_ns);
+	const char *kept = text_cache_recall(&x->seen, task->tgid, task->start_boot_ns, since_ns);
 	__u64 now = clock_monotonic_ns();
 	char path[PATH_MAX];
 
 	if (kept)
 		return kept;
 	process_executable(task, path);
-	kept = seen_remember(&x->seen, task->tgid, task->start_boot_ns, now, path);
+	kept = text_cache_remember(&x->seen, task->tgid, task->start_boot_ns, now, path);
 	return kept ? kept : "";
 }

@@ -50,16 +50,16 @@ struct waiting {
 	bool expects; /* the other has come, its owner is being looked for */
 };
 
-struct ends {
+struct other_ends {
 	struct kernel *kernel;
-	ends_done *done;
-	ends_ask *ask;
+	other_end_done *done;
+	other_end_ask *ask;
 	void *context;
 	struct waiting *oldest, *newest;
 	unsigned count;
 	__u64 next_walk_ns;
 	unsigned at; /* the slot that is used next */
-	struct end slots[ENDS_MAX];
+	struct end slots[OTHER_ENDS_MAX];
 	unsigned short buckets[BUCKETS];
 };
 
@@ -128,7 +128,7 @@ static __u32 distance(const struct lp_record *sender, const struct lp_record *re
 	return STRANGERS;
 }
 
-__u32 ends_distance(const struct lp_record *a, const struct lp_record *b)
+__u32 other_end_distance(const struct lp_record *a, const struct lp_record *b)
 {
 	__u32 there, back;
 
@@ -175,7 +175,7 @@ static unsigned bucket_of(const struct lp_record *r)
 	return (r->local_port ^ r->peer_port) % BUCKETS;
 }
 
-static void forget(struct ends *ends, unsigned slot)
+static void forget(struct other_ends *ends, unsigned slot)
 {
 	unsigned short *at = &ends->buckets[bucket_of(&ends->slots[slot].record)];
 
@@ -188,7 +188,7 @@ static void forget(struct ends *ends, unsigned slot)
 	*at = ends->slots[slot].next;
 }
 
-static struct end *find_socket(struct ends *ends, const struct lp_record *r)
+static struct end *find_socket(struct other_ends *ends, const struct lp_record *r)
 {
 	for (unsigned i = ends->buckets[bucket_of(r)]; i != NONE; i = ends->slots[i].next)
 		if (same_socket(&ends->slots[i].record, r))
@@ -196,7 +196,7 @@ static struct end *find_socket(struct ends *ends, const struct lp_record *r)
 	return NULL;
 }
 
-static struct end *remember(struct ends *ends, const struct lp_record *r)
+static struct end *remember(struct other_ends *ends, const struct lp_record *r)
 {
 	struct end *end = find_socket(ends, r);
 	unsigned bucket = bucket_of(r);
@@ -211,27 +211,27 @@ static struct end *remember(struct ends *ends, const struct lp_record *r)
 	forget(ends, ends->at);
 	*end = (struct end){.record = *r, .used = true, .next = ends->buckets[bucket]};
 	ends->buckets[bucket] = (unsigned short)ends->at;
-	ends->at = (ends->at + 1) % ENDS_MAX;
+	ends->at = (ends->at + 1) % OTHER_ENDS_MAX;
 	return end;
 }
 
 /* The one socket that fits; NULL if there is none, or several and no telling which. */
-static struct end *find_other(struct ends *ends, const struct lp_record *r)
+static struct end *find_other(struct other_ends *ends, const struct lp_record *r)
 {
 	struct choice choice = {0};
 	struct end *found = NULL;
 
 	for (unsigned i = ends->buckets[bucket_of(r)]; i != NONE; i = ends->slots[i].next)
-		if (choose(&choice, ends_distance(r, &ends->slots[i].record)))
+		if (choose(&choice, other_end_distance(r, &ends->slots[i].record)))
 			found = &ends->slots[i];
 	return is_chosen(&choice) ? found : NULL;
 }
 
 /* --- what waits --- */
 
-struct ends *ends_new(struct kernel *kernel, ends_done *done, ends_ask *ask, void *context)
+struct other_ends *other_end_new(struct kernel *kernel, other_end_done *done, other_end_ask *ask, void *context)
 {
-	struct ends *ends = calloc(1, sizeof(*ends));
+	struct other_ends *ends = calloc(1, sizeof(*ends));
 
 	if (!ends)
 		return NULL;
@@ -250,7 +250,7 @@ static void free_waiting(struct waiting *w)
 	free(w);
 }
 
-void ends_free(struct ends *ends)
+void other_end_free(struct other_ends *ends)
 {
 	struct waiting *next;
 
@@ -261,7 +261,7 @@ void ends_free(struct ends *ends)
 	free(ends);
 }
 
-static void unlink_waiting(struct ends *ends, struct waiting *w)
+static void unlink_waiting(struct other_ends *ends, struct waiting *w)
 {
 	*(w->previous ? &w->previous->next : &ends->oldest) = w->next;
 	*(w->next ? &w->next->previous : &ends->newest) = w->previous;
@@ -270,9 +270,9 @@ static void unlink_waiting(struct ends *ends, struct waiting *w)
 	ends->count--;
 }
 
-static void tell(struct ends *ends, struct waiting *w, const struct lp_task *peer)
+static void tell(struct other_ends *ends, struct waiting *w, const struct lp_task *peer)
 {
-	struct ends_event event = {&w->record, w->reset_after, &w->owner, w->executable ? w->executable : "", {0}};
+	struct other_end_event event = {&w->record, w->reset_after, &w->owner, w->executable ? w->executable : "", {0}};
 
 	if (peer)
 		event.peer = *peer;
@@ -297,7 +297,7 @@ static __u64 later(__u64 one, __u64 other)
  * one a short wait. Where walks are rare, whose peer has ended it has that one's record already, if there is one; who
  * ended it himself must wait until the peer has been told, which may be a while on a busy host.
  */
-static __u64 last_moment(const struct ends *ends, const struct waiting *w)
+static __u64 last_moment(const struct other_ends *ends, const struct waiting *w)
 {
 	__u64 patience = w->until_ns + PATIENCE_NS;
 
@@ -308,7 +308,7 @@ static __u64 last_moment(const struct ends *ends, const struct waiting *w)
 	return w->record.err ? w->until_ns : patience;
 }
 
-static void settle(struct ends *ends, struct waiting *w, __u64 now_ns)
+static void settle(struct other_ends *ends, struct waiting *w, __u64 now_ns)
 {
 	const struct end *other = find_other(ends, &w->record);
 	struct lp_task owner;
@@ -324,7 +324,7 @@ static void settle(struct ends *ends, struct waiting *w, __u64 now_ns)
 	}
 }
 
-static void settle_all(struct ends *ends, __u64 now_ns)
+static void settle_all(struct other_ends *ends, __u64 now_ns)
 {
 	struct waiting *next;
 
@@ -334,7 +334,7 @@ static void settle_all(struct ends *ends, __u64 now_ns)
 	}
 }
 
-void ends_add(struct ends *ends, const struct ends_event *event)
+void other_end_add(struct other_ends *ends, const struct other_end_event *event)
 {
 	struct waiting *w = has_other(event->record) ? calloc(1, sizeof(*w)) : NULL;
 
@@ -359,7 +359,7 @@ void ends_add(struct ends *ends, const struct ends_event *event)
 	settle(ends, w, 0);
 }
 
-void ends_expect(struct ends *ends, const struct lp_record *r)
+void other_end_expect(struct other_ends *ends, const struct lp_record *r)
 {
 	struct end *end = remember(ends, r);
 
@@ -368,7 +368,7 @@ void ends_expect(struct ends *ends, const struct lp_record *r)
 }
 
 /* Who waited for this is told at once. */
-void ends_note(struct ends *ends, const struct lp_record *r, const struct owner *owner)
+void other_end_note(struct other_ends *ends, const struct lp_record *r, const struct owner *owner)
 {
 	struct end *end = remember(ends, r);
 	const struct end *other;
@@ -387,7 +387,7 @@ void ends_note(struct ends *ends, const struct lp_record *r, const struct owner 
 /* --- the walk --- */
 
 struct walk {
-	const struct ends *ends;
+	const struct other_ends *ends;
 	struct waiting *asking[LP_ENDS_MAX];
 	__u32 ports[LP_ENDS_MAX];
 	struct lp_record found[LP_ENDS_MAX]; /* of the asker with the same index */
@@ -400,11 +400,11 @@ static void note_found(void *context, const struct lp_record *record)
 	struct walk *walk = context;
 
 	for (size_t i = 0; i < walk->n; i++)
-		if (choose(&walk->choice[i], ends_distance(&walk->asking[i]->record, record)))
+		if (choose(&walk->choice[i], other_end_distance(&walk->asking[i]->record, record)))
 			walk->found[i] = *record;
 }
 
-static void gather(struct ends *ends, struct walk *walk, __u64 now_ns)
+static void gather(struct other_ends *ends, struct walk *walk, __u64 now_ns)
 {
 	for (struct waiting *w = ends->oldest; w && walk->n < LP_ENDS_MAX; w = w->next) {
 		if (w->walked || now_ns < w->until_ns || find_other(ends, &w->record))
@@ -416,7 +416,7 @@ static void gather(struct ends *ends, struct walk *walk, __u64 now_ns)
 	}
 }
 
-static void walk_ends(struct ends *ends, __u64 now_ns)
+static void walk_ends(struct other_ends *ends, __u64 now_ns)
 {
 	struct walk *walk;
 	__u64 began, took;
@@ -437,20 +437,20 @@ static void walk_ends(struct ends *ends, __u64 now_ns)
 	for (size_t i = 0; i < walk->n; i++) {
 		if (!is_chosen(&walk->choice[i]))
 			continue;
-		ends_expect(ends, &walk->found[i]);
+		other_end_expect(ends, &walk->found[i]);
 		ends->ask(ends->context, &walk->found[i]);
 	}
 	free(walk);
 }
 
-void ends_tick(struct ends *ends, __u64 now_ns)
+void other_end_tick(struct other_ends *ends, __u64 now_ns)
 {
 	settle_all(ends, now_ns);
 	walk_ends(ends, now_ns);
 	settle_all(ends, now_ns);
 }
 
-void ends_finish(struct ends *ends)
+void other_end_finish(struct other_ends *ends)
 {
 	while (ends->oldest) {
 		const struct end *other = find_other(ends, &ends->oldest->record);
@@ -460,7 +460,7 @@ void ends_finish(struct ends *ends)
 	}
 }
 
-__u64 ends_deadline(const struct ends *ends)
+__u64 other_end_deadline(const struct other_ends *ends)
 {
 	__u64 earliest = 0, at;
 
@@ -474,7 +474,7 @@ __u64 ends_deadline(const struct ends *ends)
 	return earliest;
 }
 
-unsigned ends_count(const struct ends *ends)
+unsigned other_end_count(const struct other_ends *ends)
 {
 	return ends->count;
 }

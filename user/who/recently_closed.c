@@ -18,22 +18,22 @@ struct ends_of {
 struct judged {
 	struct ends_of ends;
 	__u64 sk;
-	struct gone_end end;
+	struct recently_closed_end end;
 };
 
-struct gone {
+struct recently_closed {
 	const struct lp_ended *slots;
-	gone_done *done;
+	recently_closed_done *done;
 	void *context;
 	unsigned next;                    /* the slot of judged that is used next */
 	unsigned first_waiting, n_waiting; /* in a ring */
-	struct judged judged[GONE_JUDGED];
-	struct lp_record waiting[GONE_WAITING]; /* oldest first */
+	struct judged judged[RECENTLY_CLOSED_JUDGED];
+	struct lp_record waiting[RECENTLY_CLOSED_WAITING]; /* oldest first */
 };
 
-struct gone *gone_new(const struct lp_ended *slots, gone_done *done, void *context)
+struct recently_closed *recently_closed_new(const struct lp_ended *slots, recently_closed_done *done, void *context)
 {
-	struct gone *gone = calloc(1, sizeof(*gone));
+	struct recently_closed *gone = calloc(1, sizeof(*gone));
 
 	if (!gone)
 		return NULL;
@@ -43,7 +43,7 @@ struct gone *gone_new(const struct lp_ended *slots, gone_done *done, void *conte
 	return gone;
 }
 
-void gone_free(struct gone *gone)
+void recently_closed_free(struct recently_closed *gone)
 {
 	free(gone);
 }
@@ -84,10 +84,10 @@ static bool same(const struct ends_of *a, const struct ends_of *b)
 	return !memcmp(a, b, sizeof(*a)); /* no padding: 16 + 16 + 4 + 2 + 2 */
 }
 
-static struct judged *find_judged(struct gone *gone, const struct lp_record *r)
+static struct judged *find_judged(struct recently_closed *gone, const struct lp_record *r)
 {
-	for (unsigned i = 1; i <= GONE_JUDGED; i++) {
-		struct judged *j = &gone->judged[(gone->next - i) % GONE_JUDGED];
+	for (unsigned i = 1; i <= RECENTLY_CLOSED_JUDGED; i++) {
+		struct judged *j = &gone->judged[(gone->next - i) % RECENTLY_CLOSED_JUDGED];
 
 		if (!j->end.time_ns || j->end.time_ns < r->time_ns)
 			return NULL; /* they come by time, nearly: what is missed is noted twice, and the later is found */
@@ -97,14 +97,14 @@ static struct judged *find_judged(struct gone *gone, const struct lp_record *r)
 	return NULL;
 }
 
-void gone_note(struct gone *gone, const struct lp_record *r, enum lp_cause cause, const struct lp_task *owner)
+void recently_closed_note(struct recently_closed *gone, const struct lp_record *r, enum lp_cause cause, const struct lp_task *owner)
 {
 	struct judged *j = find_judged(gone, r);
 
 	if (!gone->slots || r->kind != LP_KIND_CLOSE)
 		return;
 	if (!j) {
-		j = &gone->judged[gone->next++ % GONE_JUDGED];
+		j = &gone->judged[gone->next++ % RECENTLY_CLOSED_JUDGED];
 		memset(j, 0, sizeof(*j));
 		j->ends = ends_of_record(r);
 		j->sk = r->sk;
@@ -135,7 +135,7 @@ static enum lp_cause cause_of_slot(const struct lp_ended *slot)
 	return slot->state == TCP_FIN_WAIT1 || slot->state == TCP_FIN_WAIT2 ? LOCAL_CLOSED_CLOSE : CAUSE_NONE;
 }
 
-static void find_in_slots(const struct gone *gone, const struct lp_record *stray, struct gone_end *end, __u64 *sk)
+static void find_in_slots(const struct recently_closed *gone, const struct lp_record *stray, struct recently_closed_end *end, __u64 *sk)
 {
 	const struct ends_of ends = ends_of_record(stray);
 	struct ends_of found;
@@ -148,7 +148,7 @@ static void find_in_slots(const struct gone *gone, const struct lp_record *stray
 		found = ends_of_slot(&slot);
 		if (!same(&ends, &found))
 			continue;
-		*end = (struct gone_end){.time_ns = slot.time_ns, .cookie = slot.cookie, .flags = slot.flags,
+		*end = (struct recently_closed_end){.time_ns = slot.time_ns, .cookie = slot.cookie, .flags = slot.flags,
 					 .cause = cause_of_slot(&slot), .owner = slot.owner};
 		*sk = slot.sk;
 	}
@@ -158,11 +158,11 @@ static void find_in_slots(const struct gone *gone, const struct lp_record *stray
 #define SAME_NS 1000000ULL
 
 /* A record of the same end, judged: it names the cause, and often the owner. */
-static void find_in_judged(const struct gone *gone, const struct lp_record *stray, struct gone_end *end, __u64 sk)
+static void find_in_judged(const struct recently_closed *gone, const struct lp_record *stray, struct recently_closed_end *end, __u64 sk)
 {
 	const struct ends_of ends = ends_of_record(stray);
 
-	for (unsigned i = 0; i < GONE_JUDGED; i++) {
+	for (unsigned i = 0; i < RECENTLY_CLOSED_JUDGED; i++) {
 		const struct judged *j = &gone->judged[i];
 
 		if (!j->end.time_ns || j->end.time_ns > stray->time_ns || !same(&ends, &j->ends))
@@ -181,49 +181,49 @@ static void find_in_judged(const struct gone *gone, const struct lp_record *stra
 
 /* --- what waits --- */
 
-static void tell_first(struct gone *gone)
+static void tell_first(struct recently_closed *gone)
 {
 	struct lp_record stray = gone->waiting[gone->first_waiting];
-	struct gone_end end = {0};
+	struct recently_closed_end end = {0};
 	__u64 sk = 0;
 
-	gone->first_waiting = (gone->first_waiting + 1) % GONE_WAITING;
+	gone->first_waiting = (gone->first_waiting + 1) % RECENTLY_CLOSED_WAITING;
 	gone->n_waiting--;
 	find_in_slots(gone, &stray, &end, &sk);
 	find_in_judged(gone, &stray, &end, sk);
 	gone->done(gone->context, &stray, &end);
 }
 
-void gone_add(struct gone *gone, const struct lp_record *stray)
+void recently_closed_add(struct recently_closed *gone, const struct lp_record *stray)
 {
-	if (gone->n_waiting == GONE_WAITING)
+	if (gone->n_waiting == RECENTLY_CLOSED_WAITING)
 		tell_first(gone);
-	gone->waiting[(gone->first_waiting + gone->n_waiting++) % GONE_WAITING] = *stray;
+	gone->waiting[(gone->first_waiting + gone->n_waiting++) % RECENTLY_CLOSED_WAITING] = *stray;
 }
 
-void gone_tick(struct gone *gone, __u64 now_ns)
+void recently_closed_tick(struct recently_closed *gone, __u64 now_ns)
 {
-	while (gone->n_waiting && gone_deadline(gone) <= now_ns)
+	while (gone->n_waiting && recently_closed_deadline(gone) <= now_ns)
 		tell_first(gone);
 }
 
-void gone_finish(struct gone *gone)
+void recently_closed_finish(struct recently_closed *gone)
 {
 	while (gone->n_waiting)
 		tell_first(gone);
 }
 
-__u64 gone_deadline(const struct gone *gone)
+__u64 recently_closed_deadline(const struct recently_closed *gone)
 {
-	return gone->n_waiting ? gone->waiting[gone->first_waiting].time_ns + GONE_WAIT_NS : 0;
+	return gone->n_waiting ? gone->waiting[gone->first_waiting].time_ns + RECENTLY_CLOSED_WAIT_NS : 0;
 }
 
-unsigned gone_count(const struct gone *gone)
+unsigned recently_closed_count(const struct recently_closed *gone)
 {
 	return gone->n_waiting;
 }
 
-bool gone_is_news(const struct lp_record *stray, const struct gone_end *end)
+bool recently_closed_is_news(const struct lp_record *stray, const struct recently_closed_end *end)
 {
 	enum lp_event event = cause_event(end->cause);
 

@@ -2,10 +2,10 @@
 /*
  * The recently dead: whose a connection was for which we have no socket any more, when its peer sends data and we answer
  * with a RST (bpf/gone.h). What was judged is remembered here, with its cause and, once known, its owner; what ended in
- * order and was not told is in the slots that the kernel side writes. A stray waits GONE_WAIT_NS, so that what was lost
+ * order and was not told is in the slots that the kernel side writes. A stray waits RECENTLY_CLOSED_WAIT_NS, so that what was lost
  * just before it has been judged.
  *
- * Bounded: GONE_JUDGED ends here and LP_ENDED there, the oldest giving way: then the owner is unknown. GONE_WAITING
+ * Bounded: RECENTLY_CLOSED_JUDGED ends here and LP_ENDED there, the oldest giving way: then the owner is unknown. RECENTLY_CLOSED_WAITING
  * strays wait; when they are full the oldest is told at once.
  */
 #ifndef LOSTPEER_GONE_H
@@ -16,14 +16,14 @@
 #include "event/cause.h"
 #include "record.h"
 
-#define GONE_WAIT_NS 20000000ULL
-#define GONE_JUDGED 4096
-#define GONE_WAITING 256
+#define RECENTLY_CLOSED_WAIT_NS 20000000ULL
+#define RECENTLY_CLOSED_JUDGED 4096
+#define RECENTLY_CLOSED_WAITING 256
 
-struct gone;
+struct recently_closed;
 
 /* How the connection of a stray ended; time_ns 0: not remembered. */
-struct gone_end {
+struct recently_closed_end {
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u64 cookie;
 	__u32 flags;          /* LP_F_CONNECTED, LP_F_ACCEPTED */
@@ -31,27 +31,27 @@ struct gone_end {
 	struct lp_task owner; /* tgid 0: not known */
 };
 
-typedef void gone_done(void *context, const struct lp_record *stray, const struct gone_end *end);
+typedef void recently_closed_done(void *context, const struct lp_record *stray, const struct recently_closed_end *end);
 
 /* slots: where the kernel side writes, LP_ENDED of them; NULL: it does not. NULL when out of memory. */
-struct gone *gone_new(const struct lp_ended *slots, gone_done *done, void *context);
-void gone_free(struct gone *gone);
+struct recently_closed *recently_closed_new(const struct lp_ended *slots, recently_closed_done *done, void *context);
+void recently_closed_free(struct recently_closed *gone);
 
 /* A LP_KIND_CLOSE record was judged; again with its owner when that is known. owner NULL: not yet. */
-void gone_note(struct gone *gone, const struct lp_record *record, enum lp_cause cause, const struct lp_task *owner);
+void recently_closed_note(struct recently_closed *gone, const struct lp_record *record, enum lp_cause cause, const struct lp_task *owner);
 
-/* Takes a copy of a LP_KIND_STRAY record; done gets it from gone_tick(), once. */
-void gone_add(struct gone *gone, const struct lp_record *stray);
+/* Takes a copy of a LP_KIND_STRAY record; done gets it from recently_closed_tick(), once. */
+void recently_closed_add(struct recently_closed *gone, const struct lp_record *stray);
 /* Tells what has waited long enough. now_ns: CLOCK_MONOTONIC. */
-void gone_tick(struct gone *gone, __u64 now_ns);
+void recently_closed_tick(struct recently_closed *gone, __u64 now_ns);
 /* Tells everything that waits. */
-void gone_finish(struct gone *gone);
+void recently_closed_finish(struct recently_closed *gone);
 
-__u64 gone_deadline(const struct gone *gone); /* CLOCK_MONOTONIC; 0: nothing waits */
-unsigned gone_count(const struct gone *gone);
+__u64 recently_closed_deadline(const struct recently_closed *gone); /* CLOCK_MONOTONIC; 0: nothing waits */
+unsigned recently_closed_count(const struct recently_closed *gone);
 
 /* Whether data after such an end is news: not where a RST has ended it, which data in flight crosses as a matter of
  * course, and not what only looks like a connection: data to a listener, of which nothing is remembered. */
-bool gone_is_news(const struct lp_record *stray, const struct gone_end *end);
+bool recently_closed_is_news(const struct lp_record *stray, const struct recently_closed_end *end);
 
 #endif
