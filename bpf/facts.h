@@ -6,7 +6,7 @@
 
 #include "conn.h"
 #include "file.h"
-#include "task.h"
+#include "current.h"
 
 #define FILE_REF_DEAD 0xC000000000000000ULL /* include/linux/file_ref.h: the last reference is gone or going */
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What sockets say of themselves when the agent looks: it writes their addresses and runs glance_at_sockets (ends.h says
+/* What sockets say of themselves when the agent looks: it writes their addresses and runs glance_at_sockets (other_end.h says
  * why so). By probe reads alone: a socket may be destroyed meanwhile, which whoever looked finds out by its ports. */
 #ifndef LOSTPEER_BPF_GLANCE_H
 #define LOSTPEER_BPF_GLANCE_H
 
-#include "ends.h"
+#include "other_end.h"
 
 /* The addresses are in looked_at, what is remembered of each in looked_at_conns. Of a socket in none of these states (bits of 1 << state) nothing else is read. */
 __u32 looked_states;

@@ -14,7 +14,7 @@
 #include "file.h"
 #include "kernel.h"
 #include "look.h"
-#include "who.h"
+#include "process.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

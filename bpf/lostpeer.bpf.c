@@ -10,24 +10,24 @@
  *   tcp_retransmit_skb    lists a socket whose retransmission timer ran out (silent.h), for the agent to look at
  *   sched_process_fork    notes who forks, and follows the descendants of a command
  *
- * bpf/iterators.h (sockets that existed before, holders), bpf/ends.h (other ends that live on), bpf/glance.h (what a
- * socket says now), bpf/syscalls.h (--connect-hook, --accept-hook) and bpf/place.h (cgroups that are gone) belong to the
+ * bpf/iterators.h (sockets that existed before, holders), bpf/other_end.h (other ends that live on), bpf/glance.h (what a
+ * socket says now), bpf/syscalls.h (--connect-hook, --accept-hook) and bpf/cgroups.h (cgroups that are gone) belong to the
  * same object. Nothing here runs for a send, a receive, or a packet that is fine.
  */
 #include "kernel.h"
 #include <bpf/bpf_endian.h>
 #include "maps.h"
 #include "emit.h"
-#include "ends.h"
+#include "other_end.h"
 #include "facts.h"
 #include "glance.h"
-#include "gone.h"
+#include "ended.h"
 #include "iterators.h"
-#include "missed.h"
-#include "place.h"
+#include "reentry.h"
+#include "cgroups.h"
 #include "silent.h"
 #include "syscalls.h"
-#include "tell.h"
+#include "report.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -101,7 +101,7 @@ static __always_inline void note_closer(struct sock *sk, int old_state, int new_
 		return;
 	conn->flags |= CONN_SHUT;
 	if (conn->flags & CONN_WANTS_OWNER) /* after the peer's FIN was told */
-		tell_owner(sk, conn, &conn->closer);
+		report_owner(sk, conn, &conn->closer);
 }
 
 static __always_inline void on_close(struct sock *sk, __u8 old_state)
@@ -132,7 +132,7 @@ static __always_inline void on_close(struct sock *sk, __u8 old_state)
 	if (ended)
 		remember_end(sk, tp, old_state, conn);
 	if (told)
-		tell_close(sk, tp, old_state, sk->sk_shutdown, flags, class, conn);
+		report_close(sk, tp, old_state, sk->sk_shutdown, flags, class, conn);
 }
 
 static __always_inline void on_peer_fin(struct sock *sk, __u8 old_state)
@@ -200,10 +200,10 @@ static __always_inline void on_state(struct sock *sk, int old_state, int new_sta
 	}
 }
 
-/* One of the copies of set_state (missed.h); `level`: how many come before. */
+/* One of the copies of set_state (reentry.h); `level`: how many come before. */
 static __always_inline void take_state(struct sock *sk, int old_state, int new_state, __u32 level)
 {
-	struct at_work *w = at_work();
+	struct cpu_state *w = cpu_state();
 
 	if (!w || (level && was_taken(w, sk, new_state, level)))
 		return;
@@ -274,9 +274,9 @@ static __always_inline void on_send_reset(struct sock *sk, __u8 state, __u32 rea
 	if (!conn)
 		return;
 	if (conn->flags & CONN_WANTS_RST)
-		tell_reset(sk, conn, reason);
+		report_reset(sk, conn, reason);
 	else if (!conn->closed_ns && (conn->flags & CONN_SHUT))
-		tell_close_late(sk, conn, reason);
+		report_close_late(sk, conn, reason);
 }
 
 static __always_inline _Bool is_full_socket(__u8 state)
@@ -314,7 +314,7 @@ int BPF_PROG(send_reset_reason, struct sock *sk, struct sk_buff *skb, int reason
 	if (sk && is_full_socket(state))
 		on_send_reset(sk, state, (__u32)reason + 1);
 	else if (skb && (!state || state == TCP_TIME_WAIT || state == TCP_LISTEN))
-		tell_stray(sk, skb, state, (__u32)reason + 1);
+		report_stray(sk, skb, state, (__u32)reason + 1);
 	return 0;
 }
 
@@ -355,7 +355,7 @@ static __always_inline void on_destroy(struct sock *sk)
 	if (sk->__sk_common.skc_flags & (1UL << SOCK_DEAD)) /* else inet_sk_error_report has told it */
 		recover_close(sk, conn);
 	if (conn && (conn->flags & CONN_WANTS_OWNER) && sk->sk_lock.owned && task_at_work(&who, conn))
-		tell_owner(sk, conn, &who);
+		report_owner(sk, conn, &who);
 	conn_forget(sk, conn);
 }
 
@@ -366,7 +366,7 @@ int BPF_PROG(destroy_sock, struct sock *sk)
 	return 0;
 }
 
-/* The same, where tasks preempt programs (missed.h): of a socket that destroy_sock has seen nothing is remembered. */
+/* The same, where tasks preempt programs (reentry.h): of a socket that destroy_sock has seen nothing is remembered. */
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(destroy_sock_nested, struct sock *sk)
 {

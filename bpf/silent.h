@@ -10,7 +10,7 @@
 #ifndef LOSTPEER_BPF_SILENT_H
 #define LOSTPEER_BPF_SILENT_H
 
-#include "tell.h"
+#include "report.h"
 
 struct lp_alarms alarms;
 const volatile __u64 jiffy_ns = 4000000; /* of the running kernel */

@@ -5,7 +5,7 @@
 #ifndef LOSTPEER_BPF_WAITER_H
 #define LOSTPEER_BPF_WAITER_H
 
-#include "task.h"
+#include "current.h"
 
 #define WAITERS_MAX 8    /* entries looked at; more than that are rare, and then nobody is named */
 #define STACK_MAX 32768  /* THREAD_SIZE is 16 KiB, 32 with KASAN and on some arm64 */

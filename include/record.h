@@ -29,7 +29,7 @@ enum lp_kind {
 	LP_KIND_OWNER,      /* after a CLOSE: this task destroyed the socket in process context; joins that CLOSE */
 	LP_KIND_STRAY,      /* we answered data with a RST, and have no full socket for it, or a listener: state; an event of
 			     * its own, if the agent takes it for news (user/who/recently_closed.h) */
-	LP_KIND_END,         /* not from the ring: the other end of a connection, alive, as the walk of bpf/ends.h found it */
+	LP_KIND_END,         /* not from the ring: the other end of a connection, alive, as the walk of bpf/other_end.h found it */
 	/* Not from the ring either, but what the agent found when it looked (bpf/glance.h); events of their own. */
 	LP_KIND_SILENT,     /* its data has waited for an acknowledgement for too long (user/early/silent_peers.h) */
 	LP_KIND_BACK,       /* ... and was acknowledged */
@@ -189,7 +189,7 @@ struct lp_listed {
 
 #define LP_QUEUES_MAX 1024
 
-/* A listener whose accept queue was filled (bpf/queues.h). */
+/* A listener whose accept queue was filled (bpf/silent.h). */
 struct lp_filled {
 	__u64 since_ns; /* CLOCK_MONOTONIC */
 	__u32 drops;    /* as in lp_glance, then */

@@ -670,7 +670,7 @@ __u64 kernel_exit_cgroup(const struct kernel *k, __u32 tgid, __u64 start_boot_ns
 	struct {
 		__u64 start_boot_ns;
 		__u64 cgroup_id;
-	} exited; /* bpf/place.h */
+	} exited; /* bpf/cgroups.h */
 
 	if (!k || bpf_map_lookup_elem(bpf_map__fd(k->skeleton->maps.exited), &tgid, &exited))
 		return 0;

@@ -64,7 +64,7 @@ void kernel_stats(const struct kernel *kernel, __u64 stats[LP_STAT_COUNT]);
 void kernel_ring_use(const struct kernel *kernel, __u64 *bytes, __u64 *used);
 /* How often our programs have run, and for how long: 0 unless kernel.bpf_stats_enabled is 1. */
 void kernel_cost(const struct kernel *kernel, __u64 *runs, __u64 *ns);
-/* Attaches what takes the transitions that are missed while a program is under way (bpf/missed.h), if this kernel
+/* Attaches what takes the transitions that are missed while a program is under way (bpf/reentry.h), if this kernel
  * misses any and it is not attached yet. */
 void kernel_take_missed(struct kernel *kernel);
 /* Times that the kernel skipped one of our programs because it was running already on that CPU (from 5.12), and

@@ -3,7 +3,7 @@
  * The cgroup of a process, by the hierarchy that tells where it lives: cgroup v2, or on a v1 host systemd's named one.
  *
  * v2: a record has the id of the cgroup, which the file system turns into a path while it lives, and the kernel side
- * remembers for a while after (bpf/place.h). v1: /proc/PID/cgroup while the process lives, and what the kernel side
+ * remembers for a while after (bpf/cgroups.h). v1: /proc/PID/cgroup while the process lives, and what the kernel side
  * noted when it exited. Nothing is scanned, and nothing polled.
  */
 #ifndef LOSTPEER_CGROUPS_H

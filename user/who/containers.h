@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Containers that no path tells of: those of runc and crun alone, whose cgroups have the name that somebody gave. Who
- * made a cgroup tells (bpf/place.h), and of those from before the agent their runtime's state, read once. */
+ * made a cgroup tells (bpf/cgroups.h), and of those from before the agent their runtime's state, read once. */
 #ifndef LOSTPEER_CONTAINERS_H
 #define LOSTPEER_CONTAINERS_H
 

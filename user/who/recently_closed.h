@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The recently dead: whose a connection was for which we have no socket any more, when its peer sends data and we answer
- * with a RST (bpf/gone.h). What was judged is remembered here, with its cause and, once known, its owner; what ended in
+ * with a RST (bpf/ended.h). What was judged is remembered here, with its cause and, once known, its owner; what ended in
  * order and was not told is in the slots that the kernel side writes. A stray waits RECENTLY_CLOSED_WAIT_NS, so that what was lost
  * just before it has been judged.
  *

@@ -28,7 +28,7 @@ static __always_inline _Bool wanted(__u32 class, struct sock *sk)
 }
 
 /* The record of who is at work on a socket whose end was told without a final owner. */
-static __always_inline void tell_owner(struct sock *sk, struct conn *conn, const struct lp_task *who)
+static __always_inline void report_owner(struct sock *sk, struct conn *conn, const struct lp_task *who)
 {
 	struct lp_record *r = emit_reserve(LP_KIND_OWNER, bpf_ktime_get_ns());
 
@@ -77,7 +77,7 @@ static __always_inline void expect_more(struct lp_record *r, struct conn *conn)
 	expect_owner(r, conn);
 }
 
-static __always_inline void tell_close(struct sock *sk, struct tcp_sock *tp, __u8 old_state, __u8 shutdown,
+static __always_inline void report_close(struct sock *sk, struct tcp_sock *tp, __u8 old_state, __u8 shutdown,
 				       __u32 flags, __u32 class, struct conn *conn)
 {
 	struct lp_record *r = emit_reserve(LP_KIND_CLOSE, bpf_ktime_get_ns());
@@ -96,7 +96,7 @@ static __always_inline void tell_close(struct sock *sk, struct tcp_sock *tp, __u
 
 /* A RST went out after CLOSE for a close that was not told, since it looked orderly: tell it now. The facts are
  * still there, but for the state, which can only have been FIN_WAIT2. */
-static __always_inline void tell_close_late(struct sock *sk, struct conn *conn, __u32 reason)
+static __always_inline void report_close_late(struct sock *sk, struct conn *conn, __u32 reason)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
@@ -107,10 +107,10 @@ static __always_inline void tell_close_late(struct sock *sk, struct conn *conn, 
 		return;
 	conn->flags |= LP_F_RST_OUT;
 	conn->reset_reason = reason;
-	tell_close(sk, tp, TCP_FIN_WAIT2, sk->sk_shutdown, facts_flags(sk, tp) | LP_F_RST_AFTER, LP_CLASS_LOST, conn);
+	report_close(sk, tp, TCP_FIN_WAIT2, sk->sk_shutdown, facts_flags(sk, tp) | LP_F_RST_AFTER, LP_CLASS_LOST, conn);
 }
 
-static __always_inline void tell_reset(struct sock *sk, struct conn *conn, __u32 reason)
+static __always_inline void report_reset(struct sock *sk, struct conn *conn, __u32 reason)
 {
 	struct lp_record *r = emit_reserve(LP_KIND_RESET_SENT, bpf_ktime_get_ns());
 

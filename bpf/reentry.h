@@ -11,17 +11,17 @@
  * wanted, where the kernel preempts programs, and once anything was missed (user/kernel/kernel.c). Where it preempts them,
  * destroy_sock has a copy as well.
  */
-#ifndef LOSTPEER_BPF_MISSED_H
-#define LOSTPEER_BPF_MISSED_H
+#ifndef LOSTPEER_BPF_REENTRY_H
+#define LOSTPEER_BPF_REENTRY_H
 
-#include "tell.h"
+#include "report.h"
 
 /* Set by the agent when the copies are attached. */
 __u32 copies_attached;
 
 /* What this CPU is at: which copies of set_state are under way, and the transition that was last taken. */
 #define SET_STATE_COPIES 3
-struct at_work {
+struct cpu_state {
 	__u64 sk;
 	__u32 state;
 	__u32 copies[SET_STATE_COPIES];
@@ -30,14 +30,14 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct at_work);
-} busy SEC(".maps");
+	__type(value, struct cpu_state);
+} cpu_states SEC(".maps");
 
-static __always_inline struct at_work *at_work(void)
+static __always_inline struct cpu_state *cpu_state(void)
 {
 	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&busy, &zero);
+	return bpf_map_lookup_elem(&cpu_states, &zero);
 }
 
 /*
@@ -45,7 +45,7 @@ static __always_inline struct at_work *at_work(void)
  * a task that ran instead, has written over that; then the connection remembers, unless it is one of which nothing is
  * remembered, or a CLOSE that nobody wants, which may well be taken twice.
  */
-static __always_inline _Bool was_taken(const struct at_work *w, struct sock *sk, int new_state, __u32 level)
+static __always_inline _Bool was_taken(const struct cpu_state *w, struct sock *sk, int new_state, __u32 level)
 {
 	struct conn *conn;
 
@@ -91,7 +91,7 @@ static __always_inline __u8 shutdown_before(struct conn *conn, __u32 flags)
 /* A socket in CLOSE with an error, whose transition may have been missed. */
 static __always_inline void recover_close(struct sock *sk, struct conn *conn)
 {
-	struct at_work *w = at_work();
+	struct cpu_state *w = cpu_state();
 	struct tcp_sock *tp;
 	__u32 flags, class;
 	__u8 state;
@@ -107,7 +107,7 @@ static __always_inline void recover_close(struct sock *sk, struct conn *conn)
 	state = state_before(conn, tp, flags);
 	class = facts_class(sk, tp, state, flags);
 	if (class && wanted(class, sk))
-		tell_close(sk, tp, state, shutdown_before(conn, flags), flags, class, conn);
+		report_close(sk, tp, state, shutdown_before(conn, flags), flags, class, conn);
 }
 
 #endif

@@ -3,8 +3,8 @@
  * its id, and while a process of a v1 host lives, its cgroup in /proc; so only what goes is noted, as it goes, and
  * whom runc and crun make a cgroup for, which no path tells. All this is rare, and nothing of it runs for a connection.
  * Raw tracepoints and probe reads: before 5.13 no typed program may look at a path. */
-#ifndef LOSTPEER_BPF_PLACE_H
-#define LOSTPEER_BPF_PLACE_H
+#ifndef LOSTPEER_BPF_CGROUPS_H
+#define LOSTPEER_BPF_CGROUPS_H
 
 #include "maps.h"
 

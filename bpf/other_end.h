@@ -3,8 +3,8 @@
  * whatever network namespace, orphans too. Done when an event is told whose other end has no record of its own. The
  * agent reads the addresses of sockets from the map, and runs look_at_ends over them: an iterator over the map would do
  * both, but some kernels are set up to refuse it. */
-#ifndef LOSTPEER_BPF_ENDS_H
-#define LOSTPEER_BPF_ENDS_H
+#ifndef LOSTPEER_BPF_OTHER_END_H
+#define LOSTPEER_BPF_OTHER_END_H
 
 #include "facts.h"
 #include "file.h"

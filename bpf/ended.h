@@ -5,12 +5,12 @@
  * of a fixed size, written and never emitted, the oldest of each CPU giving way. The agent reads the slots when such a
  * RST is told (user/who/recently_closed.c), so that an orderly close costs no record.
  */
-#ifndef LOSTPEER_BPF_GONE_H
-#define LOSTPEER_BPF_GONE_H
+#ifndef LOSTPEER_BPF_ENDED_H
+#define LOSTPEER_BPF_ENDED_H
 
 #include "emit.h"
 #include "facts.h"
-#include "tell.h"
+#include "report.h"
 
 /* Set before loading: whether this kernel shows such RSTs, and the slots of each CPU, a power of two. */
 const volatile _Bool remembers_ended = 0;
@@ -122,7 +122,7 @@ static __always_inline _Bool told_before(const struct stray *stray, __u64 now)
 }
 
 /* A RST of ours for no socket (state 0), for one in TIME_WAIT, or for a listener. */
-static __always_inline void tell_stray(struct sock *sk, struct sk_buff *skb, __u8 state, __u32 reason)
+static __always_inline void report_stray(struct sock *sk, struct sk_buff *skb, __u8 state, __u32 reason)
 {
 	struct stray stray = {};
 	struct lp_record *r;

@@ -4,7 +4,7 @@
 #define LOSTPEER_BPF_TASK_H
 
 #include "maps.h"
-#include "who.h"
+#include "process.h"
 
 const volatile __u32 agent_tgid = 0;
 
