@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #define clock_monotonic_ns fake_now
-#define kernel_find_ends fake_find_ends
+#define sockets_find_ends fake_find_ends
 #define other_end_new tested_new
 #define other_end_free tested_free
 #define other_end_expect tested_expect
@@ -52,7 +52,7 @@ __u64 fake_now(void)
 	return now_ns;
 }
 
-int fake_find_ends(struct kernel *k, const __u32 *ports, size_t n, kernel_take *found, void *context)
+int fake_find_ends(struct kernel *k, const __u32 *ports, size_t n, sockets_found *found, void *context)
 {
 	k->walks++;
 	k->sought = n;

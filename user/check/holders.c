@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "who/cgroups.h"
 #include "who/executables.h"
 
 struct holders {

@@ -8,7 +8,6 @@
 #include <sys/types.h>
 
 #include "event/cause.h"
-#include "who/cgroups.h"
 #include "event/data.h"
 #include "event/place.h"
 #include "record.h"

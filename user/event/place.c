@@ -313,6 +313,11 @@ static bool is_kubepods(struct word word)
 	return memmem(word.text, word.length, "kubepods", strlen("kubepods")) != NULL;
 }
 
+const char *place_cgroup_path(const char *line)
+{
+	return strchr(line, '/');
+}
+
 void place_read(const char *path, struct place *place)
 {
 	struct word parent = {"", 0}, word, child;

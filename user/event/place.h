@@ -9,6 +9,8 @@
 
 #include <stdbool.h>
 
+#include "record.h"
+
 enum place_runtime {
 	RUNTIME_NONE, /* not known */
 	RUNTIME_DOCKER,
@@ -32,6 +34,10 @@ struct place {
 	enum place_runtime runtime;
 	char pod[48]; /* Kubernetes' uid of it, with hyphens */
 };
+
+/* A line of /proc/PID/cgroup, and the path in it. */
+#define CGROUP_LINE_LEN (LP_CGROUP_PATH + 32)
+const char *place_cgroup_path(const char *line);
 
 /* path: of a cgroup in its hierarchy, "/system.slice/nginx.service". */
 void place_read(const char *path, struct place *place);

@@ -192,7 +192,7 @@ static bool match_container(const struct filter_value *value, const struct event
 /* That cgroup and all below it. */
 static bool match_cgroup(const struct filter_value *value, const struct event *e)
 {
-	const char *path = cgroups_path(e->cgroup);
+	const char *path = place_cgroup_path(e->cgroup);
 	size_t n = strlen(value->text);
 
 	return path && !strncmp(path, value->text, n) && (!path[n] || path[n] == '/');

@@ -256,7 +256,7 @@ static void read_place(struct json_object *o, struct event *e)
 	const char *path;
 
 	copy(o, "process.linux.cgroup", e->cgroup, sizeof(e->cgroup));
-	path = cgroups_path(e->cgroup);
+	path = place_cgroup_path(e->cgroup);
 	if (path)
 		place_read(path, place); /* for the unit of the host's manager, which has no field */
 	copy(o, "systemd.unit", place->unit, sizeof(place->unit));

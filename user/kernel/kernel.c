@@ -574,42 +574,6 @@ int kernel_find_holders(struct kernel *k, __u32 tgid, const __u64 *keys, size_t 
 	return err;
 }
 
-/* --- the other ends --- */
-
-struct end_look {
-	struct kernel *kernel;
-	kernel_take *found;
-	void *context;
-};
-
-static int look_at_ends(void *context, const __u64 *sockets, const char *remembered, __u32 n)
-{
-	const struct end_look *look = context;
-	struct lostpeer__bss *shared = look->kernel->skeleton->bss;
-	int err = sockets_run(look->kernel, look->kernel->skeleton->progs.look_at_ends, sockets,
-			     remembered, n);
-
-	for (__u32 i = 0; !err && i < shared->n_found_ends; i++)
-		look->found(look->context, &shared->found_ends[i]);
-	return err;
-}
-
-int kernel_find_ends(struct kernel *k, const __u32 *ports, size_t n, kernel_take *found, void *context)
-{
-	struct end_look look = {k, found, context};
-	int map = bpf_map__fd(k->skeleton->maps.sought_ends);
-	__u32 one = 1;
-	int err = 0;
-
-	for (size_t i = 0; i < n && !err; i++)
-		err = bpf_map_update_elem(map, &ports[i], &one, BPF_ANY);
-	if (!err)
-		err = sockets_through(k, LP_LOOK_MAX, look_at_ends, &look);
-	for (size_t i = 0; i < n; i++)
-		bpf_map_delete_elem(map, &ports[i]);
-	return err;
-}
-
 /* --- what the hooks keep --- */
 
 __u64 kernel_last_fork(const struct kernel *k, __u32 tgid)

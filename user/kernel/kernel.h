@@ -82,10 +82,6 @@ typedef void kernel_found(void *context, const struct lp_holder *holder);
 int kernel_find_holders(struct kernel *kernel, __u32 tgid, const __u64 *keys, size_t n, kernel_found *found,
 			void *context);
 
-/* Looks through the sockets that we remember for those with these ports, local << 16 | peer: `found` gets a record of
- * LP_KIND_END of each. At most LP_ENDS_MAX. 0 or a negative errno. */
-int kernel_find_ends(struct kernel *kernel, const __u32 *ports, size_t n, kernel_take *found, void *context);
-
 /* CLOCK_MONOTONIC of the last time that this process forked a process while we watched; 0: never. */
 __u64 kernel_last_fork(const struct kernel *kernel, __u32 tgid);
 /* Whether this process descends from one that follow_parent forked. */

@@ -8,8 +8,6 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#include "kernel/feature.h"
-
 /* Arguments of a tracepoint, 0 if there is none: btf_trace_NAME is a pointer to a function whose first argument
  * is the context. */
 static int tracepoint_args(const struct btf *btf, const char *name)

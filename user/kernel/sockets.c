@@ -167,6 +167,42 @@ int sockets_look_at_all(struct kernel *kernel, __u32 states, sockets_take *take,
 	return sockets_through(kernel, LP_GLANCES_MAX, look_at_batch, &looking);
 }
 
+/* --- the other ends --- */
+
+struct end_look {
+	struct kernel *kernel;
+	sockets_found *found;
+	void *context;
+};
+
+static int look_at_ends(void *context, const __u64 *sockets, const char *remembered, __u32 n)
+{
+	const struct end_look *look = context;
+	struct lostpeer__bss *shared = kernel_skeleton(look->kernel)->bss;
+	int err = sockets_run(look->kernel, kernel_skeleton(look->kernel)->progs.look_at_ends, sockets,
+			     remembered, n);
+
+	for (__u32 i = 0; !err && i < shared->n_found_ends; i++)
+		look->found(look->context, &shared->found_ends[i]);
+	return err;
+}
+
+int sockets_find_ends(struct kernel *k, const __u32 *ports, size_t n, sockets_found *found, void *context)
+{
+	struct end_look look = {k, found, context};
+	int map = bpf_map__fd(kernel_skeleton(k)->maps.sought_ends);
+	__u32 one = 1;
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++)
+		err = bpf_map_update_elem(map, &ports[i], &one, BPF_ANY);
+	if (!err)
+		err = sockets_through(k, LP_LOOK_MAX, look_at_ends, &look);
+	for (size_t i = 0; i < n; i++)
+		bpf_map_delete_elem(map, &ports[i]);
+	return err;
+}
+
 /* --- what is listed --- */
 
 struct listing {

@@ -23,6 +23,11 @@ int sockets_look_at_all(struct kernel *kernel, __u32 states, sockets_take *take,
 /* Whose it is, as far as that is remembered: fills who, task, flags, born_ns and established_ns. */
 void sockets_name(struct kernel *kernel, struct lp_record *record);
 
+typedef void sockets_found(void *context, const struct lp_record *end);
+/* Looks through the sockets that we remember for those with these ports, local << 16 | peer: `found` gets a record of
+ * LP_KIND_END of each. At most LP_ENDS_MAX. 0 or a negative errno. */
+int sockets_find_ends(struct kernel *kernel, const __u32 *ports, size_t n, sockets_found *found, void *context);
+
 /* What is listed now, of which so many are copied. 0 or a negative errno. */
 struct sockets_listed {
 	__u64 sk;

@@ -17,8 +17,6 @@
 #include "filter/ledger.h"
 #include "outputs/output.h"
 
-#define FEEDS_MAX 32 /* far more than anybody reads */
-#define FEED_TITLE_LEN 64
 #define FEED_PATIENCE_NS 10000000000ULL
 #define FEED_FLUSH_MS 1000 /* the same at the end */
 

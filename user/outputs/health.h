@@ -8,7 +8,8 @@
 
 #include <stdbool.h>
 
-#include "outputs/feed.h"
+#include "filter/ledger.h"
+#include "outputs/output.h"
 
 struct health {
 	unsigned n_outputs;

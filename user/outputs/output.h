@@ -18,6 +18,9 @@
 
 /* Bytes of entries that may wait; about 4,600 JSON lines. Memory is taken only as it is used. */
 #define OUTPUT_QUEUE_BYTES (4u << 20)
+#define FEEDS_MAX 32 /* outputs at once: far more than anybody reads */
+#define FEED_TITLE_LEN 64 /* "file audit" */
+
 /* The most entries that one write() gets. */
 #define OUTPUT_BATCH 1024
 

@@ -248,11 +248,6 @@ static bool find_path(struct cgroups *c, const struct kernel *kernel, const stru
 	return false;
 }
 
-const char *cgroups_path(const char *line)
-{
-	return strchr(line, '/');
-}
-
 bool cgroups_find(struct cgroups *c, const struct kernel *kernel, const struct lp_task *task, __u64 since_ns,
 		  char line[CGROUP_LINE_LEN], struct place *place)
 {

@@ -17,8 +17,6 @@
 struct cgroups;
 struct kernel;
 
-#define CGROUP_LINE_LEN (LP_CGROUP_PATH + 32)
-
 /* Finds the hierarchies of this host. NULL when out of memory. */
 struct cgroups *cgroups_new(void);
 void cgroups_free(struct cgroups *cgroups);
@@ -32,7 +30,5 @@ __u32 cgroups_hierarchy(const struct cgroups *cgroups);
  * cannot be known, or the path has LP_CGROUP_PATH bytes or more. */
 bool cgroups_find(struct cgroups *cgroups, const struct kernel *kernel, const struct lp_task *task, __u64 since_ns,
 		  char line[CGROUP_LINE_LEN], struct place *place);
-/* The path in such a line. */
-const char *cgroups_path(const char *line);
 
 #endif

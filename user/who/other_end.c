@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "kernel/kernel.h"
+#include "kernel/sockets.h"
 
 #define MS 1000000ULL
 #define RECORD_WAIT_NS (5 * MS) /* on one host both come within microseconds; a busy one takes its time for a RST */
@@ -430,7 +430,7 @@ static void walk_ends(struct other_ends *ends, __u64 now_ns)
 	gather(ends, walk, now_ns);
 	if (walk->n) {
 		began = clock_monotonic_ns();
-		kernel_find_ends(ends->kernel, walk->ports, walk->n, note_found, walk);
+		sockets_find_ends(ends->kernel, walk->ports, walk->n, note_found, walk);
 		took = clock_monotonic_ns() - began;
 		ends->next_walk_ns = began + (took * WALK_SHARE > WALK_INTERVAL_NS ? took * WALK_SHARE : WALK_INTERVAL_NS);
 	}
