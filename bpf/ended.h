@@ -105,7 +105,8 @@ static __always_inline _Bool stray_segment(struct stray *s, __u16 *family, struc
 		s->netns = BPF_CORE_READ(skb, dev, nd_net.net, ns.inum);
 	if (version >> 4 == 4) {
 		*family = AF_INET;
-		return !bpf_probe_read_kernel(s->peer_addr, 4, at + 12) && !bpf_probe_read_kernel(s->local_addr, 4, at + 16);
+		return !bpf_probe_read_kernel(s->peer_addr, 4, at + 12) &&
+		       !bpf_probe_read_kernel(s->local_addr, 4, at + 16);
 	}
 	*family = AF_INET6;
 	return !bpf_probe_read_kernel(s->peer_addr, 16, at + 8) && !bpf_probe_read_kernel(s->local_addr, 16, at + 24);
@@ -131,7 +132,8 @@ static __always_inline void report_stray(struct sock *sk, struct sk_buff *skb, _
 	__u16 family = 0;
 	__u64 now;
 
-	if (!remembers_ended || !want || !(want->classes & LP_CLASS_LOST) || !stray_segment(&stray, &family, state == TCP_LISTEN ? sk : (void *)0, skb))
+	if (!remembers_ended || !want || !(want->classes & LP_CLASS_LOST) ||
+	    !stray_segment(&stray, &family, state == TCP_LISTEN ? sk : (void *)0, skb))
 		return;
 	if (want->netns && want->netns != stray.netns)
 		return;

@@ -49,8 +49,8 @@ int seed_files(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-static __always_inline void write_holder(struct bpf_iter__task_file *ctx, struct task_struct *task,
-					 struct file *file, __u64 key, __u32 listening)
+static __always_inline void write_holder(struct bpf_iter__task_file *ctx, struct task_struct *task, struct file *file,
+					 __u64 key, __u32 listening)
 {
 	struct lp_holder holder = {};
 
@@ -97,8 +97,7 @@ int find_holders(struct bpf_iter__task_file *ctx)
 		write_holder(ctx, task, file, key, 0);
 	if (BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_LISTEN)
 		return 0;
-	key = (__u64)BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum) << 16 |
-	      BPF_CORE_READ(sk, __sk_common.skc_num);
+	key = (__u64)BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum) << 16 | BPF_CORE_READ(sk, __sk_common.skc_num);
 	if (bpf_map_lookup_elem(&sought, &key))
 		write_holder(ctx, task, file, key, 1);
 	return 0;

@@ -69,7 +69,7 @@ typedef struct {
 
 struct ns_common {
 	unsigned int inum;
-	refcount_t count;   /* 5.11 to 6.17 */
+	refcount_t count;    /* 5.11 to 6.17 */
 	refcount_t __ns_ref; /* the name since 6.18 */
 };
 
@@ -199,7 +199,7 @@ struct inet_connection_sock {
 	__u8 icsk_backoff;
 	__u8 icsk_syn_retries;
 	__u32 icsk_rto;
-	__u32 icsk_rto_max; /* from 6.15 */
+	__u32 icsk_rto_max;       /* from 6.15 */
 	__u32 icsk_probes_tstamp; /* jiffies; from 5.11 */
 	__u32 icsk_user_timeout;
 	struct icsk_ack_fields icsk_ack;
@@ -216,7 +216,7 @@ struct tcp_sock {
 	__u32 snd_wnd;
 	__u32 rcv_tstamp;
 	__u32 lsndtime;
-	__u32 retrans_stamp; /* of CLOCK_MONOTONIC, in milliseconds, or with tcp_usec_ts in microseconds */
+	__u32 retrans_stamp;  /* of CLOCK_MONOTONIC, in milliseconds, or with tcp_usec_ts in microseconds */
 	__u8 tcp_usec_ts : 1; /* from 6.7 */
 	__u32 data_segs_out;
 	unsigned int keepalive_time; /* jiffies, 0: as the namespace */
@@ -346,7 +346,6 @@ struct bpf_iter__tcp {
 	struct bpf_iter_meta *meta;
 	struct sock_common *sk_common;
 };
-
 
 #pragma clang attribute pop
 

@@ -121,11 +121,9 @@ static __always_inline void LOOK(look_timers)(struct lp_look *l, struct tcp_sock
 	l->syn_retries = syn_retries ? syn_retries : (__u8)GET_BITS(net, ipv4.sysctl_tcp_syn_retries);
 	if (bpf_core_field_exists(net->ipv4.sysctl_tcp_syn_linear_timeouts))
 		l->syn_linear = (__u8)GET_BITS(net, ipv4.sysctl_tcp_syn_linear_timeouts);
-	l->keepalive_probes =
-		probes ? probes : (__u8)GET_BITS(net, ipv4.sysctl_tcp_keepalive_probes);
+	l->keepalive_probes = probes ? probes : (__u8)GET_BITS(net, ipv4.sysctl_tcp_keepalive_probes);
 	l->keepalive_time_ms = jiffies_ms(time ? time : (__u32)GET(net, ipv4.sysctl_tcp_keepalive_time));
-	l->keepalive_interval_ms =
-		jiffies_ms(interval ? interval : (__u32)GET(net, ipv4.sysctl_tcp_keepalive_intvl));
+	l->keepalive_interval_ms = jiffies_ms(interval ? interval : (__u32)GET(net, ipv4.sysctl_tcp_keepalive_intvl));
 }
 
 /* *l is zeroed. Listeners have only what tells which they are. */

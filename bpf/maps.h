@@ -8,25 +8,26 @@
 
 /* What we remember of a connection from its birth on. */
 struct conn {
-	struct lp_task birth;  /* who connected or listened, or held it when the agent started */
-	struct lp_task closer; /* who closed it, in process context, while it lived on; before: whom a walk saw hold it */
+	struct lp_task birth; /* who connected or listened, or held it when the agent started */
+	struct lp_task
+		closer; /* who closed it, in process context, while it lived on; before: whom a walk saw hold it */
 	__u64 born_ns;
 	__u64 established_ns;
-	__u64 closed_ns;       /* when its CLOSE was told; 0: not told */
-	__u32 flags;           /* enum lp_flag, second group, and CONN_* */
-	__u32 reset_reason;    /* as in lp_record, of a RST sent before CLOSE */
+	__u64 closed_ns;    /* when its CLOSE was told; 0: not told */
+	__u32 flags;        /* enum lp_flag, second group, and CONN_* */
+	__u32 reset_reason; /* as in lp_record, of a RST sent before CLOSE */
 };
 
 /* conn.flags, beside enum lp_flag's second group. */
 enum {
-	CONN_LISTENS = 1u << 0,   /* a listener; its children inherit this until their first event */
-	CONN_WANTS_RST = 1u << 1, /* CLOSE was told and is held for the RST that we may send right after */
+	CONN_LISTENS = 1u << 0,     /* a listener; its children inherit this until their first event */
+	CONN_WANTS_RST = 1u << 1,   /* CLOSE was told and is held for the RST that we may send right after */
 	CONN_WANTS_OWNER = 1u << 2, /* CLOSE was told without a final owner: tell who destroys it */
-	CONN_FIN_FIRST = 1u << 3,  /* we sent our FIN, before the peer's came */
-	CONN_FIN_SECOND = 1u << 4, /* ... after it */
-	CONN_SHUT = 1u << 5, /* both halves are shut: closer closed it, most likely */
-	CONN_KEPT = 1u << 6, /* nobody's: of a destroyed socket, for the next one at its address (conn.h) */
-	CONN_STATE = 0xfu << 8, /* the TCP state that it last came to, as far as that was taken note of */
+	CONN_FIN_FIRST = 1u << 3,   /* we sent our FIN, before the peer's came */
+	CONN_FIN_SECOND = 1u << 4,  /* ... after it */
+	CONN_SHUT = 1u << 5,        /* both halves are shut: closer closed it, most likely */
+	CONN_KEPT = 1u << 6,        /* nobody's: of a destroyed socket, for the next one at its address (conn.h) */
+	CONN_STATE = 0xfu << 8,     /* the TCP state that it last came to, as far as that was taken note of */
 };
 
 /* Records on their way to the agent. 4 MiB hold 16,900; when full, a record is counted as lost (emit.h).

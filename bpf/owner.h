@@ -28,10 +28,9 @@ static __always_inline _Bool closes_listener(void)
 
 static __always_inline __u32 birth_flag(struct lp_record *r, struct conn *conn)
 {
-	return conn && conn->birth.tgid == r->task.tgid &&
-			       conn->birth.start_boot_ns == r->task.start_boot_ns ?
-		       LP_F_IS_BIRTH :
-		       0;
+	return conn && conn->birth.tgid == r->task.tgid && conn->birth.start_boot_ns == r->task.start_boot_ns
+		       ? LP_F_IS_BIRTH
+		       : 0;
 }
 
 /* Rules 1 to 3 of the owner rule, and the candidate for the others. */

@@ -49,8 +49,8 @@ static __always_inline void remember(struct lp_record *r, struct conn *conn)
 	if (!conn)
 		return;
 	r->flags |= LP_F_STATE;
-	r->flags |= conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED |
-				   LP_F_RST_IN | LP_F_RST_OUT | LP_F_ICMP_SYN);
+	r->flags |= conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED | LP_F_RST_IN |
+				   LP_F_RST_OUT | LP_F_ICMP_SYN);
 	if (conn->flags & CONN_LISTENS) /* a child that was never established (fast open) */
 		r->flags = (r->flags & ~LP_F_SEEDED) | LP_F_ACCEPTED;
 	r->born_ns = conn->born_ns;
@@ -78,7 +78,7 @@ static __always_inline void expect_more(struct lp_record *r, struct conn *conn)
 }
 
 static __always_inline void report_close(struct sock *sk, struct tcp_sock *tp, __u8 old_state, __u8 shutdown,
-				       __u32 flags, __u32 class, struct conn *conn)
+					 __u32 flags, __u32 class, struct conn *conn)
 {
 	struct lp_record *r = emit_reserve(LP_KIND_CLOSE, bpf_ktime_get_ns());
 

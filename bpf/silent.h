@@ -47,7 +47,9 @@ static __always_inline __u64 as_number(const void *pointer)
 enum { ALARM_SILENT, ALARM_FINS, ALARM_QUEUES };
 __noinline int raise_alarm(__u32 which)
 {
-	volatile __u32 *alarm = which == ALARM_SILENT ? &alarms.silent : which == ALARM_FINS ? &alarms.fins : &alarms.queues;
+	volatile __u32 *alarm = which == ALARM_SILENT ? &alarms.silent
+				: which == ALARM_FINS ? &alarms.fins
+						      : &alarms.queues;
 
 	if (*alarm)
 		return 0;

@@ -7,8 +7,8 @@
 
 #include "current.h"
 
-#define WAITERS_MAX 8    /* entries looked at; more than that are rare, and then nobody is named */
-#define STACK_MAX 32768  /* THREAD_SIZE is 16 KiB, 32 with KASAN and on some arm64 */
+#define WAITERS_MAX 8   /* entries looked at; more than that are rare, and then nobody is named */
+#define STACK_MAX 32768 /* THREAD_SIZE is 16 KiB, 32 with KASAN and on some arm64 */
 
 /* The sleeping task behind an entry, NULL if it is none (epoll). *reference: it holds one of its own. */
 static __always_inline struct task_struct *waiter_task(wait_queue_entry_t *entry, struct file *file, _Bool *reference)

@@ -27,9 +27,9 @@ enum lp_kind {
 	LP_KIND_NO_CONNECT, /* connect(2) failed without any change of state (--connect-hook); an event of its own */
 	LP_KIND_RESET_SENT, /* after a CLOSE: we sent a RST for this socket; joins that CLOSE */
 	LP_KIND_OWNER,      /* after a CLOSE: this task destroyed the socket in process context; joins that CLOSE */
-	LP_KIND_STRAY,      /* we answered data with a RST, and have no full socket for it, or a listener: state; an event of
+	LP_KIND_STRAY, /* we answered data with a RST, and have no full socket for it, or a listener: state; an event of
 			     * its own, if the agent takes it for news (user/who/recently_closed.h) */
-	LP_KIND_END,         /* not from the ring: the other end of a connection, alive, as the walk of bpf/other_end.h found it */
+	LP_KIND_END, /* not from the ring: the other end of a connection, alive, as the walk of bpf/other_end.h found it */
 	/* Not from the ring either, but what the agent found when it looked (bpf/glance.h); events of their own. */
 	LP_KIND_SILENT,     /* its data has waited for an acknowledgement for too long (user/early/silent_peers.h) */
 	LP_KIND_BACK,       /* ... and was acknowledged */
@@ -39,13 +39,13 @@ enum lp_kind {
 };
 
 #define LP_ENDS_MAX 4096 /* other ends looked for in one walk */
-#define LP_LOOK_MAX 32  /* sockets looked at in one run of a program */
+#define LP_LOOK_MAX 32   /* sockets looked at in one run of a program */
 
 /* Whom lp_record.task names (DESIGN: the owner rule). */
 enum lp_who {
-	LP_WHO_NONE,     /* nobody is known */
-	LP_WHO_CURRENT,  /* the task that had the socket locked: final */
-	LP_WHO_CLOSER,   /* an orphan: who closed it: final */
+	LP_WHO_NONE,    /* nobody is known */
+	LP_WHO_CURRENT, /* the task that had the socket locked: final */
+	LP_WHO_CLOSER,  /* an orphan: who closed it: final */
 	LP_WHO_LISTENER, /* never accepted: who called listen(), or who closes the listener now (LP_F_LISTENER_CLOSING) */
 	LP_WHO_WAITER,   /* who slept in a system call on the socket: a holder for certain, if not the only one */
 	LP_WHO_BIRTH,    /* who connected, or whose listener it came from, or who held it at start: a candidate */
@@ -54,55 +54,56 @@ enum lp_who {
 
 /* lp_record.flags. The first group is the socket's, the second is what the hooks remember of it. */
 enum lp_flag {
-	LP_F_OWNED = 1u << 0,    /* sk_lock.owned: process context, the current task has the socket locked */
-	LP_F_DEAD = 1u << 1,     /* SOCK_DEAD: orphaned */
-	LP_F_FIN_IN = 1u << 2,   /* SOCK_DONE: the peer's FIN was received */
-	LP_F_KEEPOPEN = 1u << 3, /* SO_KEEPALIVE */
-	LP_F_LINGER = 1u << 4,   /* SO_LINGER */
-	LP_F_SOCKET = 1u << 5,   /* sk_socket is set: neither orphaned nor still in an accept queue */
-	LP_F_FILE = 1u << 6,     /* the socket has a struct file: lp_record.refs is valid */
-	LP_F_REPAIR = 1u << 7,   /* TCP_REPAIR */
-	LP_F_MPTCP = 1u << 8,    /* a subflow of an MPTCP connection */
+	LP_F_OWNED = 1u << 0,     /* sk_lock.owned: process context, the current task has the socket locked */
+	LP_F_DEAD = 1u << 1,      /* SOCK_DEAD: orphaned */
+	LP_F_FIN_IN = 1u << 2,    /* SOCK_DONE: the peer's FIN was received */
+	LP_F_KEEPOPEN = 1u << 3,  /* SO_KEEPALIVE */
+	LP_F_LINGER = 1u << 4,    /* SO_LINGER */
+	LP_F_SOCKET = 1u << 5,    /* sk_socket is set: neither orphaned nor still in an accept queue */
+	LP_F_FILE = 1u << 6,      /* the socket has a struct file: lp_record.refs is valid */
+	LP_F_REPAIR = 1u << 7,    /* TCP_REPAIR */
+	LP_F_MPTCP = 1u << 8,     /* a subflow of an MPTCP connection */
 	LP_F_NET_DYING = 1u << 9, /* the network namespace is being torn down */
 	LP_F_KTHREAD = 1u << 10,  /* locked, but by a kernel thread */
 
-	LP_F_STATE = 1u << 16,     /* we remember this socket; without it the flags below say nothing */
-	LP_F_CONNECTED = 1u << 17, /* it connected: role client */
-	LP_F_ACCEPTED = 1u << 18,  /* it came from a listener: role server */
-	LP_F_SEEDED = 1u << 19,    /* it existed before the agent */
-	LP_F_RST_IN = 1u << 20,    /* tcp_receive_reset fired for it in this connection */
-	LP_F_RST_OUT = 1u << 21,   /* tcp_send_reset fired for it before CLOSE */
-	LP_F_RST_AFTER = 1u << 22, /* tcp_send_reset fired for it after CLOSE (kept facts, told late) */
-	LP_F_ICMP_SYN = 1u << 23,  /* inet_sk_error_report fired in SYN_SENT */
+	LP_F_STATE = 1u << 16,            /* we remember this socket; without it the flags below say nothing */
+	LP_F_CONNECTED = 1u << 17,        /* it connected: role client */
+	LP_F_ACCEPTED = 1u << 18,         /* it came from a listener: role server */
+	LP_F_SEEDED = 1u << 19,           /* it existed before the agent */
+	LP_F_RST_IN = 1u << 20,           /* tcp_receive_reset fired for it in this connection */
+	LP_F_RST_OUT = 1u << 21,          /* tcp_send_reset fired for it before CLOSE */
+	LP_F_RST_AFTER = 1u << 22,        /* tcp_send_reset fired for it after CLOSE (kept facts, told late) */
+	LP_F_ICMP_SYN = 1u << 23,         /* inet_sk_error_report fired in SYN_SENT */
 	LP_F_LISTENER_CLOSING = 1u << 24, /* never accepted, and task is closing the listener */
-	LP_F_ACCEPT_HOOK = 1u << 25, /* task is who accepted, seen by --accept-hook */
-	LP_F_IS_BIRTH = 1u << 26,  /* task, though named for another reason, is also who connected, listened or was seeded */
-	LP_F_SHARED = 1u << 27,    /* seeded, and more than one process held it then */
+	LP_F_ACCEPT_HOOK = 1u << 25,      /* task is who accepted, seen by --accept-hook */
+	LP_F_IS_BIRTH =
+		1u << 26, /* task, though named for another reason, is also who connected, listened or was seeded */
+	LP_F_SHARED = 1u << 27, /* seeded, and more than one process held it then */
 };
 
 /* A process, as at the moment when it was seen. tgid 0: none. */
 struct lp_task {
-	__u64 start_boot_ns; /* the thread group leader's start_boottime, CLOCK_BOOTTIME */
-	__u64 cgroup_id;     /* of cgroup v2; 0 if not known */
-	__u32 tgid;          /* in the initial pid namespace */
-	__u32 uid;           /* effective, in the initial user namespace */
+	__u64 start_boot_ns;    /* the thread group leader's start_boottime, CLOCK_BOOTTIME */
+	__u64 cgroup_id;        /* of cgroup v2; 0 if not known */
+	__u32 tgid;             /* in the initial pid namespace */
+	__u32 uid;              /* effective, in the initial user namespace */
 	char comm[LP_COMM_LEN]; /* the leader's; may hold any bytes, NUL-terminated */
-	__u32 vpid;      /* tgid in its own pid namespace; 0: as tgid */
-	__u32 oom;       /* 1: it was exiting, and the out-of-memory killer had chosen it */
-	__u32 exiting;   /* 1: it was exiting (PF_EXITING) */
-	__u32 exit_code; /* then: as wait(2) gives it; the low 7 bits are the signal that ended it */
+	__u32 vpid;             /* tgid in its own pid namespace; 0: as tgid */
+	__u32 oom;              /* 1: it was exiting, and the out-of-memory killer had chosen it */
+	__u32 exiting;          /* 1: it was exiting (PF_EXITING) */
+	__u32 exit_code;        /* then: as wait(2) gives it; the low 7 bits are the signal that ended it */
 };
 
 struct lp_record {
-	__u8 version;    /* LP_RECORD_VERSION */
-	__u8 kind;       /* enum lp_kind */
-	__u8 who;        /* enum lp_who */
-	__u8 state;      /* TCP state it left; for NO_CONNECT and OWNER: the state it is in */
-	__u32 flags;     /* enum lp_flag */
-	__u64 time_ns;   /* when the hook ran */
-	__u64 sk;        /* address of struct sock: joins records of one socket, never shown */
-	__u64 cookie;    /* socket cookie; 0 before 5.12 */
-	__u64 born_ns;   /* SYN_SENT, or the child's creation; 0 unknown */
+	__u8 version;         /* LP_RECORD_VERSION */
+	__u8 kind;            /* enum lp_kind */
+	__u8 who;             /* enum lp_who */
+	__u8 state;           /* TCP state it left; for NO_CONNECT and OWNER: the state it is in */
+	__u32 flags;          /* enum lp_flag */
+	__u64 time_ns;        /* when the hook ran */
+	__u64 sk;             /* address of struct sock: joins records of one socket, never shown */
+	__u64 cookie;         /* socket cookie; 0 before 5.12 */
+	__u64 born_ns;        /* SYN_SENT, or the child's creation; 0 unknown */
 	__u64 established_ns; /* 0 unknown or never */
 
 	__u8 local_addr[16]; /* IPv4 in the first 4 bytes when family is AF_INET */
@@ -116,8 +117,8 @@ struct lp_record {
 	__u32 netns;    /* inode of the network namespace */
 
 	__u32 sk_uid;
-	__u32 refs;     /* references of the struct file; 0 while its last one is being dropped */
-	__u64 inode;    /* of the socket's file; 0 none */
+	__u32 refs;  /* references of the struct file; 0 while its last one is being dropped */
+	__u64 inode; /* of the socket's file; 0 none */
 
 	__u32 snd_una; /* sequence numbers, as in struct tcp_sock */
 	__u32 snd_nxt;
@@ -148,7 +149,7 @@ struct lp_record {
 	__u8 retransmits; /* icsk_retransmits: of the segment now waiting */
 	__u8 probes_out;  /* keepalive or window probes unanswered */
 	__u8 heard;       /* 1: silent_jiffies is valid */
-	__u8 waits; /* references of refs that are held by those who sleep on the socket (recv, poll) */
+	__u8 waits;       /* references of refs that are held by those who sleep on the socket (recv, poll) */
 	union {
 		__u32 reset_reason; /* enum sk_rst_reason of the running kernel plus 1; 0 none known */
 		__u32 backlog;      /* QUEUE_FULL: how many more than these do not fit */
@@ -214,20 +215,15 @@ struct lp_holder {
 };
 
 /* Who made a cgroup, as far as it matters. */
-enum lp_maker {
-	LP_MAKER_OTHER,
-	LP_MAKER_RUNC,
-	LP_MAKER_CRUN,
-	LP_MAKER_COUNT
-};
+enum lp_maker { LP_MAKER_OTHER, LP_MAKER_RUNC, LP_MAKER_CRUN, LP_MAKER_COUNT };
 
 #define LP_CGROUP_PATH 500 /* Kubernetes has paths of 190 characters */
 
 /* A cgroup that is gone, or was made by a container runtime. The agent reads them where the kernel writes them: a slot
  * is whole if its id is the same before and after. */
 struct lp_cgroup {
-	__u64 id;    /* of its kernfs node; 0: empty */
-	__u32 maker; /* enum lp_maker */
+	__u64 id;                  /* of its kernfs node; 0: empty */
+	__u32 maker;               /* enum lp_maker */
 	char path[LP_CGROUP_PATH]; /* in its hierarchy, NUL-terminated; a longer one is not kept */
 };
 
@@ -235,9 +231,9 @@ struct lp_cgroup {
 
 /* A socket that ended, for as long as LP_ENDED others have not. Read as lp_cgroup: time_ns is 0 while it is written. */
 struct lp_ended {
-	__u64 time_ns; /* CLOCK_MONOTONIC; 0: empty */
-	__u64 sk;      /* as in lp_record */
-	__u64 cookie;  /* 0: nobody had asked for it */
+	__u64 time_ns;       /* CLOCK_MONOTONIC; 0: empty */
+	__u64 sk;            /* as in lp_record */
+	__u64 cookie;        /* 0: nobody had asked for it */
 	__u8 local_addr[16]; /* as in lp_record */
 	__u8 peer_addr[16];
 	__u16 local_port;
@@ -254,13 +250,13 @@ struct lp_ended {
 
 /* What is wanted of the kernel: bits of lp_wants.classes. What nobody wants costs no record. */
 enum lp_class {
-	LP_CLASS_LOST = 1u << 0,        /* everything but the orderly ends */
+	LP_CLASS_LOST = 1u << 0, /* everything but the orderly ends */
 	LP_CLASS_LOCAL_CLOSED = 1u << 1,
 	LP_CLASS_PEER_CLOSED = 1u << 2,
-	LP_CLASS_ABANDONED = 1u << 3,   /* abandoned before a SYN was sent again */
-	LP_CLASS_SILENT = 1u << 4,      /* what the agent looks for: peer_silent, peer_back */
-	LP_CLASS_IGNORED = 1u << 5,     /* close_ignored */
-	LP_CLASS_QUEUES = 1u << 6,      /* accept_dropped */
+	LP_CLASS_ABANDONED = 1u << 3, /* abandoned before a SYN was sent again */
+	LP_CLASS_SILENT = 1u << 4,    /* what the agent looks for: peer_silent, peer_back */
+	LP_CLASS_IGNORED = 1u << 5,   /* close_ignored */
+	LP_CLASS_QUEUES = 1u << 6,    /* accept_dropped */
 };
 
 #define LP_CLASSES_LOOKED (LP_CLASS_SILENT | LP_CLASS_IGNORED | LP_CLASS_QUEUES)
@@ -276,8 +272,8 @@ struct lp_wants {
 
 /* Counters, one slot each in a per-CPU array. */
 enum lp_stat {
-	LP_STAT_EMITTED,    /* records of events of their own that we tried to emit */
-	LP_STAT_LOST,       /* ... for which the ring had no room */
+	LP_STAT_EMITTED,      /* records of events of their own that we tried to emit */
+	LP_STAT_LOST,         /* ... for which the ring had no room */
 	LP_STAT_JOIN_EMITTED, /* the same of records that join another */
 	LP_STAT_JOIN_LOST,
 	LP_STAT_STATE_FULL, /* sockets that we could not remember */

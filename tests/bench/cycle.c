@@ -30,7 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SLICE 20     /* connections; less than half a millisecond */
+#define SLICE 20      /* connections; less than half a millisecond */
 #define WARM_UP 8     /* a part of as many, before */
 #define CALLS 200     /* system calls that count as one connection */
 #define ADDRESSES 250 /* of the peer, in turn: TIME_WAIT must not fill the ports of one */

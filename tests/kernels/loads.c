@@ -17,8 +17,8 @@ static int load_with_statistics(struct bpf_object_skeleton *s);
 #undef bpf_object__load_skeleton
 
 #define LOG_STATISTICS 4 /* BPF_LOG_STATS of the kernel's bpf_verifier.h, from 5.2 */
-#define PROGRAMS_MAX   64
-#define LOG_BYTES      4096
+#define PROGRAMS_MAX 64
+#define LOG_BYTES 4096
 
 static char logs[PROGRAMS_MAX][LOG_BYTES];
 

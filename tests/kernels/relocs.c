@@ -24,11 +24,11 @@ static int other_uname(struct utsname *name);
 static int other_open(struct bpf_object_skeleton *s, const struct bpf_object_open_opts *opts);
 static int look_and_end(struct bpf_object_skeleton *s);
 static void hush_nothing(void);
-#define btf__load_vmlinux_btf	    other_btf
-#define uname(name)		    other_uname(name)
-#define bpf_object__open_skeleton   other_open
-#define bpf_object__load_skeleton   look_and_end
-#define libbpf_log_hush	    hush_nothing
+#define btf__load_vmlinux_btf other_btf
+#define uname(name) other_uname(name)
+#define bpf_object__open_skeleton other_open
+#define bpf_object__load_skeleton look_and_end
+#define libbpf_log_hush hush_nothing
 #include "kernel/probe.c"
 #include "kernel/kernel.c"
 #include "check/snapshot_bpf.c"
@@ -36,11 +36,11 @@ static void hush_nothing(void);
 #undef bpf_object__load_skeleton
 #undef libbpf_log_hush
 
-#define POISON	       0xbad2310 /* the helper that libbpf lets the invalid instruction call */
+#define POISON 0xbad2310 /* the helper that libbpf lets the invalid instruction call */
 #define UNRESOLVED_MAX 4096
-#define TEXT_MAX       256
-#define REGISTERS      11
-#define EARLY_MAX   8
+#define TEXT_MAX 256
+#define REGISTERS 11
+#define EARLY_MAX 8
 
 static const char *btf_path, *release;
 static int problems;
@@ -52,7 +52,7 @@ static struct unresolved {
 	char program[64];
 	int instruction;
 	char what[TEXT_MAX]; /* "struct sock.sk_err (0:5 @ offset 40)" */
-} *unresolved;
+} * unresolved;
 static size_t n_unresolved;
 static char warnings[EARLY_MAX][TEXT_MAX];
 static size_t n_warnings;
@@ -72,8 +72,8 @@ static int listen_to_libbpf(enum libbpf_print_level level, const char *format, v
 		snprintf(warnings[n_warnings++], TEXT_MAX, "%.*s", TEXT_MAX - 1, line);
 	if (sscanf(line, "libbpf: prog '%*[^']': relo #%*d: <%*[^>]> [%*d] %255[^\n]", what) == 1)
 		return 0;
-	if (n_unresolved < UNRESOLVED_MAX && sscanf(line, "libbpf: prog '%63[^']': relo #%*d: substituting insn #%d",
-						    u->program, &u->instruction) == 2)
+	if (n_unresolved < UNRESOLVED_MAX &&
+	    sscanf(line, "libbpf: prog '%63[^']': relo #%*d: substituting insn #%d", u->program, &u->instruction) == 2)
 		snprintf(unresolved[n_unresolved++].what, TEXT_MAX, "%s", what);
 	return 0;
 }
@@ -264,8 +264,10 @@ static void step(struct walk *w, long at)
 
 static void walk_program(const struct bpf_program *program, int helpers)
 {
-	struct walk w = {.program = bpf_program__name(program), .insns = bpf_program__insns(program),
-			 .n = bpf_program__insn_cnt(program), .helpers = helpers};
+	struct walk w = {.program = bpf_program__name(program),
+			 .insns = bpf_program__insns(program),
+			 .n = bpf_program__insn_cnt(program),
+			 .helpers = helpers};
 	const struct state nothing = {0};
 
 	w.states = calloc(w.n, sizeof(*w.states));
@@ -296,7 +298,7 @@ static bool has_target(const struct btf *btf, const char *section)
 		return has_function(btf, name);
 	}
 	if (!strcmp(section, "raw_tp"))
-		return true; /* the agent runs it */
+		return true;                          /* the agent runs it */
 	return !strncmp(section, "tp/syscalls/", 12); /* BTF does not show these; all kernels have ours */
 }
 

@@ -11,8 +11,8 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define STATUS_PORT 0xe9  /* boot: -debugcon */
-#define EXIT_PORT   0x501 /* boot: -device isa-debug-exit */
+#define STATUS_PORT 0xe9 /* boot: -debugcon */
+#define EXIT_PORT 0x501  /* boot: -device isa-debug-exit */
 
 int main(int argc, char **argv)
 {

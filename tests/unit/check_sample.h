@@ -28,10 +28,23 @@ static inline void check_sample_make(struct check_sample *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->look = (struct lp_look){
-		.cookie = 77, .local_port = 51820, .peer_port = 5432, .netns = 4026531840u, .family = AF_INET,
-		.state = TCP_ESTABLISHED, .flags = LP_F_SOCKET | LP_F_FILE, .known = CHECK_SAMPLE_KNOWN, .snd_wnd = 65535,
-		.srtt_us = 8 * 210, .heard_ms = 1500, .sent_ms = 2000, .rto_ms = 204, .retries2 = 15,
-		.keepalive_time_ms = 7200000, .keepalive_interval_ms = 75000, .keepalive_probes = 9,
+		.cookie = 77,
+		.local_port = 51820,
+		.peer_port = 5432,
+		.netns = 4026531840u,
+		.family = AF_INET,
+		.state = TCP_ESTABLISHED,
+		.flags = LP_F_SOCKET | LP_F_FILE,
+		.known = CHECK_SAMPLE_KNOWN,
+		.snd_wnd = 65535,
+		.srtt_us = 8 * 210,
+		.heard_ms = 1500,
+		.sent_ms = 2000,
+		.rto_ms = 204,
+		.retries2 = 15,
+		.keepalive_time_ms = 7200000,
+		.keepalive_interval_ms = 75000,
+		.keepalive_probes = 9,
 	};
 	inet_pton(AF_INET, "10.0.0.7", s->look.local_addr);
 	inet_pton(AF_INET, "10.0.0.5", s->look.peer_addr);

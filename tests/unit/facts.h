@@ -29,21 +29,21 @@ struct facts {
 	enum held held;
 	__u32 flags; /* besides those that `held` brings */
 	__u16 err, soft;
-	__u16 shut;    /* IN_CLOSE and ORPHAN: 3 */
-	__u32 unack;   /* write_seq - snd_una: SYN and FIN of ours are in it */
-	__u32 unsent;  /* of these, never sent */
-	__u32 unread;  /* payload; the peer's FIN comes on top where LP_F_FIN_IN says so */
+	__u16 shut;     /* IN_CLOSE and ORPHAN: 3 */
+	__u32 unack;    /* write_seq - snd_una: SYN and FIN of ours are in it */
+	__u32 unsent;   /* of these, never sent */
+	__u32 unread;   /* payload; the peer's FIN comes on top where LP_F_FIN_IN says so */
 	bool no_window; /* the peer's window is closed */
 	__u8 probes;
 	__u8 retr;
 	__u32 user_timeout_ms;
 	__s32 linger2;
 	__u32 linger_jiffies;
-	int family;      /* 0: AF_INET */
-	bool mapped;     /* an IPv4 peer on an IPv6 socket */
-	bool no_port;    /* no local port was ever chosen */
-	bool forgotten;  /* there was no room to remember the socket: what hooks saw before is not known */
-	int kind;        /* 0: LP_KIND_CLOSE */
+	int family;     /* 0: AF_INET */
+	bool mapped;    /* an IPv4 peer on an IPv6 socket */
+	bool no_port;   /* no local port was ever chosen */
+	bool forgotten; /* there was no room to remember the socket: what hooks saw before is not known */
+	int kind;       /* 0: LP_KIND_CLOSE */
 };
 
 /* The words of the flags that the tables use most. */

@@ -31,8 +31,8 @@ static const char *type_of(struct json_object *value)
 	case json_type_string:
 		return "string";
 	case json_type_array:
-		return json_object_is_type(json_object_array_get_idx(value, 0), json_type_int) ? "array-of-integer" :
-												 "array-of-string";
+		return json_object_is_type(json_object_array_get_idx(value, 0), json_type_int) ? "array-of-integer"
+											       : "array-of-string";
 	default:
 		return "unknown";
 	}
@@ -107,7 +107,8 @@ static int note_fields(void)
 	s.event.repeat = (struct repeat){.count = 2, .first_ns = 1, .last_ns = 2, .processes = 2};
 	err |= note_event(&s.event);
 	for (enum lp_kind kind = LP_KIND_SILENT; kind <= LP_KIND_QUEUE_FULL; kind++) {
-		s.record = (struct lp_record){.kind = (__u8)kind, .dropped = 2, .holds = 1, .backlog = 1, .gives_up_ms = 1};
+		s.record = (struct lp_record){
+			.kind = (__u8)kind, .dropped = 2, .holds = 1, .backlog = 1, .gives_up_ms = 1};
 		sample_judge(&s, cause_judge(&s.record, false, &(struct cause_kernel){true, true}));
 		err |= note_event(&s.event);
 	}
@@ -165,7 +166,8 @@ static void labels_of(const char *sample, char labels[64])
 	const char *end = strchr(sample, '\n');
 	size_t n = 0;
 
-	for (const char *at = strpbrk(sample, "{\n"); at < end && *at != '}'; at = strchr(strchr(at, '"') + 1, '"') + 1) {
+	for (const char *at = strpbrk(sample, "{\n"); at < end && *at != '}';
+	     at = strchr(strchr(at, '"') + 1, '"') + 1) {
 		if (n)
 			labels[n++] = ',';
 		while (*++at != '=')
@@ -179,7 +181,7 @@ static void print_metrics(const char *text)
 {
 	char labels[64], most[64];
 
-	for (const char *at = text; (at = strstr(at, "# TYPE ")); ) {
+	for (const char *at = text; (at = strstr(at, "# TYPE "));) {
 		printf("metric %.*s ", (int)strcspn(at + 7, " "), at + 7);
 		*most = '\0';
 		while (*(at = strchr(at, '\n') + 1) && *at != '#') {

@@ -89,9 +89,8 @@ static inline void sample_everything(struct sample *s)
 	s->event.owner.holders[0] = 4711;
 	s->event.owner.holders[1] = 4712;
 	strcpy(s->event.executable, "/usr/bin/checkout");
-	s->event.peer = (struct lp_task){.start_boot_ns = sample_boot_ns(sample_wall_ns(21, 7, 0, 0, 0)),
-					 .tgid = 812,
-					 .comm = "postgres"};
+	s->event.peer = (struct lp_task){
+		.start_boot_ns = sample_boot_ns(sample_wall_ns(21, 7, 0, 0, 0)), .tgid = 812, .comm = "postgres"};
 	strcpy(s->event.cgroup, "0::" SAMPLE_CGROUP);
 	place_read(SAMPLE_CGROUP, &s->event.place);
 }

@@ -15,10 +15,10 @@
 
 struct stream {
 	unsigned events, last; /* numbers must grow */
-	unsigned gaps; /* events_lost lines with no event between them are one */
+	unsigned gaps;         /* events_lost lines with no event between them are one */
 	bool in_gap;
 	__u64 lost;
-	char place[32];        /* of the last gap */
+	char place[32]; /* of the last gap */
 	unsigned before_gap, after_gap;
 	unsigned lost_first, lost_last;
 };

@@ -7,17 +7,17 @@
 #include <cmocka.h>
 
 /* As functions of this file's own, over what it has instead of a kernel. */
-#define accept_queues_new	     tested_new
-#define accept_queues_free	     tested_free
-#define accept_queues_seed	     tested_seed
-#define accept_queues_tick	     tested_tick
-#define accept_queues_deadline	     tested_deadline
-#define sockets_look_at	     fake_at
-#define sockets_name	     fake_name
-#define sockets_list_filled   fake_list
-#define sockets_add_filled    fake_add
+#define accept_queues_new tested_new
+#define accept_queues_free tested_free
+#define accept_queues_seed tested_seed
+#define accept_queues_tick tested_tick
+#define accept_queues_deadline tested_deadline
+#define sockets_look_at fake_at
+#define sockets_name fake_name
+#define sockets_list_filled fake_list
+#define sockets_add_filled fake_add
 #define sockets_forget_filled fake_forget
-#define sockets_alarms	     fake_alarms
+#define sockets_alarms fake_alarms
 #include "early/accept_queues.c"
 
 static struct lp_glance listener; /* its address is 64 */
@@ -84,8 +84,13 @@ static void take_told(void *context, const struct lp_record *record)
 
 static void set_queue(__u32 length, __u32 drops)
 {
-	listener.record = (struct lp_record){.kind = LP_KIND_END, .state = TCP_LISTEN, .sk = 64, .local_port = 80,
-					     .holds = length, .backlog = 4, .flags = LP_F_SOCKET | LP_F_FILE};
+	listener.record = (struct lp_record){.kind = LP_KIND_END,
+					     .state = TCP_LISTEN,
+					     .sk = 64,
+					     .local_port = 80,
+					     .holds = length,
+					     .backlog = 4,
+					     .flags = LP_F_SOCKET | LP_F_FILE};
 	listener.drops = drops;
 }
 
@@ -216,12 +221,9 @@ static void test_lists_what_was_full_before(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_told_after_a_second_with_its_count),
-		TEST(test_goes_on_and_is_told_ever_less_often),
-		TEST(test_full_without_a_drop_is_no_news),
-		TEST(test_drained_in_time_is_no_news),
-		TEST(test_closed_listener_is_forgotten),
-		TEST(test_lists_what_was_full_before),
+		TEST(test_told_after_a_second_with_its_count), TEST(test_goes_on_and_is_told_ever_less_often),
+		TEST(test_full_without_a_drop_is_no_news),     TEST(test_drained_in_time_is_no_news),
+		TEST(test_closed_listener_is_forgotten),       TEST(test_lists_what_was_full_before),
 	};
 
 	return cmocka_run_group_tests_name("queues", tests, NULL, NULL);

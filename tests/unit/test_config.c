@@ -54,7 +54,8 @@ static bool load(const char *path, const char *const *options, struct config_res
 			continue;
 		}
 		for (size_t i = 0; i < 4 && !spec; i++)
-			spec = options_find(groups[i]->options, groups[i]->count, options[0], strlen(options[0]), &opposite);
+			spec = options_find(groups[i]->options, groups[i]->count, options[0], strlen(options[0]),
+					    &opposite);
 		assert_non_null(spec);
 		why = config_set(c, spec, opposite, options[1]);
 		if (why)
@@ -135,7 +136,7 @@ static void test_a_whole_configuration(void **state)
 	assert_true(file->fsync);
 	assert_true(file->lines.text);
 	assert_non_null(r.feeds[1]->filter.only[FILTER_PORT]);
-	assert_non_null(r.feeds[1]->filter.not[FILTER_NAME]);
+	assert_non_null(r.feeds[1]->filter.not [FILTER_NAME]);
 	assert_int_equal(r.feeds[1]->filter.min_severity, SEVERITY_WARNING);
 	assert_int_equal(r.feeds[1]->group_ns, 5000000000ULL);
 	assert_int_equal(r.feeds[1]->rate, 7);
@@ -216,13 +217,15 @@ static void test_sections_that_are_none(void **state)
 	(void)state;
 	assert_says("x = 1\n[stdout]\n",
 		    AT "1: before any section: begin with [agent], or with an output such as [file]\n");
-	assert_says("[pigeon coop]\n", AT "1: [pigeon coop]: neither agent nor a kind of output; see lostpeer.conf(5)\n");
+	assert_says("[pigeon coop]\n",
+		    AT "1: [pigeon coop]: neither agent nor a kind of output; see lostpeer.conf(5)\n");
 	assert_says("[stdoutx]\n", AT "1: [stdoutx]: neither agent nor a kind of output; see lostpeer.conf(5)\n");
 	assert_says("[agent]\nfoo = 1\n[stdout]\n", AT "2: [agent] foo: no such key here; see lostpeer.conf(5)\n");
 	assert_says("[file]\n", AT "1: [file]: needs a path\n");
 	assert_says("[agent]\n",
 		    "lostpeer agent: /proc/self/fd/200: no output: give it a section such as [file], or --output\n");
-	assert_says("", "lostpeer agent: /proc/self/fd/200: no output: give it a section such as [file], or --output\n");
+	assert_says("",
+		    "lostpeer agent: /proc/self/fd/200: no output: give it a section such as [file], or --output\n");
 }
 
 /* It must not be taken for two. */
@@ -233,8 +236,8 @@ static void test_a_line_that_is_too_long(void **state)
 	(void)state;
 	memset(text + strlen(text), 'x', 1000);
 	strcat(text, "\nport = 80\nbogus = 1\n");
-	assert_says(text, AT "2: too long a line: a list can be given in several, KEY = VALUE each\n"
-			  AT "4: [stdout] bogus: no such key here; see lostpeer.conf(5)\n");
+	assert_says(text, AT "2: too long a line: a list can be given in several, KEY = VALUE each\n" AT
+			     "4: [stdout] bogus: no such key here; see lostpeer.conf(5)\n");
 }
 
 static void test_a_file_that_is_not_there(void **state)
@@ -250,8 +253,8 @@ static void test_a_file_that_is_not_there(void **state)
 
 static void test_options_come_after_the_file(void **state)
 {
-	const char *const options[] = {"ring", "64", "output", "file", "path", "/tmp/other", "port", "443",
-				       "output", "file new", "path", "/tmp/new", "all", NULL, NULL};
+	const char *const options[] = {"ring",   "64",       "output", "file",     "path", "/tmp/other", "port", "443",
+				       "output", "file new", "path",   "/tmp/new", "all",  NULL,         NULL};
 	struct config_result r;
 
 	(void)state;

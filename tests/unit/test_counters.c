@@ -184,7 +184,8 @@ static void test_all_causes_of_all_apps_fit(void **state)
 	counters_write(&metrics, &health, to);
 	fclose(to);
 	exposition_read(text);
-	assert_int_equal(exposition_sum("lostpeer_events_total", NULL, NULL), (COUNTERS_APPS_MAX + 1) * (CAUSE_COUNT - 1));
+	assert_int_equal(exposition_sum("lostpeer_events_total", NULL, NULL),
+			 (COUNTERS_APPS_MAX + 1) * (CAUSE_COUNT - 1));
 	assert_in_range(length, 1, 3 << 20);
 	free(text);
 }

@@ -166,7 +166,11 @@ static int remove_directory(void **state)
 	return rmdir(directory);
 }
 
-#define BOTH(f) {#f "_unix", f, use_unix, tear_down, NULL}, {#f "_udp", f, use_udp, tear_down, NULL}
+#define BOTH(f)                                                                                                        \
+	{#f "_unix", f, use_unix, tear_down, NULL},                                                                    \
+	{                                                                                                              \
+#f "_udp", f, use_udp, tear_down, NULL                                                                 \
+	}
 
 int main(void)
 {

@@ -53,7 +53,8 @@ static void test_silent(void **state)
 	make(&s, LP_KIND_SILENT, &(struct facts){TCP_ESTABLISHED, HELD, CLIENT, .unack = 5000, .retr = 4});
 	s.record.gives_up_ms = 921000;
 	judged(&s);
-	says(&s, format_json, "\"event\":\"peer_silent\",\"cause\":\"unacked\",\"by\":\"network\",\"phase\":\"established\"");
+	says(&s, format_json,
+	     "\"event\":\"peer_silent\",\"cause\":\"unacked\",\"by\":\"network\",\"phase\":\"established\"");
 	says(&s, format_json, "\"severity\":\"warning\"");
 	says(&s, format_json, "\"tcp.gives_up_in_ms\":921000");
 	says(&s, format_json, "\"data.unacked_bytes\":5000");
@@ -85,7 +86,8 @@ static void test_ignored(void **state)
 	make(&s, LP_KIND_IGNORED, &(struct facts){TCP_CLOSE_WAIT, HELD, LP_F_ACCEPTED | FIN_IN, .unread = 3});
 	s.record.holds = 41;
 	judged(&s);
-	says(&s, format_json, "\"event\":\"close_ignored\",\"cause\":\"close_wait\",\"by\":\"local\",\"phase\":\"half_closed\"");
+	says(&s, format_json,
+	     "\"event\":\"close_ignored\",\"cause\":\"close_wait\",\"by\":\"local\",\"phase\":\"half_closed\"");
 	says(&s, format_json, "\"ignored.connections\":41");
 	says(&s, format_json, "\"data.unread_bytes\":3");
 	says(&s, format_json, "\"network.connection.state\":\"close_wait\"");
@@ -109,7 +111,8 @@ static void test_queue_full(void **state)
 	s.record.backlog = 128;
 	judged(&s);
 	assert_int_equal(s.event.repeat.count, 212);
-	says(&s, format_json, "\"event\":\"accept_dropped\",\"cause\":\"queue_full\",\"by\":\"local\",\"phase\":\"connecting\"");
+	says(&s, format_json,
+	     "\"event\":\"accept_dropped\",\"cause\":\"queue_full\",\"by\":\"local\",\"phase\":\"connecting\"");
 	says(&s, format_json, "\"severity\":\"warning\"");
 	says(&s, format_json, "\"listen.queue_length\":129,\"listen.backlog\":128");
 	says(&s, format_json, "\"repeat.count\":212");

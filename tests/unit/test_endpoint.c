@@ -57,9 +57,23 @@ static void test_a_path(void **state)
 static void test_what_is_wrong(void **state)
 {
 	static const char *const texts[] = {
-		"",          "localhost:514", "127.0.0.1:",     "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:5x",
-		"127.0.0.1 ", "::1",          "fd00::7:514",    "[::1",        "[::1]514",        "[::1]:",
-		"[127.0.0.1]:514", "[]:514",  ":514",           "1.2.3",       "run/socket",
+		"",
+		"localhost:514",
+		"127.0.0.1:",
+		"127.0.0.1:0",
+		"127.0.0.1:65536",
+		"127.0.0.1:5x",
+		"127.0.0.1 ",
+		"::1",
+		"fd00::7:514",
+		"[::1",
+		"[::1]514",
+		"[::1]:",
+		"[127.0.0.1]:514",
+		"[]:514",
+		":514",
+		"1.2.3",
+		"run/socket",
 		"[aaaa:aaaa:aaaa:aaaa:aaaa:aaaa:aaaa:aaaa:aaaa:aaaa:aaaa]:1",
 	};
 	struct endpoint endpoint;
@@ -77,8 +91,8 @@ static void test_what_only_this_host_can_reach(void **state)
 		const char *text;
 		bool local;
 	} rows[] = {
-		{"127.0.0.1:1", true}, {"127.9.9.9:1", true}, {"[::1]:1", true},  {"/socket", true},
-		{"0.0.0.0:1", false},  {"10.0.0.1:1", false}, {"[::]:1", false},  {"[::ffff:127.0.0.1]:1", false},
+		{"127.0.0.1:1", true}, {"127.9.9.9:1", true}, {"[::1]:1", true}, {"/socket", true},
+		{"0.0.0.0:1", false},  {"10.0.0.1:1", false}, {"[::]:1", false}, {"[::ffff:127.0.0.1]:1", false},
 	};
 	struct endpoint endpoint;
 

@@ -110,8 +110,10 @@ static void test_refuses_what_is_no_name(void **state)
 	static const struct {
 		const char *names, *why;
 	} wrong[] = {
-		{"cooki", "no feature is named 'cooki'"},       {"cookies", "no feature is named 'cookies'"},
-		{"fork,,cookie", "no feature is named ''"},     {"fork cookie", "no feature is named 'fork cookie'"},
+		{"cooki", "no feature is named 'cooki'"},
+		{"cookies", "no feature is named 'cookies'"},
+		{"fork,,cookie", "no feature is named ''"},
+		{"fork cookie", "no feature is named 'fork cookie'"},
 		{",", "no feature is named ''"},
 	};
 	struct kernel_features have = everything();

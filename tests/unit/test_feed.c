@@ -170,9 +170,10 @@ static struct ledger check_ledger(size_t i)
 {
 	struct ledger l = feeds_ledger(feeds, i, &flow);
 
-	if (l.emitted != l.written + l.filtered + l.grouped + l.ring_full + l.output_full + l.write_failed + l.stopped +
-				 l.pending)
-		fail_msg("%s: %llu emitted, %llu written, %llu filtered, %llu grouped, %llu+%llu+%llu+%llu lost, %llu pending",
+	if (l.emitted !=
+	    l.written + l.filtered + l.grouped + l.ring_full + l.output_full + l.write_failed + l.stopped + l.pending)
+		fail_msg("%s: %llu emitted, %llu written, %llu filtered, %llu grouped, %llu+%llu+%llu+%llu lost, %llu "
+			 "pending",
 			 feeds_title(feeds, i), l.emitted, l.written, l.filtered, l.grouped, l.ring_full, l.output_full,
 			 l.write_failed, l.stopped, l.pending);
 	return l;
@@ -485,7 +486,8 @@ static void full(void *agent)
 static void test_enough_is_told_once(void **state)
 {
 	unsigned times = 0;
-	struct feeds_context context = {.format = sample_context(), .agent = {.agent = &times}, .reader_gone_fd = -1, .full = full};
+	struct feeds_context context = {
+		.format = sample_context(), .agent = {.agent = &times}, .reader_gone_fd = -1, .full = full};
 	struct feed_settings *s[] = {make("one", "")};
 
 	(void)state;

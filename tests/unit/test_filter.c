@@ -21,8 +21,7 @@ static void make_event(enum lp_cause cause)
 {
 	record = record_of(&(struct facts){TCP_ESTABLISHED, HELD, LP_F_ACCEPTED, .unack = 512});
 	record.netns = 4026531840u;
-	event_from_record(&event, &record,
-			  (struct verdict){cause, cause_by(cause), PHASE_ESTABLISHED, CAUSE_NONE}, 1);
+	event_from_record(&event, &record, (struct verdict){cause, cause_by(cause), PHASE_ESTABLISHED, CAUSE_NONE}, 1);
 	event.owner = (struct owner){.via = VIA_ACCEPT, .process = {.tgid = 4711, .comm = "checkout"}};
 }
 
@@ -40,18 +39,18 @@ static bool passes(const struct filter *f)
 
 static void check(enum filter_kind kind, const char *text, bool matches)
 {
-	struct filter only, not;
+	struct filter only, not ;
 
 	filter_init(&only);
-	filter_init(&not);
+	filter_init(&not );
 	assert_null(filter_add(&only, kind, false, text));
 	assert_null(filter_add(&not, kind, true, text));
 	if (passes(&only) != matches)
 		fail_msg("'%s' %s", text, matches ? "keeps it out" : "lets it pass");
-	if (passes(&not) == matches)
+	if (passes(&not ) == matches)
 		fail_msg("not '%s' %s", text, matches ? "lets it pass" : "keeps it out");
 	filter_free(&only);
-	filter_free(&not);
+	filter_free(&not );
 }
 
 static void test_no_filter_passes_every_drop(void **state)
@@ -418,8 +417,8 @@ static void test_other_filters_want_nothing_special(void **state)
 		enum filter_kind kind;
 		const char *text;
 	} others[] = {
-		{FILTER_EVENT, "peer_lost"}, {FILTER_CAUSE, "reset"},     {FILTER_PORT, "443"},
-		{FILTER_LOCAL_PORT, "443"},  {FILTER_PEER_PORT, "443"},   {FILTER_PEER, "10.0.0.0/8"},
+		{FILTER_EVENT, "peer_lost"}, {FILTER_CAUSE, "reset"},   {FILTER_PORT, "443"},
+		{FILTER_LOCAL_PORT, "443"},  {FILTER_PEER_PORT, "443"}, {FILTER_PEER, "10.0.0.0/8"},
 		{FILTER_PID, "1"},           {FILTER_NAME, "nginx"},
 	};
 	struct filter f;
@@ -446,10 +445,10 @@ static void test_looks_only_for_what_passes(void **state)
 		const char *text;
 		__u32 class;
 	} asked[] = {
-		{FILTER_EVENT, "peer_silent", LP_CLASS_SILENT},     {FILTER_CAUSE, "unacked", LP_CLASS_SILENT},
-		{FILTER_EVENT, "peer_back", LP_CLASS_SILENT},       {FILTER_CAUSE, "acked", LP_CLASS_SILENT},
-		{FILTER_EVENT, "close_ignored", LP_CLASS_IGNORED},  {FILTER_CAUSE, "close_wait", LP_CLASS_IGNORED},
-		{FILTER_EVENT, "accept_dropped", LP_CLASS_QUEUES},  {FILTER_CAUSE, "queue_full", LP_CLASS_QUEUES},
+		{FILTER_EVENT, "peer_silent", LP_CLASS_SILENT},    {FILTER_CAUSE, "unacked", LP_CLASS_SILENT},
+		{FILTER_EVENT, "peer_back", LP_CLASS_SILENT},      {FILTER_CAUSE, "acked", LP_CLASS_SILENT},
+		{FILTER_EVENT, "close_ignored", LP_CLASS_IGNORED}, {FILTER_CAUSE, "close_wait", LP_CLASS_IGNORED},
+		{FILTER_EVENT, "accept_dropped", LP_CLASS_QUEUES}, {FILTER_CAUSE, "queue_full", LP_CLASS_QUEUES},
 	};
 	struct filter f;
 
@@ -508,20 +507,48 @@ static void test_refuses_wrong_values(void **state)
 		enum filter_kind kind;
 		const char *text;
 	} wrong[] = {
-		{FILTER_EVENT, ""},          {FILTER_EVENT, "reset"},        {FILTER_EVENT, "peer_lost "},
-		{FILTER_EVENT, "Peer_Lost"}, {FILTER_CAUSE, ""},             {FILTER_CAUSE, "peer_lost"},
-		{FILTER_CAUSE, "rese"},      {FILTER_PORT, ""},              {FILTER_PORT, "65536"},
-		{FILTER_PORT, "-1"},         {FILTER_PORT, "http"},          {FILTER_LOCAL_PORT, " 80"},
-		{FILTER_PEER_PORT, "80x"},   {FILTER_PID, "0"},              {FILTER_PID, "4194305"},
-		{FILTER_UNIT, ""},           {FILTER_UNIT, "a/b.service"},   {FILTER_CONTAINER, ""},
-		{FILTER_CONTAINER, "/docker/1"}, {FILTER_CGROUP, "system.slice"}, {FILTER_CGROUP, ""},
-		{FILTER_PID, "self"},        {FILTER_NAME, ""},              {FILTER_NETNS, "0"},
-		{FILTER_NETNS, "x"},         {FILTER_NETNS, "4294967296"},   {FILTER_NETNS, "/proc/none/such"},
-		{FILTER_NETNS, ""},          {FILTER_PEER, ""},              {FILTER_PEER, "localhost"},
-		{FILTER_PEER, "10.0.0"},     {FILTER_PEER, "10.0.0.256"},    {FILTER_PEER, "10.0.0.5/33"},
-		{FILTER_PEER, "10.0.0.5/"},  {FILTER_PEER, "10.0.0.5/-1"},   {FILTER_PEER, "10.0.0.0/8/8"},
-		{FILTER_PEER, "/8"},         {FILTER_PEER, "2001:db8::/129"}, {FILTER_PEER, "2001:db8::g"},
-		{FILTER_PEER, "[::1]"},      {FILTER_PEER, "fe80::1%lo"},    {FILTER_PEER, "10.0.0.5:80"},
+		{FILTER_EVENT, ""},
+		{FILTER_EVENT, "reset"},
+		{FILTER_EVENT, "peer_lost "},
+		{FILTER_EVENT, "Peer_Lost"},
+		{FILTER_CAUSE, ""},
+		{FILTER_CAUSE, "peer_lost"},
+		{FILTER_CAUSE, "rese"},
+		{FILTER_PORT, ""},
+		{FILTER_PORT, "65536"},
+		{FILTER_PORT, "-1"},
+		{FILTER_PORT, "http"},
+		{FILTER_LOCAL_PORT, " 80"},
+		{FILTER_PEER_PORT, "80x"},
+		{FILTER_PID, "0"},
+		{FILTER_PID, "4194305"},
+		{FILTER_UNIT, ""},
+		{FILTER_UNIT, "a/b.service"},
+		{FILTER_CONTAINER, ""},
+		{FILTER_CONTAINER, "/docker/1"},
+		{FILTER_CGROUP, "system.slice"},
+		{FILTER_CGROUP, ""},
+		{FILTER_PID, "self"},
+		{FILTER_NAME, ""},
+		{FILTER_NETNS, "0"},
+		{FILTER_NETNS, "x"},
+		{FILTER_NETNS, "4294967296"},
+		{FILTER_NETNS, "/proc/none/such"},
+		{FILTER_NETNS, ""},
+		{FILTER_PEER, ""},
+		{FILTER_PEER, "localhost"},
+		{FILTER_PEER, "10.0.0"},
+		{FILTER_PEER, "10.0.0.256"},
+		{FILTER_PEER, "10.0.0.5/33"},
+		{FILTER_PEER, "10.0.0.5/"},
+		{FILTER_PEER, "10.0.0.5/-1"},
+		{FILTER_PEER, "10.0.0.0/8/8"},
+		{FILTER_PEER, "/8"},
+		{FILTER_PEER, "2001:db8::/129"},
+		{FILTER_PEER, "2001:db8::g"},
+		{FILTER_PEER, "[::1]"},
+		{FILTER_PEER, "fe80::1%lo"},
+		{FILTER_PEER, "10.0.0.5:80"},
 		{FILTER_PEER, "1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa"},
 	};
 	struct filter f;

@@ -47,10 +47,11 @@ static void test_line(void **state)
 {
 	(void)state;
 	check_sample_stalled(&s);
-	assert_string_equal(text(false),
-			    "stalled       checkout[4711]  12  10.0.0.7:51820  10.0.0.5:5432  open   open          -     512       -"
-			    "  data not acknowledged, sent again in vain for the 4th time; nothing heard for 12.3 s; the kernel gives"
-			    " up in about 15m54s; earlier EHOSTUNREACH\n");
+	assert_string_equal(text(false), "stalled       checkout[4711]  12  10.0.0.7:51820  10.0.0.5:5432  open   open "
+					 "         -     512       -"
+					 "  data not acknowledged, sent again in vain for the 4th time; nothing heard "
+					 "for 12.3 s; the kernel gives"
+					 " up in about 15m54s; earlier EHOSTUNREACH\n");
 }
 
 static void test_header_is_aligned(void **state)
@@ -125,7 +126,8 @@ static void test_window_and_path(void **state)
 	s.look.probes_out = 2;
 	s.look.backoff = 2;
 	check_sample_fill(&s);
-	assert_says("the peer takes no data, 2 probes unanswered; nothing heard for 1.5 s; the kernel gives up in about");
+	assert_says(
+		"the peer takes no data, 2 probes unanswered; nothing heard for 1.5 s; the kernel gives up in about");
 	assert_silent("keepalive");
 	s.look.snd_wnd = 100;
 	check_sample_fill(&s);
@@ -148,8 +150,8 @@ static void test_who(void **state)
 	check_sample_fill(&s);
 	assert_says("; not yet accepted\n");
 	check_sample_make(&s);
-	s.check.event.owner =
-		(struct owner){.unknown = UNKNOWN_SHARED, .n_holders = 2, .holders = {7, 9}, .process = {.comm = "worker"}};
+	s.check.event.owner = (struct owner){
+		.unknown = UNKNOWN_SHARED, .n_holders = 2, .holders = {7, 9}, .process = {.comm = "worker"}};
 	assert_says("  worker[7,9]  ");
 	s.check.event.owner.process.comm[0] = '\0';
 	assert_says("  one of pid 7,9  ");

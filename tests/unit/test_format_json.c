@@ -307,8 +307,8 @@ static void test_leaves_out_what_a_connecting_socket_has_not(void **state)
 static void test_leaves_out_all_of_tcp_where_nothing_was_begun(void **state)
 {
 	(void)state;
-	sample.record = record_of(
-		&(struct facts){TCP_CLOSE, NO_FILE, OWN | CLIENT, .err = EACCES, .kind = LP_KIND_NO_CONNECT});
+	sample.record =
+		record_of(&(struct facts){TCP_CLOSE, NO_FILE, OWN | CLIENT, .err = EACCES, .kind = LP_KIND_NO_CONNECT});
 	sample_judge(&sample, (struct verdict){CONNECT_FAILED_DENIED, BY_LOCAL, PHASE_CONNECTING, CAUSE_NONE});
 	LEAVES_OUT("tcp.duration_ms", "tcp.bytes_sent", "tcp.bytes_received", "tcp.retransmits", "tcp.silent_ms",
 		   "data.unread_bytes", "data.unacked_bytes", "data.unsent_bytes", "stream.read_closed",
@@ -328,10 +328,17 @@ static void test_leaves_out_bytes_sent_where_a_syn_may_be_in_them(void **state)
 static void test_each_family_and_state(void **state)
 {
 	static const char *const states[] = {
-		[TCP_ESTABLISHED] = "established", [TCP_SYN_SENT] = "syn_sent",     [TCP_SYN_RECV] = "syn_received",
-		[TCP_FIN_WAIT1] = "fin_wait_1",    [TCP_FIN_WAIT2] = "fin_wait_2",  [TCP_TIME_WAIT] = "time_wait",
-		[TCP_CLOSE] = "closed",            [TCP_CLOSE_WAIT] = "close_wait", [TCP_LAST_ACK] = "last_ack",
-		[TCP_LISTEN] = "listen",           [TCP_CLOSING] = "closing",
+		[TCP_ESTABLISHED] = "established",
+		[TCP_SYN_SENT] = "syn_sent",
+		[TCP_SYN_RECV] = "syn_received",
+		[TCP_FIN_WAIT1] = "fin_wait_1",
+		[TCP_FIN_WAIT2] = "fin_wait_2",
+		[TCP_TIME_WAIT] = "time_wait",
+		[TCP_CLOSE] = "closed",
+		[TCP_CLOSE_WAIT] = "close_wait",
+		[TCP_LAST_ACK] = "last_ack",
+		[TCP_LISTEN] = "listen",
+		[TCP_CLOSING] = "closing",
 	};
 	struct json_object *o;
 
@@ -362,8 +369,8 @@ static void test_each_cause_says_its_row(void **state)
 
 	(void)state;
 	for (int cause = CAUSE_NONE + 1; cause < EVENTS_LOST_RING_FULL; cause++) {
-		sample_judge(&sample, (struct verdict){(enum lp_cause)cause, cause_by((enum lp_cause)cause),
-						       PHASE_CLOSING, 0});
+		sample_judge(&sample,
+			     (struct verdict){(enum lp_cause)cause, cause_by((enum lp_cause)cause), PHASE_CLOSING, 0});
 		o = format();
 		check_string(o, "event", event_name(cause_event((enum lp_cause)cause)));
 		check_string(o, "cause", cause_name((enum lp_cause)cause));
@@ -447,9 +454,9 @@ static void test_leaves_out_what_differs_among_several(void **state)
 	sample.record.peer_port = 0;
 	memset(sample.record.peer_addr, 0, sizeof(sample.record.peer_addr));
 	memset(sample.record.local_addr, 0, sizeof(sample.record.local_addr));
-	LEAVES_OUT("phase", "by", "process.name", "process.pid", "process.executable.path", "owner.via", "owner.unknown",
-		   "network.type", "network.local.address", "network.local.port", "network.peer.address",
-		   "network.peer.port", "network.connection.state");
+	LEAVES_OUT("phase", "by", "process.name", "process.pid", "process.executable.path", "owner.via",
+		   "owner.unknown", "network.type", "network.local.address", "network.local.port",
+		   "network.peer.address", "network.peer.port", "network.connection.state");
 	sample.event.owner.via = VIA_CONNECT;
 	sample.event.repeat.processes = 1;
 	sample.event.repeat.several_vias = true;

@@ -142,9 +142,10 @@ static void test_the_example(void **state)
 	static const char begins[] = "<28>1 2026-11-22T12:01:02.123456Z web-3 lostpeer - peer_lost "
 				     "[lostpeer@32473 schema=\"1\" time=\"2026-11-22T12:01:02.123456789Z\" "
 				     "host.name=\"web-3\" event=\"peer_lost\" cause=\"reset\" by=\"peer\" ";
-	static const char ends[] = " data.unacked_bytes=\"512\" data.unsent_bytes=\"0\" stream.read_closed=\"false\" "
-				   "stream.write_closed=\"false\"] checkout[4711] lost 10.0.0.5:5432 (peer_lost/reset): "
-				   "reset by the peer, after 1m21s (ECONNRESET); 512 B unacked; local 10.0.0.7:51820";
+	static const char ends[] =
+		" data.unacked_bytes=\"512\" data.unsent_bytes=\"0\" stream.read_closed=\"false\" "
+		"stream.write_closed=\"false\"] checkout[4711] lost 10.0.0.5:5432 (peer_lost/reset): "
+		"reset by the peer, after 1m21s (ECONNRESET); 512 B unacked; local 10.0.0.7:51820";
 
 	(void)state;
 	sample_example(&sample);

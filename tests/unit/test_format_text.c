@@ -169,9 +169,17 @@ static void test_no_name_reaches_the_terminal_raw(void **state)
 		{"a\nb", "a\\x0ab["},
 		{"\033[2J\007", "\\x1b[2J\\x07["},
 		{"\x7f", "\\x7f["},
-		{"\xc2\x9b" "31m", "\\x9b31m["},
-		{"\x9b" "31m", "\xef\xbf\xbd" "31m["},
-		{"\xe2\x80\xae" "gnp", "\xef\xbf\xbd" "gnp["},
+		{"\xc2\x9b"
+		 "31m",
+		 "\\x9b31m["},
+		{"\x9b"
+		 "31m",
+		 "\xef\xbf\xbd"
+		 "31m["},
+		{"\xe2\x80\xae"
+		 "gnp",
+		 "\xef\xbf\xbd"
+		 "gnp["},
 		{"%s%n", "%s%n["},
 		{"caf\xc3\xa9", "caf\xc3\xa9["},
 		{"", "?["},
@@ -425,8 +433,7 @@ static void test_the_sentence_of_a_loss(void **state)
 	(void)state;
 	event_from_loss(&sample.event, EVENTS_LOST_WRITE_FAILED,
 			(struct loss){3, sample_wall_ns(22, 12, 1, 0, 0), sample_wall_ns(22, 12, 1, 2, 5000000)});
-	assert_string_equal(sentence(),
-			    "LOST 3 EVENTS between 12:01:00.000 and 12:01:02.005: writing failed");
+	assert_string_equal(sentence(), "LOST 3 EVENTS between 12:01:00.000 and 12:01:02.005: writing failed");
 }
 
 static void test_a_sentence_stays_one_line(void **state)

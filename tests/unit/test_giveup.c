@@ -21,9 +21,10 @@
 
 /* As a socket is where nothing was set. */
 #define LOOK(s, ...)                                                                                                   \
-	{                                                                                                                  \
-		.state = (s), .flags = HELD, .known = ALL, .snd_wnd = 65535, .rto_ms = 200, .retries2 = 15, .syn_retries = 6, \
-		.keepalive_time_ms = 7200000, .keepalive_interval_ms = 75000, .keepalive_probes = 9, __VA_ARGS__              \
+	{                                                                                                              \
+		.state = (s), .flags = HELD, .known = ALL, .snd_wnd = 65535, .rto_ms = 200, .retries2 = 15,            \
+		.syn_retries = 6, .keepalive_time_ms = 7200000, .keepalive_interval_ms = 75000, .keepalive_probes = 9, \
+		__VA_ARGS__                                                                                            \
 	}
 #define IN_FLIGHT .snd_nxt = 100, .write_seq = 100
 #define UNSENT .write_seq = 100
@@ -41,22 +42,28 @@ static const struct giveup_vector vectors[] = {
 	/* ip-sysctl: "the default value of 15 yields a hypothetical timeout of 924.6 seconds, and is a lower bound" */
 	{"retries2_15_is_a_quarter_of_an_hour", 924600, 924600 + 125000, LOOK(TCP_ESTABLISHED, IN_FLIGHT, AGAIN)},
 	{"retries2_15_later", 824600, 824600 + 125000,
-	 LOOK(TCP_ESTABLISHED, IN_FLIGHT, .retransmits = 8, .rto_ms = 51200, .backoff = 8, .retrans_ms = 100000, .sent_ms = 49000)},
+	 LOOK(TCP_ESTABLISHED, IN_FLIGHT, .retransmits = 8, .rto_ms = 51200, .backoff = 8, .retrans_ms = 100000,
+	      .sent_ms = 49000)},
 	{"overdue", 0, 0,
-	 LOOK(TCP_ESTABLISHED, IN_FLIGHT, .retransmits = 15, .rto_ms = 120000, .retrans_ms = 1000000, .sent_ms = 130000)},
+	 LOOK(TCP_ESTABLISHED, IN_FLIGHT, .retransmits = 15, .rto_ms = 120000, .retrans_ms = 1000000,
+	      .sent_ms = 130000)},
 	/* 200 + 400 + 800 + 1600 = 3000 from the first time: the timer fires at about 400, 1200, 2800, 6000 */
 	{"retries2_3", 6000, 6200, LOOK(TCP_ESTABLISHED, IN_FLIGHT, AGAIN, .retries2 = 3)},
 	{"retries2_3_after_a_second", 5000, 5200,
-	 LOOK(TCP_ESTABLISHED, IN_FLIGHT, .retransmits = 2, .rto_ms = 800, .retrans_ms = 1000, .sent_ms = 600, .retries2 = 3)},
+	 LOOK(TCP_ESTABLISHED, IN_FLIGHT, .retransmits = 2, .rto_ms = 800, .retrans_ms = 1000, .sent_ms = 600,
+	      .retries2 = 3)},
 	{"retries2_0", 400, 415, LOOK(TCP_ESTABLISHED, IN_FLIGHT, AGAIN, .retries2 = 0)},
 	{"not_yet_sent_again", -1, -1, LOOK(TCP_ESTABLISHED, IN_FLIGHT)},
 	{"since_when_is_not_known", -1, -1, LOOK(TCP_ESTABLISHED, IN_FLIGHT, AGAIN, .known = ALL & ~LP_KNOWN_RETRANS)},
-	{"what_is_allowed_is_not_known", -1, -1, LOOK(TCP_ESTABLISHED, IN_FLIGHT, AGAIN, .known = ALL & ~LP_KNOWN_TIMERS)},
+	{"what_is_allowed_is_not_known", -1, -1,
+	 LOOK(TCP_ESTABLISHED, IN_FLIGHT, AGAIN, .known = ALL & ~LP_KNOWN_TIMERS)},
 	{"window_taken_back", -1, -1, LOOK(TCP_ESTABLISHED, IN_FLIGHT, AGAIN, .snd_wnd = 0)},
-	{"least_timeout_of_its_own", 6000, 6200, LOOK(TCP_ESTABLISHED, IN_FLIGHT, AGAIN, .retries2 = 3, .rto_max_ms = 120000)},
+	{"least_timeout_of_its_own", 6000, 6200,
+	 LOOK(TCP_ESTABLISHED, IN_FLIGHT, AGAIN, .retries2 = 3, .rto_max_ms = 120000)},
 	{"most_timeout_of_its_own", 1900, 2900,
 	 LOOK(TCP_ESTABLISHED, IN_FLIGHT, AGAIN, .retries2 = 2, .rto_max_ms = 1000)}, /* 200 + 400 + 800 */
-	{"user_timeout", 29000, 29000, LOOK(TCP_ESTABLISHED, IN_FLIGHT, AGAIN, .user_timeout_ms = 30000, .retrans_ms = 1000)},
+	{"user_timeout", 29000, 29000,
+	 LOOK(TCP_ESTABLISHED, IN_FLIGHT, AGAIN, .user_timeout_ms = 30000, .retrans_ms = 1000)},
 	{"user_timeout_longer_than_retries2", 3600000, 3600000,
 	 LOOK(TCP_ESTABLISHED, IN_FLIGHT, AGAIN, .user_timeout_ms = 3600000)},
 	{"fin_alone", 6000, 6200,
@@ -64,11 +71,13 @@ static const struct giveup_vector vectors[] = {
 
 	/* tcp(7): tcp_orphan_retries 0 means 8, which is over 100 seconds */
 	{"orphan", 102200, 204800, LOOK(TCP_FIN_WAIT1, IN_FLIGHT, AGAIN, .flags = LP_F_DEAD)},
-	{"orphan_retries_1", 1200, 1240, LOOK(TCP_FIN_WAIT1, IN_FLIGHT, AGAIN, .flags = LP_F_DEAD, .orphan_retries = 1)},
+	{"orphan_retries_1", 1200, 1240,
+	 LOOK(TCP_FIN_WAIT1, IN_FLIGHT, AGAIN, .flags = LP_F_DEAD, .orphan_retries = 1)},
 
 	/* tcp(7): tcp_syn_retries 6 is about 127 seconds; with 4 linear ones, from 6.5, it is 131 */
 	{"syn_6", 127000, 127000, LOOK(TCP_SYN_SENT, SYN)},
-	{"syn_6_later", 100000, 100000, LOOK(TCP_SYN_SENT, SYN, .retrans_ms = 27000, .retransmits = 4, .backoff = 4, .rto_ms = 16000)},
+	{"syn_6_later", 100000, 100000,
+	 LOOK(TCP_SYN_SENT, SYN, .retrans_ms = 27000, .retransmits = 4, .backoff = 4, .rto_ms = 16000)},
 	{"syn_6_with_4_linear", 131000, 131000, LOOK(TCP_SYN_SENT, SYN, .syn_linear = 4)},
 	/* by the time that one retransmission takes without them: SYNs at 0, 1 and 2 s */
 	{"syn_1_with_4_linear", 3000, 3000, LOOK(TCP_SYN_SENT, SYN, .syn_retries = 1, .syn_linear = 4)},
@@ -77,7 +86,8 @@ static const struct giveup_vector vectors[] = {
 	{"syn_received", -1, -1, LOOK(TCP_SYN_RECV, SYN)},
 
 	/* a window that stays closed: for ever, while probes are answered */
-	{"window_closed_probes_answered", -1, -1, LOOK(TCP_ESTABLISHED, UNSENT, .snd_wnd = 0, .backoff = 5, .heard_ms = 100)},
+	{"window_closed_probes_answered", -1, -1,
+	 LOOK(TCP_ESTABLISHED, UNSENT, .snd_wnd = 0, .backoff = 5, .heard_ms = 100)},
 	/* probes at 200, 600, 1400 (retries2 3), and the end at 3000 */
 	{"window_closed_first_probe_unanswered", 2800, 2800,
 	 LOOK(TCP_ESTABLISHED, UNSENT, .snd_wnd = 0, .probes_out = 1, .backoff = 1, .heard_ms = 200, .retries2 = 3)},
@@ -85,7 +95,8 @@ static const struct giveup_vector vectors[] = {
 	 LOOK(TCP_ESTABLISHED, UNSENT, .snd_wnd = 0, .probes_out = 2, .backoff = 2, .heard_ms = 1000, .retries2 = 3)},
 	{"window_closed_user_timeout", 4001, 4001,
 	 LOOK(TCP_ESTABLISHED, UNSENT, .snd_wnd = 0, .user_timeout_ms = 5000, .probes_ms = 999)},
-	{"window_closed_user_timeout_since_unknown", -1, -1, LOOK(TCP_ESTABLISHED, UNSENT, .snd_wnd = 0, .user_timeout_ms = 5000)},
+	{"window_closed_user_timeout_since_unknown", -1, -1,
+	 LOOK(TCP_ESTABLISHED, UNSENT, .snd_wnd = 0, .user_timeout_ms = 5000)},
 	{"window_closed_orphan", 1, 204800,
 	 LOOK(TCP_FIN_WAIT1, UNSENT, .snd_wnd = 0, .flags = LP_F_DEAD, .backoff = 1, .heard_ms = 100)},
 
@@ -94,11 +105,11 @@ static const struct giveup_vector vectors[] = {
 	{"keepalive_first_unanswered", 675000, 675000,
 	 LOOK(TCP_ESTABLISHED, .flags = HELD | LP_F_KEEPOPEN, .heard_ms = 7200000, .probes_out = 1)},
 	{"keepalive_of_its_own", 2500, 2500,
-	 LOOK(TCP_ESTABLISHED, .flags = HELD | LP_F_KEEPOPEN, .heard_ms = 2500, .probes_out = 2, .keepalive_time_ms = 1000,
-	      .keepalive_interval_ms = 1000, .keepalive_probes = 4)},
+	 LOOK(TCP_ESTABLISHED, .flags = HELD | LP_F_KEEPOPEN, .heard_ms = 2500, .probes_out = 2,
+	      .keepalive_time_ms = 1000, .keepalive_interval_ms = 1000, .keepalive_probes = 4)},
 	{"keepalive_user_timeout", 500, 500, /* probes at 1, 2 s; at 3 s more than 2.5 are over */
-	 LOOK(TCP_ESTABLISHED, .flags = HELD | LP_F_KEEPOPEN, .heard_ms = 2500, .probes_out = 2, .keepalive_time_ms = 1000,
-	      .keepalive_interval_ms = 1000, .user_timeout_ms = 2500)},
+	 LOOK(TCP_ESTABLISHED, .flags = HELD | LP_F_KEEPOPEN, .heard_ms = 2500, .probes_out = 2,
+	      .keepalive_time_ms = 1000, .keepalive_interval_ms = 1000, .user_timeout_ms = 2500)},
 	{"keepalive_user_timeout_of_weeks", 4294000000LL, 4294968000LL,
 	 LOOK(TCP_ESTABLISHED, .flags = HELD | LP_F_KEEPOPEN, .heard_ms = 1, .probes_out = 2, .keepalive_time_ms = 1,
 	      .keepalive_interval_ms = 1, .user_timeout_ms = UINT32_MAX)},
@@ -161,7 +172,8 @@ int main(void)
 	static struct CMUnitTest tests[sizeof(vectors) / sizeof(*vectors) + 2];
 
 	for (size_t i = 0; i < count; i++)
-		tests[i] = (struct CMUnitTest){vectors[i].name, test_giveup, NULL, NULL, (void *)(uintptr_t)&vectors[i]};
+		tests[i] =
+			(struct CMUnitTest){vectors[i].name, test_giveup, NULL, NULL, (void *)(uintptr_t)&vectors[i]};
 	tests[count] = (struct CMUnitTest)cmocka_unit_test(test_next_probe);
 	tests[count + 1] = (struct CMUnitTest)cmocka_unit_test(test_extremes);
 	return cmocka_run_group_tests_name("giveup", tests, NULL, NULL);

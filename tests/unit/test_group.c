@@ -285,7 +285,8 @@ static void test_the_port_that_does_not_matter_of_an_old_connection(void **state
 
 static void test_an_ipv4_peer_is_the_same_on_an_ipv6_socket(void **state)
 {
-	struct lp_record plain = sample.record, mapped = record_of(&(struct facts){TCP_ESTABLISHED, HELD, .mapped = true});
+	struct lp_record plain = sample.record,
+			 mapped = record_of(&(struct facts){TCP_ESTABLISHED, HELD, .mapped = true});
 
 	(void)state;
 	take();

@@ -8,18 +8,18 @@
 #include <cmocka.h>
 
 /* As functions of this file's own, over what it has instead of a kernel and a clock. */
-#define ignored_closes_new	   tested_new
-#define ignored_closes_free	   tested_free
-#define ignored_closes_note	   tested_note
-#define ignored_closes_tick	   tested_tick
-#define ignored_closes_deadline   tested_deadline
-#define ignored_closes_lost	   tested_lost
-#define ignored_closes_count	   tested_count
-#define sockets_look_at_all	   fake_at_all
-#define sockets_alarms	   fake_alarms
-#define process_lives	   fake_lives
+#define ignored_closes_new tested_new
+#define ignored_closes_free tested_free
+#define ignored_closes_note tested_note
+#define ignored_closes_tick tested_tick
+#define ignored_closes_deadline tested_deadline
+#define ignored_closes_lost tested_lost
+#define ignored_closes_count tested_count
+#define sockets_look_at_all fake_at_all
+#define sockets_alarms fake_alarms
+#define process_lives fake_lives
 #define clock_monotonic_ns fake_now
-#define clock_jiffy_ms	   fake_jiffy_ms
+#define clock_jiffy_ms fake_jiffy_ms
 #include "early/ignored_closes.c"
 
 #define SECOND 1000000000ULL
@@ -102,8 +102,14 @@ static void peer_closes(unsigned number, unsigned pid)
 {
 	sockets[number] = (struct lp_glance){.acked_jiffies = UINT32_MAX};
 	sockets[number].record = (struct lp_record){
-		.kind = LP_KIND_END, .state = TCP_CLOSE_WAIT, .sk = 64 * (number + 1ULL), .local_port = 80,
-		.peer_port = (__u16)(1000 + number), .snd_una = 5, .snd_nxt = 5, .write_seq = 5,
+		.kind = LP_KIND_END,
+		.state = TCP_CLOSE_WAIT,
+		.sk = 64 * (number + 1ULL),
+		.local_port = 80,
+		.peer_port = (__u16)(1000 + number),
+		.snd_una = 5,
+		.snd_nxt = 5,
+		.write_seq = 5,
 	};
 	moved_ns[number] = now_ns;
 	owner_of[number] = pid;
@@ -197,7 +203,7 @@ static void test_repeat_has_the_count_of_then(void **state)
 	run_to(1130 * SECOND);
 	assert_int_equal(n_told, 2);
 	assert_int_equal(told[1].holds, 3);
-	assert_int_equal(told[1].sk, told[0].sk); /* the one that has waited longest */
+	assert_int_equal(told[1].sk, told[0].sk);            /* the one that has waited longest */
 	sockets[1].record.kind = sockets[2].record.kind = 0; /* closed */
 	run_to(1250 * SECOND);
 	assert_int_equal(n_told, 3);

@@ -21,28 +21,67 @@ struct member {
 	size_t offset, size;
 };
 
-#define MEMBER(type, member) {#member, offsetof(struct type, member), sizeof(((struct type *)NULL)->member)}
-#define UNION(type, member) {"", offsetof(struct type, member), sizeof(((struct type *)NULL)->member)}
+#define MEMBER(type, member)                                                                                           \
+	{                                                                                                              \
+#member, offsetof(struct type, member), sizeof(((struct type *)NULL)->member)                          \
+	}
+#define UNION(type, member)                                                                                            \
+	{                                                                                                              \
+		"", offsetof(struct type, member), sizeof(((struct type *)NULL)->member)                               \
+	}
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 #define TASK(m) MEMBER(lp_task, m)
 static const struct member task[] = {
-	TASK(start_boot_ns), TASK(cgroup_id), TASK(tgid), TASK(uid), TASK(comm), TASK(vpid), TASK(oom), TASK(exiting),
-	TASK(exit_code),
+	TASK(start_boot_ns), TASK(cgroup_id), TASK(tgid),    TASK(uid),       TASK(comm),
+	TASK(vpid),          TASK(oom),       TASK(exiting), TASK(exit_code),
 };
 
 #define RECORD(m) MEMBER(lp_record, m)
 #define EITHER(m) UNION(lp_record, m)
 static const struct member record[] = {
-	RECORD(version),      RECORD(kind),           RECORD(who),        RECORD(state),       RECORD(flags),
-	RECORD(time_ns),      RECORD(sk),             RECORD(cookie),     RECORD(born_ns),     RECORD(established_ns),
-	RECORD(local_addr),   RECORD(peer_addr),      RECORD(local_port), RECORD(peer_port),   RECORD(family),
-	RECORD(err),          RECORD(soft_err),       RECORD(shutdown),   RECORD(netns),       RECORD(sk_uid),
-	RECORD(refs),         RECORD(inode),          RECORD(snd_una),    RECORD(snd_nxt),     RECORD(write_seq),
-	RECORD(rcv_nxt),      RECORD(copied_seq),     RECORD(snd_wnd),    EITHER(bytes_acked), EITHER(bytes_received),
-	RECORD(total_retrans), RECORD(srtt_us),       RECORD(silent_jiffies), RECORD(user_timeout_ms), EITHER(linger2),
-	EITHER(linger_jiffies), RECORD(retransmits),  RECORD(probes_out), RECORD(heard),       RECORD(waits),
-	EITHER(reset_reason), RECORD(task),
+	RECORD(version),
+	RECORD(kind),
+	RECORD(who),
+	RECORD(state),
+	RECORD(flags),
+	RECORD(time_ns),
+	RECORD(sk),
+	RECORD(cookie),
+	RECORD(born_ns),
+	RECORD(established_ns),
+	RECORD(local_addr),
+	RECORD(peer_addr),
+	RECORD(local_port),
+	RECORD(peer_port),
+	RECORD(family),
+	RECORD(err),
+	RECORD(soft_err),
+	RECORD(shutdown),
+	RECORD(netns),
+	RECORD(sk_uid),
+	RECORD(refs),
+	RECORD(inode),
+	RECORD(snd_una),
+	RECORD(snd_nxt),
+	RECORD(write_seq),
+	RECORD(rcv_nxt),
+	RECORD(copied_seq),
+	RECORD(snd_wnd),
+	EITHER(bytes_acked),
+	EITHER(bytes_received),
+	RECORD(total_retrans),
+	RECORD(srtt_us),
+	RECORD(silent_jiffies),
+	RECORD(user_timeout_ms),
+	EITHER(linger2),
+	EITHER(linger_jiffies),
+	RECORD(retransmits),
+	RECORD(probes_out),
+	RECORD(heard),
+	RECORD(waits),
+	EITHER(reset_reason),
+	RECORD(task),
 };
 
 #define HOLDER(m) MEMBER(lp_holder, m)
@@ -52,7 +91,9 @@ static const struct member holder[] = {
 
 #define CGROUP(m) MEMBER(lp_cgroup, m)
 static const struct member cgroup[] = {
-	CGROUP(id), CGROUP(maker), CGROUP(path),
+	CGROUP(id),
+	CGROUP(maker),
+	CGROUP(path),
 };
 
 #define ENDED(m) MEMBER(lp_ended, m)
@@ -63,35 +104,75 @@ static const struct member ended[] = {
 
 #define WANTS(m) MEMBER(lp_wants, m)
 static const struct member wants[] = {
-	WANTS(classes), WANTS(netns), WANTS(of_uids),
+	WANTS(classes),
+	WANTS(netns),
+	WANTS(of_uids),
 };
 
 #define LOOK(m) MEMBER(lp_look, m)
 static const struct member look[] = {
-	LOOK(sk), LOOK(inode), LOOK(cookie), LOOK(local_addr), LOOK(peer_addr), LOOK(local_port), LOOK(peer_port),
-	LOOK(netns), LOOK(family), LOOK(err), LOOK(soft_err), LOOK(state), LOOK(shutdown), LOOK(flags), LOOK(known),
-	LOOK(uid), LOOK(snd_una), LOOK(snd_nxt), LOOK(write_seq), LOOK(rcv_nxt), LOOK(copied_seq), LOOK(snd_wnd),
-	LOOK(total_retrans), LOOK(srtt_us), LOOK(heard_ms), LOOK(sent_ms), LOOK(retrans_ms), LOOK(rto_ms),
-	LOOK(rto_max_ms), LOOK(user_timeout_ms), LOOK(keepalive_time_ms), LOOK(keepalive_interval_ms),
-	LOOK(keepalive_probes), LOOK(retransmits), LOOK(probes_out), LOOK(backoff), LOOK(retries2), LOOK(orphan_retries),
-	LOOK(syn_retries), LOOK(syn_linear), LOOK(probes_ms),
+	LOOK(sk),
+	LOOK(inode),
+	LOOK(cookie),
+	LOOK(local_addr),
+	LOOK(peer_addr),
+	LOOK(local_port),
+	LOOK(peer_port),
+	LOOK(netns),
+	LOOK(family),
+	LOOK(err),
+	LOOK(soft_err),
+	LOOK(state),
+	LOOK(shutdown),
+	LOOK(flags),
+	LOOK(known),
+	LOOK(uid),
+	LOOK(snd_una),
+	LOOK(snd_nxt),
+	LOOK(write_seq),
+	LOOK(rcv_nxt),
+	LOOK(copied_seq),
+	LOOK(snd_wnd),
+	LOOK(total_retrans),
+	LOOK(srtt_us),
+	LOOK(heard_ms),
+	LOOK(sent_ms),
+	LOOK(retrans_ms),
+	LOOK(rto_ms),
+	LOOK(rto_max_ms),
+	LOOK(user_timeout_ms),
+	LOOK(keepalive_time_ms),
+	LOOK(keepalive_interval_ms),
+	LOOK(keepalive_probes),
+	LOOK(retransmits),
+	LOOK(probes_out),
+	LOOK(backoff),
+	LOOK(retries2),
+	LOOK(orphan_retries),
+	LOOK(syn_retries),
+	LOOK(syn_linear),
+	LOOK(probes_ms),
 };
 
 #define HELD(m) MEMBER(lp_held, m)
 static const struct member held[] = {
-	HELD(look), HELD(task), HELD(fd), HELD(pad),
+	HELD(look),
+	HELD(task),
+	HELD(fd),
+	HELD(pad),
 };
 
 #define DWELLER(m) MEMBER(lp_dweller, m)
 static const struct member dweller[] = {
-	DWELLER(tid), DWELLER(netns),
+	DWELLER(tid),
+	DWELLER(netns),
 };
 
 #define GLANCE(m) MEMBER(lp_glance, m)
 static const struct member glance[] = {
-	GLANCE(record),  GLANCE(sent_jiffies),  GLANCE(acked_jiffies), GLANCE(rto_jiffies),    GLANCE(rto_max_jiffies),
-	GLANCE(backoff), GLANCE(retransmit_ms), GLANCE(retries2),      GLANCE(orphan_retries), GLANCE(drops),
-	GLANCE(unused),
+	GLANCE(record),          GLANCE(sent_jiffies), GLANCE(acked_jiffies), GLANCE(rto_jiffies),
+	GLANCE(rto_max_jiffies), GLANCE(backoff),      GLANCE(retransmit_ms), GLANCE(retries2),
+	GLANCE(orphan_retries),  GLANCE(drops),        GLANCE(unused),
 };
 
 #define LISTED(m) MEMBER(lp_listed, m)
@@ -101,12 +182,16 @@ static const struct member listed[] = {
 
 #define FILLED(m) MEMBER(lp_filled, m)
 static const struct member filled[] = {
-	FILLED(since_ns), FILLED(drops), FILLED(unused),
+	FILLED(since_ns),
+	FILLED(drops),
+	FILLED(unused),
 };
 
 #define ALARMS(m) MEMBER(lp_alarms, m)
 static const struct member alarms[] = {
-	ALARMS(silent), ALARMS(fins), ALARMS(queues),
+	ALARMS(silent),
+	ALARMS(fins),
+	ALARMS(queues),
 };
 
 static struct bpf_object *objects[2]; /* of the hooks, of the look */
@@ -210,12 +295,8 @@ static void test_look(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_task),
-		cmocka_unit_test(test_record),
-		cmocka_unit_test(test_holder),
-		cmocka_unit_test(test_cgroup),
-		cmocka_unit_test(test_wants),
-		cmocka_unit_test(test_glances),
+		cmocka_unit_test(test_task),   cmocka_unit_test(test_record), cmocka_unit_test(test_holder),
+		cmocka_unit_test(test_cgroup), cmocka_unit_test(test_wants),  cmocka_unit_test(test_glances),
 		cmocka_unit_test(test_look), /* of the other object: last */
 	};
 

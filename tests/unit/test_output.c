@@ -22,10 +22,10 @@
 static struct sink {
 	pthread_mutex_t lock;
 	pthread_cond_t moved;
-	bool blocks;   /* until it is false again */
-	bool entered;  /* the writer is in write() */
-	int error;     /* what write() fails with; 0: does not */
-	size_t takes;  /* then: so many entries are out before it fails */
+	bool blocks;  /* until it is false again */
+	bool entered; /* the writer is in write() */
+	int error;    /* what write() fails with; 0: does not */
+	size_t takes; /* then: so many entries are out before it fails */
 	unsigned writes, reopened, flushed;
 	char *text;
 	size_t length, room;

@@ -81,12 +81,12 @@ static void test_every_cause_and_phase(void **state)
 		for (int phase = 0; phase < PHASE_COUNT; phase++) {
 			sample_everything(&s);
 			s.record.flags |= phase == PHASE_ORPHANED ? LP_F_DEAD : 0;
-			s.record.kind = cause == PEER_SILENT_UNACKED	       ? LP_KIND_SILENT :
-					cause == PEER_BACK_ACKED	       ? LP_KIND_BACK :
-					cause == CLOSE_IGNORED_CLOSE_WAIT      ? LP_KIND_IGNORED :
-					cause == PEER_CLOSED_FIN	       ? LP_KIND_PEER_FIN :
-					cause == ACCEPT_DROPPED_QUEUE_FULL     ? LP_KIND_QUEUE_FULL :
-										 LP_KIND_CLOSE;
+			s.record.kind = cause == PEER_SILENT_UNACKED         ? LP_KIND_SILENT
+					: cause == PEER_BACK_ACKED           ? LP_KIND_BACK
+					: cause == CLOSE_IGNORED_CLOSE_WAIT  ? LP_KIND_IGNORED
+					: cause == PEER_CLOSED_FIN           ? LP_KIND_PEER_FIN
+					: cause == ACCEPT_DROPPED_QUEUE_FULL ? LP_KIND_QUEUE_FULL
+									     : LP_KIND_CLOSE;
 			s.record.born_ns = s.record.time_ns - 5000000;
 			sample_judge(&s, (struct verdict){(enum lp_cause)cause, cause_by((enum lp_cause)cause),
 							  (enum lp_phase)phase, CAUSE_NONE});
@@ -138,9 +138,16 @@ static void test_filters_say_the_same_of_it(void **state)
 		enum filter_kind kind;
 		const char *text;
 	} rows[] = {
-		{FILTER_EVENT, "peer_lost"}, {FILTER_CAUSE, "reset"}, {FILTER_PID, "4711"}, {FILTER_PID, "4712"},
-		{FILTER_NAME, "checkout"}, {FILTER_UNIT, SAMPLE_UNIT}, {FILTER_CONTAINER, "8e4f28a0bf1a"},
-		{FILTER_CGROUP, "/kubepods.slice"}, {FILTER_NETNS, "4026531840"}, {FILTER_PEER, "0.0.0.0/0"},
+		{FILTER_EVENT, "peer_lost"},
+		{FILTER_CAUSE, "reset"},
+		{FILTER_PID, "4711"},
+		{FILTER_PID, "4712"},
+		{FILTER_NAME, "checkout"},
+		{FILTER_UNIT, SAMPLE_UNIT},
+		{FILTER_CONTAINER, "8e4f28a0bf1a"},
+		{FILTER_CGROUP, "/kubepods.slice"},
+		{FILTER_NETNS, "4026531840"},
+		{FILTER_PEER, "0.0.0.0/0"},
 	};
 	struct filter f;
 	struct sample s;
@@ -162,7 +169,10 @@ static void test_filters_say_the_same_of_it(void **state)
 static void test_what_is_none(void **state)
 {
 	static const char *const lines[] = {
-		"{}", "[]", "{\"error\":\"x\"}", "{\"schema\":2,\"event\":\"peer_lost\",\"cause\":\"reset\"}",
+		"{}",
+		"[]",
+		"{\"error\":\"x\"}",
+		"{\"schema\":2,\"event\":\"peer_lost\",\"cause\":\"reset\"}",
 		"{\"schema\":1,\"event\":\"peer_lost\",\"cause\":\"fin\",\"time\":\"2026-11-22T12:01:02.1Z\"}",
 		"{\"schema\":1,\"event\":\"peer_lost\",\"cause\":\"reset\",\"severity\":\"warning\"}",
 		"{\"schema\":1,\"event\":\"events_lost\",\"cause\":\"ring_full\"}",
@@ -182,12 +192,9 @@ static void test_what_is_none(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_an_event_is_the_same_again),
-		cmocka_unit_test(test_every_cause_and_phase),
-		cmocka_unit_test(test_every_state_family_and_errno),
-		cmocka_unit_test(test_a_gap),
-		cmocka_unit_test(test_filters_say_the_same_of_it),
-		cmocka_unit_test(test_what_is_none),
+		cmocka_unit_test(test_an_event_is_the_same_again),   cmocka_unit_test(test_every_cause_and_phase),
+		cmocka_unit_test(test_every_state_family_and_errno), cmocka_unit_test(test_a_gap),
+		cmocka_unit_test(test_filters_say_the_same_of_it),   cmocka_unit_test(test_what_is_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

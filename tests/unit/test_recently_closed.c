@@ -50,8 +50,14 @@ static int finish(void **state)
 /* 192.0.2.1:port to 192.0.2.2:443, of the socket at that address */
 static struct lp_record record(enum lp_kind kind, __u64 time_ns, __u16 port, __u64 sk)
 {
-	struct lp_record r = {.kind = (__u8)kind, .time_ns = time_ns, .sk = sk, .family = AF_INET, .local_port = port,
-			      .peer_port = 443, .netns = 7, .state = TCP_CLOSE};
+	struct lp_record r = {.kind = (__u8)kind,
+			      .time_ns = time_ns,
+			      .sk = sk,
+			      .family = AF_INET,
+			      .local_port = port,
+			      .peer_port = 443,
+			      .netns = 7,
+			      .state = TCP_CLOSE};
 
 	inet_pton(AF_INET, "192.0.2.1", r.local_addr);
 	inet_pton(AF_INET, "192.0.2.2", r.peer_addr);
@@ -65,9 +71,15 @@ static struct lp_task task(__u32 tgid)
 
 static void fill_slot(struct lp_ended *slot, const struct lp_record *r, __u16 state, __u32 tgid)
 {
-	*slot = (struct lp_ended){.time_ns = r->time_ns, .sk = r->sk, .local_port = r->local_port,
-				  .peer_port = r->peer_port, .family = r->family, .netns = r->netns, .state = state,
-				  .flags = LP_F_ACCEPTED, .owner = task(tgid)};
+	*slot = (struct lp_ended){.time_ns = r->time_ns,
+				  .sk = r->sk,
+				  .local_port = r->local_port,
+				  .peer_port = r->peer_port,
+				  .family = r->family,
+				  .netns = r->netns,
+				  .state = state,
+				  .flags = LP_F_ACCEPTED,
+				  .owner = task(tgid)};
 	memcpy(slot->local_addr, r->local_addr, 16);
 	memcpy(slot->peer_addr, r->peer_addr, 16);
 }
@@ -121,7 +133,8 @@ static void other_connections_are_not_it(void **state)
 
 static void last_of_several_is_named(void **state)
 {
-	struct lp_record first = record(LP_KIND_CLOSE, NOW - 30, 1000, 1), last = record(LP_KIND_CLOSE, NOW - 10, 1000, 2);
+	struct lp_record first = record(LP_KIND_CLOSE, NOW - 30, 1000, 1),
+			 last = record(LP_KIND_CLOSE, NOW - 10, 1000, 2);
 
 	(void)state;
 	fill_slot(&slots[5], &last, TCP_FIN_WAIT2, 2);
@@ -186,8 +199,9 @@ static void judged_before_is_another_connection(void **state)
 
 static void data_in_flight_at_a_reset_is_no_news(void **state)
 {
-	static const enum lp_cause ends[] = {LOCAL_RESET_LINGER, LOCAL_RESET_UNREAD_DATA, LOCAL_RESET_DATA_AFTER_CLOSE,
-					     LOCAL_RESET_DESTROYED, PEER_LOST_RESET, CONNECT_FAILED_REFUSED};
+	static const enum lp_cause ends[] = {
+		LOCAL_RESET_LINGER,    LOCAL_RESET_UNREAD_DATA, LOCAL_RESET_DATA_AFTER_CLOSE,
+		LOCAL_RESET_DESTROYED, PEER_LOST_RESET,         CONNECT_FAILED_REFUSED};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(ends) / sizeof(*ends); i++) {

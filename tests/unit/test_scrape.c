@@ -275,7 +275,11 @@ static int remove_directory(void **state)
 	return rmdir(directory);
 }
 
-#define BOTH(f) {#f "_tcp", f, use_tcp, tear_down, NULL}, {#f "_unix", f, use_unix, tear_down, NULL}
+#define BOTH(f)                                                                                                        \
+	{#f "_tcp", f, use_tcp, tear_down, NULL},                                                                      \
+	{                                                                                                              \
+#f "_unix", f, use_unix, tear_down, NULL                                                               \
+	}
 #define UNIX(f) cmocka_unit_test_setup_teardown(f, use_unix, tear_down)
 
 int main(void)

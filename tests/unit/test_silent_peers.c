@@ -7,18 +7,18 @@
 #include <cmocka.h>
 
 /* As functions of this file's own, over what it has instead of a kernel. */
-#define silent_peers_new	     tested_new
-#define silent_peers_free	     tested_free
-#define silent_peers_seed	     tested_seed
-#define silent_peers_tick	     tested_tick
-#define silent_peers_deadline	     tested_deadline
-#define silent_peers_count	     tested_count
-#define sockets_look_at	     fake_at
-#define sockets_name	     fake_name
-#define sockets_list_silent   fake_list
-#define sockets_add_silent    fake_add
+#define silent_peers_new tested_new
+#define silent_peers_free tested_free
+#define silent_peers_seed tested_seed
+#define silent_peers_tick tested_tick
+#define silent_peers_deadline tested_deadline
+#define silent_peers_count tested_count
+#define sockets_look_at fake_at
+#define sockets_name fake_name
+#define sockets_list_silent fake_list
+#define sockets_add_silent fake_add
 #define sockets_forget_silent fake_forget
-#define sockets_alarms	     fake_alarms
+#define sockets_alarms fake_alarms
 #include "early/silent_peers.c"
 
 #define SECOND 1000000000ULL
@@ -93,8 +93,17 @@ static __u64 waits_for(unsigned number, __u32 bytes)
 
 	*glance = (struct lp_glance){0};
 	glance->record = (struct lp_record){
-		.kind = LP_KIND_END, .state = TCP_ESTABLISHED, .sk = 64 * (number + 1ULL), .local_port = 1, .peer_port = 2,
-		.snd_una = 100, .snd_nxt = 100 + bytes, .write_seq = 100 + bytes, .snd_wnd = 1000, .retransmits = 3, .heard = 1,
+		.kind = LP_KIND_END,
+		.state = TCP_ESTABLISHED,
+		.sk = 64 * (number + 1ULL),
+		.local_port = 1,
+		.peer_port = 2,
+		.snd_una = 100,
+		.snd_nxt = 100 + bytes,
+		.write_seq = 100 + bytes,
+		.snd_wnd = 1000,
+		.retransmits = 3,
+		.heard = 1,
 		.silent_jiffies = 100000,
 	};
 	return glance->record.sk;
@@ -278,14 +287,10 @@ static void test_lists_what_waited_before(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_idle_has_no_deadline),
-		TEST(test_told_once_at_the_threshold),
-		TEST(test_what_recovers_is_forgotten),
-		TEST(test_back_and_silent_again),
-		TEST(test_listed_anew_before_the_look),
-		TEST(test_ends_while_silent),
-		TEST(test_fin_alone_is_no_data),
-		TEST(test_closed_window_that_answers_is_not_silent),
+		TEST(test_idle_has_no_deadline),        TEST(test_told_once_at_the_threshold),
+		TEST(test_what_recovers_is_forgotten),  TEST(test_back_and_silent_again),
+		TEST(test_listed_anew_before_the_look), TEST(test_ends_while_silent),
+		TEST(test_fin_alone_is_no_data),        TEST(test_closed_window_that_answers_is_not_silent),
 		TEST(test_lists_what_waited_before),
 	};
 

@@ -35,7 +35,8 @@ static int drop(void **state)
 static struct lp_held held(__u64 sk, __u32 tgid, __u32 fd)
 {
 	return (struct lp_held){.look = {.sk = sk, .state = TCP_ESTABLISHED, .family = AF_INET, .flags = LP_F_SOCKET},
-				.task = {.tgid = tgid}, .fd = fd};
+				.task = {.tgid = tgid},
+				.fd = fd};
 }
 
 static void add(struct lp_held h)

@@ -198,7 +198,8 @@ static void test_a_line_may_come_in_pieces(void **state)
 	subscriber_begin(p->s, sample_wall_ns(22, 12, 1, 2, 5));
 	assert_int_equal(p->s->stage, SUBSCRIBER_READS);
 	read_all(p);
-	assert_string_equal(p->bytes, "{\"schema\":1,\"subscribed\":true,\"time\":\"2026-11-22T12:01:02.000000005Z\"}\n");
+	assert_string_equal(p->bytes,
+			    "{\"schema\":1,\"subscribed\":true,\"time\":\"2026-11-22T12:01:02.000000005Z\"}\n");
 }
 
 static void test_an_end_of_file_ends_the_line(void **state)

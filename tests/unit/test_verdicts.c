@@ -27,13 +27,17 @@ struct check_vector {
 	struct lp_look in; /* family, ports and descriptor are filled in; unack and unsent are snd_nxt and write_seq */
 };
 
-#define LOOK(s, ...) {.state = (s), .flags = HELD, .known = HEARD, .heard_ms = 1000, .snd_wnd = 65535, __VA_ARGS__}
+#define LOOK(s, ...)                                                                                                   \
+	{                                                                                                              \
+		.state = (s), .flags = HELD, .known = HEARD, .heard_ms = 1000, .snd_wnd = 65535, __VA_ARGS__           \
+	}
 #define WAITS(sent, written) .snd_nxt = (sent), .write_seq = (written)
 
 static const struct check_vector vectors[] = {
 	{"error_waits", CHECK_ERRORED, LOOK(TCP_CLOSE, .err = ECONNRESET)},
 	{"error_of_a_live_connection", CHECK_ERRORED, LOOK(TCP_ESTABLISHED, .err = EHOSTUNREACH)},
-	{"error_outweighs_stalled", CHECK_ERRORED, LOOK(TCP_ESTABLISHED, .err = EHOSTUNREACH, .retransmits = 3, WAITS(9, 9))},
+	{"error_outweighs_stalled", CHECK_ERRORED,
+	 LOOK(TCP_ESTABLISHED, .err = EHOSTUNREACH, .retransmits = 3, WAITS(9, 9))},
 	{"error_of_a_failed_connect", CHECK_ERRORED, LOOK(TCP_CLOSE, .err = ECONNREFUSED, .known = 0)},
 	{"error_that_was_taken", CHECK_CLOSED, LOOK(TCP_CLOSE, .err = 0)},
 	{"data_sent_again", CHECK_STALLED, LOOK(TCP_ESTABLISHED, .retransmits = 1, WAITS(100, 100))},
@@ -52,13 +56,16 @@ static const struct check_vector vectors[] = {
 	{"stalled_outweighs_window_closed", CHECK_STALLED,
 	 LOOK(TCP_ESTABLISHED, .snd_wnd = 0, .retransmits = 1, WAITS(50, 100))},
 	{"window_closed", CHECK_WINDOW_CLOSED, LOOK(TCP_ESTABLISHED, .snd_wnd = 0, WAITS(0, 100))},
-	{"window_closed_and_probed", CHECK_WINDOW_CLOSED, LOOK(TCP_ESTABLISHED, .snd_wnd = 0, .probes_out = 3, WAITS(0, 100))},
+	{"window_closed_and_probed", CHECK_WINDOW_CLOSED,
+	 LOOK(TCP_ESTABLISHED, .snd_wnd = 0, .probes_out = 3, WAITS(0, 100))},
 	{"window_closed_half_closed", CHECK_WINDOW_CLOSED, LOOK(TCP_CLOSE_WAIT, .snd_wnd = 0, WAITS(0, 100))},
 	{"window_closed_and_nothing_to_send", CHECK_ALIVE, LOOK(TCP_ESTABLISHED, .snd_wnd = 0)},
 	{"window_closed_but_for_the_fin", CHECK_CLOSING, LOOK(TCP_FIN_WAIT1, .snd_wnd = 0, WAITS(0, 1))},
 	{"syn_sent", CHECK_CONNECTING, LOOK(TCP_SYN_SENT, .known = 0, .snd_wnd = 0, WAITS(1, 1))},
-	{"syn_sent_again", CHECK_CONNECTING, LOOK(TCP_SYN_SENT, .known = 0, .retransmits = 4, .snd_wnd = 0, WAITS(1, 1))},
-	{"syn_with_data_sent_again", CHECK_CONNECTING, LOOK(TCP_SYN_SENT, .retransmits = 1, .snd_wnd = 0, WAITS(101, 101))},
+	{"syn_sent_again", CHECK_CONNECTING,
+	 LOOK(TCP_SYN_SENT, .known = 0, .retransmits = 4, .snd_wnd = 0, WAITS(1, 1))},
+	{"syn_with_data_sent_again", CHECK_CONNECTING,
+	 LOOK(TCP_SYN_SENT, .retransmits = 1, .snd_wnd = 0, WAITS(101, 101))},
 	{"syn_received", CHECK_CONNECTING, LOOK(TCP_SYN_RECV, .retransmits = 1)},
 	{"close_wait", CHECK_CLOSED, LOOK(TCP_CLOSE_WAIT, .flags = HELD | LP_F_FIN_IN)},
 	{"last_ack", CHECK_CLOSED, LOOK(TCP_LAST_ACK, WAITS(1, 1))},
@@ -137,11 +144,16 @@ static void test_phase(void **state)
 		__u32 flags;
 		enum lp_phase phase;
 	} vector[] = {
-		{TCP_SYN_SENT, HELD, PHASE_CONNECTING},     {TCP_SYN_RECV, HELD, PHASE_CONNECTING},
-		{TCP_SYN_RECV, 0, PHASE_UNACCEPTED},        {TCP_ESTABLISHED, 0, PHASE_UNACCEPTED},
-		{TCP_CLOSE_WAIT, 0, PHASE_UNACCEPTED},      {TCP_FIN_WAIT1, LP_F_DEAD, PHASE_ORPHANED},
-		{TCP_LAST_ACK, LP_F_DEAD, PHASE_ORPHANED},  {TCP_FIN_WAIT2, HELD, PHASE_CLOSING},
-		{TCP_CLOSE_WAIT, HELD, PHASE_HALF_CLOSED},  {TCP_ESTABLISHED, HELD, PHASE_ESTABLISHED},
+		{TCP_SYN_SENT, HELD, PHASE_CONNECTING},
+		{TCP_SYN_RECV, HELD, PHASE_CONNECTING},
+		{TCP_SYN_RECV, 0, PHASE_UNACCEPTED},
+		{TCP_ESTABLISHED, 0, PHASE_UNACCEPTED},
+		{TCP_CLOSE_WAIT, 0, PHASE_UNACCEPTED},
+		{TCP_FIN_WAIT1, LP_F_DEAD, PHASE_ORPHANED},
+		{TCP_LAST_ACK, LP_F_DEAD, PHASE_ORPHANED},
+		{TCP_FIN_WAIT2, HELD, PHASE_CLOSING},
+		{TCP_CLOSE_WAIT, HELD, PHASE_HALF_CLOSED},
+		{TCP_ESTABLISHED, HELD, PHASE_ESTABLISHED},
 		{TCP_ESTABLISHED, LP_F_MPTCP, PHASE_ESTABLISHED},
 	};
 
@@ -165,7 +177,8 @@ static void test_since_the_fin(void **state)
 		{7000, LOOK(TCP_CLOSE_WAIT, .known = KNOWS | LP_KNOWN_NEVER_SENT, .heard_ms = 7000)},
 		{7000, LOOK(TCP_CLOSE_WAIT, .known = KNOWS | LP_KNOWN_SENT, .heard_ms = 7000, .sent_ms = 9000)},
 		{-1, LOOK(TCP_CLOSE_WAIT, .known = KNOWS | LP_KNOWN_SENT, .heard_ms = 7000, .sent_ms = 7100)},
-		{-1, LOOK(TCP_CLOSE_WAIT, .known = KNOWS | LP_KNOWN_SENT, .heard_ms = 7000, .sent_ms = 9000, .rto_ms = 3000)},
+		{-1, LOOK(TCP_CLOSE_WAIT, .known = KNOWS | LP_KNOWN_SENT, .heard_ms = 7000, .sent_ms = 9000,
+			  .rto_ms = 3000)},
 		{-1, LOOK(TCP_CLOSE_WAIT, .known = KNOWS | LP_KNOWN_SENT, .heard_ms = 7000, .sent_ms = 100)},
 		{-1, LOOK(TCP_CLOSE_WAIT, .known = KNOWS | LP_KNOWN_NEVER_SENT, .heard_ms = 7000, WAITS(5, 5))},
 		{-1, LOOK(TCP_CLOSE_WAIT, .known = KNOWS | LP_KNOWN_NEVER_SENT, .heard_ms = 7000,
@@ -206,7 +219,8 @@ int main(void)
 	static struct CMUnitTest tests[sizeof(vectors) / sizeof(*vectors) + sizeof(others) / sizeof(*others)];
 
 	for (size_t i = 0; i < count; i++)
-		tests[i] = (struct CMUnitTest){vectors[i].name, test_verdict, NULL, NULL, (void *)(uintptr_t)&vectors[i]};
+		tests[i] =
+			(struct CMUnitTest){vectors[i].name, test_verdict, NULL, NULL, (void *)(uintptr_t)&vectors[i]};
 	memcpy(tests + count, others, sizeof(others));
 	return cmocka_run_group_tests_name("check", tests, NULL, NULL);
 }

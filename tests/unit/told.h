@@ -64,8 +64,7 @@ static inline void told_by_json(struct told *told, const struct event *event, co
 	object = json_tokener_parse(line.text);
 	assert_non_null(object);
 	told_clear(told);
-	json_object_object_foreach(object, name, value)
-	{
+	json_object_object_foreach(object, name, value) {
 		if (!json_object_is_type(value, json_type_array)) {
 			told_add_value(told, name, value);
 			continue;
@@ -104,9 +103,23 @@ static inline void told_compare(const struct told *one, const struct told *other
 
 /* What somebody may name a process, a file or a unit to be taken for something else. */
 static const char *const told_hostile[] = {
-	"a\nPRIORITY=0",     "x\n\nMESSAGE=y", "\033[2J\033[31m", "\r<0>1 - -",        "a\"] [b c=\"",
-	"\\\"]",             "]",              "\\",              "\",\"pid\":1,\"",   "\xff\xfe\x80",
-	"\xc2\x9b" "31m",    "\xe2\x80\xae" "x", "a=b=c",         "{app=\"z\"} 1\n#",  "   ",
+	"a\nPRIORITY=0",
+	"x\n\nMESSAGE=y",
+	"\033[2J\033[31m",
+	"\r<0>1 - -",
+	"a\"] [b c=\"",
+	"\\\"]",
+	"]",
+	"\\",
+	"\",\"pid\":1,\"",
+	"\xff\xfe\x80",
+	"\xc2\x9b"
+	"31m",
+	"\xe2\x80\xae"
+	"x",
+	"a=b=c",
+	"{app=\"z\"} 1\n#",
+	"   ",
 };
 #define TOLD_HOSTILE (sizeof(told_hostile) / sizeof(*told_hostile))
 

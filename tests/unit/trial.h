@@ -95,7 +95,11 @@ static inline void given(struct trial *t, enum lp_who who, enum person person, s
 	t->record.task = task_of(person);
 }
 
-#define PERSONS(...) (const enum person[]){__VA_ARGS__}
+#define PERSONS(...)                                                                                                   \
+	(const enum person[])                                                                                          \
+	{                                                                                                              \
+		__VA_ARGS__                                                                                            \
+	}
 
 /* What a look at BIRTH alone, or a walk over all, has found: n processes with `fds` descriptors each. */
 static inline void found(struct trial *t, unsigned n, const enum person persons[], unsigned fds)

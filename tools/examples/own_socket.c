@@ -61,7 +61,8 @@ static int ask_kernel(int fd)
 
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size))
 		return -1;
-	silent = info.tcpi_last_ack_recv < info.tcpi_last_data_recv ? info.tcpi_last_ack_recv : info.tcpi_last_data_recv;
+	silent =
+		info.tcpi_last_ack_recv < info.tcpi_last_data_recv ? info.tcpi_last_ack_recv : info.tcpi_last_data_recv;
 	printf("kernel state=%d retransmission=%d probes=%d unacked=%u silent_ms=%u\n", info.tcpi_state,
 	       info.tcpi_retransmits, info.tcpi_probes, info.tcpi_unacked, silent);
 	return 0;

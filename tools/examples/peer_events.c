@@ -117,8 +117,8 @@ static unsigned local_port(int fd)
 
 	if (getsockname(fd, (struct sockaddr *)&at, &length))
 		return 0;
-	return ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port :
-						((struct sockaddr_in *)&at)->sin_port);
+	return ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
+					      : ((struct sockaddr_in *)&at)->sin_port);
 }
 
 static bool is_of(const char *line, int fd)
@@ -204,9 +204,11 @@ static void tell(const char *line, const int *fds, int n)
 	while (i < n && !is_of(line, fds[i]))
 		i++;
 	if (i < n)
-		printf("{\"connection\": %d, \"event\": \"%s\", \"cause\": \"%s\", \"late_ms\": %.3f}\n", i, event, cause, late);
+		printf("{\"connection\": %d, \"event\": \"%s\", \"cause\": \"%s\", \"late_ms\": %.3f}\n", i, event,
+		       cause, late);
 	else
-		printf("{\"connection\": null, \"event\": \"%s\", \"cause\": \"%s\", \"late_ms\": %.3f}\n", event, cause, late);
+		printf("{\"connection\": null, \"event\": \"%s\", \"cause\": \"%s\", \"late_ms\": %.3f}\n", event,
+		       cause, late);
 }
 
 int main(int argc, char **argv)

@@ -63,8 +63,8 @@ const char *endpoint_parse(const char *text, unsigned default_port, struct endpo
 	address[n] = '\0';
 	if (*rest ? *rest != ':' || number_parse(rest + 1, 1, 65535, &port) : !port)
 		return wrong;
-	return *text == '[' ? parse_ipv6(address, htons((in_port_t)port), endpoint) :
-			      parse_ipv4(address, htons((in_port_t)port), endpoint);
+	return *text == '[' ? parse_ipv6(address, htons((in_port_t)port), endpoint)
+			    : parse_ipv4(address, htons((in_port_t)port), endpoint);
 }
 
 bool endpoint_is_local(const struct endpoint *endpoint)

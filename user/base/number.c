@@ -23,7 +23,7 @@ int number_parse_duration(const char *text, __u64 *ns)
 		const char *name;
 		__u64 ns;
 	} units[] = {
-		{"", 1000000000ULL},    {"s", 1000000000ULL},      {"ms", 1000000ULL},
+		{"", 1000000000ULL},   {"s", 1000000000ULL},    {"ms", 1000000ULL},
 		{"m", 60000000000ULL}, {"h", 3600000000000ULL}, {"d", 86400000000000ULL},
 	};
 	size_t digits = strspn(text, "0123456789");

@@ -45,8 +45,8 @@ static void help(const struct option_table *table)
 	printf("\nSee lostpeer(8), and lostpeer-events(7) for every word that is said.\n");
 }
 
-const struct option_spec *options_find(const struct option_spec *options, size_t count, const char *name,
-				       size_t length, bool *opposite)
+const struct option_spec *options_find(const struct option_spec *options, size_t count, const char *name, size_t length,
+				       bool *opposite)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct option_spec *spec = &options[i];
@@ -64,8 +64,8 @@ const struct option_spec *options_find(const struct option_spec *options, size_t
 }
 
 /* In the verb's own, and in its groups; *use is NULL for its own. */
-static const struct option_spec *find(const struct option_table *table, const char *name, size_t length,
-				      bool *opposite, const struct option_use **use)
+static const struct option_spec *find(const struct option_table *table, const char *name, size_t length, bool *opposite,
+				      const struct option_use **use)
 {
 	const struct option_spec *spec = options_find(table->options, table->count, name, length, opposite);
 
@@ -110,7 +110,8 @@ static bool parse_one(const struct option_table *table, int argc, char **argv, v
 	if (use && table->take)
 		reason = table->take(context, spec, opposite, value);
 	else
-		reason = spec->set(use ? *(void **)((char *)context + use->offset) : context, spec->tag, opposite, value);
+		reason = spec->set(use ? *(void **)((char *)context + use->offset) : context, spec->tag, opposite,
+				   value);
 	return reason ? wrong(why, word, length, value, reason) : true;
 }
 
@@ -136,7 +137,8 @@ enum option_result options_parse(const struct option_table *table, int argc, cha
 			return OPTIONS_HELPED;
 		}
 		if (!parse_one(table, argc, argv, context, rest, &why)) {
-			fprintf(stderr, "lostpeer %s: %s; see lostpeer %s --help\n", table->verb, why.text, table->verb);
+			fprintf(stderr, "lostpeer %s: %s; see lostpeer %s --help\n", table->verb, why.text,
+				table->verb);
 			return OPTIONS_WRONG;
 		}
 	}

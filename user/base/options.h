@@ -51,8 +51,8 @@ struct option_table {
 };
 
 /* NAME or not-NAME, of `length` bytes; NULL: there is none. */
-const struct option_spec *options_find(const struct option_spec *options, size_t count, const char *name,
-				       size_t length, bool *opposite);
+const struct option_spec *options_find(const struct option_spec *options, size_t count, const char *name, size_t length,
+				       bool *opposite);
 
 enum option_result { OPTIONS_RUN, OPTIONS_HELPED, OPTIONS_WRONG };
 

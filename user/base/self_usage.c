@@ -8,8 +8,9 @@
 #include "base/clock.h"
 
 /* proc_pid_stat(5): 14 utime, 15 stime, 22 starttime, 24 rss. */
-static const char fields[] = "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d "
-			     "%llu %*u %llu";
+static const char fields[] =
+	"%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d "
+	"%llu %*u %llu";
 
 int self_usage_read(struct self_usage *usage)
 {

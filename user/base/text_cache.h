@@ -24,6 +24,7 @@ void text_cache_clear(struct text_cache *seen);
 /* What was read at since_ns or later; NULL: nothing. Valid until something is remembered. */
 const char *text_cache_recall(const struct text_cache *seen, __u64 id, __u64 start_boot_ns, __u64 since_ns);
 /* read_ns: before it was read. The text as it is kept; NULL when out of memory. */
-const char *text_cache_remember(struct text_cache *seen, __u64 id, __u64 start_boot_ns, __u64 read_ns, const char *text);
+const char *text_cache_remember(struct text_cache *seen, __u64 id, __u64 start_boot_ns, __u64 read_ns,
+				const char *text);
 
 #endif

@@ -12,7 +12,7 @@
 struct holders {
 	struct cgroups *cgroups;
 	struct executables *executables;
-	__u64 since_ns; /* CLOCK_MONOTONIC: what is read after that is new enough */
+	__u64 since_ns;              /* CLOCK_MONOTONIC: what is read after that is new enough */
 	const struct check *written; /* the last to which we wrote a process, and which: rows come process by process */
 	struct lp_task of;
 };

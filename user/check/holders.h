@@ -22,7 +22,7 @@ struct holders_wanted {
 };
 
 /* Fills owner, place and descriptor of check, which is filled but for those, of looks' number i. False: it is not wanted. */
-bool holders_find(struct holders *holders, const struct snapshot *snapshot, size_t i, const struct holders_wanted *wanted,
-		  struct check *check);
+bool holders_find(struct holders *holders, const struct snapshot *snapshot, size_t i,
+		  const struct holders_wanted *wanted, struct check *check);
 
 #endif

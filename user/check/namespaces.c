@@ -14,7 +14,8 @@
 
 #define TIDS 4 /* of each namespace: one may have gone, or be shielded from us */
 
-struct namespace {
+struct namespace
+{
 	__u32 netns;
 	__u32 tids[TIDS];
 	unsigned n;

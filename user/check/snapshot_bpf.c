@@ -122,15 +122,17 @@ static int look_without_descriptor(struct taking *t, __u32 netns, struct unseen 
 	int err;
 
 	t->namespaces = namespaces_new();
-	err = t->namespaces ? run(t->source->skeleton->progs.find_namespaces, sizeof(struct lp_dweller), take_dweller, t) :
-			      -ENOMEM;
+	err = t->namespaces
+		      ? run(t->source->skeleton->progs.find_namespaces, sizeof(struct lp_dweller), take_dweller, t)
+		      : -ENOMEM;
 	if (!err)
 		err = namespaces_each(t->namespaces, netns, visit, t, &unseen->namespaces);
 	namespaces_free(t->namespaces);
 	return err;
 }
 
-int snapshot_bpf_look(struct snapshot_bpf *s, struct snapshot *snapshot, __u32 netns, bool held_only, struct unseen *unseen)
+int snapshot_bpf_look(struct snapshot_bpf *s, struct snapshot *snapshot, __u32 netns, bool held_only,
+		      struct unseen *unseen)
 {
 	struct taking t = {.source = s, .snapshot = snapshot};
 	int err = 0;

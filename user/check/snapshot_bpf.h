@@ -14,6 +14,7 @@ void snapshot_bpf_close(struct snapshot_bpf *source);
 
 /* netns: of sockets without a descriptor only this one's, 0: all. held_only: none of those.
  * 0, or a negative errno after a message on stderr. */
-int snapshot_bpf_look(struct snapshot_bpf *source, struct snapshot *snapshot, __u32 netns, bool held_only, struct unseen *unseen);
+int snapshot_bpf_look(struct snapshot_bpf *source, struct snapshot *snapshot, __u32 netns, bool held_only,
+		      struct unseen *unseen);
 
 #endif

@@ -121,8 +121,11 @@ static int ask(int fd, int family)
 		struct nlmsghdr header;
 		struct inet_diag_req_v2 request;
 	} m = {
-		.header = {.nlmsg_len = sizeof(m), .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
-		.request = {.sdiag_family = (__u8)family, .sdiag_protocol = IPPROTO_TCP,
+		.header = {.nlmsg_len = sizeof(m),
+			   .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+		.request = {.sdiag_family = (__u8)family,
+			    .sdiag_protocol = IPPROTO_TCP,
 			    .idiag_ext = 1 << (INET_DIAG_INFO - 1),
 			    .idiag_states = ~(1U << TIME_WAIT | 1U << NEW_SYN_RECV | 1U << 3)},
 	};

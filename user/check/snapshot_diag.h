@@ -6,10 +6,10 @@
 #include "check/snapshot.h"
 
 struct snapshot_diag_scope {
-	__u32 netns;        /* only this namespace, 0: all that can be entered */
-	const __u64 *pids;  /* only these processes' descriptors; n_pids 0: everybody's */
+	__u32 netns;       /* only this namespace, 0: all that can be entered */
+	const __u64 *pids; /* only these processes' descriptors; n_pids 0: everybody's */
 	size_t n_pids;
-	long long fd;       /* only this one; negative: all */
+	long long fd; /* only this one; negative: all */
 };
 
 /* 0, or a negative errno after a message on stderr. */

@@ -22,8 +22,7 @@ static bool is_about(const struct said *said, const struct scene *scene, const s
 	if (said->netns && end->netns == end->peer->netns) /* both ends are in one */
 		return said->netns == end->netns && said->local_port == end->port;
 	if (said->netns)
-		return said->netns == end->netns &&
-		       (said->local_port == DEMO_PORT || said->peer_port == DEMO_PORT);
+		return said->netns == end->netns && (said->local_port == DEMO_PORT || said->peer_port == DEMO_PORT);
 	return said->pid && said->pid == end_owner(end);
 }
 
@@ -178,8 +177,7 @@ static void print_wrong(FILE *out, const struct scene *scene, const struct end *
 		fprintf(out, "     expected nothing\n");
 	for (; expected->cause != CAUSE_NONE; expected++)
 		fprintf(out, "     expected %s/%s by %s, phase %s, error.type %s, pid %d\n",
-			event_name(cause_event(expected->cause)), cause_name(expected->cause),
-			by_name(expected->by),
+			event_name(cause_event(expected->cause)), cause_name(expected->cause), by_name(expected->by),
 			expected->phase == PHASE_COUNT ? "any" : phase_name(expected->phase),
 			expected->error ? end_error_name(end->error) : "none", (int)end_owner(end));
 	for (size_t i = 0; i < witness->said_count; i++)

@@ -9,12 +9,7 @@
 struct scene;
 struct witness;
 
-enum outcome {
-	OUTCOME_RIGHT,
-	OUTCOME_WRONG,
-	OUTCOME_SKIPPED,
-	OUTCOME_COUNT
-};
+enum outcome { OUTCOME_RIGHT, OUTCOME_WRONG, OUTCOME_SKIPPED, OUTCOME_COUNT };
 
 /* Prints a row that was played, and judges it: right if of each end exactly what is expected was said, once. With
  * witness NULL prints the truth alone, and the row is right if the drop was made as intended. */

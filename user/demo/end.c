@@ -20,21 +20,21 @@ static const struct {
 	int err;
 	const char *name;
 } error_names[] = {
-	{ EPERM, "EPERM" },
-	{ EAGAIN, "EAGAIN" },
-	{ EACCES, "EACCES" },
-	{ EINVAL, "EINVAL" },
-	{ EPIPE, "EPIPE" },
-	{ EADDRNOTAVAIL, "EADDRNOTAVAIL" },
-	{ ENETDOWN, "ENETDOWN" },
-	{ ENETUNREACH, "ENETUNREACH" },
-	{ ECONNABORTED, "ECONNABORTED" },
-	{ ECONNRESET, "ECONNRESET" },
-	{ ENOTCONN, "ENOTCONN" },
-	{ ETIMEDOUT, "ETIMEDOUT" },
-	{ ECONNREFUSED, "ECONNREFUSED" },
-	{ EHOSTUNREACH, "EHOSTUNREACH" },
-	{ EINPROGRESS, "EINPROGRESS" },
+	{EPERM, "EPERM"},
+	{EAGAIN, "EAGAIN"},
+	{EACCES, "EACCES"},
+	{EINVAL, "EINVAL"},
+	{EPIPE, "EPIPE"},
+	{EADDRNOTAVAIL, "EADDRNOTAVAIL"},
+	{ENETDOWN, "ENETDOWN"},
+	{ENETUNREACH, "ENETUNREACH"},
+	{ECONNABORTED, "ECONNABORTED"},
+	{ECONNRESET, "ECONNRESET"},
+	{ENOTCONN, "ENOTCONN"},
+	{ETIMEDOUT, "ETIMEDOUT"},
+	{ECONNREFUSED, "ECONNREFUSED"},
+	{EHOSTUNREACH, "EHOSTUNREACH"},
+	{EINPROGRESS, "EINPROGRESS"},
 };
 
 const char *end_error_name(int err)
@@ -55,7 +55,7 @@ __u64 end_deadline(void)
 
 bool end_waits(__u64 deadline)
 {
-	nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+	nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
 	return clock_monotonic_ns() < deadline;
 }
 

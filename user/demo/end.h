@@ -20,15 +20,15 @@ struct row;
 struct end {
 	enum side side;
 	struct end *peer;
-	pid_t pid;      /* 0: not running */
-	pid_t child;    /* who goes on in its place; 0: nobody */
+	pid_t pid;                   /* 0: not running */
+	pid_t child;                 /* who goes on in its place; 0: nobody */
 	pid_t holders[DEMO_HOLDERS]; /* others that hold what it holds */
-	char cgroup[256]; /* the directory of one made for it; "": none */
-	uint32_t netns; /* inode of its namespace; 0: none yet */
-	uint16_t port;  /* local port of its connection */
-	int fd;         /* its connection, in its own process; -1: none */
+	char cgroup[256];            /* the directory of one made for it; "": none */
+	uint32_t netns;              /* inode of its namespace; 0: none yet */
+	uint16_t port;               /* local port of its connection */
+	int fd;                      /* its connection, in its own process; -1: none */
 	int listener;
-	int error;      /* the last errno that the application saw; 0: none */
+	int error;         /* the last errno that the application saw; 0: none */
 	char truth[128];   /* what the application did and saw, for humans */
 	char problem[200]; /* why the last step was not STEP_DONE */
 };

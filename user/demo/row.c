@@ -9,18 +9,18 @@
 
 /* Two namespaces, joined, in which the ends have heard of each other. */
 static const struct step prologue[] = {
-	{ .who = B, .run = step_unshare },
-	{ .who = A, .run = step_unshare },
-	{ .who = B, .run = step_sysctl, .text = SHORT_AFTERLIFE },
-	{ .who = A, .run = step_sysctl, .text = SHORT_AFTERLIFE },
-	{ .who = A, .run = step_make_link },
-	{ .who = B, .run = step_raise_link },
-	{ .who = A, .run = step_meet },
+	{.who = B, .run = step_unshare},
+	{.who = A, .run = step_unshare},
+	{.who = B, .run = step_sysctl, .text = SHORT_AFTERLIFE},
+	{.who = A, .run = step_sysctl, .text = SHORT_AFTERLIFE},
+	{.who = A, .run = step_make_link},
+	{.who = B, .run = step_raise_link},
+	{.who = A, .run = step_meet},
 };
 
 static const struct step epilogue[] = {
-	{ .who = A, .run = step_settle },
-	{ .who = B, .run = step_settle },
+	{.who = A, .run = step_settle},
+	{.who = B, .run = step_settle},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -32,12 +32,12 @@ struct expected {
 };
 
 struct row {
-	enum lp_cause cause; /* what it is a row of */
-	const char *variant; /* NULL, or what sets it apart from other rows of the same cause */
-	const char *story;   /* how the drop is made */
-	bool needs_hook;     /* told only with --connect-hook */
-	bool needs_strays;   /* told only where RSTs for no socket are seen: from 6.10 */
-	bool whole_host;     /* made only with --whole-host */
+	enum lp_cause cause;          /* what it is a row of */
+	const char *variant;          /* NULL, or what sets it apart from other rows of the same cause */
+	const char *story;            /* how the drop is made */
+	bool needs_hook;              /* told only with --connect-hook */
+	bool needs_strays;            /* told only where RSTs for no socket are seen: from 6.10 */
+	bool whole_host;              /* made only with --whole-host */
 	struct step steps[ROW_STEPS]; /* ends at the first without .run */
 	struct expected expected[SIDES][ROW_EVENTS];
 };

@@ -17,7 +17,7 @@ static inline int sock_new(void)
 /* where: dotted, NULL for any; port in host byte order. */
 static inline struct sockaddr_in sock_address(const char *where, uint16_t port)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
 
 	if (where)
 		inet_pton(AF_INET, where, &address.sin_addr);

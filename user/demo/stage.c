@@ -23,7 +23,7 @@ static const char *side_name(enum side side)
 
 int stage_open(struct stage *stage, const struct row *const *rows, size_t count)
 {
-	*stage = (struct stage){ .count = count, .ends_size = count * SIDES * sizeof(struct end) };
+	*stage = (struct stage){.count = count, .ends_size = count * SIDES * sizeof(struct end)};
 	stage->scenes = calloc(count, sizeof(*stage->scenes));
 	stage->ends = mmap(NULL, stage->ends_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (!stage->scenes || stage->ends == MAP_FAILED) {
@@ -33,9 +33,9 @@ int stage_open(struct stage *stage, const struct row *const *rows, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		struct end *ends = stage->ends + i * SIDES;
 
-		stage->scenes[i] = (struct scene){ .row = rows[i], .ends = ends, .line = { -1, -1 } };
-		ends[A] = (struct end){ .side = A, .peer = &ends[B], .fd = -1, .listener = -1 };
-		ends[B] = (struct end){ .side = B, .peer = &ends[A], .fd = -1, .listener = -1 };
+		stage->scenes[i] = (struct scene){.row = rows[i], .ends = ends, .line = {-1, -1}};
+		ends[A] = (struct end){.side = A, .peer = &ends[B], .fd = -1, .listener = -1};
+		ends[B] = (struct end){.side = B, .peer = &ends[A], .fd = -1, .listener = -1};
 	}
 	return 0;
 }
@@ -138,8 +138,8 @@ static void stage_expire(struct stage *stage)
 /* Waits for one answer or more. */
 static int stage_turn(struct stage *stage, int signals)
 {
-	struct pollfd pfds[SCENES_AT_ONCE + 1] = { { .fd = signals, .events = POLLIN } };
-	struct scene *scenes[SCENES_AT_ONCE + 1] = { NULL };
+	struct pollfd pfds[SCENES_AT_ONCE + 1] = {{.fd = signals, .events = POLLIN}};
+	struct scene *scenes[SCENES_AT_ONCE + 1] = {NULL};
 	nfds_t n = 1;
 	int err = 0;
 
@@ -182,5 +182,5 @@ void stage_close(struct stage *stage)
 		}
 	free(stage->scenes);
 	munmap(stage->ends, stage->ends_size);
-	*stage = (struct stage){ 0 };
+	*stage = (struct stage){0};
 }

@@ -31,7 +31,7 @@ struct scene {
 struct stage {
 	struct scene *scenes;
 	size_t count;
-	struct end *ends;  /* of all scenes, shared */
+	struct end *ends; /* of all scenes, shared */
 	size_t ends_size;
 };
 

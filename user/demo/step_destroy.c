@@ -46,13 +46,10 @@ static int diag_destroy(int fd, const struct inet_diag_sockid *id)
 		struct nlmsghdr header;
 		struct inet_diag_req_v2 body;
 	} ask = {
-		.header = { .nlmsg_len = sizeof(ask),
-			    .nlmsg_type = SOCK_DESTROY,
-			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK },
-		.body = { .sdiag_family = AF_INET,
-			  .sdiag_protocol = IPPROTO_TCP,
-			  .idiag_states = ~0u,
-			  .id = *id },
+		.header = {.nlmsg_len = sizeof(ask),
+			   .nlmsg_type = SOCK_DESTROY,
+			   .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
+		.body = {.sdiag_family = AF_INET, .sdiag_protocol = IPPROTO_TCP, .idiag_states = ~0u, .id = *id},
 	};
 	struct {
 		struct nlmsghdr header;
@@ -74,9 +71,9 @@ int step_destroy_peer(struct end *self, const struct step *step)
 	struct inet_diag_sockid id = {
 		.idiag_sport = peer.sin_port,
 		.idiag_dport = here.sin_port,
-		.idiag_src = { peer.sin_addr.s_addr },
-		.idiag_dst = { here.sin_addr.s_addr },
-		.idiag_cookie = { INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE },
+		.idiag_src = {peer.sin_addr.s_addr},
+		.idiag_dst = {here.sin_addr.s_addr},
+		.idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE},
 	};
 	int fd, err;
 

@@ -42,7 +42,7 @@ int step_unshare(struct end *self, const struct step *step)
 /* Runs `ip -batch -` in this namespace over the lines. ip says on stderr itself what it does not like. */
 static int ip_run(struct end *self, const char *lines)
 {
-	char *const argv[] = { "ip", "-batch", "-", NULL };
+	char *const argv[] = {"ip", "-batch", "-", NULL};
 	posix_spawn_file_actions_t actions;
 	int fd, err, status = -1;
 	pid_t pid;
@@ -109,11 +109,11 @@ int step_meet(struct end *self, const struct step *step)
 		goto out;
 	}
 	do {
-		struct pollfd pfd = { .fd = fd, .events = POLLIN };
+		struct pollfd pfd = {.fd = fd, .events = POLLIN};
 
 		if (send(fd, "?", 1, MSG_NOSIGNAL) < 0 && errno == ECONNREFUSED)
 			goto met;
-		if (poll(&pfd, 1, 20) == 1 && recv(fd, &(char){ 0 }, 1, 0) < 0 && errno == ECONNREFUSED)
+		if (poll(&pfd, 1, 20) == 1 && recv(fd, &(char){0}, 1, 0) < 0 && errno == ECONNREFUSED)
 			goto met;
 	} while (end_waits(deadline));
 	end_fail(self, "the other end does not answer");

@@ -27,7 +27,7 @@ static int set(struct end *self, int level, int option, const void *value, size_
 
 int step_linger0(struct end *self, const struct step *step)
 {
-	struct linger linger = { .l_onoff = 1 };
+	struct linger linger = {.l_onoff = 1};
 
 	(void)step;
 	return set(self, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger), "SO_LINGER");
@@ -67,7 +67,7 @@ int step_small_buffers(struct end *self, const struct step *step)
 int step_deaf(struct end *self, const struct step *step)
 {
 	struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
-	struct sock_fprog program = { .len = 1, .filter = &drop };
+	struct sock_fprog program = {.len = 1, .filter = &drop};
 
 	(void)step;
 	return set(self, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program), "SO_ATTACH_FILTER");

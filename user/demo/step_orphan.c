@@ -43,7 +43,7 @@ static int make_orphan(struct end *self)
 {
 	struct sockaddr_in address = sock_address(end_address(self->peer), ASIDE_PORT);
 	struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
-	struct sock_fprog program = { .len = 1, .filter = &drop };
+	struct sock_fprog program = {.len = 1, .filter = &drop};
 	int fd = sock_new();
 	int result = STEP_DONE;
 
@@ -104,7 +104,7 @@ int step_make_orphans(struct end *self, const struct step *step)
 	while (!result && count-- > 0)
 		result = make_orphan(self);
 	for (int tries = 0; !result && !counts && tries < MOST_TRIES; tries++) {
-		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+		nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
 		result = kernel_counts(self, &counts);
 	}
 	if (result || counts)

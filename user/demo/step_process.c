@@ -55,7 +55,8 @@ int step_live_in_unit(struct end *self, const struct step *step)
 	}
 	cgroups_free(cgroups);
 	if (!slice || mkdir(path, 0755) < 0)
-		return slice ? skip(self, path) : (errno = ENOENT, skip(self, "no cgroup hierarchy tells of units here"));
+		return slice ? skip(self, path)
+			     : (errno = ENOENT, skip(self, "no cgroup hierarchy tells of units here"));
 	memcpy(self->cgroup, path, sizeof(path));
 	snprintf(procs, sizeof(procs), "%s/cgroup.procs", path);
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
@@ -126,9 +127,8 @@ int step_go_on_as_child(struct end *self, const struct step *step)
 	close(told[1]);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ?
-		       STEP_DONE :
-		       end_fail(self, "the child did not die of SIGKILL");
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? STEP_DONE
+								  : end_fail(self, "the child did not die of SIGKILL");
 }
 
 int step_die(struct end *self, const struct step *step)

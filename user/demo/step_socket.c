@@ -19,7 +19,7 @@
 
 static int wait_for(struct end *self, int fd, short events, const char *what)
 {
-	struct pollfd pfd = { .fd = fd, .events = events };
+	struct pollfd pfd = {.fd = fd, .events = events};
 
 	if (poll(&pfd, 1, END_PATIENCE_MS) == 1)
 		return STEP_DONE;
@@ -75,7 +75,7 @@ int step_accept(struct end *self, const struct step *step)
 static int connect_to(struct end *self, const char *where)
 {
 	struct sockaddr_in address = sock_address(where ? where : end_address(self->peer), DEMO_PORT);
-	struct sockaddr_in local = { 0 };
+	struct sockaddr_in local = {0};
 	socklen_t size = sizeof(local);
 	int err = 0;
 
@@ -136,7 +136,7 @@ int step_send(struct end *self, const struct step *step)
  * which would be sent after all, and be in flight. */
 static bool window_is_closed(int fd)
 {
-	struct tcp_info info = { 0 };
+	struct tcp_info info = {0};
 	socklen_t size = sizeof(info);
 
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
@@ -163,7 +163,7 @@ int step_fill(struct end *self, const struct step *step)
 
 int step_recv(struct end *self, const struct step *step)
 {
-	struct timeval patience = { .tv_sec = END_PATIENCE_MS / 1000 };
+	struct timeval patience = {.tv_sec = END_PATIENCE_MS / 1000};
 	char data[4096];
 	ssize_t n;
 
@@ -195,7 +195,7 @@ int step_wait_state(struct end *self, const struct step *step)
 	__u64 deadline = end_deadline();
 
 	do {
-		struct tcp_info info = { 0 };
+		struct tcp_info info = {0};
 		socklen_t size = sizeof(info);
 
 		if (getsockopt(self->fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
@@ -221,12 +221,12 @@ int step_so_error(struct end *self, const struct step *step)
 
 int step_look(struct end *self, const struct step *step)
 {
-	struct pollfd pfd = { .fd = self->fd };
+	struct pollfd pfd = {.fd = self->fd};
 	const char *what = "saw nothing";
 	char byte;
 
 	if (self->fd < 0) {
-		pfd = (struct pollfd){ .fd = self->listener, .events = POLLIN };
+		pfd = (struct pollfd){.fd = self->listener, .events = POLLIN};
 		what = "nobody came";
 	}
 	if (poll(&pfd, 1, 0))
@@ -248,7 +248,7 @@ int step_idle(struct end *self, const struct step *step)
 int step_pause(struct end *self, const struct step *step)
 {
 	(void)self;
-	nanosleep(&(struct timespec){ .tv_sec = step->arg / 1000, .tv_nsec = step->arg % 1000 * 1000000 }, NULL);
+	nanosleep(&(struct timespec){.tv_sec = step->arg / 1000, .tv_nsec = step->arg % 1000 * 1000000}, NULL);
 	return STEP_DONE;
 }
 
@@ -280,7 +280,7 @@ int step_shutdown(struct end *self, const struct step *step)
 
 int step_disconnect(struct end *self, const struct step *step)
 {
-	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+	struct sockaddr nobody = {.sa_family = AF_UNSPEC};
 
 	(void)step;
 	if (connect(self->fd, &nobody, sizeof(nobody)) < 0)

@@ -27,8 +27,16 @@ static _Noreturn void witness_run(const struct witness *witness, int errors, pid
 {
 	const char *path = getenv("LOSTPEER") ?: "/proc/self/exe";
 	/* All that is judged has this port at one end; the rest of a busy host would only fill our memory. */
-	char *const argv[] = { "lostpeer", "watch", "--json", "--all", "--port", PORT_TEXT(DEMO_PORT),
-			       "--ignored-after", DEMO_IGNORED_AFTER, witness->hook ? "--connect-hook" : NULL, NULL };
+	char *const argv[] = {"lostpeer",
+			      "watch",
+			      "--json",
+			      "--all",
+			      "--port",
+			      PORT_TEXT(DEMO_PORT),
+			      "--ignored-after",
+			      DEMO_IGNORED_AFTER,
+			      witness->hook ? "--connect-hook" : NULL,
+			      NULL};
 	sigset_t none;
 
 	sigemptyset(&none);
@@ -86,7 +94,7 @@ static void witness_shut(struct witness *witness)
 /* 0 once it watches, -EINTR for a signal, -ECHILD once it has ended or not come so far. */
 static int witness_wait_ready(struct witness *witness, int signals)
 {
-	struct pollfd pfds[] = { { .fd = signals, .events = POLLIN }, { .fd = witness->errors, .events = POLLIN } };
+	struct pollfd pfds[] = {{.fd = signals, .events = POLLIN}, {.fd = witness->errors, .events = POLLIN}};
 
 	for (;;) {
 		int n = poll(pfds, 2, WITNESS_PATIENCE_MS);
@@ -109,7 +117,7 @@ static int witness_try(struct witness *witness, bool hook, int signals)
 	pid_t director = getpid();
 	int pipefd[2], err;
 
-	*witness = (struct witness){ .output = -1, .errors = -1, .hook = hook };
+	*witness = (struct witness){.output = -1, .errors = -1, .hook = hook};
 	witness->output = memfd_create("lostpeer demo", MFD_CLOEXEC);
 	if (witness->output < 0 || pipe2(pipefd, O_CLOEXEC) < 0)
 		return -errno;
@@ -129,8 +137,7 @@ int witness_start(struct witness *witness, int signals)
 
 	if (err == -ECHILD) {
 		witness_shut(witness);
-		snprintf(why, sizeof(why), "%.*s", (int)strcspn(witness->stderr_text, "\n"),
-			 witness->stderr_text);
+		snprintf(why, sizeof(why), "%.*s", (int)strcspn(witness->stderr_text, "\n"), witness->stderr_text);
 		err = witness_try(witness, false, signals);
 		memcpy(witness->why_no_hook, why, sizeof(why));
 	}
@@ -222,7 +229,7 @@ static int witness_read(struct witness *witness)
 
 int witness_stop(struct witness *witness)
 {
-	struct pollfd pfd = { .fd = witness->errors, .events = POLLIN };
+	struct pollfd pfd = {.fd = witness->errors, .events = POLLIN};
 	int status;
 
 	kill(witness->pid, SIGTERM);
@@ -251,5 +258,5 @@ void witness_close(struct witness *witness)
 	for (size_t i = 0; i < witness->said_count; i++)
 		json_object_put(witness->said[i].line);
 	free(witness->said);
-	*witness = (struct witness){ .output = -1, .errors = -1 };
+	*witness = (struct witness){.output = -1, .errors = -1};
 }

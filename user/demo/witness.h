@@ -21,11 +21,11 @@ struct said {
 };
 
 struct witness {
-	pid_t pid;  /* 0: not running */
-	int output; /* memory that it writes its events to; -1: none */
-	int errors; /* pipe from its stderr */
-	bool hook;  /* it runs with --connect-hook */
-	char why_no_hook[200]; /* what it said it lacks for that */
+	pid_t pid;              /* 0: not running */
+	int output;             /* memory that it writes its events to; -1: none */
+	int errors;             /* pipe from its stderr */
+	bool hook;              /* it runs with --connect-hook */
+	char why_no_hook[200];  /* what it said it lacks for that */
 	char stderr_text[4096]; /* the beginning of what it said there */
 	size_t stderr_size;
 	struct said *said;

@@ -17,8 +17,8 @@ struct queue {
 	struct queue *next;
 	__u64 sk;
 	__u16 port;
-	bool listed; /* still */
-	__u32 drops; /* counted by the kernel when the listener was told last, or filled */
+	bool listed;      /* still */
+	__u32 drops;      /* counted by the kernel when the listener was told last, or filled */
 	__u32 full_drops; /* when it was found full last */
 	__u64 since_ns;
 	__u64 full_ns; /* when it was found full last, or filled */

@@ -58,7 +58,7 @@ int early_want(struct early *w, __u32 classes)
 		w->silent = silent_peers_new(w->kernel, w->options.silent_after_ns, w->calls.found, w->calls.context);
 	if (more & LP_CLASS_IGNORED)
 		w->ignored = ignored_closes_new(w->kernel, w->options.ignored_after_ns, w->calls.ask, w->calls.tell,
-					 w->calls.context);
+						w->calls.context);
 	if (more & LP_CLASS_QUEUES)
 		w->queues = accept_queues_new(w->kernel, w->calls.found, w->calls.context);
 	if (more & ~have(w))
@@ -70,7 +70,7 @@ int early_want(struct early *w, __u32 classes)
 }
 
 struct early *early_new(struct kernel *kernel, __u32 classes, const struct early_options *options,
-			      const struct early_calls *calls)
+			const struct early_calls *calls)
 {
 	struct early *w = calloc(1, sizeof(*w));
 

@@ -30,7 +30,7 @@ __u32 early_classes(__u32 classes, const struct early_options *options);
 
 /* Sockets that exist must be remembered already, and kernel_want() called. NULL when out of memory. */
 struct early *early_new(struct kernel *kernel, __u32 classes, const struct early_options *options,
-			      const struct early_calls *calls);
+			const struct early_calls *calls);
 void early_free(struct early *early);
 /* More is wanted from now on, or less: what is not wanted any more is still looked for. 0 or -ENOMEM. */
 int early_want(struct early *early, __u32 classes);

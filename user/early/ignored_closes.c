@@ -12,7 +12,7 @@
 #define MS 1000000ULL
 #define BUCKETS 16384
 #define ASKING_MAX 8192 /* half of what may wait for its owner (pending.h) */
-#define WALK_SHARE 20 /* a look at all takes no more than this part of the time */
+#define WALK_SHARE 20   /* a look at all takes no more than this part of the time */
 
 struct holder;
 
@@ -22,8 +22,8 @@ struct close {
 	struct close *sibling; /* of its holder */
 	struct holder *holder; /* NULL: asked for, or not ripe */
 	struct lp_record record;
-	__u64 since_ns;  /* as it is now since then at least */
-	unsigned walk;   /* the last one that saw it */
+	__u64 since_ns; /* as it is now since then at least */
+	unsigned walk;  /* the last one that saw it */
 	bool ripe;
 	bool asked;
 	bool unwanted;
@@ -52,7 +52,7 @@ struct ignored_closes {
 	unsigned asking; /* of which the holder is being looked for */
 	bool unasked;    /* there are more to ask for */
 	unsigned walk;
-	__u64 now_ns;      /* of the walk */
+	__u64 now_ns; /* of the walk */
 	__u64 walked_ns, took_ns;
 	__u64 next_walk_ns; /* 0: none */
 	__u64 lost, lost_now;
@@ -135,7 +135,8 @@ static __u64 least(__u64 a, __u64 b)
 static bool is_unmoved(const struct lp_record *before, const struct lp_record *now)
 {
 	return before->local_port == now->local_port && before->peer_port == now->peer_port &&
-	       before->snd_una == now->snd_una && before->snd_nxt == now->snd_nxt && before->write_seq == now->write_seq;
+	       before->snd_una == now->snd_una && before->snd_nxt == now->snd_nxt &&
+	       before->write_seq == now->write_seq;
 }
 
 static void walk_before(struct ignored_closes *g, __u64 at_ns)
@@ -339,8 +340,8 @@ static void walk(struct ignored_closes *g, __u64 now_ns)
 
 /* --- from outside --- */
 
-struct ignored_closes *ignored_closes_new(struct kernel *kernel, __u64 after_ns, ignored_closes_ask *ask_function, ignored_closes_tell *tell_function,
-			    void *context)
+struct ignored_closes *ignored_closes_new(struct kernel *kernel, __u64 after_ns, ignored_closes_ask *ask_function,
+					  ignored_closes_tell *tell_function, void *context)
 {
 	struct ignored_closes *g = calloc(1, sizeof(*g));
 

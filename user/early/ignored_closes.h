@@ -28,7 +28,8 @@ typedef bool ignored_closes_ask(void *context, const struct lp_record *record);
 typedef void ignored_closes_tell(void *context, const struct lp_record *record, const struct owner *owner);
 
 /* NULL when out of memory. */
-struct ignored_closes *ignored_closes_new(struct kernel *kernel, __u64 after_ns, ignored_closes_ask *ask, ignored_closes_tell *tell, void *context);
+struct ignored_closes *ignored_closes_new(struct kernel *kernel, __u64 after_ns, ignored_closes_ask *ask,
+					  ignored_closes_tell *tell, void *context);
 void ignored_closes_free(struct ignored_closes *ignored);
 
 /* Who holds the connection that was asked for. */

@@ -12,13 +12,14 @@
 #include "kernel/sockets.h"
 
 #define MS 1000000ULL
-#define LOOK_NS (500 * MS) /* as long as anything is listed: who is told, and who acknowledges, is no second late */
+#define LOOK_NS (500 * MS)  /* as long as anything is listed: who is told, and who acknowledges, is no second late */
 #define CROWD_NS (100 * MS) /* more are due than are told at once */
 #define TOLD_AT_ONCE 4096   /* what waits for its owner then is a quarter of what may (pending.h) */
 #define BUCKETS 4096
 
 /* Where data of ours can wait: bpf/silent.h, can_wait(). */
-#define STATES (1u << TCP_ESTABLISHED | 1u << TCP_CLOSE_WAIT | 1u << TCP_FIN_WAIT1 | 1u << TCP_CLOSING | 1u << TCP_LAST_ACK)
+#define STATES                                                                                                         \
+	(1u << TCP_ESTABLISHED | 1u << TCP_CLOSE_WAIT | 1u << TCP_FIN_WAIT1 | 1u << TCP_CLOSING | 1u << TCP_LAST_ACK)
 
 /* A socket of which peer_silent was told. */
 struct told {
@@ -299,7 +300,8 @@ static void run_round(struct silent_peers *s, __u64 now_ns)
 
 /* --- from outside --- */
 
-struct silent_peers *silent_peers_new(struct kernel *kernel, __u64 after_ns, silent_peers_tell *tell_function, void *context)
+struct silent_peers *silent_peers_new(struct kernel *kernel, __u64 after_ns, silent_peers_tell *tell_function,
+				      void *context)
 {
 	struct silent_peers *s = calloc(1, sizeof(*s));
 
@@ -324,7 +326,8 @@ void silent_peers_free(struct silent_peers *s)
 void silent_peers_seed(struct silent_peers *s, const struct lp_glance *look)
 {
 	const struct lp_record *r = &look->record;
-	double waited = jiffies_ms(look->rto_jiffies) * (1 - 1.0 / (double)(1ULL << (look->backoff < 63 ? look->backoff : 63)));
+	double waited =
+		jiffies_ms(look->rto_jiffies) * (1 - 1.0 / (double)(1ULL << (look->backoff < 63 ? look->backoff : 63)));
 	struct lp_listed listed = {
 		.since_ns = r->time_ns - (__u64)(waited * 1e6),
 		.snd_una = r->snd_una,

@@ -129,16 +129,16 @@ enum lp_event event_by_name(const char *name)
 struct facts {
 	const struct lp_record *r;
 	const struct cause_kernel *kernel;
-	int old;           /* the TCP state it left */
-	int err;           /* sk_err */
-	bool owned;        /* process context */
-	bool dead;         /* orphaned */
-	bool socket;       /* accepted or connected, and still held */
-	bool unaccepted;   /* in the accept queue */
-	bool fin_in;       /* the peer's FIN had come */
-	bool remembered;   /* without this the next two say nothing */
+	int old;         /* the TCP state it left */
+	int err;         /* sk_err */
+	bool owned;      /* process context */
+	bool dead;       /* orphaned */
+	bool socket;     /* accepted or connected, and still held */
+	bool unaccepted; /* in the accept queue */
+	bool fin_in;     /* the peer's FIN had come */
+	bool remembered; /* without this the next two say nothing */
 	bool rst_in;
-	bool rst_out;      /* before CLOSE */
+	bool rst_out; /* before CLOSE */
 	bool reset_after;
 	bool mptcp;
 	bool by_close;     /* the last reference to the file is being dropped: close(2) or exit, not connect(2) */
@@ -363,12 +363,9 @@ struct rule {
 
 /* Out of SYN_SENT; the first that fits. */
 static const struct rule connecting_rules[] = {
-	{is_refused, CONNECT_FAILED_REFUSED},
-	{is_aborted, CONNECT_FAILED_DESTROYED},
-	{is_timed_out, CONNECT_FAILED_TIMEOUT},
-	{has_error, CONNECT_FAILED_UNREACHABLE},
-	{is_never_sent, CONNECT_FAILED_NO_PORT},
-	{is_icmp_taken, CONNECT_FAILED_UNREACHABLE},
+	{is_refused, CONNECT_FAILED_REFUSED},    {is_aborted, CONNECT_FAILED_DESTROYED},
+	{is_timed_out, CONNECT_FAILED_TIMEOUT},  {has_error, CONNECT_FAILED_UNREACHABLE},
+	{is_never_sent, CONNECT_FAILED_NO_PORT}, {is_icmp_taken, CONNECT_FAILED_UNREACHABLE},
 	{always, CONNECT_FAILED_ABANDONED},
 };
 

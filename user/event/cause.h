@@ -63,15 +63,7 @@ enum lp_cause {
 	CAUSE_COUNT
 };
 
-enum lp_by {
-	BY_PEER,
-	BY_NETWORK,
-	BY_LOCAL,
-	BY_ADMIN,
-	BY_KERNEL,
-	BY_AGENT,
-	BY_COUNT
-};
+enum lp_by { BY_PEER, BY_NETWORK, BY_LOCAL, BY_ADMIN, BY_KERNEL, BY_AGENT, BY_COUNT };
 
 enum lp_phase {
 	PHASE_CONNECTING,
@@ -102,7 +94,7 @@ struct cause_kernel {
 };
 
 struct verdict {
-	enum lp_cause cause;     /* CAUSE_NONE: no event */
+	enum lp_cause cause; /* CAUSE_NONE: no event */
 	enum lp_by by;
 	enum lp_phase phase;
 	enum lp_cause ambiguous; /* the other cause that this kernel cannot rule out, or CAUSE_NONE */

@@ -149,8 +149,7 @@ bool event_read_closed(const struct event *e)
 
 	if (r->kind == LP_KIND_PEER_FIN)
 		return false;
-	if (r->state == TCP_CLOSE_WAIT || r->state == TCP_LAST_ACK || r->state == TCP_CLOSING ||
-	    (r->flags & LP_F_DEAD))
+	if (r->state == TCP_CLOSE_WAIT || r->state == TCP_LAST_ACK || r->state == TCP_CLOSING || (r->flags & LP_F_DEAD))
 		return true;
 	return (r->shutdown & 1) && !data_closing_now(r) && !(r->flags & LP_F_FIN_IN);
 }

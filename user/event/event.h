@@ -13,23 +13,14 @@
 #include "record.h"
 
 enum lp_severity { /* of syslog's words, in its order */
-	SEVERITY_ERROR,
-	SEVERITY_WARNING,
-	SEVERITY_NOTICE,
-	SEVERITY_INFO,
-	SEVERITY_COUNT
+		   SEVERITY_ERROR,
+		   SEVERITY_WARNING,
+		   SEVERITY_NOTICE,
+		   SEVERITY_INFO,
+		   SEVERITY_COUNT
 };
 
-enum owner_via {
-	VIA_NONE,
-	VIA_CONNECT,
-	VIA_ACCEPT,
-	VIA_SEED,
-	VIA_HOLDER,
-	VIA_CLOSER,
-	VIA_LISTENER,
-	VIA_COUNT
-};
+enum owner_via { VIA_NONE, VIA_CONNECT, VIA_ACCEPT, VIA_SEED, VIA_HOLDER, VIA_CLOSER, VIA_LISTENER, VIA_COUNT };
 
 enum owner_unknown {
 	UNKNOWN_NONE,
@@ -64,7 +55,7 @@ struct loss {
 
 /* Of data for a connection that was over already: how that ended. */
 struct ended {
-	__u64 wall_ns; /* CLOCK_REALTIME; 0: not remembered */
+	__u64 wall_ns;       /* CLOCK_REALTIME; 0: not remembered */
 	enum lp_cause cause; /* CAUSE_NONE: not known */
 };
 
@@ -74,11 +65,11 @@ struct repeat {
 	__u64 count;    /* 0: the event is one */
 	__u64 first_ns; /* CLOCK_REALTIME */
 	__u64 last_ns;
-	unsigned processes;  /* that are known; 0: none is */
-	bool more_processes; /* there may be more */
-	bool several_phases; /* verdict.phase is only one of them */
-	bool several_bys;    /* verdict.by too */
-	bool several_vias;   /* owner.via too: the process is known one way or another */
+	unsigned processes;            /* that are known; 0: none is */
+	bool more_processes;           /* there may be more */
+	bool several_phases;           /* verdict.phase is only one of them */
+	bool several_bys;              /* verdict.by too */
+	bool several_vias;             /* owner.via too: the process is known one way or another */
 	__u64 unread, unacked, unsent; /* bytes, of all */
 };
 
@@ -90,10 +81,10 @@ struct event {
 	int error;     /* errno that the application is told; 0: none, or nobody is there to be told */
 	struct data data;
 	struct owner owner;
-	char executable[PATH_MAX]; /* "" if not known */
+	char executable[PATH_MAX];    /* "" if not known */
 	char cgroup[CGROUP_LINE_LEN]; /* the line of /proc/PID/cgroup; "" if not known */
 	struct place place;           /* what it tells */
-	struct lp_task peer; /* at the other end, where that is on this host and known; else its tgid is 0 */
+	struct lp_task peer;          /* at the other end, where that is on this host and known; else its tgid is 0 */
 	struct ended ended;
 	struct loss loss;
 	bool loss_hidden; /* how many is not for whoever reads this (visibility.h) */
@@ -101,7 +92,7 @@ struct event {
 };
 
 const char *severity_name(enum lp_severity severity);
-int severity_by_name(const char *name); /* -1 if there is none */
+int severity_by_name(const char *name);         /* -1 if there is none */
 int severity_syslog(enum lp_severity severity); /* RFC 5424's number: 3 is error, 6 is info */
 const char *via_name(enum owner_via via);
 const char *unknown_name(enum owner_unknown unknown);
@@ -112,7 +103,7 @@ void event_from_loss(struct event *event, enum lp_cause place, struct loss loss)
 
 /* 0 where there is no such thing, which the contract leaves out. */
 bool event_has_transfer(const struct event *event); /* data and stream fields make sense */
-bool event_is_address(const __u8 bytes[16]); /* else it is not known; of several events, not the same */
+bool event_is_address(const __u8 bytes[16]);        /* else it is not known; of several events, not the same */
 bool event_read_closed(const struct event *event);
 bool event_write_closed(const struct event *event);
 double event_duration_ms(const struct event *event); /* negative: not known */

@@ -11,9 +11,9 @@
 #define WORD_MAX (PLACE_NAME_LEN - 1)
 
 static const char *const runtime_names[] = {
-	[RUNTIME_NONE] = "",          [RUNTIME_DOCKER] = "docker", [RUNTIME_CONTAINERD] = "containerd",
-	[RUNTIME_CRIO] = "cri-o",     [RUNTIME_PODMAN] = "podman", [RUNTIME_RUNC] = "runc",
-	[RUNTIME_CRUN] = "crun",      [RUNTIME_LXC] = "lxc",       [RUNTIME_NSPAWN] = "systemd-nspawn",
+	[RUNTIME_NONE] = "",      [RUNTIME_DOCKER] = "docker", [RUNTIME_CONTAINERD] = "containerd",
+	[RUNTIME_CRIO] = "cri-o", [RUNTIME_PODMAN] = "podman", [RUNTIME_RUNC] = "runc",
+	[RUNTIME_CRUN] = "crun",  [RUNTIME_LXC] = "lxc",       [RUNTIME_NSPAWN] = "systemd-nspawn",
 };
 static_assert(sizeof(runtime_names) / sizeof(*runtime_names) == RUNTIME_COUNT, "a name for each runtime");
 
@@ -81,7 +81,8 @@ static bool is_hex(struct word word, size_t length)
 /* --- systemd: src/basic/cgroup-util.c, cg_path_get_unit() and its kin --- */
 
 static const char *const unit_types[] = {
-	".service", ".socket", ".target", ".device", ".mount", ".automount", ".swap", ".timer", ".path", ".slice", ".scope",
+	".service", ".socket", ".target", ".device", ".mount", ".automount",
+	".swap",    ".timer",  ".path",   ".slice",  ".scope",
 };
 
 #define UNIT_TYPES (sizeof(unit_types) / sizeof(*unit_types))

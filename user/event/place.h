@@ -27,10 +27,10 @@ enum place_runtime {
 #define PLACE_NAME_LEN 256 /* the longest name of a unit, and of a file, with its end */
 
 struct place {
-	char unit[PLACE_NAME_LEN];      /* the innermost, of the user's manager where there is one */
+	char unit[PLACE_NAME_LEN];        /* the innermost, of the user's manager where there is one */
 	char system_unit[PLACE_NAME_LEN]; /* of the host's manager: user@1000.service */
-	char slice[PLACE_NAME_LEN];     /* that the unit is in */
-	char container[PLACE_NAME_LEN]; /* its id; of containers in each other the innermost */
+	char slice[PLACE_NAME_LEN];       /* that the unit is in */
+	char container[PLACE_NAME_LEN];   /* its id; of containers in each other the innermost */
 	enum place_runtime runtime;
 	char pod[48]; /* Kubernetes' uid of it, with hyphens */
 };

@@ -107,7 +107,8 @@ static bool is_window_closed(const struct lp_look *l, const struct data *d)
 
 static bool is_closed(const struct lp_look *l)
 {
-	return l->state == TCP_CLOSE_WAIT || l->state == TCP_LAST_ACK || l->state == TCP_CLOSING || l->state == TCP_CLOSE;
+	return l->state == TCP_CLOSE_WAIT || l->state == TCP_LAST_ACK || l->state == TCP_CLOSING ||
+	       l->state == TCP_CLOSE;
 }
 
 static enum check_verdict judge(const struct lp_look *l, const struct data *d, __u32 alive_within_ms)

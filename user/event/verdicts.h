@@ -45,9 +45,9 @@ struct check {
 	const struct lp_look *look;
 	enum check_verdict verdict;
 	__u32 alive_within_ms;
-	long long fd; /* of the process; negative: none */
+	long long fd;                                 /* of the process; negative: none */
 	long long gives_up_ms, next_probe_ms, fin_ms; /* negative: not known */
-	struct event event; /* record, data, owner, place; not the verdict on an event */
+	struct event event;                           /* record, data, owner, place; not the verdict on an event */
 	struct lp_record record;
 };
 

@@ -133,8 +133,8 @@ static const char *parse_peer(struct filter_value *value, const char *text)
 		if (slash && number_parse(slash + 1, 0, 128, &bits))
 			return wrong;
 		value->network.bits = slash ? (unsigned)bits : 128;
-		value->network.v4 = value->network.bits >= 96 &&
-				    IN6_IS_ADDR_V4MAPPED((struct in6_addr *)value->network.bytes);
+		value->network.v4 =
+			value->network.bits >= 96 && IN6_IS_ADDR_V4MAPPED((struct in6_addr *)value->network.bytes);
 	} else {
 		return wrong;
 	}
@@ -252,7 +252,7 @@ void filter_free(struct filter *filter)
 {
 	for (int i = 0; i < FILTER_COUNT; i++) {
 		free_list(filter->only[i]);
-		free_list(filter->not[i]);
+		free_list(filter->not [i]);
 	}
 }
 
@@ -268,7 +268,7 @@ static const char *check_foreign(const struct filter *filter, enum filter_kind k
 
 const char *filter_add(struct filter *filter, enum filter_kind kind, bool opposite, const char *text)
 {
-	struct filter_value **list = opposite ? &filter->not[kind] : &filter->only[kind], *value;
+	struct filter_value **list = opposite ? &filter->not [kind] : &filter->only[kind], *value;
 	const char *why = filter->foreign ? check_foreign(filter, kind, text) : NULL;
 
 	if (why)
@@ -364,7 +364,7 @@ static bool any_matches(const struct filter_value *v, enum filter_kind kind, con
 
 static bool rejects(const struct filter *f, enum filter_kind kind, const struct event *e)
 {
-	return any_matches(f->not[kind], kind, e);
+	return any_matches(f->not [kind], kind, e);
 }
 
 static bool passes(const struct filter *f, enum filter_kind kind, const struct event *e)
@@ -417,8 +417,8 @@ __u32 filter_class(const struct event *e)
 	case EVENT_ACCEPT_DROPPED:
 		return LP_CLASS_QUEUES;
 	default:
-		return e->verdict.cause == CONNECT_FAILED_ABANDONED && !e->record->total_retrans ? LP_CLASS_ABANDONED :
-												   LP_CLASS_LOST;
+		return e->verdict.cause == CONNECT_FAILED_ABANDONED && !e->record->total_retrans ? LP_CLASS_ABANDONED
+												 : LP_CLASS_LOST;
 	}
 }
 

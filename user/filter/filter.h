@@ -20,7 +20,7 @@ enum filter_kind {
 	FILTER_PEER_PORT,
 	FILTER_PEER, /* address or CIDR */
 	FILTER_NETNS,
-	FILTER_PID,  /* from here on only the owner decides */
+	FILTER_PID, /* from here on only the owner decides */
 	FILTER_NAME,
 	FILTER_UNIT,
 	FILTER_CONTAINER,
@@ -33,13 +33,13 @@ enum filter_kind {
 struct filter_value;
 
 struct filter {
-	bool all; /* the orderly ends too */
+	bool all;         /* the orderly ends too */
 	bool peer_closes; /* of these, peer_closed too */
 	bool foreign; /* its values are somebody else's: no file is looked at for them, and what they cost is bounded */
 	unsigned n_values;
 	enum lp_severity min_severity;
 	struct filter_value *only[FILTER_COUNT]; /* lists; NULL: any */
-	struct filter_value *not[FILTER_COUNT];
+	struct filter_value * not [FILTER_COUNT];
 };
 
 void filter_init(struct filter *filter);

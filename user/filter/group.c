@@ -19,7 +19,7 @@ enum service { SERVICE_UNKNOWN, SERVICE_OURS, SERVICE_THEIRS };
 struct key {
 	__u8 peer[16]; /* v4-mapped for IPv4 */
 	__u32 netns;
-	__u16 port; /* of the service: the peer's, or ours */
+	__u16 port;    /* of the service: the peer's, or ours */
 	__u16 service; /* enum service */
 	__u16 cause;
 	__u16 by;

@@ -87,7 +87,8 @@ static struct owner_limit *find(struct rate_limit *l, const struct owner *owner)
 			return &l->slots[i - 1];
 	forget(l, l->at);
 	o = &l->slots[l->at];
-	*o = (struct owner_limit){.tgid = task.tgid, .start_boot_ns = task.start_boot_ns, .used = true, .next = *bucket};
+	*o = (struct owner_limit){
+		.tgid = task.tgid, .start_boot_ns = task.start_boot_ns, .used = true, .next = *bucket};
 	*bucket = (unsigned short)(l->at + 1);
 	l->at = (l->at + 1) % RATE_LIMIT_OWNERS_MAX;
 	return o;

@@ -13,10 +13,17 @@
 /* OpenTelemetry's words for the states (network.connection.state). */
 static const char *const state_names[] = {
 	[0] = "", /* several */
-	[TCP_ESTABLISHED] = "established", [TCP_SYN_SENT] = "syn_sent",     [TCP_SYN_RECV] = "syn_received",
-	[TCP_FIN_WAIT1] = "fin_wait_1",    [TCP_FIN_WAIT2] = "fin_wait_2",  [TCP_TIME_WAIT] = "time_wait",
-	[TCP_CLOSE] = "closed",            [TCP_CLOSE_WAIT] = "close_wait", [TCP_LAST_ACK] = "last_ack",
-	[TCP_LISTEN] = "listen",           [TCP_CLOSING] = "closing",
+	[TCP_ESTABLISHED] = "established",
+	[TCP_SYN_SENT] = "syn_sent",
+	[TCP_SYN_RECV] = "syn_received",
+	[TCP_FIN_WAIT1] = "fin_wait_1",
+	[TCP_FIN_WAIT2] = "fin_wait_2",
+	[TCP_TIME_WAIT] = "time_wait",
+	[TCP_CLOSE] = "closed",
+	[TCP_CLOSE_WAIT] = "close_wait",
+	[TCP_LAST_ACK] = "last_ack",
+	[TCP_LISTEN] = "listen",
+	[TCP_CLOSING] = "closing",
 };
 
 __u8 fields_state(const char *name)

@@ -176,8 +176,8 @@ static void say_closed(struct line *line, const struct check *c)
 
 static void say_closing(struct line *line, const struct check *c)
 {
-	line_printf(line, c->look->state == TCP_FIN_WAIT1 ? "we have closed, our FIN not acknowledged" :
-							    "we have closed, the peer has not");
+	line_printf(line, c->look->state == TCP_FIN_WAIT1 ? "we have closed, our FIN not acknowledged"
+							  : "we have closed, the peer has not");
 	put_retransmission(line, c);
 	put_heard(line, c, "; heard ", " ago");
 }
@@ -194,8 +194,8 @@ static void say_unproven(struct line *line, const struct check *c)
 }
 
 static void (*const sentences[])(struct line *line, const struct check *c) = {
-	[CHECK_ERRORED] = say_errored,       [CHECK_STALLED] = say_stalled, [CHECK_WINDOW_CLOSED] = say_window_closed,
-	[CHECK_CONNECTING] = say_connecting, [CHECK_CLOSED] = say_closed,   [CHECK_CLOSING] = say_closing,
+	[CHECK_ERRORED] = say_errored,       [CHECK_STALLED] = say_stalled,   [CHECK_WINDOW_CLOSED] = say_window_closed,
+	[CHECK_CONNECTING] = say_connecting, [CHECK_CLOSED] = say_closed,     [CHECK_CLOSING] = say_closing,
 	[CHECK_ALIVE] = say_alive,           [CHECK_UNPROVEN] = say_unproven,
 };
 static_assert(sizeof(sentences) / sizeof(*sentences) == CHECK_COUNT, "a sentence for each verdict");
@@ -205,7 +205,8 @@ static void put_keepalive(struct line *line, const struct check *c)
 	const struct lp_look *l = c->look;
 	bool idle = l->snd_una == l->write_seq;
 
-	if (c->verdict < CHECK_CLOSED || !(l->known & LP_KNOWN_KEEPALIVE) || l->state == TCP_CLOSE || (l->flags & LP_F_DEAD))
+	if (c->verdict < CHECK_CLOSED || !(l->known & LP_KNOWN_KEEPALIVE) || l->state == TCP_CLOSE ||
+	    (l->flags & LP_F_DEAD))
 		return;
 	if (!(l->flags & LP_F_KEEPOPEN)) {
 		line_text(line, "; keepalive off");
@@ -250,10 +251,10 @@ static_assert(sizeof(colours) / sizeof(*colours) == CHECK_COUNT, "a colour for e
 void format_check_header(struct line *line, const struct check_widths *w)
 {
 	line_clear(line);
-	line_printf(line, "%-*s%-*s%-*s%-*s%-*s%-*s%-*s%*s%*s%*s  %s\n", VERDICT_COLUMN, "VERDICT", (int)w->who + GAP, "WHO",
-		    (int)w->fd + GAP, "FD", (int)w->local + GAP, "LOCAL", (int)w->peer + GAP, "PEER", HALF_COLUMN, "READ",
-		    HALF_COLUMN, "WRITE", BYTES_COLUMN, "UNREAD", BYTES_COLUMN, "UNACKED", BYTES_COLUMN, "UNSENT",
-		    "EVIDENCE");
+	line_printf(line, "%-*s%-*s%-*s%-*s%-*s%-*s%-*s%*s%*s%*s  %s\n", VERDICT_COLUMN, "VERDICT", (int)w->who + GAP,
+		    "WHO", (int)w->fd + GAP, "FD", (int)w->local + GAP, "LOCAL", (int)w->peer + GAP, "PEER",
+		    HALF_COLUMN, "READ", HALF_COLUMN, "WRITE", BYTES_COLUMN, "UNREAD", BYTES_COLUMN, "UNACKED",
+		    BYTES_COLUMN, "UNSENT", "EVIDENCE");
 }
 
 void format_check_text(struct line *line, const struct check *c, const struct check_widths *w, bool colour)

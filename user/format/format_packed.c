@@ -7,9 +7,13 @@
 struct text {
 	size_t at, size;
 };
-#define TEXT(member) {offsetof(struct event, member), sizeof(((struct event *)0)->member)}
+#define TEXT(member)                                                                                                   \
+	{                                                                                                              \
+		offsetof(struct event, member), sizeof(((struct event *)0)->member)                                    \
+	}
 static const struct text texts[] = {
-	TEXT(executable), TEXT(cgroup), TEXT(place.unit), TEXT(place.system_unit), TEXT(place.slice), TEXT(place.container),
+	TEXT(executable),        TEXT(cgroup),      TEXT(place.unit),
+	TEXT(place.system_unit), TEXT(place.slice), TEXT(place.container),
 };
 #define TEXTS (sizeof(texts) / sizeof(*texts))
 

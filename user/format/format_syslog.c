@@ -15,8 +15,8 @@
 #include "format/fields.h"
 
 #define SD_ID "lostpeer@32473"
-#define DAEMON 3 /* facility */
-#define HOST_MAX 255 /* RFC 5424, 6 */
+#define DAEMON 3        /* facility */
+#define HOST_MAX 255    /* RFC 5424, 6 */
 #define OMITTED_ROOM 64 /* for the parameter that says what is left out */
 
 static const char omitted_name[] = "omitted";

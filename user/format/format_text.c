@@ -360,8 +360,8 @@ void format_sentence(struct line *line, const struct event *e)
 void format_text_header(struct line *line)
 {
 	line_clear(line);
-	line_printf(line, "%-*s%-*s%-*s%-*s%s\n", TIME_COLUMN, "TIME", WHO_COLUMN, "WHO", WHOM_COLUMN, "LOST", WHAT_COLUMN,
-		    "EVENT/CAUSE", "WHAT HAPPENED; DATA AT STAKE; OUR END");
+	line_printf(line, "%-*s%-*s%-*s%-*s%s\n", TIME_COLUMN, "TIME", WHO_COLUMN, "WHO", WHOM_COLUMN, "LOST",
+		    WHAT_COLUMN, "EVENT/CAUSE", "WHAT HAPPENED; DATA AT STAKE; OUR END");
 }
 
 void format_text(struct line *line, const struct event *e, const struct format_context *context)

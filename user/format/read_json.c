@@ -21,9 +21,9 @@ static const char *text(struct json_object *o, const char *name)
 {
 	struct json_object *value;
 
-	return json_object_object_get_ex(o, name, &value) && json_object_is_type(value, json_type_string) ?
-		       json_object_get_string(value) :
-		       "";
+	return json_object_object_get_ex(o, name, &value) && json_object_is_type(value, json_type_string)
+		       ? json_object_get_string(value)
+		       : "";
 }
 
 static bool has(struct json_object *o, const char *name)
@@ -90,11 +90,26 @@ static int one_of(const char *word, const char *(*name)(int i), int count)
 	return 0;
 }
 
-static const char *name_of_by(int i) { return by_name((enum lp_by)i); }
-static const char *name_of_phase(int i) { return phase_name((enum lp_phase)i); }
-static const char *name_of_via(int i) { return via_name((enum owner_via)i); }
-static const char *name_of_unknown(int i) { return unknown_name((enum owner_unknown)i); }
-static const char *name_of_runtime(int i) { return place_runtime_name((enum place_runtime)i); }
+static const char *name_of_by(int i)
+{
+	return by_name((enum lp_by)i);
+}
+static const char *name_of_phase(int i)
+{
+	return phase_name((enum lp_phase)i);
+}
+static const char *name_of_via(int i)
+{
+	return via_name((enum owner_via)i);
+}
+static const char *name_of_unknown(int i)
+{
+	return unknown_name((enum owner_unknown)i);
+}
+static const char *name_of_runtime(int i)
+{
+	return place_runtime_name((enum place_runtime)i);
+}
 
 /* event "": of whichever. */
 static enum lp_cause cause_of(const char *event, const char *cause)
@@ -341,7 +356,8 @@ bool read_json_event(struct json_object *o, struct parsed *p)
 	read_peer(o, &e->peer);
 	read_data(o, e);
 	if (has(o, "ended.time"))
-		e->ended = (struct ended){wall_ns(o, "ended.time"), cause_of(text(o, "ended.event"), text(o, "ended.cause"))};
+		e->ended = (struct ended){wall_ns(o, "ended.time"),
+					  cause_of(text(o, "ended.event"), text(o, "ended.cause"))};
 	return e->wall_ns && (int)e->severity >= 0;
 }
 

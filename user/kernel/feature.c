@@ -21,7 +21,8 @@ static const struct feature features[] = {
 	 "connect_failed/unreachable taken by SO_ERROR is said as abandoned, marked ambiguous"},
 	{"fork", OF(fork), NULL, false, "tracepoint sched:sched_process_fork",
 	 "no watch -- COMMAND; one holder of what may have been shared is not named"},
-	{"retransmit", OF(retransmit), NULL, false, "tracepoint tcp:tcp_retransmit_skb", "peer_silent and peer_back are not told"},
+	{"retransmit", OF(retransmit), NULL, false, "tracepoint tcp:tcp_retransmit_skb",
+	 "peer_silent and peer_back are not told"},
 	{"retransmit_failed", OF(retransmit_failed), "retransmit", false, "also of what could not be sent (6.18)",
 	 "peer_silent is not told where this host itself cannot send"},
 	{"cgroups", OF(cgroups), NULL, false, "tracepoints cgroup:cgroup_mkdir, cgroup_rmdir (CONFIG_CGROUPS)",
@@ -52,8 +53,8 @@ static const struct feature_limit limits[] = {
 	{LIMIT_ABSENT_EVENT, NULL, .said = PEER_SILENT_UNACKED,
 	 .when = "behind a closed window, where only window probes are sent"},
 	{LIMIT_AMBIGUOUS, "error_report", .said = CONNECT_FAILED_ABANDONED, .other = CONNECT_FAILED_UNREACHABLE},
-	{LIMIT_AMBIGUOUS, NULL, .said = CONNECT_FAILED_ABANDONED, .other = CONNECT_FAILED_UNREACHABLE,
-	 .type = "ipv6", .when = "before a SYN was sent again"},
+	{LIMIT_AMBIGUOUS, NULL, .said = CONNECT_FAILED_ABANDONED, .other = CONNECT_FAILED_UNREACHABLE, .type = "ipv6",
+	 .when = "before a SYN was sent again"},
 	{LIMIT_AMBIGUOUS, "send_reset", .said = PEER_LOST_RESET, .other = LOCAL_RESET_DATA_AFTER_CLOSE},
 	{LIMIT_AMBIGUOUS, "send_reset", .said = LOCAL_CLOSED_CLOSE, .other = LOCAL_RESET_DATA_AFTER_CLOSE},
 };
@@ -97,14 +98,14 @@ const char *feature_hide(struct kernel_features *have, const char *names)
 		length = strcspn(names, ",");
 		feature = find(names, length);
 		if (!feature) {
-			snprintf(wrong, sizeof(wrong), "no feature is named '%.*s'", length > 32 ? 32 : (int)length, names);
+			snprintf(wrong, sizeof(wrong), "no feature is named '%.*s'", length > 32 ? 32 : (int)length,
+				 names);
 			return wrong;
 		}
 		*slot(have, feature) = false;
 	}
 	for (size_t i = 0; i < sizeof(features) / sizeof(*features); i++)
-		if (features[i].within &&
-		    !feature_have(have, find(features[i].within, strlen(features[i].within))))
+		if (features[i].within && !feature_have(have, find(features[i].within, strlen(features[i].within))))
 			*slot(have, &features[i]) = false;
 	return NULL;
 }

@@ -19,7 +19,7 @@ struct kernel_features {
 	bool send_reset;
 	bool send_reset_reason; /* from 6.10 */
 	bool destroy_sock;
-	bool error_report;      /* from 5.14 */
+	bool error_report; /* from 5.14 */
 	bool fork;
 	bool retransmit;        /* tcp:tcp_retransmit_skb */
 	bool retransmit_failed; /* ... also of what could not be sent, from 6.18 */
@@ -34,10 +34,10 @@ struct kernel_features {
 };
 
 struct feature {
-	const char *name;    /* for ever: in JSON, and in LOSTPEER_WITHOUT */
-	size_t offset;       /* of its bool in struct kernel_features */
-	const char *within;  /* the feature that it is a part of, NULL: of none */
-	bool needed;         /* nothing works without */
+	const char *name;   /* for ever: in JSON, and in LOSTPEER_WITHOUT */
+	size_t offset;      /* of its bool in struct kernel_features */
+	const char *within; /* the feature that it is a part of, NULL: of none */
+	bool needed;        /* nothing works without */
 	const char *what;
 	const char *without; /* what is worse without it */
 };
@@ -62,8 +62,8 @@ struct feature_limit {
 	const char *lacking; /* the feature whose want is the reason; NULL: so it is on every kernel */
 	const char *field;
 	enum lp_cause said, other;
-	const char *type;    /* only of this network.type; NULL: of any */
-	const char *when;    /* not always, but then; NULL: always */
+	const char *type; /* only of this network.type; NULL: of any */
+	const char *when; /* not always, but then; NULL: always */
 };
 
 const struct feature_limit *feature_limits(size_t *n);

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 int iterator_run(struct bpf_program *program, union bpf_iter_link_info *info, size_t size,
-	 void (*each)(void *context, const void *item), void *context)
+		 void (*each)(void *context, const void *item), void *context)
 {
 	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = info, .link_info_len = info ? sizeof(*info) : 0);
 	struct bpf_link *link = bpf_program__attach_iter(program, &opts);

@@ -11,6 +11,6 @@ union bpf_iter_link_info;
 /* Walks over what `info` narrows it to (NULL: everything), and hands `each` every item of that size that the
  * program wrote; it may not be aligned. 0 or a negative errno. */
 int iterator_run(struct bpf_program *program, union bpf_iter_link_info *info, size_t size,
-	 void (*each)(void *context, const void *item), void *context);
+		 void (*each)(void *context, const void *item), void *context);
 
 #endif

@@ -65,7 +65,8 @@ static void choose_programs(struct kernel *k, const struct kernel_options *optio
 	bpf_program__set_autoload(s->progs.retransmit, f->retransmit);
 	bpf_program__set_autoload(s->progs.set_state_nested, f->guards_recursion);
 	bpf_program__set_autoload(s->progs.set_state_nested_twice, f->guards_recursion && f->preemptible);
-	bpf_program__set_autoload(s->progs.destroy_sock_nested, f->destroy_sock && f->guards_recursion && f->preemptible);
+	bpf_program__set_autoload(s->progs.destroy_sock_nested,
+				  f->destroy_sock && f->guards_recursion && f->preemptible);
 	bpf_program__set_autoload(s->progs.cgroup_gone, f->cgroups);
 	bpf_program__set_autoload(s->progs.cgroup_made, f->cgroups);
 	bpf_program__set_autoload(s->progs.process_exit, options->cgroup_hierarchy != 0);
@@ -126,8 +127,9 @@ static int check_features(const struct kernel_features *f)
 static int load_error(int err)
 {
 	if (err == -EPERM || err == -EACCES)
-		return say(err, "not permitted to load BPF programs: run as root of the host (not of a user namespace), or "
-				"with CAP_BPF and CAP_PERFMON; `lostpeer doctor` shows what is missing");
+		return say(err,
+			   "not permitted to load BPF programs: run as root of the host (not of a user namespace), or "
+			   "with CAP_BPF and CAP_PERFMON; `lostpeer doctor` shows what is missing");
 	return say(err, "the kernel does not take the BPF programs: %s (LOSTPEER_DEBUG=1 shows why)", strerror(-err));
 }
 
@@ -171,15 +173,18 @@ static int need_tracefs(int *home)
 
 	*home = -1;
 	if (err == -EACCES)
-		return say(err, "--connect-hook and --accept-hook cannot read tracefs (/sys/kernel/tracing): run as root, "
-				"or with CAP_DAC_READ_SEARCH");
+		return say(err,
+			   "--connect-hook and --accept-hook cannot read tracefs (/sys/kernel/tracing): run as root, "
+			   "or with CAP_DAC_READ_SEARCH");
 	if (!err)
 		return 0;
 	*home = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	if (*home < 0 || unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL) || kernel_look_for_tracefs())
-		return say(-ENOENT, "--connect-hook and --accept-hook need tracefs mounted on /sys/kernel/tracing, and "
-				    "CONFIG_FTRACE_SYSCALLS; mounting it failed: %s", strerror(errno));
+		return say(-ENOENT,
+			   "--connect-hook and --accept-hook need tracefs mounted on /sys/kernel/tracing, and "
+			   "CONFIG_FTRACE_SYSCALLS; mounting it failed: %s",
+			   strerror(errno));
 	return 0;
 }
 
@@ -215,8 +220,9 @@ static int on_ring(void *context, void *data, size_t size)
 static const char *feature_of(const char *program)
 {
 	static const char *const all[][2] = {
-		{"send_reset", "send_reset"},     {"send_reset_reason", "send_reset_reason"}, {"error_report", "error_report"},
-		{"destroy_sock", "destroy_sock"}, {"process_fork", "fork"},                   {"retransmit", "retransmit"},
+		{"send_reset", "send_reset"},     {"send_reset_reason", "send_reset_reason"},
+		{"error_report", "error_report"}, {"destroy_sock", "destroy_sock"},
+		{"process_fork", "fork"},         {"retransmit", "retransmit"},
 		{"cgroup_gone", "cgroups"},       {"cgroup_made", "cgroups"},
 	};
 
@@ -228,7 +234,8 @@ static const char *feature_of(const char *program)
 
 static bool is_copy(const char *program)
 {
-	return !strncmp(program, "set_state_nested", strlen("set_state_nested")) || !strcmp(program, "destroy_sock_nested");
+	return !strncmp(program, "set_state_nested", strlen("set_state_nested")) ||
+	       !strcmp(program, "destroy_sock_nested");
 }
 
 /* Whether to try without the program that the kernel has just refused: said, as every worse answer is. */
@@ -275,7 +282,8 @@ static int check(const struct kernel *k, const struct kernel_options *options)
 	if (err)
 		return err;
 	if (options->follow_parent && !k->features.fork)
-		return say(-ENOTSUP, "cannot follow a command: this kernel lacks the tracepoint sched:sched_process_fork");
+		return say(-ENOTSUP,
+			   "cannot follow a command: this kernel lacks the tracepoint sched:sched_process_fork");
 	return check_pid_namespace();
 }
 
@@ -478,10 +486,10 @@ void kernel_want(struct kernel *k, struct lp_wants wants, const struct uid_wants
 static bool misses_events(const struct kernel *k, const struct bpf_program *program)
 {
 	const struct bpf_program *others[] = {
-		k->skeleton->progs.set_state_nested, k->skeleton->progs.set_state_nested_twice,
-		k->skeleton->progs.destroy_sock_nested,
-		k->skeleton->progs.process_fork, k->skeleton->progs.process_exit,
-		k->skeleton->progs.cgroup_gone, k->skeleton->progs.cgroup_made, k->skeleton->progs.retransmit,
+		k->skeleton->progs.set_state_nested,    k->skeleton->progs.set_state_nested_twice,
+		k->skeleton->progs.destroy_sock_nested, k->skeleton->progs.process_fork,
+		k->skeleton->progs.process_exit,        k->skeleton->progs.cgroup_gone,
+		k->skeleton->progs.cgroup_made,         k->skeleton->progs.retransmit,
 	};
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
@@ -555,8 +563,7 @@ static void pass_holder(void *context, const void *item)
 	finding->found(finding->context, &holder);
 }
 
-int kernel_find_holders(struct kernel *k, __u32 tgid, const __u64 *keys, size_t n, kernel_found *found,
-			void *context)
+int kernel_find_holders(struct kernel *k, __u32 tgid, const __u64 *keys, size_t n, kernel_found *found, void *context)
 {
 	struct finding finding = {found, context};
 	union bpf_iter_link_info of_one = {.task = {.pid = tgid}};
@@ -568,7 +575,7 @@ int kernel_find_holders(struct kernel *k, __u32 tgid, const __u64 *keys, size_t 
 		err = bpf_map_update_elem(map, &keys[i], &one, BPF_ANY);
 	if (!err)
 		err = iterator_run(k->skeleton->progs.find_holders, tgid ? &of_one : NULL, sizeof(struct lp_holder),
-			      pass_holder, &finding);
+				   pass_holder, &finding);
 	for (size_t i = 0; i < n; i++)
 		bpf_map_delete_elem(map, &keys[i]);
 	return err;
@@ -588,8 +595,7 @@ bool kernel_follows(const struct kernel *k, __u32 tgid, __u64 start_boot_ns)
 {
 	__u64 start;
 
-	return !bpf_map_lookup_elem(bpf_map__fd(k->skeleton->maps.followed), &tgid, &start) &&
-	       start == start_boot_ns;
+	return !bpf_map_lookup_elem(bpf_map__fd(k->skeleton->maps.followed), &tgid, &start) && start == start_boot_ns;
 }
 
 /* Copies a slot that the kernel may be writing; false: it was. */
@@ -643,5 +649,6 @@ __u64 kernel_exit_cgroup(const struct kernel *k, __u32 tgid, __u64 start_boot_ns
 
 const char *kernel_reset_reason(const struct kernel *k, __u32 reason)
 {
-	return reason && reason <= RESET_REASONS_MAX && *k->reasons.names[reason - 1] ? k->reasons.names[reason - 1] : NULL;
+	return reason && reason <= RESET_REASONS_MAX && *k->reasons.names[reason - 1] ? k->reasons.names[reason - 1]
+										      : NULL;
 }

@@ -17,10 +17,10 @@
 struct kernel;
 
 struct kernel_options {
-	size_t ring_bytes;   /* a power of two and a multiple of the page size; 0: as built */
+	size_t ring_bytes; /* a power of two and a multiple of the page size; 0: as built */
 	bool connect_hook;
 	bool accept_hook;
-	__u32 follow_parent; /* follow the descendants of what this process forks; 0: nobody */
+	__u32 follow_parent;    /* follow the descendants of what this process forks; 0: nobody */
 	__u32 cgroup_hierarchy; /* the one that tells where a process is: 0 is cgroup v2 */
 };
 

@@ -15,7 +15,7 @@
 /* --- programs over addresses --- */
 
 int sockets_run(struct kernel *kernel, const struct bpf_program *program, const __u64 *sockets, const char *remembered,
-	       __u32 n)
+		__u32 n)
 {
 	struct lostpeer__bss *shared = kernel_skeleton(kernel)->bss;
 	const size_t size = sizeof(shared->looked_at_conns[0]);
@@ -32,7 +32,7 @@ int sockets_run(struct kernel *kernel, const struct bpf_program *program, const 
 
 /* At LP_GLANCES_MAX at most. Whom they are handed to may look, too. */
 static int look_at_some(struct kernel *kernel, const __u64 *sockets, const char *remembered, __u32 n, __u32 states,
-			  sockets_take *take, void *context)
+			sockets_take *take, void *context)
 {
 	struct lostpeer *s = kernel_skeleton(kernel);
 	struct lp_glance found[LP_GLANCES_MAX];
@@ -48,13 +48,14 @@ static int look_at_some(struct kernel *kernel, const __u64 *sockets, const char 
 	return 0;
 }
 
-int sockets_look_at(struct kernel *kernel, const __u64 *sockets, size_t n, __u32 states, sockets_take *take, void *context)
+int sockets_look_at(struct kernel *kernel, const __u64 *sockets, size_t n, __u32 states, sockets_take *take,
+		    void *context)
 {
 	int err = 0;
 
 	for (size_t at = 0; at < n && !err; at += LP_GLANCES_MAX)
-		err = look_at_some(kernel, sockets + at, NULL, n - at < LP_GLANCES_MAX ? (__u32)(n - at) : LP_GLANCES_MAX,
-				     states, take, context);
+		err = look_at_some(kernel, sockets + at, NULL,
+				   n - at < LP_GLANCES_MAX ? (__u32)(n - at) : LP_GLANCES_MAX, states, take, context);
 	return err;
 }
 
@@ -126,7 +127,8 @@ static int in_batches(void *context, const struct batch *batch, __u32 n)
 	int err = 0;
 
 	for (__u32 i = 0; i < n && !err; i += t->most)
-		err = t->each(t->context, batch->keys + i, batch->values + i * t->size, n - i < t->most ? n - i : t->most);
+		err = t->each(t->context, batch->keys + i, batch->values + i * t->size,
+			      n - i < t->most ? n - i : t->most);
 	return err;
 }
 
@@ -179,8 +181,7 @@ static int look_at_ends(void *context, const __u64 *sockets, const char *remembe
 {
 	const struct end_look *look = context;
 	struct lostpeer__bss *shared = kernel_skeleton(look->kernel)->bss;
-	int err = sockets_run(look->kernel, kernel_skeleton(look->kernel)->progs.look_at_ends, sockets,
-			     remembered, n);
+	int err = sockets_run(look->kernel, kernel_skeleton(look->kernel)->progs.look_at_ends, sockets, remembered, n);
 
 	for (__u32 i = 0; !err && i < shared->n_found_ends; i++)
 		look->found(look->context, &shared->found_ends[i]);

@@ -16,7 +16,8 @@ struct bpf_program;
 typedef void sockets_take(void *context, const struct lp_glance *look);
 
 /* At these, in this order; whose they are is left out. 0 or a negative errno. */
-int sockets_look_at(struct kernel *kernel, const __u64 *sockets, size_t n, __u32 states, sockets_take *take, void *context);
+int sockets_look_at(struct kernel *kernel, const __u64 *sockets, size_t n, __u32 states, sockets_take *take,
+		    void *context);
 /* At all that are remembered and in these states. 0 or a negative errno. */
 int sockets_look_at_all(struct kernel *kernel, __u32 states, sockets_take *take, void *context);
 
@@ -51,7 +52,7 @@ volatile struct lp_alarms *sockets_alarms(struct kernel *kernel);
 /* For sockets.c and kernel.c: runs a program over these addresses, with what is remembered of each (values of the map;
  * NULL: nothing); hands all that are remembered to `each`, in batches of at most so many. 0 or a negative errno. */
 int sockets_run(struct kernel *kernel, const struct bpf_program *program, const __u64 *sockets, const char *remembered,
-	       __u32 n);
+		__u32 n);
 typedef int sockets_batch(void *context, const __u64 *sockets, const char *remembered, __u32 n);
 int sockets_through(struct kernel *kernel, __u32 most, sockets_batch *each, void *context);
 

@@ -48,8 +48,7 @@ static void set_alarms(struct lp_alarms *alarms, __u32 classes)
 	alarms->queues = !(classes & LP_CLASS_QUEUES);
 }
 
-void wants_set(struct wants *w, struct lostpeer *s, struct lp_wants all, const struct uid_wants *uids,
-	       size_t n)
+void wants_set(struct wants *w, struct lostpeer *s, struct lp_wants all, const struct uid_wants *uids, size_t n)
 {
 	int map = bpf_map__fd(s->maps.want_uids);
 	__u32 zero = 0, classes;

@@ -20,14 +20,14 @@ struct uid_wants {
 /* Zeroed: nothing was asked for yet. */
 struct wants {
 	bool asked;
-	__u32 classes;			     /* enum lp_class, of anybody's */
+	__u32 classes;                       /* enum lp_class, of anybody's */
 	struct uid_wants uids[LP_WANT_UIDS]; /* as the map has them */
 	size_t n_uids;
 };
 
 /* From now on, once it returns. all.of_uids is not read. Users whom the map has no room for have what they
  * want taken of everybody. */
-void wants_set(struct wants *wants, struct lostpeer *skeleton, struct lp_wants all,
-	       const struct uid_wants *uids, size_t n);
+void wants_set(struct wants *wants, struct lostpeer *skeleton, struct lp_wants all, const struct uid_wants *uids,
+	       size_t n);
 
 #endif

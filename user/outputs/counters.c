@@ -137,16 +137,18 @@ static void put_events(const struct counters *m, FILE *to)
 static const struct {
 	const char *name;
 	size_t offset;
-} results[] = {
-	{"emitted", offsetof(struct ledger, emitted)},
-	{"written", offsetof(struct ledger, written)},
-	{"filtered", offsetof(struct ledger, filtered)},
-	{"grouped", offsetof(struct ledger, grouped)},
-}, places[] = {
-	{"ring_full", offsetof(struct ledger, ring_full)},
-	{"output_full", offsetof(struct ledger, output_full)},
-	{"write_failed", offsetof(struct ledger, write_failed)},
-	{"stopped", offsetof(struct ledger, stopped)},
+} results[] =
+	{
+		{"emitted", offsetof(struct ledger, emitted)},
+		{"written", offsetof(struct ledger, written)},
+		{"filtered", offsetof(struct ledger, filtered)},
+		{"grouped", offsetof(struct ledger, grouped)},
+},
+  places[] = {
+	  {"ring_full", offsetof(struct ledger, ring_full)},
+	  {"output_full", offsetof(struct ledger, output_full)},
+	  {"write_failed", offsetof(struct ledger, write_failed)},
+	  {"stopped", offsetof(struct ledger, stopped)},
 };
 #define COUNT(table) (sizeof(table) / sizeof(*(table)))
 

@@ -21,8 +21,8 @@ struct health;
 struct counters_entry {
 	enum lp_cause cause;
 	char app[COUNTERS_APP_LEN]; /* printable */
-	__u64 count;               /* 0: events_lost, which is counted where it was lost */
-	__u64 unread, unacked;     /* bytes, of what ends a connection */
+	__u64 count;                /* 0: events_lost, which is counted where it was lost */
+	__u64 unread, unacked;      /* bytes, of what ends a connection */
 };
 
 struct counters {

@@ -16,8 +16,8 @@ struct feed {
 	struct output *output;
 	struct audience *audience; /* NULL: it has none */
 	bool started;
-	__u64 filtered, grouped; /* records of events */
-	__u64 passed;            /* entries */
+	__u64 filtered, grouped;            /* records of events */
+	__u64 passed;                       /* entries */
 	__u64 base_handled, base_ring_full; /* what came before it did */
 	/* once it is retired: */
 	struct feeds_flow flow;

@@ -22,13 +22,13 @@
 
 /* How a feed is to be. keys.h and the output's own keys set it. */
 struct feed_settings {
-	char title[FEED_TITLE_LEN]; /* of its section: "file audit" */
+	char title[FEED_TITLE_LEN];   /* of its section: "file audit" */
 	const struct output_ops *ops; /* these two: feed_settings_output() */
 	void *output;
 	struct filter filter;
 	bool has_group, has_rate; /* given; else it is for the output to decide */
-	__u64 group_ns; /* the window of group.h; 0: every event is shown */
-	unsigned rate;  /* events a second of one owner; 0: no limit */
+	__u64 group_ns;           /* the window of group.h; 0: every event is shown */
+	unsigned rate;            /* events a second of one owner; 0: no limit */
 	bool colour;
 	__u64 most_events; /* tell feeds_context.full after so many; 0: do not */
 	char *source; /* all that was set, for comparing: of two with the same one need not be opened anew; may be NULL */
@@ -46,7 +46,7 @@ const char *feed_settings_check(struct feed_settings *settings);
 struct feeds_context {
 	struct format_context format;
 	struct output_agent agent;
-	int reader_gone_fd; /* see output_options */
+	int reader_gone_fd;        /* see output_options */
 	void (*full)(void *agent); /* a feed has put out most_events */
 };
 

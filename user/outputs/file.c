@@ -72,8 +72,9 @@ static int open_path(const char *path)
 static void explain(int err)
 {
 	if (err == -EACCES && !geteuid())
-		fprintf(stderr, "lostpeer: without its former rights root writes to its own directories and files alone: see "
-				"[file] in lostpeer.conf(5)\n");
+		fprintf(stderr,
+			"lostpeer: without its former rights root writes to its own directories and files alone: see "
+			"[file] in lostpeer.conf(5)\n");
 }
 
 static int open_file(void **state, const void *settings, const struct output_agent *agent)

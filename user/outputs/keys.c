@@ -77,8 +77,8 @@ static const char *set_after(void *context, int tag, bool opposite, const char *
 }
 
 static const struct option_spec of_warnings[] = {
-	{"silent-after", "DURATION", "say peer_silent once data has waited so long for an acknowledgement; 0: never (5s)",
-	 set_after, AFTER_SILENT},
+	{"silent-after", "DURATION",
+	 "say peer_silent once data has waited so long for an acknowledgement; 0: never (5s)", set_after, AFTER_SILENT},
 	{"ignored-after", "DURATION", "say close_ignored so long after the peer's close; 0: never (60s)", set_after,
 	 AFTER_IGNORED},
 };

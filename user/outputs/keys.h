@@ -10,7 +10,10 @@ extern const struct option_group kernel_keys;
 
 /* Of the agent, too; they set a struct early_options. */
 extern const struct option_group early_keys;
-#define EARLY_OPTIONS_DEFAULT {5000000000ULL, 60000000000ULL}
+#define EARLY_OPTIONS_DEFAULT                                                                                          \
+	{                                                                                                              \
+		5000000000ULL, 60000000000ULL                                                                          \
+	}
 
 /* Of every output: what passes, which they set in a struct filter; and in what measure, in a struct feed_settings. */
 extern const struct option_group filter_keys, feed_keys;

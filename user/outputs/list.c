@@ -5,16 +5,11 @@
 #include "outputs/output.h"
 
 const struct output_ops *const output_list[] = {
-	&output_file,
-	&output_stdout,
-	&output_journal,
-	&output_syslog,
-	&output_subscribers,
+	&output_file,    &output_stdout, &output_journal, &output_syslog, &output_subscribers,
 #ifdef HAVE_MICROHTTPD
 	&output_metrics,
 #endif
-	&output_null,
-	NULL,
+	&output_null,    NULL,
 };
 
 static bool is(const char *kind, const char *name, size_t length)

@@ -18,7 +18,7 @@
 
 /* Bytes of entries that may wait; about 4,600 JSON lines. Memory is taken only as it is used. */
 #define OUTPUT_QUEUE_BYTES (4u << 20)
-#define FEEDS_MAX 32 /* outputs at once: far more than anybody reads */
+#define FEEDS_MAX 32      /* outputs at once: far more than anybody reads */
 #define FEED_TITLE_LEN 64 /* "file audit" */
 
 /* The most entries that one write() gets. */
@@ -108,9 +108,9 @@ struct output_counts {
 	__u64 output_full;
 	__u64 write_failed;
 	__u64 stopped;
-	__u64 waiting; /* in the queue */
+	__u64 waiting;  /* in the queue */
 	__u64 unwanted; /* see output_ops */
-	__u64 untold;  /* of these, what was lost in records that stand for several events (event.h) */
+	__u64 untold;   /* of these, what was lost in records that stand for several events (event.h) */
 };
 
 struct output_options {

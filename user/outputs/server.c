@@ -11,9 +11,9 @@
 
 #define OF_UID_MAX 16
 #define MS 1000000ULL
-#define LINE_NS (1000 * MS)  /* for his line */
-#define CHANGE_NS (20 * MS)  /* the agent is told of another audience no oftener */
-#define PAUSE_NS (100 * MS)  /* nobody is taken where there are no descriptors */
+#define LINE_NS (1000 * MS) /* for his line */
+#define CHANGE_NS (20 * MS) /* the agent is told of another audience no oftener */
+#define PAUSE_NS (100 * MS) /* nobody is taken where there are no descriptors */
 #define NEVER (~0ULL)
 #define AT_ONCE 16 /* are taken, before those who are there have their turn */
 

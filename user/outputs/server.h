@@ -23,9 +23,9 @@ struct server {
 
 	pthread_mutex_t lock; /* of these, which the agent's loop never waits for */
 	struct subscriber *all[AUDIENCE_MAX];
-	bool taking;   /* who comes */
-	bool stale;    /* the audience is not as it is noted */
-	bool changed;  /* and the agent does not know yet */
+	bool taking;  /* who comes */
+	bool stale;   /* the audience is not as it is noted */
+	bool changed; /* and the agent does not know yet */
 	size_t unwanted;
 	/* the writer's own: what it hands out, as root sees it, and as he does whose it is, if he may */
 	struct event event, narrowed;

@@ -33,12 +33,12 @@ struct subscriber {
 	__u64 line_by_ns; /* CLOCK_MONOTONIC */
 	struct filter filter;
 	__u64 generation; /* of the audience that he is in */
-	size_t asked; /* bytes of his line by now */
+	size_t asked;     /* bytes of his line by now */
 	char line[SUBSCRIPTION_LINE_MAX];
 
 	char *bytes; /* from `start` on so many wait */
 	size_t start, waiting, size;
-	bool slow; /* it is waited for that his socket takes more; for whoever does */
+	bool slow;        /* it is waited for that his socket takes more; for whoever does */
 	struct loss lost; /* last_ns 0: nothing */
 	bool lost_hidden; /* some of it in a gap: of how many, he is not to know */
 };

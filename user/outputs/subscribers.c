@@ -104,8 +104,8 @@ static size_t write_subscribers(void *state, const struct iovec *entries, size_t
 	for (size_t i = 0; i < n; i++) {
 		pthread_mutex_lock(&s->lock);
 		server_begin_confirmed(s);
-		if (format_packed_open(entries[i].iov_base, entries[i].iov_len, &s->event, &s->record) && !hand_out(s) &&
-		    s->event.record && !s->event.repeat.count)
+		if (format_packed_open(entries[i].iov_base, entries[i].iov_len, &s->event, &s->record) &&
+		    !hand_out(s) && s->event.record && !s->event.repeat.count)
 			s->unwanted++;
 		pthread_mutex_unlock(&s->lock);
 	}

@@ -27,13 +27,21 @@
 #include "early/early.h"
 
 #define MS 1000000ULL
-#define LINGER_NS (1 * MS)          /* after something came: look again without being woken (bpf/emit.h) */
-#define LAST_LOOK_NS (50 * MS)      /* after going to sleep: for what was on its way then */
-#define SWEEP_NS (50 * MS)          /* orderly ends do not wake anybody */
+#define LINGER_NS (1 * MS)     /* after something came: look again without being woken (bpf/emit.h) */
+#define LAST_LOOK_NS (50 * MS) /* after going to sleep: for what was on its way then */
+#define SWEEP_NS (50 * MS)     /* orderly ends do not wake anybody */
 #define MISSED_INTERVAL_NS (1000 * MS)
 #define STRAYS_MAX 10
 
-enum source { SOURCE_RING, SOURCE_TIMER, SOURCE_SIGNAL, SOURCE_END, SOURCE_READER_GONE, SOURCE_HEALTH, SOURCE_AUDIENCE };
+enum source {
+	SOURCE_RING,
+	SOURCE_TIMER,
+	SOURCE_SIGNAL,
+	SOURCE_END,
+	SOURCE_READER_GONE,
+	SOURCE_HEALTH,
+	SOURCE_AUDIENCE
+};
 
 struct agent {
 	struct kernel *kernel;
@@ -53,17 +61,17 @@ struct agent {
 
 	int epoll, timer, signals, end_timer, reader_gone, audience;
 	bool stop;
-	bool muted;       /* shows nothing more */
-	bool sweep;       /* somebody wants what does not wake us */
-	bool came;        /* in this drain */
-	bool asleep;      /* the kernel wakes us */
-	__u64 look_ns;    /* CLOCK_MONOTONIC: then it is looked all the same; 0: never */
+	bool muted;    /* shows nothing more */
+	bool sweep;    /* somebody wants what does not wake us */
+	bool came;     /* in this drain */
+	bool asleep;   /* the kernel wakes us */
+	__u64 look_ns; /* CLOCK_MONOTONIC: then it is looked all the same; 0: never */
 	pid_t child;
 	int *status;
 
 	__u64 strays_since_ns; /* CLOCK_MONOTONIC */
 	unsigned strays;       /* told since then, of which nothing was remembered */
-	__u64 found; /* events that were looked for */
+	__u64 found;           /* events that were looked for */
 	__u64 seen_lost, seen_state_full, seen_missed;
 	__u64 drained_ns, missed_checked_ns; /* CLOCK_MONOTONIC */
 };
@@ -138,7 +146,8 @@ static void on_ends(void *context, const struct other_end_event *told)
 static void note_end(struct agent *a, const struct lp_record *record, bool reset_after, const struct lp_task *owner)
 {
 	if (record->kind == LP_KIND_CLOSE)
-		recently_closed_note(a->recently_closed, record, cause_judge(record, reset_after, &a->cause_kernel).cause, owner);
+		recently_closed_note(a->recently_closed, record,
+				     cause_judge(record, reset_after, &a->cause_kernel).cause, owner);
 }
 
 static void pass_on(struct agent *a, const struct lp_record *record, bool reset_after, const struct owner *owner)
@@ -336,8 +345,7 @@ static void tell_losses(struct agent *a, __u64 now_ns)
 
 	kernel_stats(a->kernel, stats);
 	tell_loss(a, EVENTS_LOST_RING_FULL, &a->seen_lost, stats[LP_STAT_LOST] + stats[LP_STAT_JOIN_LOST]);
-	tell_loss(a, EVENTS_LOST_STATE_FULL, &a->seen_state_full,
-		  stats[LP_STAT_STATE_FULL] + early_lost(a->early));
+	tell_loss(a, EVENTS_LOST_STATE_FULL, &a->seen_state_full, stats[LP_STAT_STATE_FULL] + early_lost(a->early));
 	if (now_ns - a->missed_checked_ns < MISSED_INTERVAL_NS)
 		return;
 	a->missed_checked_ns = now_ns;

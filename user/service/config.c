@@ -352,7 +352,7 @@ static bool resolve_output(const struct section *s, struct config_result *result
 
 	if (!ops || strlen(s->title) >= FEED_TITLE_LEN || result->n_feeds == FEEDS_MAX) {
 		say(s->origin, s->title, NULL,
-		    !ops			  ? output_why_unknown(s->title, kind)
+		    !ops                          ? output_why_unknown(s->title, kind)
 		    : result->n_feeds < FEEDS_MAX ? "too long a name"
 						  : "one output too many");
 		return false;
@@ -364,9 +364,10 @@ static bool resolve_output(const struct section *s, struct config_result *result
 		return false;
 	}
 	settings->source = source_of(s);
-	right = set_all(s, (struct table[]){{&ops->keys, settings->output},
-					  {&filter_keys, &settings->filter},
-					  {&feed_keys, settings}},
+	right = set_all(s,
+			(struct table[]){{&ops->keys, settings->output},
+					 {&filter_keys, &settings->filter},
+					 {&feed_keys, settings}},
 			3);
 	why = right ? feed_settings_check(settings) : NULL;
 	if (right && !why)
@@ -384,16 +385,13 @@ bool config_resolve(const struct config *c, struct config_result *result)
 	*result = (struct config_result){.early = EARLY_OPTIONS_DEFAULT};
 	for (const struct section *s = c->sections; s; s = s->next) {
 		if (!strcmp(s->title, "agent"))
-			right &= set_all(s,
-					 (struct table[]){{&kernel_keys, &result->kernel},
-							  {&early_keys, &result->early}},
-					 2);
+			right &= set_all(
+				s, (struct table[]){{&kernel_keys, &result->kernel}, {&early_keys, &result->early}}, 2);
 		else
 			right &= resolve_output(s, result);
 	}
 	if (right && !result->n_feeds) {
-		fprintf(stderr,
-			"lostpeer agent: %s%sno output: give it a section such as [file], or --output\n",
+		fprintf(stderr, "lostpeer agent: %s%sno output: give it a section such as [file], or --output\n",
 			c->path ? c->path : "", c->path ? ": " : "");
 		right = false;
 	}

@@ -36,8 +36,7 @@ bool config_read(struct config *config, const char *path);
 /* Options: begins a section, or goes on with it; and sets a key in it (of a struct option_spec that belongs
  * there, or is of [agent]). NULL, or what is wrong. */
 const char *config_begin(struct config *config, const char *title);
-const char *config_set(struct config *config, const struct option_spec *spec, bool opposite,
-		       const char *value);
+const char *config_set(struct config *config, const struct option_spec *spec, bool opposite, const char *value);
 
 /* Checks all of it and fills *result, which is the caller's then (config_clear). false: something is wrong,
  * and was said. */

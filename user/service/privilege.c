@@ -68,8 +68,7 @@ static int drop_capabilities(bool say)
 	capng_clear(CAPNG_SELECT_ALL);
 	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
 		if (had[i])
-			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET,
-				     kept[i]);
+			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET, kept[i]);
 	if (capng_apply(may_bound ? CAPNG_SELECT_ALL : CAPNG_SELECT_CAPS))
 		return fail(-EPERM, "capabilities");
 	return 0;
@@ -116,10 +115,9 @@ void privilege_report(void)
 
 	if (!times)
 		return;
-	name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE,
-						__atomic_load_n(&last_refused, __ATOMIC_RELAXED));
-	fprintf(stderr, "lostpeer: the filter refused %u system call%s, the last %s: please report it\n",
-		times, times == 1 ? "" : "s", name ? name : "an unknown one");
+	name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, __atomic_load_n(&last_refused, __ATOMIC_RELAXED));
+	fprintf(stderr, "lostpeer: the filter refused %u system call%s, the last %s: please report it\n", times,
+		times == 1 ? "" : "s", name ? name : "an unknown one");
 	free(name);
 }
 
@@ -159,8 +157,7 @@ static int load_filter(bool say, bool kill)
 	err = seccomp_load(filter);
 	seccomp_release(filter);
 	if (err && say) /* it is a second fence */
-		fprintf(stderr, "lostpeer: this kernel takes no filter of system calls: %s\n",
-			strerror(-err));
+		fprintf(stderr, "lostpeer: this kernel takes no filter of system calls: %s\n", strerror(-err));
 	return 0;
 }
 

@@ -6,7 +6,7 @@
 #include <asm/types.h>
 
 struct syscall_rule {
-	const char *name; /* NULL ends the table */
+	const char *name;  /* NULL ends the table */
 	unsigned compares; /* 1: only where that argument, under the mask (0: all of it), has this value */
 	unsigned argument;
 	__u64 mask, value;

@@ -14,9 +14,9 @@
 #include "service/systemd.h"
 
 struct service {
-	const char *path; /* --config */
-	bool check;       /* --check-config */
-	bool has_output;  /* --output */
+	const char *path;     /* --config */
+	bool check;           /* --check-config */
+	bool has_output;      /* --output */
 	struct config *given; /* what the options say */
 	int argc;             /* from which it can be said again */
 	char **argv;
@@ -75,11 +75,15 @@ static struct option_table make_table(void)
 	struct option_table table = {
 		.verb = "agent",
 		.usage = "agent [OPTION...]",
-		.summary = "Runs as a service: tells any number of outputs, each with its own filters, of TCP connections that lose\n"
-			   "their peer. Each key of lostpeer.conf(5) is an option as well. SIGHUP reads the configuration again.",
+		.summary = "Runs as a service: tells any number of outputs, each with its own filters, of TCP "
+			   "connections that lose\n"
+			   "their peer. Each key of lostpeer.conf(5) is an option as well. SIGHUP reads the "
+			   "configuration again.",
 		.options = options,
 		.count = sizeof(options) / sizeof(*options),
-		.uses = {{&kernel_keys, NULL, 0}, {&early_keys, NULL, 0}, {&filter_keys, "Of every output:", 0},
+		.uses = {{&kernel_keys, NULL, 0},
+			 {&early_keys, NULL, 0},
+			 {&filter_keys, "Of every output:", 0},
 			 {&feed_keys, NULL, 0}},
 		.take = take,
 	};
@@ -169,13 +173,18 @@ static void greet(const struct agent *agent, size_t outputs)
 	unsigned connections, processes;
 
 	agent_watches(agent, &connections, &processes);
-	fprintf(stderr, "lostpeer: watching %u connection%s of %u process%s, and all that begin; %zu output%s\n", connections,
-		connections == 1 ? "" : "s", processes, processes == 1 ? "" : "es", outputs, outputs == 1 ? "" : "s");
+	fprintf(stderr, "lostpeer: watching %u connection%s of %u process%s, and all that begin; %zu output%s\n",
+		connections, connections == 1 ? "" : "s", processes, processes == 1 ? "" : "es", outputs,
+		outputs == 1 ? "" : "s");
 }
 
 static int run(struct service *s, struct config_result *result)
 {
-	struct agent_options o = {.kernel = result->kernel, .early = result->early, .rights = RIGHTS_DROPPED_FIRST, .on_hangup = reload, .context = s};
+	struct agent_options o = {.kernel = result->kernel,
+				  .early = result->early,
+				  .rights = RIGHTS_DROPPED_FIRST,
+				  .on_hangup = reload,
+				  .context = s};
 	struct agent *agent;
 	int err, status;
 

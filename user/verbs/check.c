@@ -25,7 +25,7 @@
 
 #define NS_PER_MS 1000000ULL
 #define ALIVE_WITHIN_MS 60000
-#define PIDS_MAX 256      /* processes of --pid that are looked for by name */
+#define PIDS_MAX 256       /* processes of --pid that are looked for by name */
 #define MEASURED_ROWS 1000 /* whose width the columns get: the worst */
 
 struct options {
@@ -107,7 +107,8 @@ static const char *set_fd(void *context, int tag, bool opposite, const char *val
 
 static const struct option_spec options[] = {
 	{"json", NULL, "one JSON object a line, as in lostpeer-events(7)", set_json, TAG_JSON},
-	{"alive-within", "DURATION", "alive is who was heard from within this time (60s)", set_duration, TAG_ALIVE_WITHIN},
+	{"alive-within", "DURATION", "alive is who was heard from within this time (60s)", set_duration,
+	 TAG_ALIVE_WITHIN},
 	{"watch", "INTERVAL", "look again and again, each time after this", set_duration, TAG_WATCH},
 	{"pid*", "PID", "only connections that this process holds", set_filter, FILTER_PID},
 	{"fd", "N", "only this descriptor of the process of --pid", set_fd, TAG_FD},
@@ -126,7 +127,8 @@ static const struct option_table table = {
 	.verb = "check",
 	.usage = "check [OPTION...]",
 	.summary = "Looks once at every TCP connection, reading from no socket: is the peer there? Worst first.\n"
-		   "Exit status: 0 all there, 1 a peer is lost (errored, stalled, window_closed, closed), 2 usage or rights,\n"
+		   "Exit status: 0 all there, 1 a peer is lost (errored, stalled, window_closed, closed), 2 usage or "
+		   "rights,\n"
 		   "3 not all that was asked for could be seen. A value may be a list: 80,443.",
 	.options = options,
 	.count = sizeof(options) / sizeof(*options),
@@ -149,7 +151,8 @@ static int add_row(struct run *r, const struct check *c, size_t look)
 		r->room = room;
 	}
 	r->rows[r->n++] = (struct row){
-		.key = (__u64)verdicts_rank(c->verdict) << 56 | (who & 0xffffff) << 32 | (c->fd >= 0 ? (__u32)c->fd : 0),
+		.key = (__u64)verdicts_rank(c->verdict) << 56 | (who & 0xffffff) << 32 |
+		       (c->fd >= 0 ? (__u32)c->fd : 0),
 		.look = (__u32)look,
 	};
 	r->count[c->verdict]++;
@@ -256,22 +259,28 @@ static const char *plural(size_t n)
 static bool is_incomplete(const struct run *r)
 {
 	const struct unseen *u = &r->unseen;
-	bool incomplete = u->sockets || u->processes || u->unconnected, by_owner = filter_asks_owner(&r->options->filter);
+	bool incomplete = u->sockets || u->processes || u->unconnected,
+	     by_owner = filter_asks_owner(&r->options->filter);
 
 	if (u->sockets)
-		fprintf(stderr, "lostpeer check: no room for %zu more sockets: narrow it, by --netns say\n", u->sockets);
+		fprintf(stderr, "lostpeer check: no room for %zu more sockets: narrow it, by --netns say\n",
+			u->sockets);
 	if (u->processes)
-		fprintf(stderr, "lostpeer check: %u process%s cannot be looked into: who holds their connections is not known\n",
+		fprintf(stderr,
+			"lostpeer check: %u process%s cannot be looked into: who holds their connections is not "
+			"known\n",
 			u->processes, u->processes == 1 ? "" : "es");
 	if (u->unconnected)
-		fprintf(stderr, "lostpeer check: %u TCP socket%s not connected: whether %s lost, with an error that waits, "
-				"only BPF shows: run as root\n",
-			u->unconnected, u->unconnected == 1 ? " is" : "s are", u->unconnected == 1 ? "it is" : "they are");
+		fprintf(stderr,
+			"lostpeer check: %u TCP socket%s not connected: whether %s lost, with an error that waits, "
+			"only BPF shows: run as root\n",
+			u->unconnected, u->unconnected == 1 ? " is" : "s are",
+			u->unconnected == 1 ? "it is" : "they are");
 	/* what a process holds is seen wherever it is */
 	if (!u->namespaces || (by_owner && r->bpf) || r->n_pids)
 		return incomplete;
-	fprintf(stderr, "lostpeer check: %u network namespace%s cannot be entered%s\n", u->namespaces, plural(u->namespaces),
-		r->bpf ? ": connections there that no process holds are not seen" : "");
+	fprintf(stderr, "lostpeer check: %u network namespace%s cannot be entered%s\n", u->namespaces,
+		plural(u->namespaces), r->bpf ? ": connections there that no process holds are not seen" : "");
 	return true;
 }
 
@@ -442,7 +451,8 @@ int check_main(int argc, char **argv)
 		break;
 	default:
 		if (rest < argc)
-			fprintf(stderr, "lostpeer check: %s: takes no arguments; see lostpeer check --help\n", argv[rest]);
+			fprintf(stderr, "lostpeer check: %s: takes no arguments; see lostpeer check --help\n",
+				argv[rest]);
 		else if (complete(&o))
 			status = run(&o);
 	}

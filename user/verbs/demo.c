@@ -82,11 +82,11 @@ static const char *set_option(void *context, int tag, bool opposite, const char 
 }
 
 static const struct option_spec option_specs[] = {
-	{ "row", "NAME", "only this drop, as --list names it; may be given again", set_option, TAG_ROW },
-	{ "list", NULL, "name the drops and how each is made", set_option, TAG_LIST },
-	{ "truth", NULL, "make the drops, but do not ask lostpeer what they were", set_option, TAG_TRUTH },
-	{ "whole-host", NULL, "also what sets a sysctl of the whole host for a moment (no_memory: tcp_max_orphans)",
-	  set_option, TAG_WHOLE_HOST },
+	{"row", "NAME", "only this drop, as --list names it; may be given again", set_option, TAG_ROW},
+	{"list", NULL, "name the drops and how each is made", set_option, TAG_LIST},
+	{"truth", NULL, "make the drops, but do not ask lostpeer what they were", set_option, TAG_TRUTH},
+	{"whole-host", NULL, "also what sets a sysctl of the whole host for a moment (no_memory: tcp_max_orphans)",
+	 set_option, TAG_WHOLE_HOST},
 };
 
 static const struct option_table option_table = {
@@ -138,7 +138,7 @@ static void skip_rows(struct stage *stage, const struct demo_options *options, c
 /* Prints every row, and the last line. Returns the exit status. */
 static int tell(const struct stage *stage, struct witness *witness)
 {
-	size_t outcomes[OUTCOME_COUNT] = { 0 };
+	size_t outcomes[OUTCOME_COUNT] = {0};
 	bool json;
 
 	for (size_t i = 0; i < stage->count; i++)
@@ -171,7 +171,7 @@ static int play(struct stage *stage, const struct demo_options *options, struct 
 static int run(const struct demo_options *options)
 {
 	const struct row *rows[row_count()];
-	struct witness witness = { .output = -1, .errors = -1 };
+	struct witness witness = {.output = -1, .errors = -1};
 	struct stage stage;
 	sigset_t before;
 	size_t count = 0;
@@ -201,7 +201,7 @@ static int run(const struct demo_options *options)
 int demo_main(int argc, char **argv)
 {
 	bool chosen[row_count()];
-	struct demo_options options = { .chosen = chosen };
+	struct demo_options options = {.chosen = chosen};
 	int rest;
 
 	memset(chosen, 0, sizeof(chosen));

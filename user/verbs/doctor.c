@@ -82,7 +82,8 @@ static void look_at_kernel(struct findings *findings, const struct kernel_featur
 	for (size_t i = 0; i < n; i++) {
 		const struct feature *f = &features[i];
 
-		add(findings, (struct finding){f->name, feature_have(have, f), f->needed, f->within, f->what, f->without});
+		add(findings,
+		    (struct finding){f->name, feature_have(have, f), f->needed, f->within, f->what, f->without});
 	}
 }
 
@@ -92,8 +93,8 @@ static bool finds_cgroups(const char **what)
 	struct cgroups *cgroups = cgroups_new();
 	bool finds = cgroups && cgroups_mount(cgroups);
 
-	*what = cgroups && cgroups_hierarchy(cgroups) ? "units and containers, by systemd's hierarchy of cgroup v1" :
-							"units and containers, by cgroup v2";
+	*what = cgroups && cgroups_hierarchy(cgroups) ? "units and containers, by systemd's hierarchy of cgroup v1"
+						      : "units and containers, by cgroup v2";
 	cgroups_free(cgroups);
 	return finds;
 }
@@ -106,7 +107,8 @@ static void look_at_user(struct findings *findings)
 	int tracefs = kernel_look_for_tracefs();
 	bool admin = caps >> 21 & 1;
 	const struct finding rights[] = {
-		{"cap_bpf", caps >> 39 & 1 || admin, true, false, "CAP_BPF: load programs", "nothing works: run as root"},
+		{"cap_bpf", caps >> 39 & 1 || admin, true, false, "CAP_BPF: load programs",
+		 "nothing works: run as root"},
 		{"cap_perfmon", caps >> 38 & 1 || admin, true, false, "CAP_PERFMON: attach them",
 		 "nothing works: run as root"},
 		{"cap_sys_ptrace", caps >> 19 & 1, false, false,
@@ -119,7 +121,8 @@ static void look_at_user(struct findings *findings)
 		{"tracefs", tracefs == 0 || (admin && tracefs == -ENOENT), false, false,
 		 "tracefs (/sys/kernel/tracing): mounted and readable, or CAP_SYS_ADMIN to mount it",
 		 "no --connect-hook and no --accept-hook; reading it takes root or CAP_DAC_READ_SEARCH"},
-		{"cap_sys_admin", admin, false, false, "CAP_SYS_ADMIN: lostpeer demo, and check in every network namespace",
+		{"cap_sys_admin", admin, false, false,
+		 "CAP_SYS_ADMIN: lostpeer demo, and check in every network namespace",
 		 "no demo; check does not see elsewhere what no process holds"},
 		{"first_pid_namespace", kernel_pid_namespace_is_first(), true, false, "the host's pid namespace",
 		 "nothing works: every pid would be wrong"},
@@ -136,8 +139,11 @@ static void print_findings(const struct findings *findings)
 	for (size_t i = 0; i < findings->n; i++) {
 		const struct finding *f = &findings->list[i];
 
-		printf("  %-8s %s%s\n", f->found ? "yes" : f->needed ? "MISSING" : "no", f->is_part ? "  ... " : "",
-		       f->what);
+		printf("  %-8s %s%s\n",
+		       f->found    ? "yes"
+		       : f->needed ? "MISSING"
+				   : "no",
+		       f->is_part ? "  ... " : "", f->what);
 		if (!f->found)
 			printf("           without it: %s\n", f->without);
 	}

@@ -26,8 +26,9 @@ struct watch {
 	struct early_options *early;
 	struct feed_settings *feed;
 	struct filter *filter; /* in feed */
-	const char *output; /* --output */
-	const char *socket; /* --socket: of an agent that is asked, in place of the kernel; NULL: where there are no rights */
+	const char *output;    /* --output */
+	const char *
+		socket; /* --socket: of an agent that is asked, in place of the kernel; NULL: where there are no rights */
 	bool json;
 };
 
@@ -95,11 +96,13 @@ static const struct option_spec options[] = {
 static const struct option_table table = {
 	.verb = "watch",
 	.usage = "watch [OPTION...] [-- COMMAND...]",
-	.summary = "Shows, live, each TCP connection on this host that loses its peer. With COMMAND: runs it, shows only\n"
-		   "its connections and its descendants', and exits with its status. A value may be a list: 80,443.",
+	.summary =
+		"Shows, live, each TCP connection on this host that loses its peer. With COMMAND: runs it, shows only\n"
+		"its connections and its descendants', and exits with its status. A value may be a list: 80,443.",
 	.options = options,
 	.count = sizeof(options) / sizeof(*options),
-	.uses = {{&filter_keys, NULL, offsetof(struct watch, filter)}, {&feed_keys, NULL, offsetof(struct watch, feed)},
+	.uses = {{&filter_keys, NULL, offsetof(struct watch, filter)},
+		 {&feed_keys, NULL, offsetof(struct watch, feed)},
 		 {&kernel_keys, NULL, offsetof(struct watch, kernel)},
 		 {&early_keys, NULL, offsetof(struct watch, early)}},
 };
@@ -155,7 +158,9 @@ static void greet(const struct agent *agent, const struct watch *w, bool termina
 	agent_watches(agent, &connections, &processes);
 	fprintf(stderr, "lostpeer: watching %u connection%s of %u process%s, and all that begin%s\n", connections,
 		connections == 1 ? "" : "s", processes, processes == 1 ? "" : "es",
-		terminal ? "" : all ? ", orderly ends too" : "");
+		terminal ? ""
+		: all    ? ", orderly ends too"
+			 : "");
 	greet_terminal(w, terminal, all);
 }
 
@@ -175,9 +180,9 @@ static void set_defaults(struct watch *w, struct feed_settings *feed, bool termi
 /* Where it goes. 0 or a negative errno. */
 static int set_target(struct watch *w)
 {
-	const struct output_ops *ops = !w->output || !strcmp(w->output, "-") ? &output_stdout :
-				       !strcmp(w->output, "null")	      ? &output_null :
-										&output_file;
+	const struct output_ops *ops = !w->output || !strcmp(w->output, "-") ? &output_stdout
+				       : !strcmp(w->output, "null")          ? &output_null
+									     : &output_file;
 	int err = feed_settings_output(w->feed, ops);
 
 	if (err)

@@ -21,9 +21,9 @@
 
 struct cgroups {
 	__u32 hierarchy;
-	char name[32];  /* "0::", "9:name=systemd:" */
-	char *mount;    /* where the hierarchy is mounted; NULL: nowhere that we see */
-	int root;       /* of that; -1 */
+	char name[32]; /* "0::", "9:name=systemd:" */
+	char *mount;   /* where the hierarchy is mounted; NULL: nowhere that we see */
+	int root;      /* of that; -1 */
 	struct containers *containers;
 	struct text_cache by_id, by_process; /* paths */
 };
@@ -136,7 +136,8 @@ __u32 cgroups_hierarchy(const struct cgroups *c)
 	return c->hierarchy;
 }
 
-static bool recall(const struct text_cache *seen, __u64 id, __u64 start_boot_ns, __u64 since_ns, char path[LP_CGROUP_PATH])
+static bool recall(const struct text_cache *seen, __u64 id, __u64 start_boot_ns, __u64 since_ns,
+		   char path[LP_CGROUP_PATH])
 {
 	const char *kept = text_cache_recall(seen, id, start_boot_ns, since_ns);
 
@@ -237,12 +238,14 @@ static bool find_path(struct cgroups *c, const struct kernel *kernel, const stru
 		      char path[LP_CGROUP_PATH])
 {
 	if (!c->hierarchy)
-		return find_by_id(c, kernel, task->cgroup_id, since_ns, path) || find_by_process(c, task, since_ns, path);
+		return find_by_id(c, kernel, task->cgroup_id, since_ns, path) ||
+		       find_by_process(c, task, since_ns, path);
 	if (recall(&c->by_process, task->tgid, task->start_boot_ns, since_ns, path))
 		return true;
 	/* it may exit while we ask */
 	for (int i = 0; i < 2; i++)
-		if (find_by_id(c, kernel, kernel_exit_cgroup(kernel, task->tgid, task->start_boot_ns), since_ns, path) ||
+		if (find_by_id(c, kernel, kernel_exit_cgroup(kernel, task->tgid, task->start_boot_ns), since_ns,
+			       path) ||
 		    find_by_process(c, task, since_ns, path))
 			return true;
 	return false;

@@ -12,10 +12,11 @@
 
 #define MS 1000000ULL
 #define RECORD_WAIT_NS (5 * MS) /* on one host both come within microseconds; a busy one takes its time for a RST */
-#define SLEEP_NS (2 * MS)       /* at least so long does the agent sleep before it gives up: what it kept from running may now */
+#define SLEEP_NS                                                                                                       \
+	(2 * MS) /* at least so long does the agent sleep before it gives up: what it kept from running may now */
 #define WALK_INTERVAL_NS (20 * MS)
 #define PATIENCE_NS (100 * MS) /* what may well have no other end here does not wait longer than that */
-#define WALK_SHARE 50 /* of the time */
+#define WALK_SHARE 50          /* of the time */
 #define WAITING_MAX 16384
 #define BUCKETS 4096
 #define NONE 0xffff
@@ -377,7 +378,8 @@ void other_end_note(struct other_ends *ends, const struct lp_record *r, const st
 		end->known = KNOWN;
 		end->owner = owner->process;
 	} else if (end->known != KNOWN && (r->kind != LP_KIND_END || end->record.kind == LP_KIND_END)) {
-		end->known = UNKNOWN; /* else it has ended since it was found, and who had it is being looked for anew */
+		end->known =
+			UNKNOWN; /* else it has ended since it was found, and who had it is being looked for anew */
 	}
 	other = find_other(ends, r);
 	if (other && other->waiting)
@@ -432,7 +434,8 @@ static void walk_ends(struct other_ends *ends, __u64 now_ns)
 		began = clock_monotonic_ns();
 		sockets_find_ends(ends->kernel, walk->ports, walk->n, note_found, walk);
 		took = clock_monotonic_ns() - began;
-		ends->next_walk_ns = began + (took * WALK_SHARE > WALK_INTERVAL_NS ? took * WALK_SHARE : WALK_INTERVAL_NS);
+		ends->next_walk_ns =
+			began + (took * WALK_SHARE > WALK_INTERVAL_NS ? took * WALK_SHARE : WALK_INTERVAL_NS);
 	}
 	for (size_t i = 0; i < walk->n; i++) {
 		if (!is_chosen(&walk->choice[i]))

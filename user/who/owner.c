@@ -212,8 +212,8 @@ enum owner_need owner_decide(const struct lp_record *r, const struct owner_evide
 	if (owner_is_listener(r))
 		return decide_never_accepted(r, e, owner);
 	if (r->flags & LP_F_DEAD)
-		return name_unknown(owner, r->flags & LP_F_SEEDED || !(r->flags & LP_F_STATE) ? UNKNOWN_NOT_SEEN :
-											       UNKNOWN_HOLDER_GONE);
+		return name_unknown(owner, r->flags & LP_F_SEEDED || !(r->flags & LP_F_STATE) ? UNKNOWN_NOT_SEEN
+											      : UNKNOWN_HOLDER_GONE);
 	if (!(r->flags & LP_F_FILE))
 		return name_unknown(owner, UNKNOWN_KERNEL);
 	if (r->who == LP_WHO_WAITER)

@@ -27,17 +27,17 @@ struct owner_found {
 };
 
 struct owner_evidence {
-	bool waited;        /* a destroyer would have come by now; taken back once, after a walk that found nobody */
+	bool waited; /* a destroyer would have come by now; taken back once, after a walk that found nobody */
 	bool destroyed;
 	struct lp_task destroyer;
-	bool can_look;      /* this kernel can walk one process alone */
+	bool can_look; /* this kernel can walk one process alone */
 	bool looked;
 	bool walked;
 	bool walk_failed;
-	unsigned n_found;   /* processes; more than OWNER_HOLDERS_MAX are not kept */
+	unsigned n_found; /* processes; more than OWNER_HOLDERS_MAX are not kept */
 	struct owner_found *found;
-	__u64 since_ns;     /* CLOCK_MONOTONIC: forks and births are known from here on */
-	__u64 boot_ahead_ns; /* CLOCK_BOOTTIME - CLOCK_MONOTONIC */
+	__u64 since_ns;                                /* CLOCK_MONOTONIC: forks and births are known from here on */
+	__u64 boot_ahead_ns;                           /* CLOCK_BOOTTIME - CLOCK_MONOTONIC */
 	__u64 (*last_fork)(void *context, __u32 tgid); /* CLOCK_MONOTONIC; 0: none seen */
 	void *fork_context;
 };

@@ -29,8 +29,9 @@ static bool read_stat(int proc, struct stat_line *line)
 		return false;
 	text[n] = '\0';
 	field = strrchr(text, ')');
-	return field && sscanf(field + 1, " %*c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-			       &line->flags, &line->start_ticks) == 2;
+	return field &&
+	       sscanf(field + 1, " %*c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+		      &line->flags, &line->start_ticks) == 2;
 }
 
 static bool started_at(int proc, __u64 start_boot_ns, unsigned *flags)

@@ -25,7 +25,7 @@ struct recently_closed {
 	const struct lp_ended *slots;
 	recently_closed_done *done;
 	void *context;
-	unsigned next;                    /* the slot of judged that is used next */
+	unsigned next;                     /* the slot of judged that is used next */
 	unsigned first_waiting, n_waiting; /* in a ring */
 	struct judged judged[RECENTLY_CLOSED_JUDGED];
 	struct lp_record waiting[RECENTLY_CLOSED_WAITING]; /* oldest first */
@@ -97,7 +97,8 @@ static struct judged *find_judged(struct recently_closed *gone, const struct lp_
 	return NULL;
 }
 
-void recently_closed_note(struct recently_closed *gone, const struct lp_record *r, enum lp_cause cause, const struct lp_task *owner)
+void recently_closed_note(struct recently_closed *gone, const struct lp_record *r, enum lp_cause cause,
+			  const struct lp_task *owner)
 {
 	struct judged *j = find_judged(gone, r);
 
@@ -135,7 +136,8 @@ static enum lp_cause cause_of_slot(const struct lp_ended *slot)
 	return slot->state == TCP_FIN_WAIT1 || slot->state == TCP_FIN_WAIT2 ? LOCAL_CLOSED_CLOSE : CAUSE_NONE;
 }
 
-static void find_in_slots(const struct recently_closed *gone, const struct lp_record *stray, struct recently_closed_end *end, __u64 *sk)
+static void find_in_slots(const struct recently_closed *gone, const struct lp_record *stray,
+			  struct recently_closed_end *end, __u64 *sk)
 {
 	const struct ends_of ends = ends_of_record(stray);
 	struct ends_of found;
@@ -148,8 +150,11 @@ static void find_in_slots(const struct recently_closed *gone, const struct lp_re
 		found = ends_of_slot(&slot);
 		if (!same(&ends, &found))
 			continue;
-		*end = (struct recently_closed_end){.time_ns = slot.time_ns, .cookie = slot.cookie, .flags = slot.flags,
-					 .cause = cause_of_slot(&slot), .owner = slot.owner};
+		*end = (struct recently_closed_end){.time_ns = slot.time_ns,
+						    .cookie = slot.cookie,
+						    .flags = slot.flags,
+						    .cause = cause_of_slot(&slot),
+						    .owner = slot.owner};
 		*sk = slot.sk;
 	}
 }
@@ -158,7 +163,8 @@ static void find_in_slots(const struct recently_closed *gone, const struct lp_re
 #define SAME_NS 1000000ULL
 
 /* A record of the same end, judged: it names the cause, and often the owner. */
-static void find_in_judged(const struct recently_closed *gone, const struct lp_record *stray, struct recently_closed_end *end, __u64 sk)
+static void find_in_judged(const struct recently_closed *gone, const struct lp_record *stray,
+			   struct recently_closed_end *end, __u64 sk)
 {
 	const struct ends_of ends = ends_of_record(stray);
 

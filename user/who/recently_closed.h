@@ -38,7 +38,8 @@ struct recently_closed *recently_closed_new(const struct lp_ended *slots, recent
 void recently_closed_free(struct recently_closed *gone);
 
 /* A LP_KIND_CLOSE record was judged; again with its owner when that is known. owner NULL: not yet. */
-void recently_closed_note(struct recently_closed *gone, const struct lp_record *record, enum lp_cause cause, const struct lp_task *owner);
+void recently_closed_note(struct recently_closed *gone, const struct lp_record *record, enum lp_cause cause,
+			  const struct lp_task *owner);
 
 /* Takes a copy of a LP_KIND_STRAY record; done gets it from recently_closed_tick(), once. */
 void recently_closed_add(struct recently_closed *gone, const struct lp_record *stray);
