@@ -143,14 +143,14 @@ static __always_inline void report_stray(struct sock *sk, struct sk_buff *skb, _
 	r = emit_reserve(LP_KIND_STRAY, now);
 	if (!r)
 		return;
-	r->state = state ? state : TCP_CLOSE;
-	r->flags = LP_F_DEAD;
-	r->family = family;
-	r->local_port = stray.local_port;
-	r->peer_port = stray.peer_port;
-	r->netns = stray.netns;
-	__builtin_memcpy(r->local_addr, stray.local_addr, 16);
-	__builtin_memcpy(r->peer_addr, stray.peer_addr, 16);
+	r->socket.state = state ? state : TCP_CLOSE;
+	r->socket.flags = LP_F_DEAD;
+	r->socket.family = family;
+	r->socket.local_port = stray.local_port;
+	r->socket.peer_port = stray.peer_port;
+	r->socket.netns = stray.netns;
+	__builtin_memcpy(r->socket.local_addr, stray.local_addr, 16);
+	__builtin_memcpy(r->socket.peer_addr, stray.peer_addr, 16);
 	r->reset_reason = reason;
 	emit_submit(r, 1);
 }

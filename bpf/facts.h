@@ -67,11 +67,11 @@ static __always_inline __u32 facts_flags(struct sock *sk, struct tcp_sock *tp)
 
 static __always_inline void facts_addresses(struct lp_record *r, struct sock *sk, struct tcp_sock *tp)
 {
-	r->family = copy_addresses(r->local_addr, r->peer_addr, sk);
+	r->socket.family = copy_addresses(r->socket.local_addr, r->socket.peer_addr, sk);
 	/* skc_num is 0 already for a port that the kernel chose */
-	r->local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
-	r->peer_port = bpf_ntohs(sk->__sk_common.skc_dport);
-	r->netns = sk->__sk_common.skc_net.net->ns.inum;
+	r->socket.local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+	r->socket.peer_port = bpf_ntohs(sk->__sk_common.skc_dport);
+	r->socket.netns = sk->__sk_common.skc_net.net->ns.inum;
 }
 
 static __always_inline void facts_tcp(struct lp_record *r, struct tcp_sock *tp)
@@ -81,29 +81,29 @@ static __always_inline void facts_tcp(struct lp_record *r, struct tcp_sock *tp)
 	__u32 ack_age = now - tp->rcv_tstamp;
 	__u32 data_age = now - icsk->icsk_ack.lrcvtime;
 
-	r->snd_una = tp->snd_una;
-	r->snd_nxt = tp->snd_nxt;
-	r->write_seq = tp->write_seq;
-	r->rcv_nxt = tp->rcv_nxt;
-	r->copied_seq = tp->copied_seq;
-	r->snd_wnd = tp->snd_wnd;
-	r->bytes_acked = tp->bytes_acked;
-	r->bytes_received = tp->bytes_received;
-	r->total_retrans = tp->total_retrans;
-	r->srtt_us = tp->srtt_us;
+	r->socket.snd_una = tp->snd_una;
+	r->socket.snd_nxt = tp->snd_nxt;
+	r->socket.write_seq = tp->write_seq;
+	r->socket.rcv_nxt = tp->rcv_nxt;
+	r->socket.copied_seq = tp->copied_seq;
+	r->socket.snd_wnd = tp->snd_wnd;
+	r->socket.bytes_acked = tp->bytes_acked;
+	r->socket.bytes_received = tp->bytes_received;
+	r->socket.total_retrans = tp->total_retrans;
+	r->socket.srtt_us = tp->srtt_us;
 	if (tp->rcv_tstamp || icsk->icsk_ack.lrcvtime) { /* 0: nothing of that kind came yet */
-		r->heard = 1;
+		r->socket.heard = 1;
 		if (!tp->rcv_tstamp)
-			r->silent_jiffies = data_age;
+			r->socket.silent_jiffies = data_age;
 		else if (!icsk->icsk_ack.lrcvtime)
-			r->silent_jiffies = ack_age;
+			r->socket.silent_jiffies = ack_age;
 		else
-			r->silent_jiffies = ack_age < data_age ? ack_age : data_age;
+			r->socket.silent_jiffies = ack_age < data_age ? ack_age : data_age;
 	}
-	r->user_timeout_ms = icsk->icsk_user_timeout;
-	r->linger2 = tp->linger2;
-	r->retransmits = icsk->icsk_retransmits;
-	r->probes_out = icsk->icsk_probes_out;
+	r->socket.user_timeout_ms = icsk->icsk_user_timeout;
+	r->socket.linger2 = tp->linger2;
+	r->socket.retransmits = icsk->icsk_retransmits;
+	r->socket.probes_out = icsk->icsk_probes_out;
 }
 
 static __always_inline void facts_socket(struct lp_record *r, struct sock *sk)
@@ -111,30 +111,30 @@ static __always_inline void facts_socket(struct lp_record *r, struct sock *sk)
 	struct socket *socket = sk->sk_socket;
 	struct file *file;
 
-	r->err = (__u16)sk->sk_err;
-	r->soft_err = (__u16)sk->sk_err_soft;
-	r->shutdown = sk->sk_shutdown;
-	r->linger_jiffies = (__u32)sk->sk_lingertime;
-	r->sk_uid = sk->sk_uid.val;
-	r->sk = (__u64)sk;
+	r->socket.err = (__u16)sk->sk_err;
+	r->socket.soft_err = (__u16)sk->sk_err_soft;
+	r->socket.shutdown = sk->sk_shutdown;
+	r->socket.linger_jiffies = (__u32)sk->sk_lingertime;
+	r->socket.sk_uid = sk->sk_uid.val;
+	r->socket.sk = (__u64)sk;
 	if (kernel_has_cookie())
-		r->cookie = bpf_get_socket_cookie(sk);
+		r->socket.cookie = bpf_get_socket_cookie(sk);
 	if (!socket)
 		return;
-	r->flags |= LP_F_SOCKET;
+	r->socket.flags |= LP_F_SOCKET;
 	file = socket->file;
 	if (!file)
 		return;
-	r->flags |= LP_F_FILE;
-	r->refs = file_refs(file);
-	r->inode = file->f_inode->i_ino;
+	r->socket.flags |= LP_F_FILE;
+	r->socket.refs = file_refs(file);
+	r->socket.inode = file->f_inode->i_ino;
 }
 
 static __always_inline void facts_fill(struct lp_record *r, struct sock *sk, struct tcp_sock *tp, __u8 state,
 				       __u32 flags)
 {
-	r->state = state;
-	r->flags = flags;
+	r->socket.state = state;
+	r->socket.flags = flags;
 	facts_socket(r, sk);
 	facts_addresses(r, sk, tp);
 	facts_tcp(r, tp);

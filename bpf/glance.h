@@ -12,19 +12,19 @@ struct lp_glance glances[LP_GLANCES_MAX]; /* 9 KiB, each of the address with the
 
 static __always_inline void probe_sequence(struct lp_record *r, struct tcp_sock *tp)
 {
-	r->snd_una = BPF_CORE_READ(tp, snd_una);
-	r->snd_nxt = BPF_CORE_READ(tp, snd_nxt);
-	r->write_seq = BPF_CORE_READ(tp, write_seq);
-	r->rcv_nxt = BPF_CORE_READ(tp, rcv_nxt);
-	r->copied_seq = BPF_CORE_READ(tp, copied_seq);
-	r->snd_wnd = BPF_CORE_READ(tp, snd_wnd);
-	r->bytes_acked = BPF_CORE_READ(tp, bytes_acked);
-	r->bytes_received = BPF_CORE_READ(tp, bytes_received);
-	r->total_retrans = BPF_CORE_READ(tp, total_retrans);
-	r->srtt_us = BPF_CORE_READ(tp, srtt_us);
-	r->user_timeout_ms = BPF_CORE_READ(tp, inet_conn.icsk_user_timeout);
-	r->retransmits = BPF_CORE_READ(tp, inet_conn.icsk_retransmits);
-	r->probes_out = BPF_CORE_READ(tp, inet_conn.icsk_probes_out);
+	r->socket.snd_una = BPF_CORE_READ(tp, snd_una);
+	r->socket.snd_nxt = BPF_CORE_READ(tp, snd_nxt);
+	r->socket.write_seq = BPF_CORE_READ(tp, write_seq);
+	r->socket.rcv_nxt = BPF_CORE_READ(tp, rcv_nxt);
+	r->socket.copied_seq = BPF_CORE_READ(tp, copied_seq);
+	r->socket.snd_wnd = BPF_CORE_READ(tp, snd_wnd);
+	r->socket.bytes_acked = BPF_CORE_READ(tp, bytes_acked);
+	r->socket.bytes_received = BPF_CORE_READ(tp, bytes_received);
+	r->socket.total_retrans = BPF_CORE_READ(tp, total_retrans);
+	r->socket.srtt_us = BPF_CORE_READ(tp, srtt_us);
+	r->socket.user_timeout_ms = BPF_CORE_READ(tp, inet_conn.icsk_user_timeout);
+	r->socket.retransmits = BPF_CORE_READ(tp, inet_conn.icsk_retransmits);
+	r->socket.probes_out = BPF_CORE_READ(tp, inet_conn.icsk_probes_out);
 }
 
 /* As facts_tcp() has it. */
@@ -39,8 +39,8 @@ static __always_inline void probe_silence(struct lp_glance *look, struct tcp_soc
 	look->acked_jiffies = ack_age;
 	if (!ack && !data)
 		return;
-	r->heard = 1;
-	r->silent_jiffies = !ack || (data && data_age < ack_age) ? data_age : ack_age;
+	r->socket.heard = 1;
+	r->socket.silent_jiffies = !ack || (data && data_age < ack_age) ? data_age : ack_age;
 }
 
 /* Of one byte or four, which matters not on a little-endian machine. */
@@ -76,15 +76,15 @@ static __always_inline void probe_flags(struct lp_record *r, struct sock *sk, st
 	unsigned long bits = BPF_CORE_READ(sk, __sk_common.skc_flags);
 
 	if (bits & (1UL << SOCK_DONE))
-		r->flags |= LP_F_FIN_IN;
+		r->socket.flags |= LP_F_FIN_IN;
 	if (bits & (1UL << SOCK_KEEPOPEN))
-		r->flags |= LP_F_KEEPOPEN;
+		r->socket.flags |= LP_F_KEEPOPEN;
 	if (bpf_core_field_exists(tp->is_mptcp) && BPF_CORE_READ(tp, is_mptcp))
-		r->flags |= LP_F_MPTCP;
-	r->err = (__u16)BPF_CORE_READ(sk, sk_err);
-	r->soft_err = (__u16)BPF_CORE_READ(sk, sk_err_soft);
-	r->shutdown = BPF_CORE_READ(sk, sk_shutdown);
-	r->sk_uid = BPF_CORE_READ(sk, sk_uid.val);
+		r->socket.flags |= LP_F_MPTCP;
+	r->socket.err = (__u16)BPF_CORE_READ(sk, sk_err);
+	r->socket.soft_err = (__u16)BPF_CORE_READ(sk, sk_err_soft);
+	r->socket.shutdown = BPF_CORE_READ(sk, sk_shutdown);
+	r->socket.sk_uid = BPF_CORE_READ(sk, sk_uid.val);
 }
 
 static __always_inline void glance_at_socket(struct lp_glance *look, __u64 key, const struct conn *conn)
@@ -100,21 +100,21 @@ static __always_inline void glance_at_socket(struct lp_glance *look, __u64 key, 
 	__builtin_memset(look, 0, sizeof(*look));
 	r->version = LP_RECORD_VERSION;
 	r->kind = LP_KIND_END;
-	r->state = state;
-	r->sk = key;
+	r->socket.state = state;
+	r->socket.sk = key;
 	r->time_ns = bpf_ktime_get_ns();
-	r->local_port = bpf_ntohs(BPF_CORE_READ(tp, inet_conn.icsk_inet.inet_sport));
-	r->peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	r->socket.local_port = bpf_ntohs(BPF_CORE_READ(tp, inet_conn.icsk_inet.inet_sport));
+	r->socket.peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	if (kernel_has_cookie())
-		r->cookie = (__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+		r->socket.cookie = (__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
 	probe_socket(r, sk);
-	r->family = probe_addresses(r->local_addr, r->peer_addr, sk);
-	r->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	r->socket.family = probe_addresses(r->socket.local_addr, r->socket.peer_addr, sk);
+	r->socket.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	if (conn->flags || conn->birth.tgid) /* else nothing is remembered */
 		name_end(r, conn);
 	probe_flags(r, sk, tp);
 	if (state == TCP_LISTEN) {
-		r->holds = BPF_CORE_READ(sk, sk_ack_backlog);
+		r->socket.holds = BPF_CORE_READ(sk, sk_ack_backlog);
 		r->backlog = BPF_CORE_READ(sk, sk_max_ack_backlog);
 		look->drops = (__u32)BPF_CORE_READ(sk, sk_drops.counter);
 		return;

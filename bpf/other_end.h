@@ -33,29 +33,29 @@ static __always_inline void probe_socket(struct lp_record *r, struct sock *sk)
 	struct file *file;
 
 	if (BPF_CORE_READ(sk, __sk_common.skc_flags) & (1UL << SOCK_DEAD))
-		r->flags |= LP_F_DEAD;
+		r->socket.flags |= LP_F_DEAD;
 	if (!socket)
 		return;
-	r->flags |= LP_F_SOCKET;
+	r->socket.flags |= LP_F_SOCKET;
 	file = BPF_CORE_READ(socket, file);
 	if (!file)
 		return;
-	r->flags |= LP_F_FILE;
-	r->refs = probe_refs(file);
-	r->inode = BPF_CORE_READ(file, f_inode, i_ino);
+	r->socket.flags |= LP_F_FILE;
+	r->socket.refs = probe_refs(file);
+	r->socket.inode = BPF_CORE_READ(file, f_inode, i_ino);
 }
 
 /* Whom it belongs to: a candidate, but for an orphan's closer (user/who/owner.c judges as ever). */
 static __always_inline void name_end(struct lp_record *r, const struct conn *conn)
 {
-	r->flags |= LP_F_STATE | (conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED));
+	r->socket.flags |= LP_F_STATE | (conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED));
 	r->born_ns = conn->born_ns;
 	r->established_ns = conn->established_ns;
-	if ((r->flags & LP_F_DEAD) && conn->closer.tgid) {
+	if ((r->socket.flags & LP_F_DEAD) && conn->closer.tgid) {
 		r->who = LP_WHO_CLOSER;
 		r->task = conn->closer;
 	} else if (conn->birth.tgid) {
-		r->who = r->flags & (LP_F_SOCKET | LP_F_DEAD) ? LP_WHO_BIRTH : LP_WHO_LISTENER;
+		r->who = r->socket.flags & (LP_F_SOCKET | LP_F_DEAD) ? LP_WHO_BIRTH : LP_WHO_LISTENER;
 		r->task = conn->birth;
 	}
 }
@@ -78,18 +78,18 @@ static __always_inline _Bool look_at_end(struct lp_record *r, __u64 key, const s
 	__builtin_memset(r, 0, sizeof(*r));
 	r->version = LP_RECORD_VERSION;
 	r->kind = LP_KIND_END;
-	r->sk = key;
-	r->local_port = local_port;
-	r->peer_port = peer_port;
-	r->state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	r->socket.sk = key;
+	r->socket.local_port = local_port;
+	r->socket.peer_port = peer_port;
+	r->socket.state = BPF_CORE_READ(sk, __sk_common.skc_state);
 	if (kernel_has_cookie())
-		r->cookie = (__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-	r->snd_una = BPF_CORE_READ(tp, snd_una);
-	r->snd_nxt = BPF_CORE_READ(tp, snd_nxt);
-	r->rcv_nxt = BPF_CORE_READ(tp, rcv_nxt);
+		r->socket.cookie = (__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	r->socket.snd_una = BPF_CORE_READ(tp, snd_una);
+	r->socket.snd_nxt = BPF_CORE_READ(tp, snd_nxt);
+	r->socket.rcv_nxt = BPF_CORE_READ(tp, rcv_nxt);
 	probe_socket(r, sk);
-	r->family = probe_addresses(r->local_addr, r->peer_addr, sk);
-	r->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	r->socket.family = probe_addresses(r->socket.local_addr, r->socket.peer_addr, sk);
+	r->socket.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	name_end(r, conn);
 	return 1;
 }

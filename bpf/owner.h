@@ -38,18 +38,18 @@ static __always_inline void name_owner(struct lp_record *r, struct sock *sk, str
 {
 	_Bool aborted = sk->sk_err == ECONNABORTED;
 
-	if ((r->flags & LP_F_OWNED) && !aborted) {
+	if ((r->socket.flags & LP_F_OWNED) && !aborted) {
 		if (task_at_work(&r->task, conn)) {
-			r->flags |= birth_flag(r, conn);
+			r->socket.flags |= birth_flag(r, conn);
 			r->who = LP_WHO_CURRENT;
 			return;
 		}
-		r->flags |= LP_F_KTHREAD;
+		r->socket.flags |= LP_F_KTHREAD;
 	}
-	if (!(r->flags & (LP_F_SOCKET | LP_F_DEAD | LP_F_MPTCP))) {
-		if (!r->err && closes_listener()) {
+	if (!(r->socket.flags & (LP_F_SOCKET | LP_F_DEAD | LP_F_MPTCP))) {
+		if (!r->socket.err && closes_listener()) {
 			task_probe(&r->task, (struct task_struct *)bpf_get_current_task()); /* rare: quicker to load */
-			r->flags |= LP_F_LISTENER_CLOSING;
+			r->socket.flags |= LP_F_LISTENER_CLOSING;
 			r->who = LP_WHO_LISTENER;
 		} else if (conn && conn->birth.tgid) {
 			r->task = conn->birth;
@@ -59,7 +59,7 @@ static __always_inline void name_owner(struct lp_record *r, struct sock *sk, str
 	}
 	if (!conn)
 		return;
-	if ((r->flags & LP_F_DEAD) && conn->closer.tgid) {
+	if ((r->socket.flags & LP_F_DEAD) && conn->closer.tgid) {
 		r->task = conn->closer;
 		r->who = LP_WHO_CLOSER;
 	} else if (conn->birth.tgid) {
@@ -73,22 +73,22 @@ static __always_inline void name_acceptor(struct lp_record *r, struct sock *sk)
 	__u64 key = (__u64)sk;
 	struct lp_task *acceptor;
 
-	if (!accept_hook || !(r->flags & LP_F_SOCKET) || r->who != LP_WHO_BIRTH)
+	if (!accept_hook || !(r->socket.flags & LP_F_SOCKET) || r->who != LP_WHO_BIRTH)
 		return;
 	acceptor = bpf_map_lookup_elem(&acceptors, &key);
 	if (acceptor) {
 		r->task = *acceptor;
-		r->flags |= LP_F_ACCEPT_HOOK;
+		r->socket.flags |= LP_F_ACCEPT_HOOK;
 	}
 }
 
 /* Before the birth, which is only a candidate: who sleeps on the socket now. */
 static __always_inline void name_waiter(struct lp_record *r, struct sock *sk, struct conn *conn)
 {
-	if (r->who == LP_WHO_CURRENT || !(r->flags & LP_F_FILE))
+	if (r->who == LP_WHO_CURRENT || !(r->socket.flags & LP_F_FILE))
 		return;
 	if (waiter_find(r, sk))
-		r->flags |= birth_flag(r, conn);
+		r->socket.flags |= birth_flag(r, conn);
 }
 
 #endif

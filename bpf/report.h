@@ -35,10 +35,10 @@ static __always_inline void report_owner(struct sock *sk, struct conn *conn, con
 	conn->flags &= ~CONN_WANTS_OWNER;
 	if (!r)
 		return;
-	r->state = sk->__sk_common.skc_state;
-	r->sk = (__u64)sk;
+	r->socket.state = sk->__sk_common.skc_state;
+	r->socket.sk = (__u64)sk;
 	if (kernel_has_cookie())
-		r->cookie = bpf_get_socket_cookie(sk);
+		r->socket.cookie = bpf_get_socket_cookie(sk);
 	r->task = *who;
 	r->who = LP_WHO_CURRENT;
 	emit_submit(r, 1);
@@ -48,11 +48,11 @@ static __always_inline void remember(struct lp_record *r, struct conn *conn)
 {
 	if (!conn)
 		return;
-	r->flags |= LP_F_STATE;
-	r->flags |= conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED | LP_F_RST_IN |
-				   LP_F_RST_OUT | LP_F_ICMP_SYN);
+	r->socket.flags |= LP_F_STATE;
+	r->socket.flags |= conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED | LP_F_RST_IN |
+					  LP_F_RST_OUT | LP_F_ICMP_SYN);
 	if (conn->flags & CONN_LISTENS) /* a child that was never established (fast open) */
-		r->flags = (r->flags & ~LP_F_SEEDED) | LP_F_ACCEPTED;
+		r->socket.flags = (r->socket.flags & ~LP_F_SEEDED) | LP_F_ACCEPTED;
 	r->born_ns = conn->born_ns;
 	r->established_ns = conn->established_ns;
 	r->reset_reason = conn->reset_reason;
@@ -60,7 +60,7 @@ static __always_inline void remember(struct lp_record *r, struct conn *conn)
 
 static __always_inline void expect_owner(struct lp_record *r, struct conn *conn)
 {
-	if (conn && (r->who == LP_WHO_BIRTH || r->who == LP_WHO_NONE) && (r->flags & LP_F_SOCKET))
+	if (conn && (r->who == LP_WHO_BIRTH || r->who == LP_WHO_NONE) && (r->socket.flags & LP_F_SOCKET))
 		conn->flags |= CONN_WANTS_OWNER;
 }
 
@@ -72,7 +72,7 @@ static __always_inline void expect_more(struct lp_record *r, struct conn *conn)
 	conn->closed_ns = r->time_ns;
 	conn->flags &= ~(LP_F_RST_IN | LP_F_RST_OUT | LP_F_ICMP_SYN | CONN_WANTS_RST | CONN_WANTS_OWNER);
 	conn->reset_reason = 0;
-	if (r->state == TCP_FIN_WAIT1 || r->state == TCP_FIN_WAIT2)
+	if (r->socket.state == TCP_FIN_WAIT1 || r->socket.state == TCP_FIN_WAIT2)
 		conn->flags |= CONN_WANTS_RST;
 	expect_owner(r, conn);
 }
@@ -85,7 +85,7 @@ static __always_inline void report_close(struct sock *sk, struct tcp_sock *tp, _
 	if (!r)
 		return;
 	facts_fill(r, sk, tp, old_state, flags);
-	r->shutdown = shutdown;
+	r->socket.shutdown = shutdown;
 	remember(r, conn);
 	name_owner(r, sk, conn);
 	name_acceptor(r, sk);
@@ -117,9 +117,9 @@ static __always_inline void report_reset(struct sock *sk, struct conn *conn, __u
 	conn->flags &= ~CONN_WANTS_RST;
 	if (!r)
 		return;
-	r->sk = (__u64)sk;
+	r->socket.sk = (__u64)sk;
 	if (kernel_has_cookie())
-		r->cookie = bpf_get_socket_cookie(sk);
+		r->socket.cookie = bpf_get_socket_cookie(sk);
 	r->reset_reason = reason;
 	emit_submit(r, 1);
 }

@@ -87,21 +87,21 @@ static __always_inline void tell_no_connect(struct sock *sk, const struct connec
 	if (!r)
 		return;
 	r->who = LP_WHO_CURRENT;
-	r->state = TCP_CLOSE;
-	r->err = err;
-	r->sk = (__u64)sk;
-	r->cookie = (__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-	r->flags = LP_F_OWNED | LP_F_SOCKET | LP_F_STATE | LP_F_CONNECTED;
+	r->socket.state = TCP_CLOSE;
+	r->socket.err = err;
+	r->socket.sk = (__u64)sk;
+	r->socket.cookie = (__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	r->socket.flags = LP_F_OWNED | LP_F_SOCKET | LP_F_STATE | LP_F_CONNECTED;
 	r->born_ns = r->time_ns;
-	r->family = to->family;
-	r->peer_port = bpf_ntohs(to->port);
+	r->socket.family = to->family;
+	r->socket.peer_port = bpf_ntohs(to->port);
 	if (to->family == AF_INET)
-		__builtin_memcpy(r->peer_addr, to->in4, 4);
+		__builtin_memcpy(r->socket.peer_addr, to->in4, 4);
 	else
-		__builtin_memcpy(r->peer_addr, to->in6, 16);
-	r->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
-	r->sk_uid = BPF_CORE_READ(sk, sk_uid.val);
-	r->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+		__builtin_memcpy(r->socket.peer_addr, to->in6, 16);
+	r->socket.local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	r->socket.sk_uid = BPF_CORE_READ(sk, sk_uid.val);
+	r->socket.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	task_probe(&r->task, (struct task_struct *)bpf_get_current_task());
 	emit_submit(r, 1);
 }

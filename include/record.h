@@ -94,31 +94,26 @@ struct lp_task {
 	__u32 exit_code;        /* then: as wait(2) gives it; the low 7 bits are the signal that ended it */
 };
 
-struct lp_record {
-	__u8 version;         /* LP_RECORD_VERSION */
-	__u8 kind;            /* enum lp_kind */
-	__u8 who;             /* enum lp_who */
-	__u8 state;           /* TCP state it left; for NO_CONNECT and OWNER: the state it is in */
-	__u32 flags;          /* enum lp_flag */
-	__u64 time_ns;        /* when the hook ran */
-	__u64 sk;             /* address of struct sock: joins records of one socket, never shown */
-	__u64 cookie;         /* socket cookie; 0 before 5.12 */
-	__u64 born_ns;        /* SYN_SENT, or the child's creation; 0 unknown */
-	__u64 established_ns; /* 0 unknown or never */
-
+/*
+ * What a TCP socket says of itself, and in flags what the hooks remember of it.
+ */
+struct lp_socket {
+	__u64 sk;            /* address of struct sock: joins records of one socket, never shown */
+	__u64 cookie;        /* socket cookie; 0 before 5.12 */
+	__u64 inode;         /* of the socket's file; 0 none */
 	__u8 local_addr[16]; /* IPv4 in the first 4 bytes when family is AF_INET */
 	__u8 peer_addr[16];
 	__u16 local_port;
 	__u16 peer_port;
+	__u32 netns;    /* inode of the network namespace */
 	__u16 family;   /* AF_INET or AF_INET6, of the socket: v4-mapped addresses are not yet unmapped */
 	__u16 err;      /* sk_err, positive errno; NO_CONNECT: what connect(2) returned */
 	__u16 soft_err; /* sk_err_soft */
-	__u16 shutdown; /* sk_shutdown: 1 RCV, 2 SEND */
-	__u32 netns;    /* inode of the network namespace */
-
+	__u8 state;     /* TCP state it left; for NO_CONNECT and OWNER: the state it is in */
+	__u8 shutdown;  /* sk_shutdown: 1 RCV, 2 SEND */
+	__u32 flags;    /* enum lp_flag */
 	__u32 sk_uid;
-	__u32 refs;  /* references of the struct file; 0 while its last one is being dropped */
-	__u64 inode; /* of the socket's file; 0 none */
+	__u32 refs; /* references of the struct file; 0 while its last one is being dropped */
 
 	__u32 snd_una; /* sequence numbers, as in struct tcp_sock */
 	__u32 snd_nxt;
@@ -126,6 +121,7 @@ struct lp_record {
 	__u32 rcv_nxt;
 	__u32 copied_seq;
 	__u32 snd_wnd;
+	__u32 total_retrans;
 	union {
 		__u64 bytes_acked; /* SYN and FIN of ours may be counted: see data.c */
 		__u64 dropped;     /* QUEUE_FULL: how many peers */
@@ -134,7 +130,6 @@ struct lp_record {
 		__u64 bytes_received;
 		__u64 since_ns; /* QUEUE_FULL: from when on */
 	};
-	__u32 total_retrans;
 	__u32 srtt_us;        /* as in the kernel: 8 times the smoothed round trip */
 	__u32 silent_jiffies; /* since an ACK or data last came from the peer */
 	__u32 user_timeout_ms;
@@ -149,12 +144,22 @@ struct lp_record {
 	__u8 retransmits; /* icsk_retransmits: of the segment now waiting */
 	__u8 probes_out;  /* keepalive or window probes unanswered */
 	__u8 heard;       /* 1: silent_jiffies is valid */
-	__u8 waits;       /* references of refs that are held by those who sleep on the socket (recv, poll) */
+	__u8 pad;
+};
+
+struct lp_record {
+	__u8 version; /* LP_RECORD_VERSION */
+	__u8 kind;    /* enum lp_kind */
+	__u8 who;     /* enum lp_who */
+	__u8 waits;   /* references of socket.refs that are held by those who sleep on the socket (recv, poll) */
 	union {
 		__u32 reset_reason; /* enum sk_rst_reason of the running kernel plus 1; 0 none known */
 		__u32 backlog;      /* QUEUE_FULL: how many more than these do not fit */
 	};
-
+	__u64 time_ns;        /* when the hook ran */
+	__u64 born_ns;        /* SYN_SENT, or the child's creation; 0 unknown */
+	__u64 established_ns; /* 0 unknown or never */
+	struct lp_socket socket;
 	struct lp_task task; /* as lp_record.who says */
 };
 
@@ -287,11 +292,8 @@ enum lp_stat {
 #define LP_ASSERT _Static_assert
 #endif
 LP_ASSERT(sizeof(struct lp_task) == 56, "lp_task has no padding");
-LP_ASSERT(__builtin_offsetof(struct lp_record, local_addr) == 48, "header of lp_record");
-LP_ASSERT(__builtin_offsetof(struct lp_record, netns) == 92, "addresses of lp_record");
-LP_ASSERT(__builtin_offsetof(struct lp_record, snd_una) == 112, "identity of lp_record");
-LP_ASSERT(__builtin_offsetof(struct lp_record, bytes_acked) == 136, "sequence numbers of lp_record");
-LP_ASSERT(__builtin_offsetof(struct lp_record, task) == 184, "counters of lp_record");
+LP_ASSERT(sizeof(struct lp_socket) == 152, "lp_socket has no padding");
+LP_ASSERT(__builtin_offsetof(struct lp_record, socket) == 32, "header of lp_record");
 LP_ASSERT(sizeof(struct lp_record) == 240, "lp_record has no padding");
 LP_ASSERT(sizeof(struct lp_glance) == 280, "lp_glance has no padding");
 LP_ASSERT(sizeof(struct lp_listed) == 24, "lp_listed has no padding");

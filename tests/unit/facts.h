@@ -77,21 +77,21 @@ static inline void fill_addresses(struct lp_record *r, const struct facts *f)
 	static const __u8 local[4] = {10, 0, 0, 7}, peer[4] = {10, 0, 0, 5};
 	static const __u8 prefix[12] = {[10] = 0xff, [11] = 0xff};
 
-	r->family = (__u16)(f->mapped ? AF_INET6 : f->family ? f->family : AF_INET);
-	r->local_port = f->no_port ? 0 : 51820;
-	r->peer_port = 5432;
-	if (r->family == AF_INET) {
-		memcpy(r->local_addr, local, 4);
-		memcpy(r->peer_addr, peer, 4);
+	r->socket.family = (__u16)(f->mapped ? AF_INET6 : f->family ? f->family : AF_INET);
+	r->socket.local_port = f->no_port ? 0 : 51820;
+	r->socket.peer_port = 5432;
+	if (r->socket.family == AF_INET) {
+		memcpy(r->socket.local_addr, local, 4);
+		memcpy(r->socket.peer_addr, peer, 4);
 	} else if (f->mapped) {
-		memcpy(r->local_addr, prefix, 12);
-		memcpy(r->local_addr + 12, local, 4);
-		memcpy(r->peer_addr, prefix, 12);
-		memcpy(r->peer_addr + 12, peer, 4);
+		memcpy(r->socket.local_addr, prefix, 12);
+		memcpy(r->socket.local_addr + 12, local, 4);
+		memcpy(r->socket.peer_addr, prefix, 12);
+		memcpy(r->socket.peer_addr + 12, peer, 4);
 	} else {
-		r->local_addr[0] = r->peer_addr[0] = 0xfd;
-		r->local_addr[15] = 7;
-		r->peer_addr[15] = 5;
+		r->socket.local_addr[0] = r->socket.peer_addr[0] = 0xfd;
+		r->socket.local_addr[15] = 7;
+		r->socket.peer_addr[15] = 5;
 	}
 }
 
@@ -100,26 +100,26 @@ static inline struct lp_record record_of(const struct facts *f)
 	struct lp_record r = {
 		.version = LP_RECORD_VERSION,
 		.kind = (__u8)(f->kind ? f->kind : LP_KIND_CLOSE),
-		.state = (__u8)f->state,
-		.flags = (f->forgotten ? 0 : LP_F_STATE) | flags_of_held(f->held) | f->flags,
-		.err = f->err,
-		.soft_err = f->soft,
-		.shutdown = f->held == IN_CLOSE || f->held == ORPHAN ? 3 : f->shut,
-		.refs = f->held == HELD ? 1 : 0,
-		.snd_una = 0xffffff00u,
-		.snd_wnd = f->no_window ? 0 : 64240,
-		.copied_seq = 0xfffffff0u,
-		.total_retrans = f->retr,
-		.retransmits = f->retr,
-		.probes_out = f->probes,
-		.user_timeout_ms = f->user_timeout_ms,
-		.linger2 = f->linger2,
-		.linger_jiffies = f->linger_jiffies,
+		.socket.state = (__u8)f->state,
+		.socket.flags = (f->forgotten ? 0 : LP_F_STATE) | flags_of_held(f->held) | f->flags,
+		.socket.err = f->err,
+		.socket.soft_err = f->soft,
+		.socket.shutdown = (__u8)(f->held == IN_CLOSE || f->held == ORPHAN ? 3 : f->shut),
+		.socket.refs = f->held == HELD ? 1 : 0,
+		.socket.snd_una = 0xffffff00u,
+		.socket.snd_wnd = f->no_window ? 0 : 64240,
+		.socket.copied_seq = 0xfffffff0u,
+		.socket.total_retrans = f->retr,
+		.socket.retransmits = f->retr,
+		.socket.probes_out = f->probes,
+		.socket.user_timeout_ms = f->user_timeout_ms,
+		.socket.linger2 = f->linger2,
+		.socket.linger_jiffies = f->linger_jiffies,
 	};
 
-	r.write_seq = r.snd_una + f->unack;
-	r.snd_nxt = r.write_seq - f->unsent;
-	r.rcv_nxt = r.copied_seq + f->unread + ((f->flags & LP_F_FIN_IN) ? 1 : 0);
+	r.socket.write_seq = r.socket.snd_una + f->unack;
+	r.socket.snd_nxt = r.socket.write_seq - f->unsent;
+	r.socket.rcv_nxt = r.socket.copied_seq + f->unread + ((f->flags & LP_F_FIN_IN) ? 1 : 0);
 	fill_addresses(&r, f);
 	return r;
 }

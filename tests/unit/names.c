@@ -107,8 +107,11 @@ static int note_fields(void)
 	s.event.repeat = (struct repeat){.count = 2, .first_ns = 1, .last_ns = 2, .processes = 2};
 	err |= note_event(&s.event);
 	for (enum lp_kind kind = LP_KIND_SILENT; kind <= LP_KIND_QUEUE_FULL; kind++) {
-		s.record = (struct lp_record){
-			.kind = (__u8)kind, .dropped = 2, .holds = 1, .backlog = 1, .gives_up_ms = 1};
+		s.record = (struct lp_record){.kind = (__u8)kind,
+					      .socket.dropped = 2,
+					      .socket.holds = 1,
+					      .backlog = 1,
+					      .socket.gives_up_ms = 1};
 		sample_judge(&s, cause_judge(&s.record, false, &(struct cause_kernel){true, true}));
 		err |= note_event(&s.event);
 	}

@@ -51,7 +51,7 @@ static inline void sample_example(struct sample *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->record = record_of(&(struct facts){TCP_ESTABLISHED, HELD, CLIENT | RST_IN, .err = ECONNRESET, .unack = 512});
-	s->record.netns = 4026531840u;
+	s->record.socket.netns = 4026531840u;
 	s->record.time_ns = 900000000000ULL;
 	s->record.established_ns = s->record.time_ns - 81234500000ULL;
 	sample_judge(s, (struct verdict){PEER_LOST_RESET, BY_PEER, PHASE_ESTABLISHED, CAUSE_NONE});
@@ -68,17 +68,17 @@ static inline void sample_example(struct sample *s)
 static inline void sample_everything(struct sample *s)
 {
 	sample_example(s);
-	s->record.cookie = 77;
-	s->record.soft_err = EHOSTUNREACH;
-	s->record.srtt_us = 8 * 250;
-	s->record.heard = 1;
-	s->record.silent_jiffies = 3;
-	s->record.total_retrans = 4;
-	s->record.bytes_acked = 1001;
-	s->record.bytes_received = 70;
-	s->record.write_seq += 10;
-	s->record.rcv_nxt += 6;
-	s->record.flags |= LP_F_MPTCP;
+	s->record.socket.cookie = 77;
+	s->record.socket.soft_err = EHOSTUNREACH;
+	s->record.socket.srtt_us = 8 * 250;
+	s->record.socket.heard = 1;
+	s->record.socket.silent_jiffies = 3;
+	s->record.socket.total_retrans = 4;
+	s->record.socket.bytes_acked = 1001;
+	s->record.socket.bytes_received = 70;
+	s->record.socket.write_seq += 10;
+	s->record.socket.rcv_nxt += 6;
+	s->record.socket.flags |= LP_F_MPTCP;
 	s->record.reset_reason = 5;
 	sample_judge(s, (struct verdict){PEER_LOST_RESET, BY_PEER, PHASE_ESTABLISHED, LOCAL_RESET_DATA_AFTER_CLOSE});
 	s->event.owner.process.vpid = 12;
@@ -102,7 +102,7 @@ static inline void sample_burst(struct sample *s)
 	strcpy(s->event.executable, "/usr/bin/checkout");
 	place_read("/system.slice/shop.service", &s->event.place);
 	s->event.owner = (struct owner){.process = {.tgid = 4711, .comm = "checkout"}};
-	s->record.local_port = 0;
+	s->record.socket.local_port = 0;
 	s->event.repeat = (struct repeat){
 		.count = 299,
 		.first_ns = s->event.wall_ns - 85000000,

@@ -85,12 +85,12 @@ static void take_told(void *context, const struct lp_record *record)
 static void set_queue(__u32 length, __u32 drops)
 {
 	listener.record = (struct lp_record){.kind = LP_KIND_END,
-					     .state = TCP_LISTEN,
-					     .sk = 64,
-					     .local_port = 80,
-					     .holds = length,
+					     .socket.state = TCP_LISTEN,
+					     .socket.sk = 64,
+					     .socket.local_port = 80,
+					     .socket.holds = length,
 					     .backlog = 4,
-					     .flags = LP_F_SOCKET | LP_F_FILE};
+					     .socket.flags = LP_F_SOCKET | LP_F_FILE};
 	listener.drops = drops;
 }
 
@@ -140,12 +140,12 @@ static void test_told_after_a_second_with_its_count(void **state)
 	run_to(101 * SECOND);
 	assert_int_equal(n_told, 1);
 	assert_int_equal(told[0].kind, LP_KIND_QUEUE_FULL);
-	assert_int_equal(told[0].dropped, 7);
-	assert_int_equal(told[0].since_ns, 100 * SECOND);
-	assert_int_equal(told[0].holds, 5);
+	assert_int_equal(told[0].socket.dropped, 7);
+	assert_int_equal(told[0].socket.since_ns, 100 * SECOND);
+	assert_int_equal(told[0].socket.holds, 5);
 	assert_int_equal(told[0].backlog, 4);
 	assert_int_equal(told[0].who, LP_WHO_LISTENER);
-	assert_int_equal(told[0].flags, 0);
+	assert_int_equal(told[0].socket.flags, 0);
 }
 
 static void test_goes_on_and_is_told_ever_less_often(void **state)
@@ -161,7 +161,7 @@ static void test_goes_on_and_is_told_ever_less_often(void **state)
 	}
 	assert_int_equal(n_told, 8); /* after 1, 11, 31, 71, 151, 311, 631 and 951 s */
 	for (unsigned i = 0; i < n_told; i++)
-		sum += told[i].dropped;
+		sum += told[i].socket.dropped;
 	assert_int_equal(sum, 951);
 }
 

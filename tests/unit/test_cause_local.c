@@ -265,7 +265,7 @@ static void check_waits(const struct facts *facts, bool expected)
 	struct lp_record r = record_of(facts);
 
 	assert_int_equal(cause_waits_for_reset(&r), expected);
-	r.flags |= LP_F_RST_AFTER; /* it has come already */
+	r.socket.flags |= LP_F_RST_AFTER; /* it has come already */
 	assert_false(cause_waits_for_reset(&r));
 }
 

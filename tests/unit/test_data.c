@@ -118,8 +118,8 @@ static void test_total(void **state)
 	struct lp_record r = record_of(&v->in);
 	struct data d;
 
-	r.bytes_acked = v->acked;
-	r.bytes_received = v->received;
+	r.socket.bytes_acked = v->acked;
+	r.socket.bytes_received = v->received;
 	d = data_of(&r);
 	assert_true(d.sent == v->sent_bytes);
 	assert_true(d.received == v->received_bytes);

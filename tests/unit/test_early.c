@@ -17,7 +17,7 @@ static void make(struct sample *s, enum lp_kind kind, const struct facts *facts)
 	s->record = record_of(facts);
 	s->record.kind = (__u8)kind;
 	s->record.time_ns = 900000000000ULL;
-	s->record.gives_up_ms = LP_NEVER;
+	s->record.socket.gives_up_ms = LP_NEVER;
 }
 
 static void judged(struct sample *s)
@@ -51,7 +51,7 @@ static void test_silent(void **state)
 
 	(void)state;
 	make(&s, LP_KIND_SILENT, &(struct facts){TCP_ESTABLISHED, HELD, CLIENT, .unack = 5000, .retr = 4});
-	s.record.gives_up_ms = 921000;
+	s.record.socket.gives_up_ms = 921000;
 	judged(&s);
 	says(&s, format_json,
 	     "\"event\":\"peer_silent\",\"cause\":\"unacked\",\"by\":\"network\",\"phase\":\"established\"");
@@ -60,7 +60,7 @@ static void test_silent(void **state)
 	says(&s, format_json, "\"data.unacked_bytes\":5000");
 	says_not(&s, format_json, "error.type");
 	says(&s, format_text, "the peer does not acknowledge; 5000 B unacked; given up in about 15m21s; local");
-	s.record.gives_up_ms = LP_NEVER;
+	s.record.socket.gives_up_ms = LP_NEVER;
 	judged(&s);
 	says_not(&s, format_json, "gives_up");
 	says_not(&s, format_text, "given up");
@@ -84,7 +84,7 @@ static void test_ignored(void **state)
 
 	(void)state;
 	make(&s, LP_KIND_IGNORED, &(struct facts){TCP_CLOSE_WAIT, HELD, LP_F_ACCEPTED | FIN_IN, .unread = 3});
-	s.record.holds = 41;
+	s.record.socket.holds = 41;
 	judged(&s);
 	says(&s, format_json,
 	     "\"event\":\"close_ignored\",\"cause\":\"close_wait\",\"by\":\"local\",\"phase\":\"half_closed\"");
@@ -92,7 +92,7 @@ static void test_ignored(void **state)
 	says(&s, format_json, "\"data.unread_bytes\":3");
 	says(&s, format_json, "\"network.connection.state\":\"close_wait\"");
 	says(&s, format_text, "the application has not; 3 B unread; 41 such connections; local");
-	s.record.holds = 1;
+	s.record.socket.holds = 1;
 	judged(&s);
 	says_not(&s, format_text, "such connections");
 }
@@ -103,11 +103,11 @@ static void test_queue_full(void **state)
 
 	(void)state;
 	make(&s, LP_KIND_QUEUE_FULL, &(struct facts){TCP_LISTEN, HELD, .err = 0});
-	memset(s.record.peer_addr, 0, sizeof(s.record.peer_addr));
-	s.record.peer_port = 0;
-	s.record.dropped = 212;
-	s.record.since_ns = s.record.time_ns - 10000000000ULL;
-	s.record.holds = 129;
+	memset(s.record.socket.peer_addr, 0, sizeof(s.record.socket.peer_addr));
+	s.record.socket.peer_port = 0;
+	s.record.socket.dropped = 212;
+	s.record.socket.since_ns = s.record.time_ns - 10000000000ULL;
+	s.record.socket.holds = 129;
 	s.record.backlog = 128;
 	judged(&s);
 	assert_int_equal(s.event.repeat.count, 212);

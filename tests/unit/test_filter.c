@@ -20,16 +20,16 @@ static struct event event;
 static void make_event(enum lp_cause cause)
 {
 	record = record_of(&(struct facts){TCP_ESTABLISHED, HELD, LP_F_ACCEPTED, .unack = 512});
-	record.netns = 4026531840u;
+	record.socket.netns = 4026531840u;
 	event_from_record(&event, &record, (struct verdict){cause, cause_by(cause), PHASE_ESTABLISHED, CAUSE_NONE}, 1);
 	event.owner = (struct owner){.via = VIA_ACCEPT, .process = {.tgid = 4711, .comm = "checkout"}};
 }
 
 static void set_peer(int family, const char *address)
 {
-	memset(record.peer_addr, 0, sizeof(record.peer_addr));
-	record.family = (__u16)family;
-	assert_int_equal(inet_pton(family, address, record.peer_addr), 1);
+	memset(record.socket.peer_addr, 0, sizeof(record.socket.peer_addr));
+	record.socket.family = (__u16)family;
+	assert_int_equal(inet_pton(family, address, record.socket.peer_addr), 1);
 }
 
 static bool passes(const struct filter *f)
@@ -61,7 +61,7 @@ static void test_no_filter_passes_every_drop(void **state)
 	filter_init(&f);
 	for (int cause = CAUSE_NONE + 1; cause < EVENTS_LOST_RING_FULL; cause++) {
 		make_event((enum lp_cause)cause);
-		record.total_retrans = 1;
+		record.socket.total_retrans = 1;
 		assert_int_equal(passes(&f), cause != PEER_CLOSED_FIN && cause != LOCAL_CLOSED_CLOSE);
 	}
 	filter_free(&f);
@@ -152,7 +152,7 @@ static void test_ports(void **state)
 	check(FILTER_LOCAL_PORT, "5432", false);
 	check(FILTER_PEER_PORT, "5432", true);
 	check(FILTER_PEER_PORT, "51820", false);
-	record.local_port = 65535;
+	record.socket.local_port = 65535;
 	check(FILTER_PORT, "65535", true);
 }
 
@@ -203,10 +203,10 @@ static void test_netns(void **state)
 	make_event(PEER_LOST_RESET);
 	check(FILTER_NETNS, "4026531840", true);
 	check(FILTER_NETNS, "4026531839", false);
-	record.netns = (__u32)st.st_ino;
+	record.socket.netns = (__u32)st.st_ino;
 	check(FILTER_NETNS, "/proc/self/ns/net", true);
 	check(FILTER_NETNS, inode, true);
-	record.netns = 1;
+	record.socket.netns = 1;
 	check(FILTER_NETNS, "/proc/self/ns/net", false);
 }
 
@@ -339,7 +339,7 @@ static void test_min_severity(void **state)
 static void check_asked(const struct filter *f, enum lp_cause cause, __u32 retrans, bool told)
 {
 	make_event(cause);
-	record.total_retrans = retrans;
+	record.socket.total_retrans = retrans;
 	assert_int_equal(passes(f), told);
 }
 

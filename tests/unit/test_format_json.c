@@ -242,12 +242,12 @@ static void leaves_out(const char *const keys[])
 static void test_leaves_out_what_is_not_known_of_the_socket(void **state)
 {
 	(void)state;
-	memset(&sample.record.local_addr, 0, sizeof(sample.record.local_addr));
-	sample.record.local_port = 0;
-	sample.record.netns = 0;
+	memset(&sample.record.socket.local_addr, 0, sizeof(sample.record.socket.local_addr));
+	sample.record.socket.local_port = 0;
+	sample.record.socket.netns = 0;
 	sample.record.established_ns = 0;
-	sample.record.flags &= ~(__u32)LP_F_CONNECTED;
-	sample.record.soft_err = 9999; /* no errno of this C library */
+	sample.record.socket.flags &= ~(__u32)LP_F_CONNECTED;
+	sample.record.socket.soft_err = 9999; /* no errno of this C library */
 	sample.event.error = 9999;
 	sample.record.reset_reason = 5;
 	context.reset_reason = NULL;
@@ -320,7 +320,7 @@ static void test_leaves_out_bytes_sent_where_a_syn_may_be_in_them(void **state)
 {
 	(void)state;
 	sample.record = record_of(&(struct facts){TCP_ESTABLISHED, HELD, LP_F_SEEDED | RST_IN, .err = ECONNRESET});
-	sample.record.bytes_acked = 1;
+	sample.record.socket.bytes_acked = 1;
 	sample_judge(&sample, (struct verdict){PEER_LOST_RESET, BY_PEER, PHASE_ESTABLISHED, CAUSE_NONE});
 	LEAVES_OUT("tcp.bytes_sent");
 }
@@ -344,7 +344,7 @@ static void test_each_family_and_state(void **state)
 
 	(void)state;
 	for (int i = TCP_ESTABLISHED; i <= TCP_CLOSING; i++) {
-		sample.record.state = (__u8)i;
+		sample.record.socket.state = (__u8)i;
 		o = format();
 		check_string(o, "network.connection.state", states[i]);
 		json_object_put(o);
@@ -450,10 +450,10 @@ static void test_leaves_out_what_differs_among_several(void **state)
 	sample.event.owner.process.comm[0] = '\0';
 	sample.event.executable[0] = '\0';
 	sample.event.repeat.several_phases = sample.event.repeat.several_bys = true;
-	sample.record.family = sample.record.state = 0;
-	sample.record.peer_port = 0;
-	memset(sample.record.peer_addr, 0, sizeof(sample.record.peer_addr));
-	memset(sample.record.local_addr, 0, sizeof(sample.record.local_addr));
+	sample.record.socket.family = sample.record.socket.state = 0;
+	sample.record.socket.peer_port = 0;
+	memset(sample.record.socket.peer_addr, 0, sizeof(sample.record.socket.peer_addr));
+	memset(sample.record.socket.local_addr, 0, sizeof(sample.record.socket.local_addr));
 	LEAVES_OUT("phase", "by", "process.name", "process.pid", "process.executable.path", "owner.via",
 		   "owner.unknown", "network.type", "network.local.address", "network.local.port",
 		   "network.peer.address", "network.peer.port", "network.connection.state");

@@ -100,7 +100,7 @@ static void test_columns_stay_apart_when_one_is_too_wide(void **state)
 	place_read("/system.slice/quite-long.service", &sample.event.place);
 	says(" fifteen letters[4194304]@quite-long 10.0.0.5:5432 ");
 	sample.record = record_of(&(struct facts){TCP_ESTABLISHED, HELD, .family = AF_INET6});
-	memset(sample.record.peer_addr, 0xfd, 16);
+	memset(sample.record.socket.peer_addr, 0xfd, 16);
 	says(" [fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd]:5432 peer_lost/reset ");
 }
 
@@ -272,8 +272,8 @@ static void test_durations_do_not_round_into_the_next_unit(void **state)
 static void test_says_the_data_at_stake(void **state)
 {
 	(void)state;
-	sample.record.rcv_nxt += 3000;
-	sample.record.write_seq += 20;
+	sample.record.socket.rcv_nxt += 3000;
+	sample.record.socket.write_seq += 20;
 	sample_judge(&sample, sample.event.verdict);
 	says("; 3000 B unread; 512 B unacked; 20 B unsent;");
 }
@@ -288,13 +288,13 @@ static void test_says_what_else_it_may_have_been(void **state)
 static void test_says_an_earlier_error_once(void **state)
 {
 	(void)state;
-	sample.record.soft_err = EHOSTUNREACH;
+	sample.record.socket.soft_err = EHOSTUNREACH;
 	says("(ECONNRESET); earlier EHOSTUNREACH");
-	sample.record.err = EHOSTUNREACH;
+	sample.record.socket.err = EHOSTUNREACH;
 	sample_judge(&sample, sample.event.verdict);
 	says("(EHOSTUNREACH)");
 	does_not_say("earlier");
-	sample.record.soft_err = 9999; /* no errno of this C library */
+	sample.record.socket.soft_err = 9999; /* no errno of this C library */
 	does_not_say("(null)");
 }
 
@@ -330,7 +330,7 @@ static void test_says_who_is_at_the_other_end(void **state)
 static void test_says_which_address_without_a_local_port(void **state)
 {
 	(void)state;
-	sample.record.local_port = 0;
+	sample.record.socket.local_port = 0;
 	does_not_say("local");
 	says("10.0.0.5:5432");
 }
@@ -372,13 +372,13 @@ static void test_a_repeat_at_several_peers(void **state)
 	sample_burst(&sample);
 	sample.event.repeat.several_phases = true;
 	sample.event.verdict.phase = PHASE_ORPHANED;
-	sample.record.peer_port = 0;
+	sample.record.socket.peer_port = 0;
 	says(" 10.0.0.5                peer_lost/reset ");
-	memset(sample.record.peer_addr, 0, sizeof(sample.record.peer_addr));
-	sample.record.family = 0;
+	memset(sample.record.socket.peer_addr, 0, sizeof(sample.record.socket.peer_addr));
+	sample.record.socket.family = 0;
 	says(" (several)               peer_lost/reset ");
-	sample.record.local_port = 80;
-	memset(sample.record.local_addr, 0, sizeof(sample.record.local_addr));
+	sample.record.socket.local_port = 80;
+	memset(sample.record.socket.local_addr, 0, sizeof(sample.record.socket.local_addr));
 	does_not_say("local");
 	does_not_say("closed by us");
 }

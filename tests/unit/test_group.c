@@ -215,15 +215,15 @@ static void test_each_has_a_burst_of_its_own(void **state)
 {
 	(void)state;
 	assert_true(take());
-	sample.record.peer_port++;
+	sample.record.socket.peer_port++;
 	assert_true(take());
-	sample.record.peer_addr[3]++;
+	sample.record.socket.peer_addr[3]++;
 	assert_true(take());
-	sample.record.netns++;
+	sample.record.socket.netns++;
 	assert_true(take());
 	sample.event.verdict.cause = PEER_LOST_KEEPALIVE_TIMEOUT;
 	assert_true(take());
-	sample.record.family = AF_INET6;
+	sample.record.socket.family = AF_INET6;
 	assert_true(take());
 	group_finish(groups);
 	assert_int_equal(n_put, 0);
@@ -234,53 +234,53 @@ static void test_the_port_that_does_not_matter(void **state)
 {
 	(void)state;
 	take();
-	sample.record.local_port++;
+	sample.record.socket.local_port++;
 	assert_false(take());
-	sample.record.flags = (sample.record.flags & ~(__u32)LP_F_CONNECTED) | LP_F_ACCEPTED;
+	sample.record.socket.flags = (sample.record.socket.flags & ~(__u32)LP_F_CONNECTED) | LP_F_ACCEPTED;
 	assert_true(take());
-	sample.record.peer_port++;
+	sample.record.socket.peer_port++;
 	assert_false(take());
-	sample.record.peer_port++;
+	sample.record.socket.peer_port++;
 	assert_false(take());
 	group_finish(groups);
 	assert_int_equal(n_put, 2);
-	assert_int_equal(last()->record->peer_port, 0);
-	assert_int_equal(last()->record->local_port, sample.record.local_port);
+	assert_int_equal(last()->record->socket.peer_port, 0);
+	assert_int_equal(last()->record->socket.local_port, sample.record.socket.local_port);
 }
 
 /* Of what is older than the agent the role is not known. */
 static void test_the_port_that_does_not_matter_of_an_old_connection(void **state)
 {
 	(void)state;
-	sample.record.flags &= ~(__u32)(LP_F_CONNECTED | LP_F_ACCEPTED);
+	sample.record.socket.flags &= ~(__u32)(LP_F_CONNECTED | LP_F_ACCEPTED);
 	take(); /* 51820 to 5432 */
-	sample.record.local_port++;
+	sample.record.socket.local_port++;
 	assert_false(take());
-	sample.record.flags |= LP_F_CONNECTED;
+	sample.record.socket.flags |= LP_F_CONNECTED;
 	assert_false(take());
-	sample.record.flags &= ~(__u32)LP_F_CONNECTED;
-	sample.record.local_port = 80;
-	sample.record.peer_port = 40000;
+	sample.record.socket.flags &= ~(__u32)LP_F_CONNECTED;
+	sample.record.socket.local_port = 80;
+	sample.record.socket.peer_port = 40000;
 	assert_true(take());
-	sample.record.peer_port++;
+	sample.record.socket.peer_port++;
 	assert_false(take());
-	sample.record.flags |= LP_F_ACCEPTED;
+	sample.record.socket.flags |= LP_F_ACCEPTED;
 	assert_false(take());
-	sample.record.flags &= ~(__u32)LP_F_ACCEPTED;
-	sample.record.peer_port = 443;
-	sample.record.local_port = 0; /* none was chosen */
+	sample.record.socket.flags &= ~(__u32)LP_F_ACCEPTED;
+	sample.record.socket.peer_port = 443;
+	sample.record.socket.local_port = 0; /* none was chosen */
 	assert_true(take());
-	sample.record.local_port = 50000;
+	sample.record.socket.local_port = 50000;
 	assert_false(take());
 	for (int i = 0; i < 20; i++) { /* whoever has the lower one */
-		sample.record.local_port = (__u16)(40000 + i);
-		sample.record.peer_port = 40010;
+		sample.record.socket.local_port = (__u16)(40000 + i);
+		sample.record.socket.peer_port = 40010;
 		assert_int_equal(take(), i == 0);
 	}
 	group_finish(groups);
 	assert_int_equal(n_put, 4);
-	assert_int_equal(last()->record->peer_port, 40010);
-	assert_int_equal(put[0].record.flags & LP_F_CONNECTED, 0); /* not known of all */
+	assert_int_equal(last()->record->socket.peer_port, 40010);
+	assert_int_equal(put[0].record.socket.flags & LP_F_CONNECTED, 0); /* not known of all */
 }
 
 static void test_an_ipv4_peer_is_the_same_on_an_ipv6_socket(void **state)
@@ -290,16 +290,17 @@ static void test_an_ipv4_peer_is_the_same_on_an_ipv6_socket(void **state)
 
 	(void)state;
 	take();
-	sample.record.family = mapped.family;
-	memcpy(sample.record.peer_addr, mapped.peer_addr, sizeof(mapped.peer_addr));
-	memcpy(sample.record.local_addr, mapped.local_addr, sizeof(mapped.local_addr));
+	sample.record.socket.family = mapped.socket.family;
+	memcpy(sample.record.socket.peer_addr, mapped.socket.peer_addr, sizeof(mapped.socket.peer_addr));
+	memcpy(sample.record.socket.local_addr, mapped.socket.local_addr, sizeof(mapped.socket.local_addr));
 	assert_false(take());
 	sample.record = plain;
 	assert_false(take());
 	group_finish(groups);
-	assert_int_equal(last()->record->family, AF_INET);
-	assert_memory_equal(last()->record->peer_addr, plain.peer_addr, sizeof(plain.peer_addr));
-	assert_memory_equal(last()->record->local_addr, plain.local_addr, sizeof(plain.local_addr));
+	assert_int_equal(last()->record->socket.family, AF_INET);
+	assert_memory_equal(last()->record->socket.peer_addr, plain.socket.peer_addr, sizeof(plain.socket.peer_addr));
+	assert_memory_equal(last()->record->socket.local_addr, plain.socket.local_addr,
+			    sizeof(plain.socket.local_addr));
 }
 
 /* Where a process was gone before its executable could be read, its name tells what application it was. */
@@ -348,7 +349,7 @@ static void test_300_connections_of_4_processes(void **state)
 	(void)state;
 	for (__u32 i = 0; i < 300; i++) {
 		of_process(100 + i % 4);
-		sample.record.local_port = (__u16)(40000 + i);
+		sample.record.socket.local_port = (__u16)(40000 + i);
 		assert_int_equal(take(), i == 0);
 		pass(MS);
 	}
@@ -360,8 +361,8 @@ static void test_300_connections_of_4_processes(void **state)
 	assert_int_equal(last()->repeat.unacked, 299 * 512);
 	assert_int_equal(last()->owner.via, VIA_NONE);
 	assert_string_equal(last()->owner.process.comm, "checkout");
-	assert_int_equal(last()->record->local_port, 0);
-	assert_int_equal(last()->record->peer_port, 5432);
+	assert_int_equal(last()->record->socket.local_port, 0);
+	assert_int_equal(last()->record->socket.peer_port, 5432);
 	check_nothing_lost();
 }
 
@@ -395,7 +396,7 @@ static void test_what_is_the_same_is_kept(void **state)
 	assert_string_equal(e->executable, sample.event.executable);
 	assert_string_equal(e->cgroup, sample.event.cgroup);
 	assert_memory_equal(&e->place, &sample.event.place, sizeof(e->place));
-	assert_int_equal(e->record->local_port, 51820);
+	assert_int_equal(e->record->socket.local_port, 51820);
 	assert_false(e->repeat.several_phases || e->repeat.several_bys || e->repeat.several_vias);
 }
 
@@ -410,9 +411,9 @@ static void test_what_differs_is_left_out(void **state)
 	other.event.verdict = (struct verdict){PEER_LOST_RESET, BY_NETWORK, PHASE_HALF_CLOSED, CAUSE_NONE};
 	other.event.severity = SEVERITY_ERROR;
 	other.event.error = EPIPE;
-	other.record.local_addr[0]++;
-	other.record.netns++;
-	other.record.state = TCP_CLOSE_WAIT;
+	other.record.socket.local_addr[0]++;
+	other.record.socket.netns++;
+	other.record.socket.state = TCP_CLOSE_WAIT;
 	other.event.owner.via = VIA_CLOSER;
 	other.event.owner.n_holders = 1;
 	other.event.owner.process.exiting = 0;
@@ -426,10 +427,10 @@ static void test_what_differs_is_left_out(void **state)
 	assert_int_equal(e->severity, SEVERITY_ERROR); /* the worst */
 	assert_int_equal(e->verdict.ambiguous, CAUSE_NONE);
 	assert_int_equal(e->error, 0);
-	assert_false(event_is_address(e->record->local_addr));
-	assert_true(event_is_address(e->record->peer_addr));
-	assert_int_equal(e->record->netns, 0);
-	assert_int_equal(e->record->state, 0);
+	assert_false(event_is_address(e->record->socket.local_addr));
+	assert_true(event_is_address(e->record->socket.peer_addr));
+	assert_int_equal(e->record->socket.netns, 0);
+	assert_int_equal(e->record->socket.state, 0);
 	assert_int_equal(e->owner.process.tgid, 4711); /* known one way or another */
 	assert_int_equal(e->owner.n_holders, 0);
 	assert_int_equal(e->owner.process.exiting, 0);
@@ -482,22 +483,22 @@ static void test_more_bursts_than_fit(void **state)
 {
 	(void)state;
 	for (int i = 0; i < GROUP_BURSTS_MAX; i++) {
-		sample.record.peer_port = (__u16)(1 + i);
+		sample.record.socket.peer_port = (__u16)(1 + i);
 		assert_true(take());
 		assert_false(take());
 		now_ns++;
 	}
 	assert_int_equal(n_put, 0);
-	sample.record.peer_port++;
+	sample.record.socket.peer_port++;
 	assert_true(take());
 	assert_int_equal(n_put, 1);
-	assert_int_equal(last()->record->peer_port, 1);
-	sample.record.peer_port = 2; /* still there */
+	assert_int_equal(last()->record->socket.peer_port, 1);
+	sample.record.socket.peer_port = 2; /* still there */
 	assert_false(take());
-	sample.record.peer_port = 1;
+	sample.record.socket.peer_port = 1;
 	assert_true(take());
 	assert_int_equal(n_put, 2);
-	assert_int_equal(last()->record->peer_port, 2);
+	assert_int_equal(last()->record->socket.peer_port, 2);
 	check_nothing_lost();
 }
 
@@ -506,7 +507,7 @@ static void test_more_bursts_than_fit(void **state)
 /* Another port each time: grouping does not help. */
 static bool take_next_port(void)
 {
-	sample.record.peer_port++;
+	sample.record.socket.peer_port++;
 	return take();
 }
 
@@ -522,8 +523,8 @@ static void test_rate(void **state)
 	assert_int_equal(last()->repeat.count, 400);
 	assert_int_equal(last()->repeat.processes, 1);
 	assert_int_equal(last()->owner.process.tgid, 4711);
-	assert_int_equal(last()->record->peer_port, 0);
-	assert_true(event_is_address(last()->record->peer_addr)); /* all of one host */
+	assert_int_equal(last()->record->socket.peer_port, 0);
+	assert_true(event_is_address(last()->record->socket.peer_addr)); /* all of one host */
 	for (int i = 0; i < 20; i++)
 		assert_int_equal(take_next_port(), i < 10); /* one second's */
 	pass(100 * SECOND);
@@ -554,9 +555,9 @@ static void test_causes_are_told_apart(void **state)
 	begin(0, 1);
 	for (int i = 0; i < 10; i++)
 		assert_true(take());
-	sample.record.peer_addr[0]++;
+	sample.record.socket.peer_addr[0]++;
 	assert_false(take());
-	sample.record.peer_addr[0]++;
+	sample.record.socket.peer_addr[0]++;
 	assert_false(take());
 	sample.event.verdict.cause = CONNECT_FAILED_REFUSED;
 	assert_false(take());
@@ -565,8 +566,8 @@ static void test_causes_are_told_apart(void **state)
 	assert_int_equal(put[0].event.verdict.cause, CONNECT_FAILED_REFUSED);
 	assert_int_equal(put[1].event.verdict.cause, PEER_LOST_RESET);
 	assert_int_equal(put[1].event.repeat.count, 2);
-	assert_false(event_is_address(put[1].record.peer_addr));
-	assert_int_equal(put[1].record.peer_port, 5432);
+	assert_false(event_is_address(put[1].record.socket.peer_addr));
+	assert_int_equal(put[1].record.socket.peer_port, 5432);
 }
 
 /* Hundreds of bursts of one process would drown the others every window. */
@@ -577,7 +578,7 @@ static void test_records_of_bursts_are_under_the_rate(void **state)
 	(void)state;
 	begin(WINDOW, 10);
 	for (int round = 0; round < 3; round++) {
-		sample.record.peer_port = 1;
+		sample.record.socket.peer_port = 1;
 		for (int i = 0; i < 500; i++)
 			take_next_port();
 	}
@@ -649,7 +650,7 @@ static void test_nothing_is_lost_or_told_twice(void **state)
 	for (int i = 0; i < 200000; i++) {
 		seed = seed * 1103515245 + 12345;
 		of_process(1 + (seed >> 8) % 1500);
-		sample.record.peer_port = (__u16)((seed >> 16) % 2000);
+		sample.record.socket.peer_port = (__u16)((seed >> 16) % 2000);
 		sample.event.verdict.cause = seed >> 28 ? PEER_LOST_RESET : CONNECT_FAILED_REFUSED;
 		sample.event.owner.via = (seed >> 20) % 7 ? VIA_CONNECT : VIA_NONE;
 		sample.event.owner.unknown = sample.event.owner.via ? UNKNOWN_NONE : UNKNOWN_SHARED;

@@ -82,8 +82,8 @@ static bool ask_owner(void *context, const struct lp_record *record)
 	assert_int_equal(record->kind, LP_KIND_IGNORED);
 	if (!wanted)
 		return false;
-	if (owner_of[record->sk / 64 - 1])
-		owner = (struct owner){.via = VIA_ACCEPT, .process = {.tgid = owner_of[record->sk / 64 - 1]}};
+	if (owner_of[record->socket.sk / 64 - 1])
+		owner = (struct owner){.via = VIA_ACCEPT, .process = {.tgid = owner_of[record->socket.sk / 64 - 1]}};
 	ignored_closes_note(ignored, record, &owner);
 	return true;
 }
@@ -92,8 +92,8 @@ static void take_told(void *context, const struct lp_record *record, const struc
 {
 	(void)context;
 	told[n_told].tgid = owner->via ? owner->process.tgid : 0;
-	told[n_told].holds = record->holds;
-	told[n_told].sk = record->sk;
+	told[n_told].holds = record->socket.holds;
+	told[n_told].sk = record->socket.sk;
 	told[n_told++].at_ns = now_ns;
 }
 
@@ -103,13 +103,13 @@ static void peer_closes(unsigned number, unsigned pid)
 	sockets[number] = (struct lp_glance){.acked_jiffies = UINT32_MAX};
 	sockets[number].record = (struct lp_record){
 		.kind = LP_KIND_END,
-		.state = TCP_CLOSE_WAIT,
-		.sk = 64 * (number + 1ULL),
-		.local_port = 80,
-		.peer_port = (__u16)(1000 + number),
-		.snd_una = 5,
-		.snd_nxt = 5,
-		.write_seq = 5,
+		.socket.state = TCP_CLOSE_WAIT,
+		.socket.sk = 64 * (number + 1ULL),
+		.socket.local_port = 80,
+		.socket.peer_port = (__u16)(1000 + number),
+		.socket.snd_una = 5,
+		.socket.snd_nxt = 5,
+		.socket.write_seq = 5,
 	};
 	moved_ns[number] = now_ns;
 	owner_of[number] = pid;
@@ -222,7 +222,8 @@ static void test_streaming_is_no_news(void **state)
 	for (__u64 at = 1001; at < 1400; at += 50) {
 		run_to(at * SECOND);
 		moved_ns[0] = now_ns;
-		sockets[0].record.snd_nxt = sockets[0].record.write_seq = sockets[0].record.snd_una += 4;
+		sockets[0].record.socket.snd_nxt = sockets[0].record.socket.write_seq =
+			sockets[0].record.socket.snd_una += 4;
 	}
 	assert_int_equal(n_told, 0);
 	assert_true(n_walks <= 10);
@@ -234,7 +235,7 @@ static void test_keepalive_is_no_use_of_it(void **state)
 	(void)state;
 	run_to(1001 * SECOND);
 	peer_closes(0, 7);
-	sockets[0].record.flags = LP_F_KEEPOPEN;
+	sockets[0].record.socket.flags = LP_F_KEEPOPEN;
 	for (__u64 at = 1001; at < 1200; at += 1) {
 		run_to(at * SECOND);
 		moved_ns[0] = now_ns;

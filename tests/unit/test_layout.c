@@ -37,50 +37,56 @@ static const struct member task[] = {
 	TASK(vpid),          TASK(oom),       TASK(exiting), TASK(exit_code),
 };
 
+#define SOCKET(m) MEMBER(lp_socket, m)
+#define EITHER(m) UNION(lp_socket, m)
+static const struct member socket_members[] = {
+	SOCKET(sk),
+	SOCKET(cookie),
+	SOCKET(inode),
+	SOCKET(local_addr),
+	SOCKET(peer_addr),
+	SOCKET(local_port),
+	SOCKET(peer_port),
+	SOCKET(netns),
+	SOCKET(family),
+	SOCKET(err),
+	SOCKET(soft_err),
+	SOCKET(state),
+	SOCKET(shutdown),
+	SOCKET(flags),
+	SOCKET(sk_uid),
+	SOCKET(refs),
+	SOCKET(snd_una),
+	SOCKET(snd_nxt),
+	SOCKET(write_seq),
+	SOCKET(rcv_nxt),
+	SOCKET(copied_seq),
+	SOCKET(snd_wnd),
+	SOCKET(total_retrans),
+	EITHER(bytes_acked),
+	EITHER(bytes_received),
+	SOCKET(srtt_us),
+	SOCKET(silent_jiffies),
+	SOCKET(user_timeout_ms),
+	EITHER(linger2),
+	EITHER(linger_jiffies),
+	SOCKET(retransmits),
+	SOCKET(probes_out),
+	SOCKET(heard),
+	SOCKET(pad),
+};
+
 #define RECORD(m) MEMBER(lp_record, m)
-#define EITHER(m) UNION(lp_record, m)
 static const struct member record[] = {
 	RECORD(version),
 	RECORD(kind),
 	RECORD(who),
-	RECORD(state),
-	RECORD(flags),
+	RECORD(waits),
+	{"", offsetof(struct lp_record, reset_reason), sizeof(((struct lp_record *)NULL)->reset_reason)},
 	RECORD(time_ns),
-	RECORD(sk),
-	RECORD(cookie),
 	RECORD(born_ns),
 	RECORD(established_ns),
-	RECORD(local_addr),
-	RECORD(peer_addr),
-	RECORD(local_port),
-	RECORD(peer_port),
-	RECORD(family),
-	RECORD(err),
-	RECORD(soft_err),
-	RECORD(shutdown),
-	RECORD(netns),
-	RECORD(sk_uid),
-	RECORD(refs),
-	RECORD(inode),
-	RECORD(snd_una),
-	RECORD(snd_nxt),
-	RECORD(write_seq),
-	RECORD(rcv_nxt),
-	RECORD(copied_seq),
-	RECORD(snd_wnd),
-	EITHER(bytes_acked),
-	EITHER(bytes_received),
-	RECORD(total_retrans),
-	RECORD(srtt_us),
-	RECORD(silent_jiffies),
-	RECORD(user_timeout_ms),
-	EITHER(linger2),
-	EITHER(linger_jiffies),
-	RECORD(retransmits),
-	RECORD(probes_out),
-	RECORD(heard),
-	RECORD(waits),
-	EITHER(reset_reason),
+	RECORD(socket),
 	RECORD(task),
 };
 
@@ -250,6 +256,7 @@ static void test_task(void **state)
 static void test_record(void **state)
 {
 	(void)state;
+	check_layout("lp_socket", sizeof(struct lp_socket), socket_members, COUNT(socket_members));
 	check_layout("lp_record", sizeof(struct lp_record), record, COUNT(record));
 }
 

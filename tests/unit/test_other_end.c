@@ -59,7 +59,7 @@ int fake_find_ends(struct kernel *k, const __u32 *ports, size_t n, sockets_found
 	now_ns += k->takes_ns;
 	for (unsigned i = 0; i < k->n_ends; i++)
 		for (size_t j = 0; j < n; j++)
-			if (ports[j] == ((__u32)k->ends[i].local_port << 16 | k->ends[i].peer_port))
+			if (ports[j] == ((__u32)k->ends[i].socket.local_port << 16 | k->ends[i].socket.peer_port))
 				found(context, &k->ends[i]);
 	return 0;
 }
@@ -68,9 +68,9 @@ static void done(void *context, const struct other_end_event *event)
 {
 	assert_ptr_equal(context, &out);
 	out.told++;
-	out.sk = event->record->sk;
+	out.sk = event->record->socket.sk;
 	out.peer = event->peer.tgid;
-	out.times[event->record->snd_wnd]++;
+	out.times[event->record->socket.snd_wnd]++;
 }
 
 static void ask(void *context, const struct lp_record *record)
@@ -84,16 +84,16 @@ static struct lp_record end_of(__u64 sk, const char *local, __u16 local_port, co
 {
 	struct lp_record r = record_of(&(struct facts){TCP_ESTABLISHED, HELD, .err = ECONNRESET});
 
-	inet_pton(AF_INET, local, r.local_addr);
-	inet_pton(AF_INET, peer, r.peer_addr);
-	r.local_port = local_port;
-	r.peer_port = peer_port;
-	r.sk = sk;
-	r.cookie = sk + 1;
-	r.netns = 1;
+	inet_pton(AF_INET, local, r.socket.local_addr);
+	inet_pton(AF_INET, peer, r.socket.peer_addr);
+	r.socket.local_port = local_port;
+	r.socket.peer_port = peer_port;
+	r.socket.sk = sk;
+	r.socket.cookie = sk + 1;
+	r.socket.netns = 1;
 	r.born_ns = now_ns - 10 * MS;
 	r.time_ns = now_ns;
-	r.snd_wnd = 0;
+	r.socket.snd_wnd = 0;
 	return r;
 }
 
@@ -105,11 +105,11 @@ static int set_up(void **state)
 	now_ns = 100000 * MS;
 	a = end_of(64, "10.0.0.1", 4000, "10.0.0.2", 80);
 	b = end_of(128, "10.0.0.2", 80, "10.0.0.1", 4000);
-	a.snd_una = 0xfffffe00u; /* it wraps */
-	a.snd_nxt = a.snd_una + 1000;
-	b.rcv_nxt = a.snd_una + 1000;
-	b.snd_una = b.snd_nxt = a.rcv_nxt = 7000;
-	b.netns = 2;
+	a.socket.snd_una = 0xfffffe00u; /* it wraps */
+	a.socket.snd_nxt = a.socket.snd_una + 1000;
+	b.socket.rcv_nxt = a.socket.snd_una + 1000;
+	b.socket.snd_una = b.socket.snd_nxt = a.socket.rcv_nxt = 7000;
+	b.socket.netns = 2;
 	ends = tested_new(&kernel, done, ask, &out);
 	return ends ? 0 : -1;
 }
@@ -174,19 +174,19 @@ static void test_what_fits(void **state)
 	(void)state;
 	assert_int_equal(tested_distance(&a, &b), 0);
 	assert_int_equal(tested_distance(&b, &a), 0);
-	other.sk = a.sk;
+	other.socket.sk = a.socket.sk;
 	assert_int_equal(tested_distance(&a, &other), STRANGERS);
 	other = b;
-	other.local_port++;
+	other.socket.local_port++;
 	assert_int_equal(tested_distance(&a, &other), STRANGERS);
 	other = b;
-	other.peer_port++;
+	other.socket.peer_port++;
 	assert_int_equal(tested_distance(&a, &other), STRANGERS);
 	other = b;
-	other.local_addr[3]++;
+	other.socket.local_addr[3]++;
 	assert_int_equal(tested_distance(&a, &other), STRANGERS);
 	other = b;
-	other.peer_addr[3]++;
+	other.socket.peer_addr[3]++;
 	assert_int_equal(tested_distance(&a, &other), STRANGERS);
 	assert_int_equal(tested_distance(&a, &a), STRANGERS);
 }
@@ -202,21 +202,21 @@ static void test_sequence_numbers_tell_twins_apart(void **state)
 	struct lp_record other = b;
 
 	(void)state;
-	other.rcv_nxt = a.snd_una;
+	other.socket.rcv_nxt = a.socket.snd_una;
 	check_distance(&a, &other, 0);
-	other.rcv_nxt = a.snd_una - 1; /* a FIN */
+	other.socket.rcv_nxt = a.socket.snd_una - 1; /* a FIN */
 	check_distance(&a, &other, 1);
-	other.rcv_nxt = a.snd_una - 2;
+	other.socket.rcv_nxt = a.socket.snd_una - 2;
 	check_distance(&a, &other, STRANGERS);
-	other.rcv_nxt = a.snd_nxt + 1;
+	other.socket.rcv_nxt = a.socket.snd_nxt + 1;
 	check_distance(&a, &other, 1);
-	other.rcv_nxt = a.snd_nxt + 2;
+	other.socket.rcv_nxt = a.socket.snd_nxt + 2;
 	check_distance(&a, &other, STRANGERS);
 	other = b;
-	other.snd_nxt = other.snd_una += 2;
+	other.socket.snd_nxt = other.socket.snd_una += 2;
 	check_distance(&a, &other, STRANGERS);
 	other = b;
-	other.rcv_nxt = 0; /* nothing came yet */
+	other.socket.rcv_nxt = 0; /* nothing came yet */
 	check_distance(&a, &other, STRANGERS);
 }
 
@@ -227,13 +227,13 @@ static void test_who_goes_on_sending_may_be_further(void **state)
 
 	(void)state;
 	a.kind = LP_KIND_PEER_FIN;
-	other.rcv_nxt = a.snd_nxt + 5;
+	other.socket.rcv_nxt = a.socket.snd_nxt + 5;
 	check_distance(&a, &other, 5);
-	other.rcv_nxt = a.snd_nxt + SENT_SINCE;
+	other.socket.rcv_nxt = a.socket.snd_nxt + SENT_SINCE;
 	check_distance(&a, &other, SENT_SINCE);
-	other.rcv_nxt = a.snd_nxt + SENT_SINCE + 1;
+	other.socket.rcv_nxt = a.socket.snd_nxt + SENT_SINCE + 1;
 	check_distance(&a, &other, STRANGERS);
-	other.rcv_nxt = a.snd_una - SENT_SINCE - 1;
+	other.socket.rcv_nxt = a.socket.snd_una - SENT_SINCE - 1;
 	check_distance(&a, &other, STRANGERS);
 }
 
@@ -243,31 +243,31 @@ static void test_loopback_stays_in_its_namespace(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		inet_pton(AF_INET, addresses[i], a.peer_addr);
-		inet_pton(AF_INET, addresses[i], b.local_addr);
-		b.netns = 2;
+		inet_pton(AF_INET, addresses[i], a.socket.peer_addr);
+		inet_pton(AF_INET, addresses[i], b.socket.local_addr);
+		b.socket.netns = 2;
 		assert_int_equal(tested_distance(&a, &b), STRANGERS);
-		b.netns = 1;
+		b.socket.netns = 1;
 		assert_int_equal(tested_distance(&a, &b), 0);
 	}
 	/* an address of its own */
-	memcpy(a.peer_addr, a.local_addr, 4);
-	memcpy(b.local_addr, a.local_addr, 4);
+	memcpy(a.socket.peer_addr, a.socket.local_addr, 4);
+	memcpy(b.socket.local_addr, a.socket.local_addr, 4);
 	assert_int_equal(tested_distance(&a, &b), 0);
-	b.netns = 2;
+	b.socket.netns = 2;
 	assert_int_equal(tested_distance(&a, &b), STRANGERS);
 }
 
 static void test_a_v4_end_fits_a_mapped_one(void **state)
 {
 	(void)state;
-	b.family = AF_INET6;
-	memset(b.local_addr, 0, 16);
-	memset(b.peer_addr, 0, 16);
-	inet_pton(AF_INET6, "::ffff:10.0.0.2", b.local_addr);
-	inet_pton(AF_INET6, "::ffff:10.0.0.1", b.peer_addr);
+	b.socket.family = AF_INET6;
+	memset(b.socket.local_addr, 0, 16);
+	memset(b.socket.peer_addr, 0, 16);
+	inet_pton(AF_INET6, "::ffff:10.0.0.2", b.socket.local_addr);
+	inet_pton(AF_INET6, "::ffff:10.0.0.1", b.socket.peer_addr);
 	assert_int_equal(tested_distance(&a, &b), 0);
-	inet_pton(AF_INET6, "::10.0.0.1", b.peer_addr);
+	inet_pton(AF_INET6, "::10.0.0.1", b.socket.peer_addr);
 	assert_int_equal(tested_distance(&a, &b), STRANGERS);
 }
 
@@ -289,7 +289,7 @@ static void test_both_are_told_when_the_second_comes(void **state)
 	assert_int_equal(tested_deadline(ends), now_ns + WAIT);
 	add(&a, CLIENT_PID);
 	assert_int_equal(out.told, 2);
-	assert_int_equal(out.sk, a.sk);
+	assert_int_equal(out.sk, a.socket.sk);
 	assert_int_equal(out.peer, SERVER_PID);
 	nothing_waits();
 	assert_int_equal(kernel.walks, 0);
@@ -300,7 +300,7 @@ static void test_who_waited_is_told_of_the_second(void **state)
 	(void)state;
 	add(&b, SERVER_PID);
 	note(&a, CLIENT_PID);
-	told(1, b.sk, CLIENT_PID);
+	told(1, b.socket.sk, CLIENT_PID);
 	nothing_waits();
 }
 
@@ -313,7 +313,7 @@ static void test_an_owner_that_is_looked_for_is_waited_for(void **state)
 	assert_int_equal(out.told, 0);
 	assert_int_equal(tested_deadline(ends), 0); /* the other has one */
 	note(&a, CLIENT_PID);
-	told(1, b.sk, CLIENT_PID);
+	told(1, b.socket.sk, CLIENT_PID);
 }
 
 static void test_an_owner_that_is_not_found_is_not_waited_for(void **state)
@@ -324,7 +324,7 @@ static void test_an_owner_that_is_not_found_is_not_waited_for(void **state)
 	pass(WAIT);
 	assert_int_equal(out.told, 0);
 	note(&a, 0);
-	told(1, b.sk, 0);
+	told(1, b.socket.sk, 0);
 	assert_int_equal(kernel.walks, 0);
 }
 
@@ -333,23 +333,23 @@ static void test_what_was_told_is_remembered(void **state)
 	(void)state;
 	add(&b, SERVER_PID);
 	pass(WAIT);
-	told(1, b.sk, 0);
+	told(1, b.socket.sk, 0);
 	pass(5000 * MS);
 	a.time_ns = now_ns;
 	add(&a, CLIENT_PID);
-	told(2, a.sk, SERVER_PID);
+	told(2, a.socket.sk, SERVER_PID);
 }
 
 static void test_a_connection_that_never_was_has_no_other_end(void **state)
 {
 	(void)state;
-	a.state = TCP_SYN_SENT;
-	a.rcv_nxt = 0;
+	a.socket.state = TCP_SYN_SENT;
+	a.socket.rcv_nxt = 0;
 	add(&a, CLIENT_PID);
-	told(1, a.sk, 0);
+	told(1, a.socket.sk, 0);
 	a.kind = LP_KIND_NO_CONNECT;
 	add(&a, CLIENT_PID);
-	told(2, a.sk, 0);
+	told(2, a.socket.sk, 0);
 	nothing_waits();
 }
 
@@ -360,7 +360,7 @@ static void test_a_remote_peer_costs_a_few_milliseconds(void **state)
 	pass(WAIT - 1);
 	assert_int_equal(out.told, 0);
 	pass(1);
-	told(1, a.sk, 0);
+	told(1, a.socket.sk, 0);
 	assert_int_equal(kernel.walks, 1);
 	/* the next walk is waited for, if that is soon */
 	a.time_ns = now_ns;
@@ -370,13 +370,13 @@ static void test_a_remote_peer_costs_a_few_milliseconds(void **state)
 	assert_int_equal(tested_deadline(ends), now_ns + WALK_INTERVAL_NS - WAIT);
 	kernel.takes_ns = 10 * MS;
 	pass(WALK_INTERVAL_NS - WAIT);
-	told(2, a.sk, 0);
+	told(2, a.socket.sk, 0);
 	assert_int_equal(kernel.walks, 2);
 	/* and not where walks take long, and so are rare */
 	a.time_ns = now_ns;
 	add(&a, CLIENT_PID);
 	pass(WAIT);
-	told(3, a.sk, 0);
+	told(3, a.socket.sk, 0);
 	assert_int_equal(kernel.walks, 2);
 	nothing_waits();
 }
@@ -388,27 +388,27 @@ static void test_who_reset_waits_until_the_peer_was_told(void **state)
 
 	(void)state;
 	kernel.takes_ns = 10 * MS;
-	other.sk += 1000;
-	other.local_port++;
+	other.socket.sk += 1000;
+	other.socket.local_port++;
 	add(&other, CLIENT_PID);
 	pass(WAIT);
-	told(1, other.sk, 0);
-	b.err = 0;
+	told(1, other.socket.sk, 0);
+	b.socket.err = 0;
 	b.time_ns = now_ns;
 	add(&b, SERVER_PID);
 	assert_int_equal(tested_deadline(ends), now_ns + WAIT + PATIENCE_NS);
 	pass(60 * MS);
 	assert_int_equal(out.told, 1);
 	note(&a, CLIENT_PID);
-	told(2, b.sk, CLIENT_PID);
+	told(2, b.socket.sk, CLIENT_PID);
 	/* not for long, if nobody comes */
-	b.local_port++;
+	b.socket.local_port++;
 	b.time_ns = now_ns;
 	add(&b, SERVER_PID);
 	pass(WAIT + PATIENCE_NS - 1);
 	assert_int_equal(out.told, 2);
 	pass(1);
-	told(3, b.sk, 0);
+	told(3, b.socket.sk, 0);
 	assert_int_equal(kernel.walks, 1);
 	nothing_waits();
 }
@@ -429,7 +429,7 @@ static void test_an_end_that_lives_on_is_found(void **state)
 	assert_int_equal(out.told, 0);
 	assert_int_equal(out.asked, 1);
 	note(&kernel.ends[0], SERVER_PID);
-	told(1, a.sk, SERVER_PID);
+	told(1, a.socket.sk, SERVER_PID);
 	nothing_waits();
 }
 
@@ -445,7 +445,7 @@ static void test_an_end_that_ends_meanwhile_is_asked_again(void **state)
 	note(&kernel.ends[0], 0);
 	assert_int_equal(out.told, 0);
 	note(&a, CLIENT_PID);
-	told(1, b.sk, CLIENT_PID);
+	told(1, b.socket.sk, CLIENT_PID);
 	nothing_waits();
 }
 
@@ -454,20 +454,20 @@ static void test_one_of_two_that_fit_is_not_named(void **state)
 	struct lp_record twin = b;
 
 	(void)state;
-	twin.sk += 64;
-	twin.netns = 3;
+	twin.socket.sk += 64;
+	twin.socket.netns = 3;
 	lives_on(&b);
 	lives_on(&twin);
 	add(&a, CLIENT_PID);
 	pass(WAIT);
-	told(1, a.sk, 0);
+	told(1, a.socket.sk, 0);
 	assert_int_equal(out.asked, 0);
 	note(&b, SERVER_PID);
 	note(&twin, SERVER_PID + 1);
 	a.time_ns = now_ns;
 	add(&a, CLIENT_PID);
 	pass(WALK_INTERVAL_NS);
-	told(2, a.sk, 0);
+	told(2, a.socket.sk, 0);
 }
 
 static void test_who_fits_exactly_is_preferred(void **state)
@@ -475,29 +475,29 @@ static void test_who_fits_exactly_is_preferred(void **state)
 	struct lp_record twin = b;
 
 	(void)state;
-	twin.sk += 64;
-	twin.netns = 3;
-	twin.rcv_nxt += 1;
+	twin.socket.sk += 64;
+	twin.socket.netns = 3;
+	twin.socket.rcv_nxt += 1;
 	lives_on(&twin);
 	lives_on(&b);
 	add(&a, CLIENT_PID);
 	pass(WAIT);
 	assert_int_equal(out.asked, 1);
 	note(&kernel.ends[1], SERVER_PID);
-	told(1, a.sk, SERVER_PID);
+	told(1, a.socket.sk, SERVER_PID);
 	note(&twin, SERVER_PID + 1);
 	a.time_ns = now_ns;
 	add(&a, CLIENT_PID);
-	told(2, a.sk, SERVER_PID);
+	told(2, a.socket.sk, SERVER_PID);
 }
 
 static void on_loopback(void)
 {
-	inet_pton(AF_INET, "127.0.0.1", a.local_addr);
-	memcpy(a.peer_addr, a.local_addr, 4);
-	memcpy(b.local_addr, a.local_addr, 4);
-	memcpy(b.peer_addr, a.local_addr, 4);
-	b.netns = a.netns;
+	inet_pton(AF_INET, "127.0.0.1", a.socket.local_addr);
+	memcpy(a.socket.peer_addr, a.socket.local_addr, 4);
+	memcpy(b.socket.local_addr, a.socket.local_addr, 4);
+	memcpy(b.socket.peer_addr, a.socket.local_addr, 4);
+	b.socket.netns = a.socket.netns;
 }
 
 static void test_a_drop_on_loopback_waits_for_a_walk(void **state)
@@ -508,24 +508,24 @@ static void test_a_drop_on_loopback_waits_for_a_walk(void **state)
 	add(&a, CLIENT_PID);
 	pass(WAIT);
 	note(&kernel.ends[0], SERVER_PID);
-	told(1, a.sk, SERVER_PID);
-	a.local_port++;
+	told(1, a.socket.sk, SERVER_PID);
+	a.socket.local_port++;
 	a.time_ns = now_ns;
 	add(&a, CLIENT_PID);
 	pass(WAIT);
 	assert_int_equal(out.told, 1);
 	assert_int_equal(tested_deadline(ends), now_ns + WALK_INTERVAL_NS - WAIT);
 	pass(WALK_INTERVAL_NS - WAIT);
-	told(2, a.sk, 0);
+	told(2, a.socket.sk, 0);
 	assert_int_equal(kernel.walks, 2);
 	/* an orderly end does not */
-	a.local_port++;
-	a.err = 0;
+	a.socket.local_port++;
+	a.socket.err = 0;
 	a.kind = LP_KIND_PEER_FIN;
 	a.time_ns = now_ns;
 	add(&a, CLIENT_PID);
 	pass(WAIT);
-	told(3, a.sk, 0);
+	told(3, a.socket.sk, 0);
 	nothing_waits();
 }
 
@@ -541,7 +541,7 @@ static void test_an_event_that_comes_late_is_slept_over(void **state)
 	pass(SLEEP_NS - 1);
 	assert_int_equal(out.told, 0);
 	note(&b, SERVER_PID);
-	told(1, a.sk, SERVER_PID);
+	told(1, a.socket.sk, SERVER_PID);
 	nothing_waits();
 }
 
@@ -565,8 +565,8 @@ static void test_one_walk_answers_for_all(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 100; i++) {
-		a.sk += 64;
-		a.local_port++;
+		a.socket.sk += 64;
+		a.socket.local_port++;
 		add(&a, CLIENT_PID);
 	}
 	pass(WAIT);
@@ -585,7 +585,7 @@ static void test_two_events_of_a_socket_are_one_end(void **state)
 	note(&fin, SERVER_PID);
 	note(&b, SERVER_PID);
 	add(&a, CLIENT_PID);
-	told(1, a.sk, SERVER_PID);
+	told(1, a.socket.sk, SERVER_PID);
 }
 
 static void test_the_oldest_end_is_forgotten(void **state)
@@ -595,14 +595,14 @@ static void test_the_oldest_end_is_forgotten(void **state)
 	(void)state;
 	note(&b, SERVER_PID);
 	for (unsigned i = 0; i < OTHER_ENDS_MAX; i++) {
-		r.sk += 64;
-		r.cookie++;
-		r.local_port = (__u16)(100 + i);
+		r.socket.sk += 64;
+		r.socket.cookie++;
+		r.socket.local_port = (__u16)(100 + i);
 		note(&r, SERVER_PID + 1);
 	}
 	add(&a, CLIENT_PID);
 	pass(WAIT);
-	told(1, a.sk, 0);
+	told(1, a.socket.sk, 0);
 }
 
 /* Whatever comes in whatever order, more than is remembered: each event comes out once. */
@@ -615,9 +615,9 @@ static void test_each_event_comes_out_exactly_once(void **state)
 	srandom(1);
 	for (unsigned step = 0; step < 20000; step++) {
 		r = random() % 2 ? a : b;
-		r.sk += 64 * (__u64)(random() % 3000);
-		r.cookie = r.sk + 1;
-		r.local_port = (__u16)(r.local_port + r.sk / 64 % 7);
+		r.socket.sk += 64 * (__u64)(random() % 3000);
+		r.socket.cookie = r.socket.sk + 1;
+		r.socket.local_port = (__u16)(r.socket.local_port + r.socket.sk / 64 % 7);
 		r.time_ns = now_ns;
 		switch (random() % 6) {
 		case 0:
@@ -630,7 +630,7 @@ static void test_each_event_comes_out_exactly_once(void **state)
 			note(&r, random() % 2 ? SERVER_PID : 0);
 			break;
 		default:
-			r.snd_wnd = added++;
+			r.socket.snd_wnd = added++;
 			add(&r, random() % 2 ? CLIENT_PID : 0);
 		}
 	}

@@ -54,7 +54,7 @@ static void test_current_needs_no_evidence(void **state)
 	struct trial *t = *state;
 
 	given(t, LP_WHO_CURRENT, BIRTH, (struct facts){TCP_ESTABLISHED, HELD, OWN | CLIENT | LP_F_IS_BIRTH, .err = 0});
-	t->record.refs = 5;
+	t->record.socket.refs = 5;
 	walk_found(t, 1, PERSONS(OTHER), 1);
 	destroyed_by(t, THIRD);
 	names(t, BIRTH, VIA_CONNECT);
@@ -246,7 +246,7 @@ static void check_ends(enum lp_who who, const struct facts *facts, __u32 refs, b
 	t = state;
 	t->evidence.can_look = can_look;
 	given(t, who, BIRTH, *facts);
-	t->record.refs = refs;
+	t->record.socket.refs = refs;
 	while ((need = owner_decide(&t->record, &t->evidence, &t->owner)) != NEED_NOTHING) {
 		assert_false(asked[need]);
 		asked[need] = true;

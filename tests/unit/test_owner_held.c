@@ -129,7 +129,7 @@ static void test_sole_holder_where_one_process_cannot_be_walked_alone(void **sta
 static void given_shared(struct trial *t, __u32 refs)
 {
 	given(t, LP_WHO_BIRTH, BIRTH, reset_held);
-	t->record.refs = refs;
+	t->record.socket.refs = refs;
 	t->evidence.waited = true;
 }
 
@@ -244,7 +244,7 @@ static void test_shared_destroyer_that_accepted_and_was_alone_since(void **state
 	struct trial *t = *state;
 
 	given(t, LP_WHO_BIRTH, BIRTH, (struct facts){TCP_ESTABLISHED, HELD, RST_IN | LP_F_ACCEPTED, .err = ECONNRESET});
-	t->record.refs = 2;
+	t->record.socket.refs = 2;
 	destroyed_by(t, OTHER);
 	names(t, OTHER, VIA_CLOSER);
 	t->other_forked_ns = BORN + 1;
@@ -259,7 +259,7 @@ static void test_shared_at_the_start_and_one_is_left(void **state)
 	given(t, LP_WHO_BIRTH, BIRTH,
 	      (struct facts){TCP_ESTABLISHED, HELD, RST_IN | LP_F_SEEDED | LP_F_SHARED, .err = ECONNRESET});
 	t->record.born_ns = 0;
-	t->record.refs = 2;
+	t->record.socket.refs = 2;
 	t->evidence.waited = true;
 	walk_found(t, 1, PERSONS(BIRTH), 1);
 	names_nobody(t, UNKNOWN_HOLDER_GONE);
@@ -274,7 +274,7 @@ static void test_seeded_and_alone_with_it_ever_since(void **state)
 
 	given(t, LP_WHO_BIRTH, BIRTH, (struct facts){TCP_ESTABLISHED, HELD, RST_IN | LP_F_SEEDED, .err = ECONNRESET});
 	t->record.born_ns = 0;
-	t->record.refs = 2;
+	t->record.socket.refs = 2;
 	t->evidence.waited = true;
 	walk_found(t, 1, PERSONS(BIRTH), 1);
 	names(t, BIRTH, VIA_SEED);
@@ -304,7 +304,7 @@ static void test_holders_are_bounded(void **state)
 static void given_waiter(struct trial *t, __u32 flags, __u32 refs, __u8 waits)
 {
 	given(t, LP_WHO_WAITER, OTHER, (struct facts){TCP_ESTABLISHED, HELD, RST_IN | flags, .err = ECONNRESET});
-	t->record.refs = refs;
+	t->record.socket.refs = refs;
 	t->record.waits = waits;
 }
 

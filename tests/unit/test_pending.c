@@ -92,7 +92,7 @@ static void done(void *context, const struct lp_record *record, bool reset_after
 	out.record = *record;
 	out.reset_after = reset_after;
 	out.owner = *owner;
-	out.times[record->snd_wnd]++;
+	out.times[record->socket.snd_wnd]++;
 }
 
 static int set_up(void **state)
@@ -121,14 +121,14 @@ static struct lp_record drop(__u64 sk)
 {
 	struct lp_record r = record_of(&(struct facts){TCP_ESTABLISHED, HELD, RST_IN | CLIENT, .err = ECONNRESET});
 
-	r.sk = sk;
-	r.cookie = sk + 1;
-	r.inode = sk + 2;
+	r.socket.sk = sk;
+	r.socket.cookie = sk + 1;
+	r.socket.inode = sk + 2;
 	r.time_ns = now_ns;
 	r.born_ns = now_ns;
 	r.who = LP_WHO_BIRTH;
 	r.task = (struct lp_task){.tgid = BIRTH, .start_boot_ns = 7};
-	r.snd_wnd = 1;
+	r.socket.snd_wnd = 1;
 	return r;
 }
 
@@ -137,8 +137,8 @@ static struct lp_record owner_record(const struct lp_record *of, __u32 tgid)
 	return (struct lp_record){
 		.kind = LP_KIND_OWNER,
 		.who = LP_WHO_CURRENT,
-		.sk = of->sk,
-		.cookie = of->cookie,
+		.socket.sk = of->socket.sk,
+		.socket.cookie = of->socket.cookie,
 		.time_ns = now_ns,
 		.task = {.tgid = tgid, .start_boot_ns = 7},
 	};
@@ -152,7 +152,7 @@ static void add(struct lp_record r)
 static void holds(const struct lp_record *r, __u32 tgid)
 {
 	kernel.holders[kernel.n_holders++] = (struct lp_holder){
-		.key = r->sk, .inode = r->inode, .task = {.tgid = tgid, .start_boot_ns = 7}, .fd = 3};
+		.key = r->socket.sk, .inode = r->socket.inode, .task = {.tgid = tgid, .start_boot_ns = 7}, .fd = 3};
 }
 
 static void pass(__u64 ns)
@@ -198,8 +198,8 @@ static void add_fin_wait2(void)
 
 	r.who = LP_WHO_CLOSER;
 	r.task.tgid = OTHER;
-	r.sk = 64;
-	r.snd_wnd = 1;
+	r.socket.sk = 64;
+	r.socket.snd_wnd = 1;
 	r.time_ns = now_ns;
 	add(r);
 }
@@ -219,14 +219,14 @@ static void test_a_close_waits_a_millisecond_for_our_rst(void **state)
 
 static void test_our_rst_joins_the_close(void **state)
 {
-	struct lp_record rst = {.kind = LP_KIND_RESET_SENT, .sk = 64, .reset_reason = 9};
+	struct lp_record rst = {.kind = LP_KIND_RESET_SENT, .socket.sk = 64, .reset_reason = 9};
 
 	(void)state;
 	add_fin_wait2();
-	rst.sk = 128;
+	rst.socket.sk = 128;
 	tested_join(list, &rst);
 	assert_int_equal(out.told, 0);
-	rst.sk = 64;
+	rst.socket.sk = 64;
 	tested_join(list, &rst);
 	told(1);
 	assert_true(out.reset_after);
@@ -237,7 +237,8 @@ static void test_our_rst_joins_the_close(void **state)
 
 static void test_a_rst_does_not_join_what_does_not_wait_for_it(void **state)
 {
-	struct lp_record r = drop(64), rst = {.kind = LP_KIND_RESET_SENT, .sk = 64, .cookie = 65, .reset_reason = 9};
+	struct lp_record r = drop(64),
+			 rst = {.kind = LP_KIND_RESET_SENT, .socket.sk = 64, .socket.cookie = 65, .reset_reason = 9};
 
 	(void)state;
 	add(r);
@@ -272,10 +273,10 @@ static void test_a_destroyer_of_another_socket_proves_nothing(void **state)
 
 	(void)state;
 	add(r);
-	owner.cookie++;
+	owner.socket.cookie++;
 	tested_join(list, &owner);
-	owner.cookie--;
-	owner.sk += 64;
+	owner.socket.cookie--;
+	owner.socket.sk += 64;
 	tested_join(list, &owner);
 	assert_int_equal(out.told, 0);
 }
@@ -286,15 +287,15 @@ static void test_without_cookies_the_newest_of_an_address_is_meant(void **state)
 	struct lp_record before = drop(64), after = drop(64), owner;
 
 	(void)state;
-	before.cookie = after.cookie = 0;
-	before.inode = 5;
-	after.inode = 6;
+	before.socket.cookie = after.socket.cookie = 0;
+	before.socket.inode = 5;
+	after.socket.inode = 6;
 	add(before);
 	add(after);
 	owner = owner_record(&after, OTHER);
 	tested_join(list, &owner);
 	assert_int_equal(out.told, 1);
-	assert_int_equal(out.record.inode, 6);
+	assert_int_equal(out.record.socket.inode, 6);
 	assert_int_equal(tested_count(list), 1);
 }
 
@@ -304,7 +305,7 @@ static void test_a_fin_and_its_close_share_their_owner(void **state)
 
 	(void)state;
 	fin.kind = LP_KIND_PEER_FIN;
-	fin.err = 0;
+	fin.socket.err = 0;
 	add(fin);
 	add(close);
 	close = owner_record(&close, OTHER);
@@ -318,7 +319,7 @@ static void test_who_closes_proves_who_held_it_at_the_fin(void **state)
 
 	(void)state;
 	fin.kind = LP_KIND_PEER_FIN;
-	fin.err = 0;
+	fin.socket.err = 0;
 	add(fin);
 	close.who = LP_WHO_CURRENT;
 	close.task.tgid = OTHER;
@@ -391,10 +392,10 @@ static void test_a_listener_is_found_by_its_port(void **state)
 	struct lp_record r = drop(64);
 
 	(void)state;
-	r.flags &= ~(__u32)(LP_F_SOCKET | LP_F_FILE | LP_F_CONNECTED);
+	r.socket.flags &= ~(__u32)(LP_F_SOCKET | LP_F_FILE | LP_F_CONNECTED);
 	r.who = LP_WHO_LISTENER;
-	r.netns = 77;
-	r.local_port = 443;
+	r.socket.netns = 77;
+	r.socket.local_port = 443;
 	kernel.holders[kernel.n_holders++] = (struct lp_holder){
 		.key = kernel_listener_key(77, 443), .task = {.tgid = OTHER, .start_boot_ns = 7}, .listening = 1};
 	add(r);
@@ -493,7 +494,7 @@ static void test_a_full_list_tells_its_oldest(void **state)
 	(void)state;
 	for (__u32 i = 0; i <= PENDING_MAX; i++) {
 		r = drop(64 * (i + 1));
-		r.snd_wnd = i;
+		r.socket.snd_wnd = i;
 		add(r);
 	}
 	assert_int_equal(out.told, 1);
@@ -534,7 +535,8 @@ static void test_each_record_comes_out_exactly_once(void **state)
 			tested_join(list, &owner);
 			break;
 		case 2:
-			owner = (struct lp_record){.kind = LP_KIND_RESET_SENT, .sk = r.sk, .cookie = r.cookie};
+			owner = (struct lp_record){
+				.kind = LP_KIND_RESET_SENT, .socket.sk = r.socket.sk, .socket.cookie = r.socket.cookie};
 			tested_join(list, &owner);
 			break;
 		case 3:
@@ -544,12 +546,12 @@ static void test_each_record_comes_out_exactly_once(void **state)
 			break;
 		default:
 			if (random() % 3 == 0)
-				r.state = TCP_FIN_WAIT2;
-			r.shutdown = 3;
-			r.refs = (__u32)(random() % 3);
+				r.socket.state = TCP_FIN_WAIT2;
+			r.socket.shutdown = 3;
+			r.socket.refs = (__u32)(random() % 3);
 			r.who = (__u8)(random() % LP_WHO_COUNT);
-			r.flags ^= random() % 2 ? LP_F_SOCKET | LP_F_FILE : 0;
-			r.snd_wnd = added++;
+			r.socket.flags ^= random() % 2 ? LP_F_SOCKET | LP_F_FILE : 0;
+			r.socket.snd_wnd = added++;
 			add(r);
 		}
 	}

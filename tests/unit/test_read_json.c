@@ -80,7 +80,7 @@ static void test_every_cause_and_phase(void **state)
 	for (int cause = 1; cause < EVENTS_LOST_RING_FULL; cause++) {
 		for (int phase = 0; phase < PHASE_COUNT; phase++) {
 			sample_everything(&s);
-			s.record.flags |= phase == PHASE_ORPHANED ? LP_F_DEAD : 0;
+			s.record.socket.flags |= phase == PHASE_ORPHANED ? LP_F_DEAD : 0;
 			s.record.kind = cause == PEER_SILENT_UNACKED         ? LP_KIND_SILENT
 					: cause == PEER_BACK_ACKED           ? LP_KIND_BACK
 					: cause == CLOSE_IGNORED_CLOSE_WAIT  ? LP_KIND_IGNORED
@@ -103,15 +103,15 @@ static void test_every_state_family_and_errno(void **state)
 	(void)state;
 	for (__u8 tcp = TCP_ESTABLISHED; tcp <= TCP_CLOSING; tcp++) {
 		sample_everything(&s);
-		s.record.state = tcp;
-		s.record.family = AF_INET6;
-		s.record.local_addr[15] = tcp;
+		s.record.socket.state = tcp;
+		s.record.socket.family = AF_INET6;
+		s.record.socket.local_addr[15] = tcp;
 		sample_judge(&s, s.event.verdict);
 		check_same(&s.event, true);
 	}
 	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
 		sample_example(&s);
-		s.record.err = (__u16)errors[i];
+		s.record.socket.err = (__u16)errors[i];
 		sample_judge(&s, s.event.verdict);
 		check_same(&s.event, true);
 		assert_int_equal(parsed.event.error, errors[i]);

@@ -52,15 +52,15 @@ static struct lp_record record(enum lp_kind kind, __u64 time_ns, __u16 port, __u
 {
 	struct lp_record r = {.kind = (__u8)kind,
 			      .time_ns = time_ns,
-			      .sk = sk,
-			      .family = AF_INET,
-			      .local_port = port,
-			      .peer_port = 443,
-			      .netns = 7,
-			      .state = TCP_CLOSE};
+			      .socket.sk = sk,
+			      .socket.family = AF_INET,
+			      .socket.local_port = port,
+			      .socket.peer_port = 443,
+			      .socket.netns = 7,
+			      .socket.state = TCP_CLOSE};
 
-	inet_pton(AF_INET, "192.0.2.1", r.local_addr);
-	inet_pton(AF_INET, "192.0.2.2", r.peer_addr);
+	inet_pton(AF_INET, "192.0.2.1", r.socket.local_addr);
+	inet_pton(AF_INET, "192.0.2.2", r.socket.peer_addr);
 	return r;
 }
 
@@ -72,16 +72,16 @@ static struct lp_task task(__u32 tgid)
 static void fill_slot(struct lp_ended *slot, const struct lp_record *r, __u16 state, __u32 tgid)
 {
 	*slot = (struct lp_ended){.time_ns = r->time_ns,
-				  .sk = r->sk,
-				  .local_port = r->local_port,
-				  .peer_port = r->peer_port,
-				  .family = r->family,
-				  .netns = r->netns,
+				  .sk = r->socket.sk,
+				  .local_port = r->socket.local_port,
+				  .peer_port = r->socket.peer_port,
+				  .family = r->socket.family,
+				  .netns = r->socket.netns,
 				  .state = state,
 				  .flags = LP_F_ACCEPTED,
 				  .owner = task(tgid)};
-	memcpy(slot->local_addr, r->local_addr, 16);
-	memcpy(slot->peer_addr, r->peer_addr, 16);
+	memcpy(slot->local_addr, r->socket.local_addr, 16);
+	memcpy(slot->peer_addr, r->socket.peer_addr, 16);
 }
 
 /* Data comes for what had that port, at NOW. */
@@ -114,13 +114,13 @@ static void other_connections_are_not_it(void **state)
 
 	(void)state;
 	other = end;
-	other.netns = 8;
+	other.socket.netns = 8;
 	fill_slot(&slots[0], &other, TCP_FIN_WAIT2, 1);
 	other = end;
-	other.peer_port = 444;
+	other.socket.peer_port = 444;
 	fill_slot(&slots[1], &other, TCP_FIN_WAIT2, 2);
 	other = end;
-	inet_pton(AF_INET, "192.0.2.3", other.peer_addr);
+	inet_pton(AF_INET, "192.0.2.3", other.socket.peer_addr);
 	fill_slot(&slots[2], &other, TCP_FIN_WAIT2, 3);
 	other = end;
 	other.time_ns = NOW + 1; /* ended after the data came */
@@ -148,9 +148,9 @@ static void mapped_socket_gets_plain_segments(void **state)
 	struct lp_record end = record(LP_KIND_CLOSE, NOW - 10, 1000, 1);
 
 	(void)state;
-	end.family = AF_INET6;
-	inet_pton(AF_INET6, "::ffff:192.0.2.1", end.local_addr);
-	inet_pton(AF_INET6, "::ffff:192.0.2.2", end.peer_addr);
+	end.socket.family = AF_INET6;
+	inet_pton(AF_INET6, "::ffff:192.0.2.1", end.socket.local_addr);
+	inet_pton(AF_INET6, "::ffff:192.0.2.2", end.socket.peer_addr);
 	fill_slot(&slots[LP_ENDED - 1], &end, TCP_FIN_WAIT2, 42);
 	stray_comes(1000);
 	assert_int_equal(out.end.owner.tgid, 42);
@@ -220,12 +220,12 @@ static void data_to_a_listener_is_news_only_after_a_connection(void **state)
 
 	(void)state;
 	stray_comes(1000);
-	out.stray.state = TCP_LISTEN;
+	out.stray.socket.state = TCP_LISTEN;
 	assert_false(recently_closed_is_news(&out.stray, &out.end));
 	out.told = 0;
 	fill_slot(&slots[0], &end, TCP_ESTABLISHED, 42);
 	stray_comes(1001);
-	out.stray.state = TCP_LISTEN;
+	out.stray.socket.state = TCP_LISTEN;
 	assert_true(recently_closed_is_news(&out.stray, &out.end));
 }
 
@@ -255,7 +255,7 @@ static void full_queue_tells_the_oldest(void **state)
 		recently_closed_add(gone, &stray);
 	}
 	assert_int_equal(out.told, 2);
-	assert_int_equal(out.stray.local_port, 2);
+	assert_int_equal(out.stray.socket.local_port, 2);
 	recently_closed_finish(gone);
 	assert_int_equal(out.told, RECENTLY_CLOSED_WAITING + 2);
 	assert_int_equal(recently_closed_count(gone), 0);

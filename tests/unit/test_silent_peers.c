@@ -40,7 +40,7 @@ int fake_at(struct kernel *kernel, const __u64 *which, size_t n, __u32 states, s
 		struct lp_glance *glance = &sockets[which[i] / 64 - 1];
 		struct lp_glance gone = {0};
 
-		take(context, states & 1u << glance->record.state ? glance : &gone);
+		take(context, states & 1u << glance->record.socket.state ? glance : &gone);
 	}
 	return 0;
 }
@@ -83,7 +83,7 @@ static void take_told(void *context, const struct lp_record *record)
 {
 	(void)context;
 	told[n_told] = (enum lp_kind)record->kind;
-	told_of[n_told++] = record->sk;
+	told_of[n_told++] = record->socket.sk;
 }
 
 /* A connection with so many bytes on the way, sent again; its address. */
@@ -94,25 +94,25 @@ static __u64 waits_for(unsigned number, __u32 bytes)
 	*glance = (struct lp_glance){0};
 	glance->record = (struct lp_record){
 		.kind = LP_KIND_END,
-		.state = TCP_ESTABLISHED,
-		.sk = 64 * (number + 1ULL),
-		.local_port = 1,
-		.peer_port = 2,
-		.snd_una = 100,
-		.snd_nxt = 100 + bytes,
-		.write_seq = 100 + bytes,
-		.snd_wnd = 1000,
-		.retransmits = 3,
-		.heard = 1,
-		.silent_jiffies = 100000,
+		.socket.state = TCP_ESTABLISHED,
+		.socket.sk = 64 * (number + 1ULL),
+		.socket.local_port = 1,
+		.socket.peer_port = 2,
+		.socket.snd_una = 100,
+		.socket.snd_nxt = 100 + bytes,
+		.socket.write_seq = 100 + bytes,
+		.socket.snd_wnd = 1000,
+		.socket.retransmits = 3,
+		.socket.heard = 1,
+		.socket.silent_jiffies = 100000,
 	};
-	return glance->record.sk;
+	return glance->record.socket.sk;
 }
 
 /* What the kernel side does at a retransmission timeout. */
 static void timeout_of(__u64 sk, __u64 since_ns)
 {
-	struct lp_listed listed = {since_ns, sockets[sk / 64 - 1].record.snd_una, 1u << 16 | 2, 0, 0};
+	struct lp_listed listed = {since_ns, sockets[sk / 64 - 1].record.socket.snd_una, 1u << 16 | 2, 0, 0};
 
 	fake_forget(NULL, sk);
 	fake_add(NULL, sk, &listed);
@@ -123,8 +123,8 @@ static void acknowledge(__u64 sk)
 {
 	struct lp_record *r = &sockets[sk / 64 - 1].record;
 
-	r->snd_una = r->snd_nxt;
-	r->retransmits = 0;
+	r->socket.snd_una = r->socket.snd_nxt;
+	r->socket.retransmits = 0;
 }
 
 static int begin(void **state)
@@ -199,8 +199,8 @@ static void test_back_and_silent_again(void **state)
 	assert_int_equal(n_told, 2);
 	assert_int_equal(told[1], LP_KIND_BACK);
 	assert_int_equal(n_listed, 0);
-	sockets[0].record.snd_nxt = sockets[0].record.write_seq += 5;
-	sockets[0].record.retransmits = 1;
+	sockets[0].record.socket.snd_nxt = sockets[0].record.socket.write_seq += 5;
+	sockets[0].record.socket.retransmits = 1;
 	timeout_of(sk, 10 * SECOND);
 	run_to(*state, 16 * SECOND);
 	assert_int_equal(n_told, 3);
@@ -214,8 +214,8 @@ static void test_listed_anew_before_the_look(void **state)
 
 	timeout_of(sk, SECOND);
 	run_to(*state, 8 * SECOND);
-	sockets[0].record.snd_una += 10;
-	sockets[0].record.snd_nxt = sockets[0].record.write_seq += 10;
+	sockets[0].record.socket.snd_una += 10;
+	sockets[0].record.socket.snd_nxt = sockets[0].record.socket.write_seq += 10;
 	timeout_of(sk, 8 * SECOND + 100);
 	run_to(*state, 9 * SECOND);
 	assert_int_equal(n_told, 2);
@@ -236,7 +236,7 @@ static void test_ends_while_silent(void **state)
 	assert_int_equal(n_told, 3);
 	for (size_t i = 0; i < n_listed; i++)
 		list[i].listed.ended = list[i].sk == lost ? 1 : list[i].sk == acked ? 2 : 0;
-	sockets[2].record.peer_port = 3; /* another connection has its address */
+	sockets[2].record.socket.peer_port = 3; /* another connection has its address */
 	run_to(*state, 9 * SECOND);
 	assert_int_equal(n_told, 4);
 	assert_int_equal(told[3], LP_KIND_BACK);
@@ -249,7 +249,7 @@ static void test_fin_alone_is_no_data(void **state)
 {
 	__u64 sk = waits_for(0, 1);
 
-	sockets[0].record.state = TCP_FIN_WAIT1;
+	sockets[0].record.socket.state = TCP_FIN_WAIT1;
 	timeout_of(sk, SECOND);
 	run_to(*state, 8 * SECOND);
 	assert_int_equal(n_told, 0);
@@ -260,12 +260,12 @@ static void test_closed_window_that_answers_is_not_silent(void **state)
 {
 	__u64 sk = waits_for(0, 10);
 
-	sockets[0].record.snd_wnd = 0;
-	sockets[0].record.silent_jiffies = 1;
+	sockets[0].record.socket.snd_wnd = 0;
+	sockets[0].record.socket.silent_jiffies = 1;
 	timeout_of(sk, SECOND);
 	run_to(*state, 20 * SECOND);
 	assert_int_equal(n_told, 0);
-	sockets[0].record.silent_jiffies = 100000;
+	sockets[0].record.socket.silent_jiffies = 100000;
 	run_to(*state, 21 * SECOND);
 	assert_int_equal(n_told, 1);
 }
@@ -274,7 +274,7 @@ static void test_lists_what_waited_before(void **state)
 {
 	waits_for(0, 10);
 	waits_for(1, 10);
-	sockets[1].record.retransmits = 0;
+	sockets[1].record.socket.retransmits = 0;
 	silent_peers_seed(*state, &sockets[0]);
 	silent_peers_seed(*state, &sockets[1]);
 	assert_int_equal(n_listed, 1);

@@ -67,7 +67,7 @@ static void test_without_a_word_the_peers_closes_are_told_too(void **state)
 
 	(void)state;
 	sample_example(&s);
-	s.record.peer_port = 5432;
+	s.record.socket.peer_port = 5432;
 	for (size_t i = 0; i < 3; i++) {
 		assert_true(parse(lines[i], &f));
 		s.event.verdict.cause = PEER_CLOSED_FIN;

@@ -16,7 +16,7 @@
 static void sample_of(struct sample *s, __u32 socket, __u32 owner)
 {
 	sample_everything(s);
-	s->record.sk_uid = socket;
+	s->record.socket.sk_uid = socket;
 	s->event.owner.process.uid = owner;
 	s->event.owner.holder_uids[0] = owner;
 	s->event.owner.holder_uids[1] = OTHERS;
@@ -168,7 +168,7 @@ static void test_an_audience_wants_what_one_of_it_may_see(void **state)
 	assert_false(audience_wants(&a, &s.event));
 	add(&a, MINE, FILTER_EVENT, "peer_closed");
 	assert_true(audience_wants(&a, &s.event));
-	s.record.sk_uid = 4;
+	s.record.socket.sk_uid = 4;
 	assert_false(audience_wants(&a, &s.event));
 	add(&a, VISIBILITY_ROOT, FILTER_EVENT, "peer_closed");
 	assert_true(audience_wants(&a, &s.event));
@@ -202,7 +202,7 @@ static void test_every_class_is_the_kernels_for_it(void **state)
 		assert_int_equal(filter_class(&s.event), rows[i].class);
 	}
 	s.event.verdict.cause = CONNECT_FAILED_ABANDONED;
-	s.record.total_retrans = 1;
+	s.record.socket.total_retrans = 1;
 	assert_int_equal(filter_class(&s.event), LP_CLASS_LOST);
 }
 

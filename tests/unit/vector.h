@@ -54,7 +54,7 @@ static inline void test_vector(void **state)
 	check_verdict(&got, &v->out);
 	/* the RST may also have been seen first, and come in the record itself */
 	if (v->reset_after) {
-		r.flags |= LP_F_RST_AFTER;
+		r.socket.flags |= LP_F_RST_AFTER;
 		got = cause_judge(&r, false, &kernel);
 		check_verdict(&got, &v->out);
 	}

@@ -67,7 +67,7 @@ static void note_listed(struct accept_queues *q, const struct sockets_filled *it
 
 static bool is_full(const struct lp_record *r)
 {
-	return r->holds > r->backlog; /* sk_acceptq_is_full() */
+	return r->socket.holds > r->backlog; /* sk_acceptq_is_full() */
 }
 
 static void tell(struct accept_queues *q, struct queue *queue, const struct lp_glance *look)
@@ -76,9 +76,10 @@ static void tell(struct accept_queues *q, struct queue *queue, const struct lp_g
 
 	sockets_name(q->kernel, &record);
 	record.kind = LP_KIND_QUEUE_FULL;
-	record.dropped = queue->full_drops - queue->drops;
-	record.since_ns = queue->since_ns;
-	record.flags &= ~(__u32)(LP_F_SOCKET | LP_F_FILE); /* its owner is looked for as that of one in the queue */
+	record.socket.dropped = queue->full_drops - queue->drops;
+	record.socket.since_ns = queue->since_ns;
+	record.socket.flags &=
+		~(__u32)(LP_F_SOCKET | LP_F_FILE); /* its owner is looked for as that of one in the queue */
 	record.who = record.task.tgid ? LP_WHO_LISTENER : LP_WHO_NONE;
 	queue->drops = queue->full_drops;
 	queue->since_ns = q->now_ns;
@@ -93,11 +94,11 @@ static void take_look(void *context, const struct lp_glance *look)
 {
 	struct accept_queues *q = context;
 	const struct lp_record *r = &look->record;
-	struct queue *queue = r->kind ? find(q, r->sk) : NULL;
+	struct queue *queue = r->kind ? find(q, r->socket.sk) : NULL;
 
-	if (!queue || (queue->port && queue->port != r->local_port))
+	if (!queue || (queue->port && queue->port != r->socket.local_port))
 		return;
-	queue->port = r->local_port;
+	queue->port = r->socket.local_port;
 	if (is_full(r)) {
 		queue->full_ns = q->now_ns;
 		queue->full_drops = look->drops;
@@ -165,9 +166,9 @@ void accept_queues_seed(struct accept_queues *q, const struct lp_glance *look)
 {
 	struct lp_filled filled = {.since_ns = look->record.time_ns, .drops = look->drops};
 
-	if (look->record.state != TCP_LISTEN || !is_full(&look->record))
+	if (look->record.socket.state != TCP_LISTEN || !is_full(&look->record))
 		return;
-	sockets_add_filled(q->kernel, look->record.sk, &filled);
+	sockets_add_filled(q->kernel, look->record.socket.sk, &filled);
 	sockets_alarms(q->kernel)->queues = 1;
 }
 

@@ -65,7 +65,7 @@ static struct close **slot_of(struct ignored_closes *g, __u64 sk)
 {
 	struct close **at = &g->buckets[(unsigned)(sk >> 6) * 2654435761u >> 18];
 
-	while (*at && (*at)->record.sk != sk)
+	while (*at && (*at)->record.socket.sk != sk)
 		at = &(*at)->chain;
 	return at;
 }
@@ -134,9 +134,9 @@ static __u64 least(__u64 a, __u64 b)
 /* The same connection, and nothing has moved. */
 static bool is_unmoved(const struct lp_record *before, const struct lp_record *now)
 {
-	return before->local_port == now->local_port && before->peer_port == now->peer_port &&
-	       before->snd_una == now->snd_una && before->snd_nxt == now->snd_nxt &&
-	       before->write_seq == now->write_seq;
+	return before->socket.local_port == now->socket.local_port &&
+	       before->socket.peer_port == now->socket.peer_port && before->socket.snd_una == now->socket.snd_una &&
+	       before->socket.snd_nxt == now->socket.snd_nxt && before->socket.write_seq == now->socket.write_seq;
 }
 
 static void walk_before(struct ignored_closes *g, __u64 at_ns)
@@ -151,25 +151,25 @@ static void take_look(void *context, const struct lp_glance *look)
 {
 	struct ignored_closes *g = context;
 	const struct lp_record *r = &look->record;
-	struct close **slot = slot_of(g, r->sk), *c = *slot;
+	struct close **slot = slot_of(g, r->socket.sk), *c = *slot;
 	__u64 since = g->now_ns - least(jiffies_ns((__u32)least(look->sent_jiffies, look->acked_jiffies)), g->now_ns);
 
 	if (c && !is_unmoved(&c->record, r)) {
 		forget(g, slot);
 		c = NULL;
-		slot = slot_of(g, r->sk);
+		slot = slot_of(g, r->socket.sk);
 	}
 	if (c && c->since_ns < since)
 		since = c->since_ns;
 	if (since + g->after_ns > g->now_ns)
 		walk_before(g, since + g->after_ns);
-	if (!c && since + g->after_ns > g->now_ns && !(r->flags & LP_F_KEEPOPEN))
+	if (!c && since + g->after_ns > g->now_ns && !(r->socket.flags & LP_F_KEEPOPEN))
 		return; /* by its age it is found again */
 	if (!c && !(c = remember(g, slot)))
 		return;
 	c->record = *r;
 	c->record.kind = LP_KIND_IGNORED;
-	c->record.holds = 0;
+	c->record.socket.holds = 0;
 	c->since_ns = since;
 	c->walk = g->walk;
 	c->ripe = since + g->after_ns <= g->now_ns;
@@ -209,7 +209,8 @@ static bool is_of(const struct holder *h, const struct lp_record *r, const struc
 	if (owner->via)
 		return h->owner.via && h->owner.process.tgid == owner->process.tgid &&
 		       h->owner.process.start_boot_ns == owner->process.start_boot_ns;
-	return !h->owner.via && h->owner.unknown == owner->unknown && h->netns == r->netns && h->port == r->local_port;
+	return !h->owner.via && h->owner.unknown == owner->unknown && h->netns == r->socket.netns &&
+	       h->port == r->socket.local_port;
 }
 
 static struct holder *holder_of(struct ignored_closes *g, const struct lp_record *r, const struct owner *owner)
@@ -221,8 +222,8 @@ static struct holder *holder_of(struct ignored_closes *g, const struct lp_record
 	if (h || !(h = calloc(1, sizeof(*h))))
 		return h;
 	h->owner = *owner;
-	h->netns = r->netns;
-	h->port = r->local_port;
+	h->netns = r->socket.netns;
+	h->port = r->socket.local_port;
 	h->next = g->holders;
 	g->holders = h;
 	return h;
@@ -230,7 +231,7 @@ static struct holder *holder_of(struct ignored_closes *g, const struct lp_record
 
 void ignored_closes_note(struct ignored_closes *g, const struct lp_record *record, const struct owner *owner)
 {
-	struct close *c = *slot_of(g, record->sk);
+	struct close *c = *slot_of(g, record->socket.sk);
 
 	if (!c || !c->asked || !is_unmoved(&c->record, record))
 		return;
@@ -274,7 +275,7 @@ static void tell(struct ignored_closes *g, struct holder *h, __u64 now_ns)
 {
 	struct lp_record record = oldest_of(h)->record;
 
-	record.holds = h->count;
+	record.socket.holds = h->count;
 	record.time_ns = now_ns;
 	h->interval_ns = h->interval_ns ? least(h->interval_ns * 2, IGNORED_CLOSES_REPEAT_MAX_NS) : g->after_ns;
 	h->next_ns = now_ns + h->interval_ns;

@@ -53,7 +53,7 @@ static struct told **slot_of(struct silent_peers *s, __u64 sk)
 {
 	struct told **at = &s->buckets[(unsigned)(sk >> 6) * 2654435761u >> 20];
 
-	while (*at && (*at)->record.sk != sk)
+	while (*at && (*at)->record.socket.sk != sk)
 		at = &(*at)->chain;
 	return at;
 }
@@ -70,7 +70,7 @@ static void forget_told(struct silent_peers *s, struct told **slot)
 /* False when out of memory. */
 static bool remember_told(struct silent_peers *s, const struct lp_record *record)
 {
-	struct told *told = calloc(1, sizeof(*told)), **slot = slot_of(s, record->sk);
+	struct told *told = calloc(1, sizeof(*told)), **slot = slot_of(s, record->socket.sk);
 
 	if (!told)
 		return false;
@@ -91,7 +91,7 @@ static void look_again(struct round *round, __u64 at_ns)
 
 static bool is_same(const struct sockets_listed *item, const struct lp_record *r)
 {
-	return r->kind && item->listed.ports == ((__u32)r->local_port << 16 | r->peer_port);
+	return r->kind && item->listed.ports == ((__u32)r->socket.local_port << 16 | r->socket.peer_port);
 }
 
 static double jiffies_ms(__u32 jiffies)
@@ -103,20 +103,20 @@ static __u32 gives_up_ms(const struct lp_glance *glance)
 {
 	const struct lp_record *r = &glance->record;
 	struct lp_look look = {
-		.state = r->state,
-		.flags = r->flags,
+		.state = r->socket.state,
+		.flags = r->socket.flags,
 		.known = LP_KNOWN_ERROR | LP_KNOWN_SENT | LP_KNOWN_RETRANS | LP_KNOWN_TIMERS,
-		.soft_err = r->soft_err,
-		.snd_una = r->snd_una,
-		.snd_nxt = r->snd_nxt,
-		.write_seq = r->write_seq,
-		.snd_wnd = r->snd_wnd,
+		.soft_err = r->socket.soft_err,
+		.snd_una = r->socket.snd_una,
+		.snd_nxt = r->socket.snd_nxt,
+		.write_seq = r->socket.write_seq,
+		.snd_wnd = r->socket.snd_wnd,
 		.sent_ms = (__u32)jiffies_ms(glance->sent_jiffies),
 		.retrans_ms = glance->retransmit_ms,
 		.rto_ms = (__u32)jiffies_ms(glance->rto_jiffies),
 		.rto_max_ms = (__u32)jiffies_ms(glance->rto_max_jiffies),
-		.user_timeout_ms = r->user_timeout_ms,
-		.retransmits = r->retransmits,
+		.user_timeout_ms = r->socket.user_timeout_ms,
+		.retransmits = r->socket.retransmits,
 		.backoff = (__u8)glance->backoff,
 		.retries2 = (__u8)glance->retries2,
 		.orphan_retries = (__u8)glance->orphan_retries,
@@ -131,12 +131,12 @@ static bool answers(const struct lp_glance *look, __u64 after_ns)
 {
 	const struct lp_record *r = &look->record;
 
-	return !r->snd_wnd && r->heard && jiffies_ms(r->silent_jiffies) * 1e6 < (double)after_ns;
+	return !r->socket.snd_wnd && r->socket.heard && jiffies_ms(r->socket.silent_jiffies) * 1e6 < (double)after_ns;
 }
 
 static bool waits(const struct lp_glance *look)
 {
-	return look->record.retransmits && data_of(&look->record).unacked;
+	return look->record.socket.retransmits && data_of(&look->record).unacked;
 }
 
 static void tell(struct silent_peers *s, const struct lp_glance *look, enum lp_kind kind)
@@ -145,7 +145,7 @@ static void tell(struct silent_peers *s, const struct lp_glance *look, enum lp_k
 
 	record.kind = (__u8)kind;
 	if (kind == LP_KIND_SILENT)
-		record.gives_up_ms = gives_up_ms(look);
+		record.socket.gives_up_ms = gives_up_ms(look);
 	s->tell(s->context, &record);
 }
 
@@ -157,7 +157,8 @@ static void tell_back(struct silent_peers *s, struct told **slot, const struct l
 
 	named.record.who = before->who;
 	named.record.task = before->task;
-	named.record.flags |= before->flags & (LP_F_STATE | LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED);
+	named.record.socket.flags |=
+		before->socket.flags & (LP_F_STATE | LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED);
 	named.record.born_ns = before->born_ns;
 	named.record.established_ns = before->established_ns;
 	if (before->who != LP_WHO_CLOSER) /* it may have been closed since */
@@ -180,7 +181,7 @@ static void judge(struct round *round, const struct sockets_listed *item, const 
 {
 	struct silent_peers *s = round->silent;
 
-	if (!is_same(item, &look->record) || look->record.snd_una != item->listed.snd_una || !waits(look)) {
+	if (!is_same(item, &look->record) || look->record.socket.snd_una != item->listed.snd_una || !waits(look)) {
 		sockets_forget_silent(s->kernel, item->sk);
 	} else if (answers(look, s->after_ns)) {
 		look_again(round, round->now_ns + LOOK_NS);
@@ -202,11 +203,11 @@ static void judge_told(struct round *round, const struct sockets_listed *item, c
 	if (!is_same(item, &look->record)) {
 		forget_told(s, slot);
 		sockets_forget_silent(s->kernel, item->sk);
-	} else if (look->record.snd_una == (*slot)->record.snd_una) {
+	} else if (look->record.socket.snd_una == (*slot)->record.socket.snd_una) {
 		look_again(round, round->now_ns + LOOK_NS);
 	} else {
 		tell_back(s, slot, look);
-		if (look->record.snd_una != item->listed.snd_una)
+		if (look->record.socket.snd_una != item->listed.snd_una)
 			sockets_forget_silent(s->kernel, item->sk);
 		else
 			look_again(round, round->now_ns + LOOK_NS);
@@ -238,7 +239,7 @@ static void end(struct silent_peers *s, const struct sockets_listed *item)
 		return;
 	last.record = (*slot)->record;
 	last.record.time_ns = clock_monotonic_ns();
-	last.record.snd_una = last.record.snd_nxt = last.record.write_seq;
+	last.record.socket.snd_una = last.record.socket.snd_nxt = last.record.socket.write_seq;
 	if (item->listed.ended == 2)
 		tell_back(s, slot, &last);
 	else
@@ -330,13 +331,13 @@ void silent_peers_seed(struct silent_peers *s, const struct lp_glance *look)
 		jiffies_ms(look->rto_jiffies) * (1 - 1.0 / (double)(1ULL << (look->backoff < 63 ? look->backoff : 63)));
 	struct lp_listed listed = {
 		.since_ns = r->time_ns - (__u64)(waited * 1e6),
-		.snd_una = r->snd_una,
-		.ports = (__u32)r->local_port << 16 | r->peer_port,
+		.snd_una = r->socket.snd_una,
+		.ports = (__u32)r->socket.local_port << 16 | r->socket.peer_port,
 	};
 
-	if (!(STATES & 1u << r->state) || !waits(look))
+	if (!(STATES & 1u << r->socket.state) || !waits(look))
 		return;
-	sockets_add_silent(s->kernel, r->sk, &listed);
+	sockets_add_silent(s->kernel, r->socket.sk, &listed);
 	sockets_alarms(s->kernel)->silent = 1;
 }
 

@@ -154,7 +154,7 @@ static bool close_resets(const struct facts *f)
 {
 	if (f->old == TCP_ESTABLISHED || f->old == TCP_CLOSE_WAIT || f->old == TCP_SYN_RECV)
 		return true;
-	return f->unread || ((f->r->flags & LP_F_LINGER) && !f->r->linger_jiffies);
+	return f->unread || ((f->r->socket.flags & LP_F_LINGER) && !f->r->socket.linger_jiffies);
 }
 
 static struct facts facts_of(const struct lp_record *r, bool reset_after, const struct cause_kernel *kernel)
@@ -163,18 +163,18 @@ static struct facts facts_of(const struct lp_record *r, bool reset_after, const 
 	struct facts f = {
 		.r = r,
 		.kernel = kernel,
-		.old = r->state,
-		.err = r->err,
-		.owned = r->flags & LP_F_OWNED,
-		.dead = r->flags & LP_F_DEAD,
-		.socket = r->flags & LP_F_SOCKET,
-		.fin_in = r->flags & LP_F_FIN_IN,
-		.remembered = r->flags & LP_F_STATE,
-		.rst_in = r->flags & LP_F_RST_IN,
-		.rst_out = r->flags & LP_F_RST_OUT,
+		.old = r->socket.state,
+		.err = r->socket.err,
+		.owned = r->socket.flags & LP_F_OWNED,
+		.dead = r->socket.flags & LP_F_DEAD,
+		.socket = r->socket.flags & LP_F_SOCKET,
+		.fin_in = r->socket.flags & LP_F_FIN_IN,
+		.remembered = r->socket.flags & LP_F_STATE,
+		.rst_in = r->socket.flags & LP_F_RST_IN,
+		.rst_out = r->socket.flags & LP_F_RST_OUT,
 		.reset_after = reset_after,
-		.mptcp = r->flags & LP_F_MPTCP,
-		.in_flight = r->snd_nxt != r->snd_una,
+		.mptcp = r->socket.flags & LP_F_MPTCP,
+		.in_flight = r->socket.snd_nxt != r->socket.snd_una,
 		.waiting = data.waiting > 0,
 		.payload_lost = data.unacked || data.unsent,
 		.unread = data.unread > 0,
@@ -201,7 +201,7 @@ static bool both_streams_over(const struct facts *f)
  * address pair is taken (EADDRNOTAVAIL). */
 static bool never_sent(const struct facts *f)
 {
-	return f->owned && !f->r->shutdown && (!f->r->local_port || !f->in_flight);
+	return f->owned && !f->r->socket.shutdown && (!f->r->socket.local_port || !f->in_flight);
 }
 
 /* without a memory of the socket there is no mark of a RST, and a RST is the likelier */
@@ -228,7 +228,7 @@ static bool is_never_sent(const struct facts *f)
 /* the application took the ICMP error by SO_ERROR, which cleared it, and closed */
 static bool is_icmp_taken(const struct facts *f)
 {
-	return (f->r->flags & LP_F_ICMP_SYN) && !f->r->soft_err;
+	return (f->r->socket.flags & LP_F_ICMP_SYN) && !f->r->socket.soft_err;
 }
 static bool always(const struct facts *f)
 {
@@ -243,7 +243,7 @@ static bool is_listener(const struct facts *f)
 /* A TCP_REPAIR close sends nothing (CRIU moves the connection elsewhere). */
 static bool is_repair(const struct facts *f)
 {
-	return (f->r->flags & LP_F_REPAIR) && !f->err && f->owned && f->socket;
+	return (f->r->socket.flags & LP_F_REPAIR) && !f->err && f->owned && f->socket;
 }
 /* A child that failed before it was ever put into the accept queue: a half-open request dying. */
 static bool is_half_open(const struct facts *f)
@@ -253,11 +253,11 @@ static bool is_half_open(const struct facts *f)
 /* The namespace is gone, and its orphans are dropped in silence: tcp_out_of_resources(), !check_net(). */
 static bool is_dead_net(const struct facts *f)
 {
-	return (f->r->flags & LP_F_NET_DYING) && !f->err && f->dead;
+	return (f->r->socket.flags & LP_F_NET_DYING) && !f->err && f->dead;
 }
 static bool is_linger2(const struct facts *f)
 {
-	return !f->err && f->dead && f->old == TCP_FIN_WAIT2 && f->r->linger2 < 0;
+	return !f->err && f->dead && f->old == TCP_FIN_WAIT2 && f->r->socket.linger2 < 0;
 }
 /* tcp_rcv_state_process(): data for a socket that has stopped reading; by tcp_reset() in FIN_WAIT, or by
  * tcp_done() where the same segment acknowledged our FIN. The RST that goes out says so. */
@@ -277,7 +277,7 @@ static bool is_orderly_error(const struct facts *f)
 static bool is_over_with_old_error(const struct facts *f)
 {
 	return f->err && f->old == TCP_FIN_WAIT2 && (f->fin_in || f->dead) && !f->rst_in && !f->rst_out &&
-	       !f->r->probes_out;
+	       !f->r->socket.probes_out;
 }
 static bool is_orderly_error_peer_first(const struct facts *f)
 {
@@ -296,12 +296,13 @@ static bool is_synack_timeout(const struct facts *f)
 /* the user timeout replaces the count of retransmissions and of probes, whichever timer looks */
 static bool is_user_timeout(const struct facts *f)
 {
-	return f->err && f->r->user_timeout_ms;
+	return f->err && f->r->socket.user_timeout_ms;
 }
 /* tcp_keepalive_timer() sends a RST first; where that is not seen, probes without anything waiting are its mark */
 static bool is_keepalive_timeout(const struct facts *f)
 {
-	return f->err && !f->waiting && (f->rst_out || ((f->r->flags & LP_F_KEEPOPEN) && f->r->probes_out));
+	return f->err && !f->waiting &&
+	       (f->rst_out || ((f->r->socket.flags & LP_F_KEEPOPEN) && f->r->socket.probes_out));
 }
 static bool is_retransmit_timeout(const struct facts *f)
 {
@@ -309,7 +310,7 @@ static bool is_retransmit_timeout(const struct facts *f)
 }
 static bool is_probe_timeout(const struct facts *f)
 {
-	return f->err && f->waiting && !f->r->snd_wnd;
+	return f->err && f->waiting && !f->r->socket.snd_wnd;
 }
 static bool is_cannot_send(const struct facts *f)
 {
@@ -345,7 +346,7 @@ static bool is_unread_data(const struct facts *f)
 }
 static bool is_linger(const struct facts *f)
 {
-	return is_local(f) && f->by_close && (f->r->flags & LP_F_LINGER) && !f->r->linger_jiffies;
+	return is_local(f) && f->by_close && (f->r->socket.flags & LP_F_LINGER) && !f->r->socket.linger_jiffies;
 }
 static bool is_disconnect(const struct facts *f)
 {
@@ -423,14 +424,14 @@ static enum lp_phase phase_of(const struct facts *f)
  * answers two a second at most (tcp_invalid_ratelimit), so that one may be, of a peer that is alive. */
 static bool peer_answered(const struct facts *f)
 {
-	return !f->in_flight && f->waiting && !f->r->snd_wnd && f->r->probes_out <= 1;
+	return !f->in_flight && f->waiting && !f->r->socket.snd_wnd && f->r->socket.probes_out <= 1;
 }
 
 /* Whether an ICMP error that came while connect(2) had the socket locked would have been seen. tcp_v6_err() reports
  * none (ipv6_icmp_error() returns first), until the next SYN brings another, which ends the attempt by itself. */
 static bool icmp_shown(const struct facts *f)
 {
-	if (f->r->family == AF_INET6 && !data_is_mapped(f->r) && !f->r->total_retrans)
+	if (f->r->socket.family == AF_INET6 && !data_is_mapped(f->r) && !f->r->socket.total_retrans)
 		return false;
 	return f->kernel->error_report && f->remembered;
 }
@@ -439,7 +440,7 @@ static bool icmp_shown(const struct facts *f)
  * with it would; that we sent a RST for it then is all that tells. */
 static bool may_be_data_after_close(const struct facts *f, enum lp_cause cause)
 {
-	if (f->kernel->send_reset || !(f->r->shutdown & 1) || !in_fin_wait(f))
+	if (f->kernel->send_reset || !(f->r->socket.shutdown & 1) || !in_fin_wait(f))
 		return false;
 	if (cause == LOCAL_CLOSED_CLOSE && !f->err)
 		return f->dead && f->old == TCP_FIN_WAIT2 && !f->fin_in;
@@ -448,7 +449,7 @@ static bool may_be_data_after_close(const struct facts *f, enum lp_cause cause)
 
 static enum lp_cause other_possible(const struct facts *f, enum lp_cause cause)
 {
-	if (cause == CONNECT_FAILED_ABANDONED && !f->r->soft_err && !icmp_shown(f))
+	if (cause == CONNECT_FAILED_ABANDONED && !f->r->socket.soft_err && !icmp_shown(f))
 		return CONNECT_FAILED_UNREACHABLE;
 	if (cause == CONNECT_FAILED_REFUSED && !f->remembered)
 		return CONNECT_FAILED_UNREACHABLE;
@@ -459,16 +460,16 @@ static enum lp_cause other_possible(const struct facts *f, enum lp_cause cause)
 
 bool cause_waits_for_reset(const struct lp_record *r)
 {
-	if (r->kind != LP_KIND_CLOSE || (r->flags & LP_F_RST_AFTER))
+	if (r->kind != LP_KIND_CLOSE || (r->socket.flags & LP_F_RST_AFTER))
 		return false;
-	if ((r->flags & LP_F_RST_IN) && (r->shutdown & 1))
-		return r->state == TCP_FIN_WAIT1 || r->state == TCP_FIN_WAIT2;
-	return r->state == TCP_FIN_WAIT2 && !r->err && (r->flags & LP_F_DEAD);
+	if ((r->socket.flags & LP_F_RST_IN) && (r->socket.shutdown & 1))
+		return r->socket.state == TCP_FIN_WAIT1 || r->socket.state == TCP_FIN_WAIT2;
+	return r->socket.state == TCP_FIN_WAIT2 && !r->socket.err && (r->socket.flags & LP_F_DEAD);
 }
 
 static struct verdict judge_no_connect(const struct lp_record *r)
 {
-	bool no_route = r->err == ENETUNREACH || r->err == EHOSTUNREACH;
+	bool no_route = r->socket.err == ENETUNREACH || r->socket.err == EHOSTUNREACH;
 	enum lp_cause cause = no_route ? CONNECT_FAILED_UNREACHABLE : CONNECT_FAILED_DENIED;
 
 	/* a missing route is this host's own, but the contract's row is one with the ICMP error's */
@@ -484,7 +485,7 @@ static const enum lp_cause looked_at[LP_KIND_COUNT] = {
 
 struct verdict cause_judge(const struct lp_record *r, bool reset_after, const struct cause_kernel *kernel)
 {
-	struct facts f = facts_of(r, reset_after || (r->flags & LP_F_RST_AFTER), kernel);
+	struct facts f = facts_of(r, reset_after || (r->socket.flags & LP_F_RST_AFTER), kernel);
 	struct verdict v = {.cause = PEER_CLOSED_FIN, .phase = phase_of(&f)};
 
 	if (r->kind == LP_KIND_NO_CONNECT)

@@ -69,7 +69,7 @@ static bool is_orderly(const struct event *e)
 	if (event == EVENT_PEER_CLOSED || event == EVENT_LOCAL_CLOSED)
 		return true;
 	/* the loser of a race of addresses */
-	return e->verdict.cause == CONNECT_FAILED_ABANDONED && !e->record->total_retrans;
+	return e->verdict.cause == CONNECT_FAILED_ABANDONED && !e->record->socket.total_retrans;
 }
 
 static enum lp_severity severity_of(const struct event *e)
@@ -89,10 +89,10 @@ static enum lp_severity severity_of(const struct event *e)
 
 static int error_of(const struct event *e)
 {
-	if (e->record->flags & LP_F_DEAD)
+	if (e->record->socket.flags & LP_F_DEAD)
 		return 0;
 	/* connect(2) returns it, the socket does not store it */
-	return e->verdict.cause == CONNECT_FAILED_NO_PORT ? EADDRNOTAVAIL : e->record->err;
+	return e->verdict.cause == CONNECT_FAILED_NO_PORT ? EADDRNOTAVAIL : e->record->socket.err;
 }
 
 void event_from_record(struct event *e, const struct lp_record *record, struct verdict verdict, __u64 wall_ns)
@@ -113,8 +113,8 @@ void event_from_record(struct event *e, const struct lp_record *record, struct v
 	e->repeat = (struct repeat){0};
 	if (record->kind == LP_KIND_QUEUE_FULL)
 		e->repeat = (struct repeat){
-			.count = record->dropped,
-			.first_ns = clock_wall_from_monotonic(record->since_ns),
+			.count = record->socket.dropped,
+			.first_ns = clock_wall_from_monotonic(record->socket.since_ns),
 			.last_ns = wall_ns,
 		};
 	e->severity = severity_of(e);
@@ -149,14 +149,15 @@ bool event_read_closed(const struct event *e)
 
 	if (r->kind == LP_KIND_PEER_FIN)
 		return false;
-	if (r->state == TCP_CLOSE_WAIT || r->state == TCP_LAST_ACK || r->state == TCP_CLOSING || (r->flags & LP_F_DEAD))
+	if (r->socket.state == TCP_CLOSE_WAIT || r->socket.state == TCP_LAST_ACK || r->socket.state == TCP_CLOSING ||
+	    (r->socket.flags & LP_F_DEAD))
 		return true;
-	return (r->shutdown & 1) && !data_closing_now(r) && !(r->flags & LP_F_FIN_IN);
+	return (r->socket.shutdown & 1) && !data_closing_now(r) && !(r->socket.flags & LP_F_FIN_IN);
 }
 
 bool event_write_closed(const struct event *e)
 {
-	int state = e->record->state;
+	int state = e->record->socket.state;
 
 	return state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING || state == TCP_LAST_ACK;
 }
@@ -175,7 +176,7 @@ double event_duration_ms(const struct event *e)
 
 double event_silent_ms(const struct event *e)
 {
-	if (!e->record->heard || e->record->state == TCP_SYN_SENT)
+	if (!e->record->socket.heard || e->record->socket.state == TCP_SYN_SENT)
 		return -1;
-	return (double)e->record->silent_jiffies * clock_jiffy_ms();
+	return (double)e->record->socket.silent_jiffies * clock_jiffy_ms();
 }

@@ -47,33 +47,33 @@ void verdicts_record(const struct lp_look *l, struct lp_record *r)
 {
 	*r = (struct lp_record){
 		.version = LP_RECORD_VERSION,
-		.state = l->state,
-		.flags = l->flags,
-		.sk = l->sk,
-		.cookie = l->cookie,
-		.local_port = l->local_port,
-		.peer_port = l->peer_port,
-		.family = l->family,
-		.err = l->err,
-		.soft_err = l->soft_err,
-		.shutdown = l->shutdown,
-		.netns = l->netns,
-		.snd_una = l->snd_una,
-		.snd_nxt = l->snd_nxt,
-		.write_seq = l->write_seq,
-		.rcv_nxt = l->rcv_nxt,
-		.copied_seq = l->copied_seq,
-		.snd_wnd = l->snd_wnd,
-		.total_retrans = l->total_retrans,
-		.srtt_us = l->srtt_us,
-		.retransmits = l->retransmits,
-		.probes_out = l->probes_out,
+		.socket.state = l->state,
+		.socket.flags = l->flags,
+		.socket.sk = l->sk,
+		.socket.cookie = l->cookie,
+		.socket.local_port = l->local_port,
+		.socket.peer_port = l->peer_port,
+		.socket.family = l->family,
+		.socket.err = l->err,
+		.socket.soft_err = l->soft_err,
+		.socket.shutdown = l->shutdown,
+		.socket.netns = l->netns,
+		.socket.snd_una = l->snd_una,
+		.socket.snd_nxt = l->snd_nxt,
+		.socket.write_seq = l->write_seq,
+		.socket.rcv_nxt = l->rcv_nxt,
+		.socket.copied_seq = l->copied_seq,
+		.socket.snd_wnd = l->snd_wnd,
+		.socket.total_retrans = l->total_retrans,
+		.socket.srtt_us = l->srtt_us,
+		.socket.retransmits = l->retransmits,
+		.socket.probes_out = l->probes_out,
 	};
-	memcpy(r->local_addr, l->local_addr, sizeof(r->local_addr));
-	memcpy(r->peer_addr, l->peer_addr, sizeof(r->peer_addr));
+	memcpy(r->socket.local_addr, l->local_addr, sizeof(r->socket.local_addr));
+	memcpy(r->socket.peer_addr, l->peer_addr, sizeof(r->socket.peer_addr));
 	/* whether SYN or FIN are among these, only the state tells that it was in before */
 	if (l->state == TCP_CLOSE)
-		r->snd_nxt = r->write_seq = r->snd_una;
+		r->socket.snd_nxt = r->socket.write_seq = r->socket.snd_una;
 }
 
 static struct data data_in(const struct lp_look *l)

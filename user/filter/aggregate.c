@@ -37,11 +37,11 @@ static void unmap(struct lp_record *r)
 {
 	if (!data_is_mapped(r))
 		return;
-	memmove(r->local_addr, r->local_addr + 12, 4);
-	memmove(r->peer_addr, r->peer_addr + 12, 4);
-	memset(r->local_addr + 4, 0, 12);
-	memset(r->peer_addr + 4, 0, 12);
-	r->family = AF_INET;
+	memmove(r->socket.local_addr, r->socket.local_addr + 12, 4);
+	memmove(r->socket.peer_addr, r->socket.peer_addr + 12, 4);
+	memset(r->socket.local_addr + 4, 0, 12);
+	memset(r->socket.peer_addr + 4, 0, 12);
+	r->socket.family = AF_INET;
 }
 
 static bool same_process(const struct lp_task *a, const struct lp_task *b)
@@ -86,19 +86,19 @@ static void keep_bytes(void *mine, const void *other, size_t n)
 
 static void keep_record(struct lp_record *mine, const struct lp_record *other)
 {
-	if (mine->family != other->family) {
-		mine->family = 0;
-		memset(mine->local_addr, 0, sizeof(mine->local_addr));
-		memset(mine->peer_addr, 0, sizeof(mine->peer_addr));
+	if (mine->socket.family != other->socket.family) {
+		mine->socket.family = 0;
+		memset(mine->socket.local_addr, 0, sizeof(mine->socket.local_addr));
+		memset(mine->socket.peer_addr, 0, sizeof(mine->socket.peer_addr));
 	}
-	KEEP(local_addr);
-	KEEP(peer_addr);
-	KEEP(local_port);
-	KEEP(peer_port);
-	KEEP(netns);
-	KEEP(state);
-	KEEP(soft_err);
-	mine->flags &= other->flags;
+	KEEP(socket.local_addr);
+	KEEP(socket.peer_addr);
+	KEEP(socket.local_port);
+	KEEP(socket.peer_port);
+	KEEP(socket.netns);
+	KEEP(socket.state);
+	KEEP(socket.soft_err);
+	mine->socket.flags &= other->socket.flags;
 }
 
 static void keep_task(struct lp_task *mine, const struct lp_task *other)

@@ -49,10 +49,10 @@ bool audience_wants(const struct audience *a, const struct event *e)
 	if (!e->record)
 		return a->roots || a->n;
 	class = filter_class(e);
-	if ((a->of_root.classes & class) && (!a->of_root.netns || a->of_root.netns == e->record->netns))
+	if ((a->of_root.classes & class) && (!a->of_root.netns || a->of_root.netns == e->record->socket.netns))
 		return true;
 	for (size_t i = 0; i < a->n; i++)
-		if (a->uids[i].uid == e->record->sk_uid)
+		if (a->uids[i].uid == e->record->socket.sk_uid)
 			return a->uids[i].classes & class;
 	return false;
 }

@@ -151,11 +151,11 @@ static bool match_cause(const struct filter_value *value, const struct event *e)
 }
 static bool match_local_port(const struct filter_value *value, const struct event *e)
 {
-	return value->number == e->record->local_port;
+	return value->number == e->record->socket.local_port;
 }
 static bool match_peer_port(const struct filter_value *value, const struct event *e)
 {
-	return value->number == e->record->peer_port;
+	return value->number == e->record->socket.peer_port;
 }
 static bool match_port(const struct filter_value *value, const struct event *e)
 {
@@ -163,7 +163,7 @@ static bool match_port(const struct filter_value *value, const struct event *e)
 }
 static bool match_netns(const struct filter_value *value, const struct event *e)
 {
-	return value->number == e->record->netns;
+	return value->number == e->record->socket.netns;
 }
 /* Any process that is known to hold the socket. */
 static bool match_pid(const struct filter_value *value, const struct event *e)
@@ -202,12 +202,12 @@ static bool match_peer(const struct filter_value *value, const struct event *e)
 	unsigned bits = value->network.bits, whole = bits / 8;
 	__u8 bytes[16], mask = (__u8)(0xff00u >> (bits % 8));
 
-	if (value->network.v4 != (e->record->family == AF_INET || data_is_mapped(e->record)))
+	if (value->network.v4 != (e->record->socket.family == AF_INET || data_is_mapped(e->record)))
 		return false;
-	if (e->record->family == AF_INET)
-		map_v4(bytes, e->record->peer_addr);
+	if (e->record->socket.family == AF_INET)
+		map_v4(bytes, e->record->socket.peer_addr);
 	else
-		memcpy(bytes, e->record->peer_addr, sizeof(bytes));
+		memcpy(bytes, e->record->socket.peer_addr, sizeof(bytes));
 	if (memcmp(bytes, value->network.bytes, whole))
 		return false;
 	return !(bits % 8) || !((bytes[whole] ^ value->network.bytes[whole]) & mask);
@@ -417,8 +417,9 @@ __u32 filter_class(const struct event *e)
 	case EVENT_ACCEPT_DROPPED:
 		return LP_CLASS_QUEUES;
 	default:
-		return e->verdict.cause == CONNECT_FAILED_ABANDONED && !e->record->total_retrans ? LP_CLASS_ABANDONED
-												 : LP_CLASS_LOST;
+		return e->verdict.cause == CONNECT_FAILED_ABANDONED && !e->record->socket.total_retrans
+			       ? LP_CLASS_ABANDONED
+			       : LP_CLASS_LOST;
 	}
 }
 

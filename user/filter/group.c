@@ -74,10 +74,11 @@ static __u64 hash_text(__u64 seed, const char *text)
  * high ports, so that a low one is the service's. */
 static enum service service_of(const struct lp_record *r)
 {
-	bool ours_is_high = !r->local_port || r->local_port >= HIGH_PORT, theirs_is_high = r->peer_port >= HIGH_PORT;
+	bool ours_is_high = !r->socket.local_port || r->socket.local_port >= HIGH_PORT,
+	     theirs_is_high = r->socket.peer_port >= HIGH_PORT;
 
-	if (r->flags & (LP_F_CONNECTED | LP_F_ACCEPTED))
-		return r->flags & LP_F_ACCEPTED ? SERVICE_OURS : SERVICE_THEIRS;
+	if (r->socket.flags & (LP_F_CONNECTED | LP_F_ACCEPTED))
+		return r->socket.flags & LP_F_ACCEPTED ? SERVICE_OURS : SERVICE_THEIRS;
 	if (ours_is_high == theirs_is_high)
 		return SERVICE_UNKNOWN;
 	return ours_is_high ? SERVICE_THEIRS : SERVICE_OURS;
@@ -88,14 +89,14 @@ static struct key key_of(const struct event *e)
 	const struct lp_record *r = e->record;
 	struct key key = {.peer = {[10] = 0xff, [11] = 0xff}};
 
-	if (r->family == AF_INET)
-		memcpy(key.peer + 12, r->peer_addr, 4);
+	if (r->socket.family == AF_INET)
+		memcpy(key.peer + 12, r->socket.peer_addr, 4);
 	else
-		memcpy(key.peer, r->peer_addr, sizeof(key.peer));
-	key.netns = r->netns;
+		memcpy(key.peer, r->socket.peer_addr, sizeof(key.peer));
+	key.netns = r->socket.netns;
 	key.service = (__u16)service_of(r);
 	if (key.service != SERVICE_UNKNOWN) /* else whatever its port */
-		key.port = key.service == SERVICE_OURS ? r->local_port : r->peer_port;
+		key.port = key.service == SERVICE_OURS ? r->socket.local_port : r->socket.peer_port;
 	key.cause = (__u16)e->verdict.cause;
 	key.by = (__u16)e->verdict.by;
 	return key;

@@ -198,24 +198,24 @@ static void put_peer(const struct fields *to, const struct lp_task *peer)
 static void put_network(const struct fields *to, const struct lp_record *r, bool several)
 {
 	char local[FORMAT_ADDRESS_LEN], peer[FORMAT_ADDRESS_LEN];
-	bool ipv6 = format_address(r, r->peer_addr, peer);
+	bool ipv6 = format_address(r, r->socket.peer_addr, peer);
 
-	format_address(r, r->local_addr, local);
+	format_address(r, r->socket.local_addr, local);
 	put_string(to, "network.transport", "tcp");
-	if (r->family)
+	if (r->socket.family)
 		put_string(to, "network.type", ipv6 ? "ipv6" : "ipv4");
 	/* before a route and a port are chosen there is no local end */
-	if (r->state == TCP_LISTEN || (strcmp(local, "0.0.0.0") && strcmp(local, "::")))
+	if (r->socket.state == TCP_LISTEN || (strcmp(local, "0.0.0.0") && strcmp(local, "::")))
 		put_string(to, "network.local.address", local);
-	if (r->local_port)
-		put_integer(to, "network.local.port", r->local_port);
-	if (!several || event_is_address(r->peer_addr))
+	if (r->socket.local_port)
+		put_integer(to, "network.local.port", r->socket.local_port);
+	if (!several || event_is_address(r->socket.peer_addr))
 		put_string(to, "network.peer.address", peer);
-	if (!several || r->peer_port)
-		put_integer(to, "network.peer.port", r->peer_port);
-	if (r->netns)
-		put_integer(to, "network.netns", r->netns);
-	put_string(to, "network.connection.state", state_names[r->state]);
+	if (!several || r->socket.peer_port)
+		put_integer(to, "network.peer.port", r->socket.peer_port);
+	if (r->socket.netns)
+		put_integer(to, "network.netns", r->socket.netns);
+	put_string(to, "network.connection.state", state_names[r->socket.state]);
 }
 
 static void put_tcp(const struct fields *to, const struct event *e, const struct format_context *context)
@@ -223,32 +223,32 @@ static void put_tcp(const struct fields *to, const struct event *e, const struct
 	const struct lp_record *r = e->record;
 	const char *reason = context->reset_reason ? context->reset_reason(context->kernel, r->reset_reason) : NULL;
 
-	if (r->cookie)
-		put_integer(to, "tcp.cookie", r->cookie);
+	if (r->socket.cookie)
+		put_integer(to, "tcp.cookie", r->socket.cookie);
 	if (!event_has_transfer(e))
 		return;
 	put_ms(to, "tcp.duration_ms", event_duration_ms(e));
 	/* whether our SYN is in the kernel's count is known with the role */
-	if (r->state != TCP_SYN_SENT && (r->flags & (LP_F_CONNECTED | LP_F_ACCEPTED)))
+	if (r->socket.state != TCP_SYN_SENT && (r->socket.flags & (LP_F_CONNECTED | LP_F_ACCEPTED)))
 		put_integer(to, "tcp.bytes_sent", e->data.sent);
-	if (r->state != TCP_SYN_SENT)
+	if (r->socket.state != TCP_SYN_SENT)
 		put_integer(to, "tcp.bytes_received", e->data.received);
-	put_integer(to, "tcp.retransmits", r->total_retrans);
-	if (r->srtt_us)
-		put_integer(to, "tcp.rtt_us", r->srtt_us >> 3);
+	put_integer(to, "tcp.retransmits", r->socket.total_retrans);
+	if (r->socket.srtt_us)
+		put_integer(to, "tcp.rtt_us", r->socket.srtt_us >> 3);
 	put_ms(to, "tcp.silent_ms", event_silent_ms(e));
-	if (r->kind == LP_KIND_SILENT && r->gives_up_ms != LP_NEVER)
-		put_integer(to, "tcp.gives_up_in_ms", r->gives_up_ms);
-	put_errno(to, "tcp.soft_error", r->soft_err);
+	if (r->kind == LP_KIND_SILENT && r->socket.gives_up_ms != LP_NEVER)
+		put_integer(to, "tcp.gives_up_in_ms", r->socket.gives_up_ms);
+	put_errno(to, "tcp.soft_error", r->socket.soft_err);
 	if (r->kind == LP_KIND_CLOSE && reason)
 		put_string(to, "tcp.reset_reason", reason);
-	if (r->flags & LP_F_MPTCP)
+	if (r->socket.flags & LP_F_MPTCP)
 		put_boolean(to, "tcp.mptcp", true);
 }
 
 static void put_data(const struct fields *to, const struct event *e)
 {
-	bool connecting = e->record->state == TCP_SYN_SENT;
+	bool connecting = e->record->socket.state == TCP_SYN_SENT;
 
 	if (!connecting)
 		put_integer(to, "data.unread_bytes", e->data.unread);
@@ -282,10 +282,10 @@ static void put_held(const struct fields *to, const struct event *e)
 	const struct lp_record *r = e->record;
 
 	if (r->kind == LP_KIND_IGNORED && !e->repeat.count)
-		put_integer(to, "ignored.connections", r->holds);
+		put_integer(to, "ignored.connections", r->socket.holds);
 	if (r->kind != LP_KIND_QUEUE_FULL)
 		return;
-	put_integer(to, "listen.queue_length", r->holds);
+	put_integer(to, "listen.queue_length", r->socket.holds);
 	put_integer(to, "listen.backlog", r->backlog);
 }
 
@@ -312,8 +312,8 @@ static void put_connection(const struct fields *to, const struct event *e, const
 	const struct lp_record *r = e->record;
 
 	put_errno(to, "error.type", e->error);
-	if (r->flags & (LP_F_CONNECTED | LP_F_ACCEPTED))
-		put_string(to, "role", r->flags & LP_F_CONNECTED ? "client" : "server");
+	if (r->socket.flags & (LP_F_CONNECTED | LP_F_ACCEPTED))
+		put_string(to, "role", r->socket.flags & LP_F_CONNECTED ? "client" : "server");
 	put_owner(to, e);
 	put_place(to, e);
 	put_peer(to, &e->peer);

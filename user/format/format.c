@@ -18,11 +18,11 @@ bool format_address(const struct lp_record *r, const __u8 bytes[16], char text[F
 {
 	bool mapped = data_is_mapped(r);
 
-	if (r->family == AF_INET)
+	if (r->socket.family == AF_INET)
 		format_ipv4(bytes, text);
 	else if (mapped)
 		format_ipv4(bytes + 12, text);
 	else
 		inet_ntop(AF_INET6, bytes, text, FORMAT_ADDRESS_LEN);
-	return r->family == AF_INET6 && !mapped;
+	return r->socket.family == AF_INET6 && !mapped;
 }

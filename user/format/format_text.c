@@ -150,13 +150,13 @@ static void put_whom(struct line *line, const struct event *e)
 	const struct lp_record *r = e->record;
 	char text[FORMAT_ADDRESS_LEN];
 
-	if (e->repeat.count && !event_is_address(r->peer_addr)) {
+	if (e->repeat.count && !event_is_address(r->socket.peer_addr)) {
 		line_printf(line, "(several)");
-	} else if (e->repeat.count && !r->peer_port) {
-		format_address(r, r->peer_addr, text);
+	} else if (e->repeat.count && !r->socket.peer_port) {
+		format_address(r, r->socket.peer_addr, text);
 		line_printf(line, "%s", text);
 	} else {
-		format_socket(line, r, r->peer_addr, r->peer_port);
+		format_socket(line, r, r->socket.peer_addr, r->socket.peer_port);
 	}
 }
 
@@ -283,12 +283,12 @@ static void put_warning(struct line *line, const struct event *e)
 	if (r->kind == LP_KIND_SILENT && !e->repeat.count) {
 		if (event_silent_ms(e) >= 0)
 			put_duration_after(line, "; nothing heard for ", event_silent_ms(e));
-		if (r->gives_up_ms != LP_NEVER)
-			put_duration_after(line, "; given up in about ", r->gives_up_ms);
-	} else if (r->kind == LP_KIND_IGNORED && !e->repeat.count && r->holds > 1) {
-		line_printf(line, "; %u such connections", r->holds);
+		if (r->socket.gives_up_ms != LP_NEVER)
+			put_duration_after(line, "; given up in about ", r->socket.gives_up_ms);
+	} else if (r->kind == LP_KIND_IGNORED && !e->repeat.count && r->socket.holds > 1) {
+		line_printf(line, "; %u such connections", r->socket.holds);
 	} else if (r->kind == LP_KIND_QUEUE_FULL) {
-		line_printf(line, "; %u in the queue, the backlog is %u", r->holds, r->backlog);
+		line_printf(line, "; %u in the queue, the backlog is %u", r->socket.holds, r->backlog);
 	}
 }
 
@@ -305,17 +305,18 @@ static void put_details(struct line *line, const struct event *e)
 	put_extent(line, e);
 	if (error)
 		line_printf(line, " (%s)", error);
-	if (r->soft_err && r->soft_err != r->err && strerrorname_np(r->soft_err))
-		line_printf(line, "; earlier %s", strerrorname_np(r->soft_err));
+	if (r->socket.soft_err && r->socket.soft_err != r->socket.err && strerrorname_np(r->socket.soft_err))
+		line_printf(line, "; earlier %s", strerrorname_np(r->socket.soft_err));
 	if (event_has_transfer(e))
 		put_data(line, e);
 	put_warning(line, e);
 	put_ended(line, e);
 	if (e->verdict.ambiguous)
 		line_printf(line, "; or %s", cause_name(e->verdict.ambiguous));
-	if (r->local_port && (!e->repeat.count || event_is_address(r->local_addr) || r->state == TCP_LISTEN)) {
+	if (r->socket.local_port &&
+	    (!e->repeat.count || event_is_address(r->socket.local_addr) || r->socket.state == TCP_LISTEN)) {
 		line_printf(line, "; local ");
-		format_socket(line, r, r->local_addr, r->local_port);
+		format_socket(line, r, r->socket.local_addr, r->socket.local_port);
 	}
 	put_peer(line, &e->peer);
 }

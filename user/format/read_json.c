@@ -167,28 +167,28 @@ static void read_address(struct json_object *o, const char *name, __u8 bytes[16]
 
 static void read_network(struct json_object *o, struct lp_record *r)
 {
-	read_address(o, "network.local.address", r->local_addr);
-	read_address(o, "network.peer.address", r->peer_addr);
-	r->family = !strcmp(text(o, "network.type"), "ipv6") ? AF_INET6 : has(o, "network.type") ? AF_INET : 0;
-	r->local_port = (__u16)number(o, "network.local.port");
-	r->peer_port = (__u16)number(o, "network.peer.port");
-	r->netns = (__u32)number(o, "network.netns");
-	r->state = fields_state(text(o, "network.connection.state"));
+	read_address(o, "network.local.address", r->socket.local_addr);
+	read_address(o, "network.peer.address", r->socket.peer_addr);
+	r->socket.family = !strcmp(text(o, "network.type"), "ipv6") ? AF_INET6 : has(o, "network.type") ? AF_INET : 0;
+	r->socket.local_port = (__u16)number(o, "network.local.port");
+	r->socket.peer_port = (__u16)number(o, "network.peer.port");
+	r->socket.netns = (__u32)number(o, "network.netns");
+	r->socket.state = fields_state(text(o, "network.connection.state"));
 }
 
 static void read_flags(struct json_object *o, const struct verdict *v, struct lp_record *r)
 {
 	const char *role = text(o, "role");
 
-	r->flags = LP_F_SOCKET | LP_F_FILE | LP_F_STATE;
+	r->socket.flags = LP_F_SOCKET | LP_F_FILE | LP_F_STATE;
 	if (*role)
-		r->flags |= strcmp(role, "client") ? LP_F_ACCEPTED : LP_F_CONNECTED;
+		r->socket.flags |= strcmp(role, "client") ? LP_F_ACCEPTED : LP_F_CONNECTED;
 	if (v->phase == PHASE_ORPHANED)
-		r->flags |= LP_F_DEAD;
+		r->socket.flags |= LP_F_DEAD;
 	if (flag(o, "tcp.mptcp"))
-		r->flags |= LP_F_MPTCP;
+		r->socket.flags |= LP_F_MPTCP;
 	if (flag(o, "stream.read_closed"))
-		r->shutdown |= 1;
+		r->socket.shutdown |= 1;
 }
 
 static void read_tcp(struct json_object *o, struct parsed *p, enum lp_event event)
@@ -196,26 +196,27 @@ static void read_tcp(struct json_object *o, struct parsed *p, enum lp_event even
 	struct lp_record *r = &p->record;
 	__u64 from = 1;
 
-	r->cookie = number(o, "tcp.cookie");
+	r->socket.cookie = number(o, "tcp.cookie");
 	r->time_ns = from + (__u64)(real(o, "tcp.duration_ms") * 1e6 + 0.5);
 	if (has(o, "tcp.duration_ms"))
 		*(event == EVENT_CONNECT_FAILED ? &r->born_ns : &r->established_ns) = from;
-	r->total_retrans = (__u32)number(o, "tcp.retransmits");
-	r->srtt_us = (__u32)number(o, "tcp.rtt_us") << 3;
-	r->heard = has(o, "tcp.silent_ms");
-	r->silent_jiffies = (__u32)(real(o, "tcp.silent_ms") / clock_jiffy_ms() + 0.5);
+	r->socket.total_retrans = (__u32)number(o, "tcp.retransmits");
+	r->socket.srtt_us = (__u32)number(o, "tcp.rtt_us") << 3;
+	r->socket.heard = has(o, "tcp.silent_ms");
+	r->socket.silent_jiffies = (__u32)(real(o, "tcp.silent_ms") / clock_jiffy_ms() + 0.5);
 	if (r->kind == LP_KIND_SILENT)
-		r->gives_up_ms = has(o, "tcp.gives_up_in_ms") ? (__u32)number(o, "tcp.gives_up_in_ms") : LP_NEVER;
-	r->soft_err = errno_of(o, "tcp.soft_error");
+		r->socket.gives_up_ms =
+			has(o, "tcp.gives_up_in_ms") ? (__u32)number(o, "tcp.gives_up_in_ms") : LP_NEVER;
+	r->socket.soft_err = errno_of(o, "tcp.soft_error");
 	copy(o, "tcp.reset_reason", p->reset_reason, sizeof(p->reset_reason));
 	r->reset_reason = *p->reset_reason != '\0';
 	if (r->kind == LP_KIND_IGNORED)
-		r->holds = (__u32)number(o, "ignored.connections");
+		r->socket.holds = (__u32)number(o, "ignored.connections");
 	if (r->kind != LP_KIND_QUEUE_FULL)
 		return;
-	r->holds = (__u32)number(o, "listen.queue_length");
+	r->socket.holds = (__u32)number(o, "listen.queue_length");
 	r->backlog = (__u32)number(o, "listen.backlog");
-	r->dropped = number(o, "repeat.count");
+	r->socket.dropped = number(o, "repeat.count");
 }
 
 /* --- who, and where --- */
@@ -346,9 +347,9 @@ bool read_json_event(struct json_object *o, struct parsed *p)
 	read_network(o, &p->record);
 	read_flags(o, &verdict, &p->record);
 	read_tcp(o, p, event);
-	p->record.err = errno_of(o, "error.type");
+	p->record.socket.err = errno_of(o, "error.type");
 	event_from_record(e, &p->record, verdict, wall_ns(o, "time"));
-	e->error = p->record.err;
+	e->error = p->record.socket.err;
 	e->severity = (enum lp_severity)severity_by_name(text(o, "severity"));
 	memset(&e->owner, 0, sizeof(e->owner));
 	read_owner(o, e);

@@ -207,9 +207,9 @@ static int on_ring(void *context, void *data, size_t size)
 		k->malformed++;
 		return 0;
 	}
-	if (record->cookie && !k->features.cookie) { /* hidden: the programs ask the kernel itself */
+	if (record->socket.cookie && !k->features.cookie) { /* hidden: the programs ask the kernel itself */
 		copy = *record;
-		copy.cookie = 0;
+		copy.socket.cookie = 0;
 		record = &copy;
 	}
 	k->take(k->take_context, record);

@@ -64,11 +64,12 @@ static void take_name(void *context, const struct lp_glance *glance)
 	struct lp_record *r = context;
 	const struct lp_record *named = &glance->record;
 
-	if (!named->kind || named->local_port != r->local_port || named->peer_port != r->peer_port)
+	if (!named->kind || named->socket.local_port != r->socket.local_port ||
+	    named->socket.peer_port != r->socket.peer_port)
 		return;
 	r->who = named->who;
 	r->task = named->task;
-	r->flags |= named->flags;
+	r->socket.flags |= named->socket.flags;
 	r->born_ns = named->born_ns;
 	r->established_ns = named->established_ns;
 }
@@ -78,8 +79,8 @@ void sockets_name(struct kernel *kernel, struct lp_record *r)
 	const struct lostpeer *s = kernel_skeleton(kernel);
 	char remembered[sizeof(s->bss->looked_at_conns[0])];
 
-	if (!bpf_map_lookup_elem(bpf_map__fd(s->maps.conns), &r->sk, remembered))
-		look_at_some(kernel, &r->sk, remembered, 1, 1u << r->state, take_name, r);
+	if (!bpf_map_lookup_elem(bpf_map__fd(s->maps.conns), &r->socket.sk, remembered))
+		look_at_some(kernel, &r->socket.sk, remembered, 1, 1u << r->socket.state, take_name, r);
 }
 
 /* --- through a map --- */

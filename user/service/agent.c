@@ -90,7 +90,7 @@ static void end(void *context)
 /* How many events it is. */
 static __u64 stands_for(const struct lp_record *record)
 {
-	return record->kind == LP_KIND_QUEUE_FULL ? record->dropped : 1;
+	return record->kind == LP_KIND_QUEUE_FULL ? record->socket.dropped : 1;
 }
 
 static void filter_out(struct agent *a, const struct lp_record *record)
@@ -195,10 +195,10 @@ static void on_stray(void *context, const struct lp_record *stray, const struct 
 	struct lp_record record = *stray;
 	struct event *e = &a->event;
 
-	record.flags |= ended->flags;
-	if (record.state == TCP_LISTEN) /* who listens now is not who had it */
-		record.state = TCP_CLOSE;
-	record.cookie = ended->cookie;
+	record.socket.flags |= ended->flags;
+	if (record.socket.state == TCP_LISTEN) /* who listens now is not who had it */
+		record.socket.state = TCP_CLOSE;
+	record.socket.cookie = ended->cookie;
 	if (!recently_closed_is_news(stray, ended) || !may_tell_unknown(a, stray, ended) || !judge(a, &record, false)) {
 		filter_out(a, &record);
 		return;

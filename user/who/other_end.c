@@ -74,7 +74,7 @@ static struct address address_of(const struct lp_record *r, const __u8 bytes[16]
 {
 	struct address a = {{[10] = 0xff, [11] = 0xff}};
 
-	memcpy(r->family == AF_INET ? a.bytes + 12 : a.bytes, bytes, r->family == AF_INET ? 4 : 16);
+	memcpy(r->socket.family == AF_INET ? a.bytes + 12 : a.bytes, bytes, r->socket.family == AF_INET ? 4 : 16);
 	return a;
 }
 
@@ -87,7 +87,7 @@ static bool same_address(struct address a, struct address b)
 static bool is_loopback(const struct lp_record *r)
 {
 	static const struct address one = {{[15] = 1}};
-	struct address local = address_of(r, r->local_addr), peer = address_of(r, r->peer_addr);
+	struct address local = address_of(r, r->socket.local_addr), peer = address_of(r, r->socket.peer_addr);
 	static const __u8 v4[13] = {[10] = 0xff, [11] = 0xff, [12] = 127};
 
 	return same_address(local, peer) || same_address(peer, one) || !memcmp(peer.bytes, v4, sizeof(v4));
@@ -96,8 +96,9 @@ static bool is_loopback(const struct lp_record *r)
 /* The same socket, in the same connection. */
 static bool same_socket(const struct lp_record *a, const struct lp_record *b)
 {
-	return a->sk == b->sk && a->cookie == b->cookie && a->local_port == b->local_port &&
-	       a->peer_port == b->peer_port && a->born_ns == b->born_ns && a->established_ns == b->established_ns;
+	return a->socket.sk == b->socket.sk && a->socket.cookie == b->socket.cookie &&
+	       a->socket.local_port == b->socket.local_port && a->socket.peer_port == b->socket.peer_port &&
+	       a->born_ns == b->born_ns && a->established_ns == b->established_ns;
 }
 
 static bool has_ended_before(const struct lp_record *r, const struct lp_record *other)
@@ -120,12 +121,12 @@ static __u32 distance(const struct lp_record *sender, const struct lp_record *re
 	bool goes_on = has_gone_on(sender) || has_gone_on(receiver);
 	__u32 slack = goes_on ? SENT_SINCE : FIN_SLACK;
 
-	if (receiver->rcv_nxt - sender->snd_una <= sender->snd_nxt - sender->snd_una)
+	if (receiver->socket.rcv_nxt - sender->socket.snd_una <= sender->socket.snd_nxt - sender->socket.snd_una)
 		return 0;
-	if (receiver->rcv_nxt - sender->snd_nxt <= slack)
-		return receiver->rcv_nxt - sender->snd_nxt;
-	if (sender->snd_una - receiver->rcv_nxt <= slack)
-		return sender->snd_una - receiver->rcv_nxt;
+	if (receiver->socket.rcv_nxt - sender->socket.snd_nxt <= slack)
+		return receiver->socket.rcv_nxt - sender->socket.snd_nxt;
+	if (sender->socket.snd_una - receiver->socket.rcv_nxt <= slack)
+		return sender->socket.snd_una - receiver->socket.rcv_nxt;
 	return STRANGERS;
 }
 
@@ -133,16 +134,17 @@ __u32 other_end_distance(const struct lp_record *a, const struct lp_record *b)
 {
 	__u32 there, back;
 
-	if (a->local_port != b->peer_port || a->peer_port != b->local_port || a->sk == b->sk)
+	if (a->socket.local_port != b->socket.peer_port || a->socket.peer_port != b->socket.local_port ||
+	    a->socket.sk == b->socket.sk)
 		return STRANGERS;
-	if (!same_address(address_of(a, a->local_addr), address_of(b, b->peer_addr)) ||
-	    !same_address(address_of(a, a->peer_addr), address_of(b, b->local_addr)))
+	if (!same_address(address_of(a, a->socket.local_addr), address_of(b, b->socket.peer_addr)) ||
+	    !same_address(address_of(a, a->socket.peer_addr), address_of(b, b->socket.local_addr)))
 		return STRANGERS;
-	if (is_loopback(a) && a->netns != b->netns)
+	if (is_loopback(a) && a->socket.netns != b->socket.netns)
 		return STRANGERS;
 	if (has_ended_before(a, b) || has_ended_before(b, a))
 		return STRANGERS;
-	if (!a->rcv_nxt || !b->rcv_nxt) /* before the peer's SYN came there is nothing to compare */
+	if (!a->socket.rcv_nxt || !b->socket.rcv_nxt) /* before the peer's SYN came there is nothing to compare */
 		return STRANGERS;
 	there = distance(a, b);
 	back = distance(b, a);
@@ -173,7 +175,7 @@ static bool is_chosen(const struct choice *choice)
 /* The same for both ends. */
 static unsigned bucket_of(const struct lp_record *r)
 {
-	return (r->local_port ^ r->peer_port) % BUCKETS;
+	return (r->socket.local_port ^ r->socket.peer_port) % BUCKETS;
 }
 
 static void forget(struct other_ends *ends, unsigned slot)
@@ -285,7 +287,8 @@ static void tell(struct other_ends *ends, struct waiting *w, const struct lp_tas
 /* Of a connection that never was there is no other end. */
 static bool has_other(const struct lp_record *r)
 {
-	return r->kind != LP_KIND_NO_CONNECT && r->kind != LP_KIND_QUEUE_FULL && r->state != TCP_SYN_SENT && r->rcv_nxt;
+	return r->kind != LP_KIND_NO_CONNECT && r->kind != LP_KIND_QUEUE_FULL && r->socket.state != TCP_SYN_SENT &&
+	       r->socket.rcv_nxt;
 }
 
 static __u64 later(__u64 one, __u64 other)
@@ -302,11 +305,11 @@ static __u64 last_moment(const struct other_ends *ends, const struct waiting *w)
 {
 	__u64 patience = w->until_ns + PATIENCE_NS;
 
-	if (w->walked || (!w->record.err && w->record.kind != LP_KIND_CLOSE))
+	if (w->walked || (!w->record.socket.err && w->record.kind != LP_KIND_CLOSE))
 		return w->until_ns;
 	if (is_loopback(&w->record) || ends->next_walk_ns <= patience)
 		return later(w->until_ns, ends->next_walk_ns);
-	return w->record.err ? w->until_ns : patience;
+	return w->record.socket.err ? w->until_ns : patience;
 }
 
 static void settle(struct other_ends *ends, struct waiting *w, __u64 now_ns)
@@ -414,7 +417,7 @@ static void gather(struct other_ends *ends, struct walk *walk, __u64 now_ns)
 		w->walked = true;
 		walk->asking[walk->n] = w;
 		walk->choice[walk->n] = (struct choice){0};
-		walk->ports[walk->n++] = (__u32)w->record.peer_port << 16 | w->record.local_port;
+		walk->ports[walk->n++] = (__u32)w->record.socket.peer_port << 16 | w->record.socket.local_port;
 	}
 }
 

@@ -17,9 +17,9 @@ static bool has_birth(const struct lp_record *r)
 
 static enum owner_via birth_via(const struct lp_record *r)
 {
-	if (r->flags & LP_F_CONNECTED)
+	if (r->socket.flags & LP_F_CONNECTED)
 		return VIA_CONNECT;
-	if (r->flags & LP_F_ACCEPTED)
+	if (r->socket.flags & LP_F_ACCEPTED)
 		return VIA_ACCEPT;
 	return VIA_SEED;
 }
@@ -78,7 +78,7 @@ static __u64 born_ns(const struct lp_record *r, const struct owner_evidence *e)
 {
 	__u64 born = r->born_ns ? r->born_ns : r->established_ns;
 
-	return born && !(r->flags & LP_F_SEEDED) ? born : e->since_ns;
+	return born && !(r->socket.flags & LP_F_SEEDED) ? born : e->since_ns;
 }
 
 static bool forked_since_birth(const struct lp_record *r, const struct owner_evidence *e, const struct lp_task *task)
@@ -92,9 +92,9 @@ static bool alone_since_birth(const struct lp_record *r, const struct owner_evid
 {
 	bool there = task->start_boot_ns < born_ns(r, e) + e->boot_ahead_ns;
 	/* who listened need not be who accepted (pre-forked workers); who connected had it */
-	bool had_it = r->who == LP_WHO_NONE || (r->flags & LP_F_ACCEPTED) || same_process(task, &r->task);
+	bool had_it = r->who == LP_WHO_NONE || (r->socket.flags & LP_F_ACCEPTED) || same_process(task, &r->task);
 
-	return there && had_it && !(r->flags & LP_F_SHARED) && !forked_since_birth(r, e, task);
+	return there && had_it && !(r->socket.flags & LP_F_SHARED) && !forked_since_birth(r, e, task);
 }
 
 static enum owner_need decide_never_accepted(const struct lp_record *r, const struct owner_evidence *e,
@@ -103,7 +103,7 @@ static enum owner_need decide_never_accepted(const struct lp_record *r, const st
 	const struct owner_found *birth;
 
 	/* listener_closed: the listener is gone, who listened until then is known or not */
-	if ((r->flags & LP_F_LISTENER_CLOSING) || (!r->err && r->kind == LP_KIND_CLOSE)) {
+	if ((r->socket.flags & LP_F_LISTENER_CLOSING) || (!r->socket.err && r->kind == LP_KIND_CLOSE)) {
 		if (r->who == LP_WHO_LISTENER)
 			return name(owner, &r->task, VIA_LISTENER);
 		return name_unknown(owner, UNKNOWN_NOT_SEEN);
@@ -146,7 +146,7 @@ static enum owner_need decide_sole(const struct lp_record *r, const struct owner
 		return name_found(owner, r, &e->found[0].task, VIA_HOLDER);
 	if (e->n_found > 1)
 		return name_one_of(owner, r, e, VIA_HOLDER);
-	if (r->flags & LP_F_ACCEPT_HOOK)
+	if (r->socket.flags & LP_F_ACCEPT_HOOK)
 		return name(owner, &r->task, VIA_ACCEPT);
 	return name_unknown(owner, e->walk_failed ? UNKNOWN_UNSUPPORTED : UNKNOWN_HOLDER_GONE);
 }
@@ -170,7 +170,7 @@ static enum owner_need decide_shared(const struct lp_record *r, const struct own
 		return name_unknown(owner, e->walk_failed ? UNKNOWN_UNSUPPORTED : UNKNOWN_HOLDER_GONE);
 	}
 	one = &e->found[0];
-	if (one->fds >= r->refs || (!(r->flags & LP_F_SHARED) && !forked_since_birth(r, e, &one->task)))
+	if (one->fds >= r->socket.refs || (!(r->socket.flags & LP_F_SHARED) && !forked_since_birth(r, e, &one->task)))
 		return name_found(owner, r, &one->task, VIA_HOLDER);
 	list_holders(owner, e);
 	return name_unknown(owner, UNKNOWN_HOLDER_GONE);
@@ -179,9 +179,9 @@ static enum owner_need decide_shared(const struct lp_record *r, const struct own
 /* Who slept on the socket held it. Whether others did as well is only asked where there are more references. */
 static enum owner_need decide_waiter(const struct lp_record *r, const struct owner_evidence *e, struct owner *owner)
 {
-	enum owner_via via = r->flags & LP_F_IS_BIRTH ? birth_via(r) : VIA_HOLDER;
+	enum owner_via via = r->socket.flags & LP_F_IS_BIRTH ? birth_via(r) : VIA_HOLDER;
 
-	if (r->refs > r->waits + 1u && !e->walked)
+	if (r->socket.refs > r->waits + 1u && !e->walked)
 		return NEED_WALK;
 	if (e->n_found > 1)
 		list_holders(owner, e);
@@ -190,12 +190,12 @@ static enum owner_need decide_waiter(const struct lp_record *r, const struct own
 
 bool owner_is_listener(const struct lp_record *r)
 {
-	return !(r->flags & (LP_F_SOCKET | LP_F_DEAD | LP_F_MPTCP));
+	return !(r->socket.flags & (LP_F_SOCKET | LP_F_DEAD | LP_F_MPTCP));
 }
 
 static enum owner_need name_current(const struct lp_record *r, struct owner *owner)
 {
-	if (r->kind == LP_KIND_NO_CONNECT || (r->flags & LP_F_IS_BIRTH))
+	if (r->kind == LP_KIND_NO_CONNECT || (r->socket.flags & LP_F_IS_BIRTH))
 		return name(owner, &r->task, birth_via(r));
 	return name(owner, &r->task, data_closing_now(r) ? VIA_CLOSER : VIA_HOLDER);
 }
@@ -207,16 +207,17 @@ enum owner_need owner_decide(const struct lp_record *r, const struct owner_evide
 		return name_current(r, owner);
 	if (r->who == LP_WHO_CLOSER)
 		return name(owner, &r->task, VIA_CLOSER);
-	if (r->flags & LP_F_MPTCP) /* the holder has the MPTCP socket, not this one */
+	if (r->socket.flags & LP_F_MPTCP) /* the holder has the MPTCP socket, not this one */
 		return name_unknown(owner, UNKNOWN_UNSUPPORTED);
 	if (owner_is_listener(r))
 		return decide_never_accepted(r, e, owner);
-	if (r->flags & LP_F_DEAD)
-		return name_unknown(owner, r->flags & LP_F_SEEDED || !(r->flags & LP_F_STATE) ? UNKNOWN_NOT_SEEN
-											      : UNKNOWN_HOLDER_GONE);
-	if (!(r->flags & LP_F_FILE))
+	if (r->socket.flags & LP_F_DEAD)
+		return name_unknown(owner, r->socket.flags & LP_F_SEEDED || !(r->socket.flags & LP_F_STATE)
+						   ? UNKNOWN_NOT_SEEN
+						   : UNKNOWN_HOLDER_GONE);
+	if (!(r->socket.flags & LP_F_FILE))
 		return name_unknown(owner, UNKNOWN_KERNEL);
 	if (r->who == LP_WHO_WAITER)
 		return decide_waiter(r, e, owner);
-	return r->refs > 1 ? decide_shared(r, e, owner) : decide_sole(r, e, owner);
+	return r->socket.refs > 1 ? decide_shared(r, e, owner) : decide_sole(r, e, owner);
 }

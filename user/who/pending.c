@@ -66,7 +66,7 @@ struct pending_list *pending_new(struct kernel *kernel, pending_done *done, void
 
 static void unlink_pending(struct pending_list *list, struct pending *p)
 {
-	struct pending **slot = &list->buckets[bucket_of(p->record.sk)];
+	struct pending **slot = &list->buckets[bucket_of(p->record.socket.sk)];
 
 	while (*slot != p)
 		slot = &(*slot)->chain;
@@ -142,14 +142,14 @@ static struct pending *new_pending(const struct pending_list *list, const struct
 
 static bool is_of(const struct pending *p, const struct lp_record *record)
 {
-	return p->record.sk == record->sk && p->record.cookie == record->cookie;
+	return p->record.socket.sk == record->socket.sk && p->record.socket.cookie == record->socket.cookie;
 }
 
 /* What a record proves of an earlier one of its socket, the peer's FIN, say: who was at work on it. */
 static bool proves_owner(const struct lp_record *record)
 {
 	return record->kind == LP_KIND_OWNER || record->who == LP_WHO_CURRENT ||
-	       (record->flags & LP_F_LISTENER_CLOSING);
+	       (record->socket.flags & LP_F_LISTENER_CLOSING);
 }
 
 static void join(struct pending_list *list, struct pending *p, const struct lp_record *record)
@@ -170,24 +170,24 @@ static void join(struct pending_list *list, struct pending *p, const struct lp_r
  * socket's before: the newest is the one that is meant, and its inode tells which are of it. */
 void pending_join(struct pending_list *list, const struct lp_record *record)
 {
-	struct pending *next, *newest = list->buckets[bucket_of(record->sk)];
+	struct pending *next, *newest = list->buckets[bucket_of(record->socket.sk)];
 	__u64 inode;
 
 	if (!proves_owner(record) && record->kind != LP_KIND_RESET_SENT)
 		return;
 	while (newest && !is_of(newest, record))
 		newest = newest->chain;
-	inode = newest ? newest->record.inode : 0;
+	inode = newest ? newest->record.socket.inode : 0;
 	for (struct pending *p = newest; p; p = next) {
 		next = p->chain;
-		if (is_of(p, record) && p->record.inode == inode)
+		if (is_of(p, record) && p->record.socket.inode == inode)
 			join(list, p, record);
 	}
 }
 
 void pending_add(struct pending_list *list, const struct lp_record *record)
 {
-	unsigned bucket = bucket_of(record->sk);
+	unsigned bucket = bucket_of(record->socket.sk);
 	struct owner nobody = {.unknown = UNKNOWN_NOT_SEEN};
 	struct pending *p;
 
@@ -228,8 +228,8 @@ static struct owner_found *found_slot(struct owner_evidence *e, const struct lp_
 static __u64 key_of(const struct pending *p)
 {
 	if (owner_is_listener(&p->record))
-		return kernel_listener_key(p->record.netns, p->record.local_port);
-	return p->record.sk;
+		return kernel_listener_key(p->record.socket.netns, p->record.socket.local_port);
+	return p->record.socket.sk;
 }
 
 /* One round of evidence: for those that need `need`, of process tgid or (0) of all. */
@@ -250,7 +250,7 @@ static void note_holder(void *context, const struct lp_holder *holder)
 	for (size_t i = 0; i < round->n; i++) {
 		if (round->keys[i] != holder->key)
 			continue;
-		if (!holder->listening && round->who[i]->record.inode != holder->inode)
+		if (!holder->listening && round->who[i]->record.socket.inode != holder->inode)
 			continue; /* the socket is gone, and another one has its address */
 		slot = found_slot(&round->who[i]->evidence, &holder->task);
 		if (slot)

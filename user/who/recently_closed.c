@@ -63,10 +63,11 @@ static void put_address(__u8 to[16], const __u8 from[16], __u16 family)
 
 static struct ends_of ends_of_record(const struct lp_record *r)
 {
-	struct ends_of e = {.netns = r->netns, .local_port = r->local_port, .peer_port = r->peer_port};
+	struct ends_of e = {
+		.netns = r->socket.netns, .local_port = r->socket.local_port, .peer_port = r->socket.peer_port};
 
-	put_address(e.local_addr, r->local_addr, r->family);
-	put_address(e.peer_addr, r->peer_addr, r->family);
+	put_address(e.local_addr, r->socket.local_addr, r->socket.family);
+	put_address(e.peer_addr, r->socket.peer_addr, r->socket.family);
 	return e;
 }
 
@@ -91,7 +92,7 @@ static struct judged *find_judged(struct recently_closed *gone, const struct lp_
 
 		if (!j->end.time_ns || j->end.time_ns < r->time_ns)
 			return NULL; /* they come by time, nearly: what is missed is noted twice, and the later is found */
-		if (j->sk == r->sk && j->end.time_ns == r->time_ns)
+		if (j->sk == r->socket.sk && j->end.time_ns == r->time_ns)
 			return j;
 	}
 	return NULL;
@@ -108,10 +109,10 @@ void recently_closed_note(struct recently_closed *gone, const struct lp_record *
 		j = &gone->judged[gone->next++ % RECENTLY_CLOSED_JUDGED];
 		memset(j, 0, sizeof(*j));
 		j->ends = ends_of_record(r);
-		j->sk = r->sk;
+		j->sk = r->socket.sk;
 		j->end.time_ns = r->time_ns;
-		j->end.cookie = r->cookie;
-		j->end.flags = r->flags & (LP_F_CONNECTED | LP_F_ACCEPTED);
+		j->end.cookie = r->socket.cookie;
+		j->end.flags = r->socket.flags & (LP_F_CONNECTED | LP_F_ACCEPTED);
 	}
 	j->end.cause = cause;
 	if (owner)
@@ -144,8 +145,9 @@ static void find_in_slots(const struct recently_closed *gone, const struct lp_re
 	struct lp_ended slot;
 
 	for (unsigned i = 0; i < LP_ENDED; i++) {
-		if (gone->slots[i].local_port != stray->local_port || gone->slots[i].peer_port != stray->peer_port ||
-		    !read_slot(&gone->slots[i], &slot) || slot.time_ns > stray->time_ns || slot.time_ns <= end->time_ns)
+		if (gone->slots[i].local_port != stray->socket.local_port ||
+		    gone->slots[i].peer_port != stray->socket.peer_port || !read_slot(&gone->slots[i], &slot) ||
+		    slot.time_ns > stray->time_ns || slot.time_ns <= end->time_ns)
 			continue;
 		found = ends_of_slot(&slot);
 		if (!same(&ends, &found))
@@ -234,6 +236,6 @@ bool recently_closed_is_news(const struct lp_record *stray, const struct recentl
 	enum lp_event event = cause_event(end->cause);
 
 	if (!end->time_ns)
-		return stray->state != TCP_LISTEN;
+		return stray->socket.state != TCP_LISTEN;
 	return event != EVENT_LOCAL_RESET && event != EVENT_CONNECT_FAILED && end->cause != PEER_LOST_RESET;
 }
