@@ -133,15 +133,15 @@ static void test_told_after_a_second_with_its_count(void **state)
 {
 	(void)state;
 	set_queue(5, 1000);
-	fill(100 * SECOND);
+	fill(100 * CLOCK_SECOND);
 	set_queue(5, 1007);
-	run_to(101 * SECOND - 1);
+	run_to(101 * CLOCK_SECOND - 1);
 	assert_int_equal(n_told, 0);
-	run_to(101 * SECOND);
+	run_to(101 * CLOCK_SECOND);
 	assert_int_equal(n_told, 1);
 	assert_int_equal(told[0].kind, LP_KIND_QUEUE_FULL);
 	assert_int_equal(told[0].socket.dropped, 7);
-	assert_int_equal(told[0].socket.since_ns, 100 * SECOND);
+	assert_int_equal(told[0].socket.since_ns, 100 * CLOCK_SECOND);
 	assert_int_equal(told[0].socket.holds, 5);
 	assert_int_equal(told[0].backlog, 4);
 	assert_int_equal(told[0].who, LP_WHO_LISTENER);
@@ -154,10 +154,10 @@ static void test_goes_on_and_is_told_ever_less_often(void **state)
 
 	(void)state;
 	set_queue(5, 1000);
-	fill(100 * SECOND);
+	fill(100 * CLOCK_SECOND);
 	for (__u32 i = 1; i <= 1000; i++) {
 		set_queue(5, 1000 + i);
-		run_to((100 + i) * SECOND);
+		run_to((100 + i) * CLOCK_SECOND);
 	}
 	assert_int_equal(n_told, 8); /* after 1, 11, 31, 71, 151, 311, 631 and 951 s */
 	for (unsigned i = 0; i < n_told; i++)
@@ -169,11 +169,11 @@ static void test_full_without_a_drop_is_no_news(void **state)
 {
 	(void)state;
 	set_queue(5, 1000);
-	fill(100 * SECOND);
-	run_to(200 * SECOND);
+	fill(100 * CLOCK_SECOND);
+	run_to(200 * CLOCK_SECOND);
 	assert_int_equal(n_told, 0);
 	set_queue(2, 1000);
-	run_to(300 * SECOND);
+	run_to(300 * CLOCK_SECOND);
 	assert_false(is_listed);
 	assert_int_equal(accept_queues_deadline(queues), 0);
 	assert_int_equal(alarms.queues, 0); /* the next one wakes */
@@ -184,9 +184,9 @@ static void test_drained_in_time_is_no_news(void **state)
 {
 	(void)state;
 	set_queue(5, 1000);
-	fill(100 * SECOND);
+	fill(100 * CLOCK_SECOND);
 	set_queue(1, 1003);
-	run_to(300 * SECOND);
+	run_to(300 * CLOCK_SECOND);
 	assert_int_equal(n_told, 0);
 	assert_false(is_listed);
 }
@@ -195,9 +195,9 @@ static void test_closed_listener_is_forgotten(void **state)
 {
 	(void)state;
 	set_queue(5, 1000);
-	fill(100 * SECOND);
+	fill(100 * CLOCK_SECOND);
 	listener.record.kind = 0;
-	run_to(300 * SECOND);
+	run_to(300 * CLOCK_SECOND);
 	assert_int_equal(n_told, 0);
 	assert_false(is_listed);
 	assert_int_equal(accept_queues_deadline(queues), 0);

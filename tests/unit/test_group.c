@@ -14,9 +14,7 @@
 #include "filter/rate_limit.h"
 #include "sample.h"
 
-#define MS 1000000ULL
-#define SECOND 1000000000ULL
-#define WINDOW (5 * SECOND)
+#define WINDOW (5 * CLOCK_SECOND)
 #define KEPT 4096
 
 static struct groups *groups;
@@ -51,7 +49,7 @@ static void begin(__u64 window_ns, unsigned rate)
 	assert_non_null(groups);
 	n_put = taken = shown = 0;
 	gathered = 0;
-	now_ns = 1000 * SECOND;
+	now_ns = 1000 * CLOCK_SECOND;
 }
 
 static int set_up(void **state)
@@ -118,18 +116,18 @@ static void test_the_first_at_once_the_others_at_the_end(void **state)
 	assert_int_equal(group_deadline(groups), 0);
 	assert_true(take());
 	assert_int_equal(group_deadline(groups), now_ns + WINDOW);
-	pass(SECOND);
+	pass(CLOCK_SECOND);
 	sample.event.data = (struct data){.unread = 0xffffffff, .unacked = 10, .unsent = 1};
 	assert_false(take());
-	pass(SECOND);
+	pass(CLOCK_SECOND);
 	sample.event.data = (struct data){.unread = 2, .unacked = 5};
 	assert_false(take());
-	pass(3 * SECOND - 1);
+	pass(3 * CLOCK_SECOND - 1);
 	assert_int_equal(n_put, 0);
 	pass(1);
 	assert_int_equal(n_put, 1);
 	assert_int_equal(last()->repeat.count, 2);
-	assert_int_equal(last()->repeat.last_ns - last()->repeat.first_ns, SECOND);
+	assert_int_equal(last()->repeat.last_ns - last()->repeat.first_ns, CLOCK_SECOND);
 	assert_int_equal(last()->repeat.processes, 1);
 	assert_int_equal(last()->repeat.unread, 0x100000001);
 	assert_int_equal(last()->repeat.unacked, 15);
@@ -161,7 +159,7 @@ static void test_a_stream_without_pause_is_told_every_window(void **state)
 	(void)state;
 	for (int i = 0; i < 1000; i++) { /* 50 s: the first, and 10 windows */
 		assert_int_equal(take(), i == 0);
-		pass(50 * MS);
+		pass(50 * CLOCK_MS);
 	}
 	assert_int_equal(n_put, 10);
 	for (unsigned i = 0; i < n_put; i++)
@@ -351,7 +349,7 @@ static void test_300_connections_of_4_processes(void **state)
 		of_process(100 + i % 4);
 		sample.record.socket.local_port = (__u16)(40000 + i);
 		assert_int_equal(take(), i == 0);
-		pass(MS);
+		pass(CLOCK_MS);
 	}
 	pass(WINDOW);
 	assert_int_equal(n_put, 1);
@@ -517,8 +515,8 @@ static void test_rate(void **state)
 	begin(WINDOW, 10);
 	for (int i = 0; i < 500; i++)
 		assert_int_equal(take_next_port(), i < 100); /* ten seconds' worth */
-	assert_int_equal(group_deadline(groups), now_ns + SECOND);
-	pass(SECOND);
+	assert_int_equal(group_deadline(groups), now_ns + CLOCK_SECOND);
+	pass(CLOCK_SECOND);
 	assert_int_equal(n_put, 1);
 	assert_int_equal(last()->repeat.count, 400);
 	assert_int_equal(last()->repeat.processes, 1);
@@ -527,7 +525,7 @@ static void test_rate(void **state)
 	assert_true(event_is_address(last()->record->socket.peer_addr)); /* all of one host */
 	for (int i = 0; i < 20; i++)
 		assert_int_equal(take_next_port(), i < 10); /* one second's */
-	pass(100 * SECOND);
+	pass(100 * CLOCK_SECOND);
 	for (int i = 0; i < 101; i++)
 		assert_int_equal(take_next_port(), i < 100); /* no more than ten seconds' */
 	check_nothing_lost();
@@ -544,7 +542,7 @@ static void test_one_owner_does_not_drown_another(void **state)
 	sample.event.owner = (struct owner){.unknown = UNKNOWN_SHARED};
 	for (int i = 0; i < 30; i++)
 		assert_int_equal(take_next_port(), i < 10); /* who is not known counts as one */
-	pass(SECOND);
+	pass(CLOCK_SECOND);
 	assert_int_equal(n_put, 2);
 	check_nothing_lost();
 }
@@ -561,7 +559,7 @@ static void test_causes_are_told_apart(void **state)
 	assert_false(take());
 	sample.event.verdict.cause = CONNECT_FAILED_REFUSED;
 	assert_false(take());
-	pass(SECOND);
+	pass(CLOCK_SECOND);
 	assert_int_equal(n_put, 2);
 	assert_int_equal(put[0].event.verdict.cause, CONNECT_FAILED_REFUSED);
 	assert_int_equal(put[1].event.verdict.cause, PEER_LOST_RESET);
@@ -584,8 +582,8 @@ static void test_records_of_bursts_are_under_the_rate(void **state)
 	}
 	before = n_put;
 	pass(WINDOW);
-	pass(SECOND);
-	assert_true(n_put - before <= 10 * WINDOW / SECOND + 2);
+	pass(CLOCK_SECOND);
+	assert_true(n_put - before <= 10 * WINDOW / CLOCK_SECOND + 2);
 	check_nothing_lost();
 }
 
@@ -633,8 +631,8 @@ static void test_no_deadline_without_anything_gathered(void **state)
 	begin(0, 1);
 	for (int i = 0; i < 20; i++)
 		take();
-	assert_int_equal(group_deadline(groups), now_ns + SECOND);
-	pass(SECOND);
+	assert_int_equal(group_deadline(groups), now_ns + CLOCK_SECOND);
+	pass(CLOCK_SECOND);
 	assert_int_equal(group_deadline(groups), 0);
 }
 
@@ -646,7 +644,7 @@ static void test_nothing_is_lost_or_told_twice(void **state)
 	unsigned seed = 1;
 
 	(void)state;
-	begin(100 * MS, 20);
+	begin(100 * CLOCK_MS, 20);
 	for (int i = 0; i < 200000; i++) {
 		seed = seed * 1103515245 + 12345;
 		of_process(1 + (seed >> 8) % 1500);

@@ -22,8 +22,7 @@
 #define clock_jiffy_ms fake_jiffy_ms
 #include "early/ignored_closes.c"
 
-#define SECOND 1000000000ULL
-#define AFTER (60 * SECOND)
+#define AFTER (60 * CLOCK_SECOND)
 #define SOCKETS 8
 
 static struct lp_glance sockets[SOCKETS]; /* kind 0: none */
@@ -138,7 +137,7 @@ static int begin(void **state)
 	n_walks = n_told = 0;
 	gone = false;
 	wanted = true;
-	now_ns = 1000 * SECOND;
+	now_ns = 1000 * CLOCK_SECOND;
 	ignored = ignored_closes_new(NULL, AFTER, ask_owner, take_told, NULL);
 	return ignored ? 0 : -1;
 }
@@ -153,7 +152,7 @@ static int end_test(void **state)
 static void test_idle_looks_once_and_has_no_deadline(void **state)
 {
 	(void)state;
-	run_to(1001 * SECOND);
+	run_to(1001 * CLOCK_SECOND);
 	assert_int_equal(n_walks, 1); /* for what was there before */
 	assert_int_equal(ignored_closes_deadline(ignored), 0);
 }
@@ -163,14 +162,14 @@ static void test_told_once_and_again_after_ever_longer(void **state)
 	static const unsigned after[] = {60, 120, 240, 480, 960, 1920, 3840, 7440, 11040}; /* an hour at most */
 
 	(void)state;
-	run_to(1001 * SECOND);
+	run_to(1001 * CLOCK_SECOND);
 	peer_closes(0, 7);
-	run_to(1001 * SECOND + AFTER - 1);
+	run_to(1001 * CLOCK_SECOND + AFTER - 1);
 	assert_int_equal(n_told, 0);
-	run_to(1001 * SECOND + 11100 * SECOND);
+	run_to(1001 * CLOCK_SECOND + 11100 * CLOCK_SECOND);
 	assert_int_equal(n_told, sizeof(after) / sizeof(*after));
 	for (unsigned i = 0; i < n_told; i++) {
-		assert_int_equal((told[i].at_ns - 1001 * SECOND) / SECOND, after[i]);
+		assert_int_equal((told[i].at_ns - 1001 * CLOCK_SECOND) / CLOCK_SECOND, after[i]);
 		assert_int_equal(told[i].tgid, 7);
 		assert_int_equal(told[i].holds, 1);
 	}
@@ -179,11 +178,11 @@ static void test_told_once_and_again_after_ever_longer(void **state)
 static void test_counts_each_process_for_itself(void **state)
 {
 	(void)state;
-	run_to(1001 * SECOND);
+	run_to(1001 * CLOCK_SECOND);
 	for (unsigned i = 0; i < 5; i++)
 		peer_closes(i, i < 3 ? 7 : 8);
 	peer_closes(5, 0);
-	run_to(1080 * SECOND);
+	run_to(1080 * CLOCK_SECOND);
 	assert_int_equal(n_told, 3);
 	for (unsigned i = 0; i < n_told; i++)
 		assert_int_equal(told[i].holds, told[i].tgid == 7 ? 3 : told[i].tgid == 8 ? 2 : 1);
@@ -192,24 +191,24 @@ static void test_counts_each_process_for_itself(void **state)
 static void test_repeat_has_the_count_of_then(void **state)
 {
 	(void)state;
-	run_to(1001 * SECOND);
+	run_to(1001 * CLOCK_SECOND);
 	peer_closes(0, 7);
-	run_to(1020 * SECOND);
+	run_to(1020 * CLOCK_SECOND);
 	peer_closes(1, 7);
 	peer_closes(2, 7);
-	run_to(1062 * SECOND);
+	run_to(1062 * CLOCK_SECOND);
 	assert_int_equal(n_told, 1);
 	assert_int_equal(told[0].holds, 1);
-	run_to(1130 * SECOND);
+	run_to(1130 * CLOCK_SECOND);
 	assert_int_equal(n_told, 2);
 	assert_int_equal(told[1].holds, 3);
 	assert_int_equal(told[1].sk, told[0].sk);            /* the one that has waited longest */
 	sockets[1].record.kind = sockets[2].record.kind = 0; /* closed */
-	run_to(1250 * SECOND);
+	run_to(1250 * CLOCK_SECOND);
 	assert_int_equal(n_told, 3);
 	assert_int_equal(told[2].holds, 1);
 	sockets[0].record.kind = 0;
-	run_to(1600 * SECOND);
+	run_to(1600 * CLOCK_SECOND);
 	assert_int_equal(n_told, 3);
 	assert_int_equal(ignored_closes_deadline(ignored), 0);
 }
@@ -217,10 +216,10 @@ static void test_repeat_has_the_count_of_then(void **state)
 static void test_streaming_is_no_news(void **state)
 {
 	(void)state;
-	run_to(1001 * SECOND);
+	run_to(1001 * CLOCK_SECOND);
 	peer_closes(0, 7);
 	for (__u64 at = 1001; at < 1400; at += 50) {
-		run_to(at * SECOND);
+		run_to(at * CLOCK_SECOND);
 		moved_ns[0] = now_ns;
 		sockets[0].record.socket.snd_nxt = sockets[0].record.socket.write_seq =
 			sockets[0].record.socket.snd_una += 4;
@@ -233,11 +232,11 @@ static void test_streaming_is_no_news(void **state)
 static void test_keepalive_is_no_use_of_it(void **state)
 {
 	(void)state;
-	run_to(1001 * SECOND);
+	run_to(1001 * CLOCK_SECOND);
 	peer_closes(0, 7);
 	sockets[0].record.socket.flags = LP_F_KEEPOPEN;
 	for (__u64 at = 1001; at < 1200; at += 1) {
-		run_to(at * SECOND);
+		run_to(at * CLOCK_SECOND);
 		moved_ns[0] = now_ns;
 	}
 	assert_true(n_told >= 1);
@@ -247,12 +246,12 @@ static void test_keepalive_is_no_use_of_it(void **state)
 static void test_owner_that_is_gone_is_asked_for_again(void **state)
 {
 	(void)state;
-	run_to(1001 * SECOND);
+	run_to(1001 * CLOCK_SECOND);
 	peer_closes(0, 7);
-	run_to(1070 * SECOND);
+	run_to(1070 * CLOCK_SECOND);
 	gone = true;
 	owner_of[0] = 9;
-	run_to(1130 * SECOND);
+	run_to(1130 * CLOCK_SECOND);
 	assert_int_equal(n_told, 2);
 	assert_int_equal(told[1].tgid, 9);
 }
@@ -261,9 +260,9 @@ static void test_what_nobody_wants_is_not_told(void **state)
 {
 	(void)state;
 	wanted = false;
-	run_to(1001 * SECOND);
+	run_to(1001 * CLOCK_SECOND);
 	peer_closes(0, 7);
-	run_to(1500 * SECOND);
+	run_to(1500 * CLOCK_SECOND);
 	assert_int_equal(n_told, 0);
 }
 

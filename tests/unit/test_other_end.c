@@ -91,7 +91,7 @@ static struct lp_record end_of(__u64 sk, const char *local, __u16 local_port, co
 	r.socket.sk = sk;
 	r.socket.cookie = sk + 1;
 	r.socket.netns = 1;
-	r.born_ns = now_ns - 10 * MS;
+	r.born_ns = now_ns - 10 * CLOCK_MS;
 	r.time_ns = now_ns;
 	r.socket.snd_wnd = 0;
 	return r;
@@ -102,7 +102,7 @@ static int set_up(void **state)
 	(void)state;
 	memset(&kernel, 0, sizeof(kernel));
 	memset(&out, 0, sizeof(out));
-	now_ns = 100000 * MS;
+	now_ns = 100000 * CLOCK_MS;
 	a = end_of(64, "10.0.0.1", 4000, "10.0.0.2", 80);
 	b = end_of(128, "10.0.0.2", 80, "10.0.0.1", 4000);
 	a.socket.snd_una = 0xfffffe00u; /* it wraps */
@@ -121,7 +121,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-#define WAIT (5 * MS)
+#define WAIT (5 * CLOCK_MS)
 #define CLIENT_PID 100
 #define SERVER_PID 200
 
@@ -309,7 +309,7 @@ static void test_an_owner_that_is_looked_for_is_waited_for(void **state)
 	(void)state;
 	add(&b, SERVER_PID);
 	tested_expect(ends, &a);
-	pass(200 * MS);
+	pass(200 * CLOCK_MS);
 	assert_int_equal(out.told, 0);
 	assert_int_equal(tested_deadline(ends), 0); /* the other has one */
 	note(&a, CLIENT_PID);
@@ -334,7 +334,7 @@ static void test_what_was_told_is_remembered(void **state)
 	add(&b, SERVER_PID);
 	pass(WAIT);
 	told(1, b.socket.sk, 0);
-	pass(5000 * MS);
+	pass(5000 * CLOCK_MS);
 	a.time_ns = now_ns;
 	add(&a, CLIENT_PID);
 	told(2, a.socket.sk, SERVER_PID);
@@ -368,7 +368,7 @@ static void test_a_remote_peer_costs_a_few_milliseconds(void **state)
 	pass(WAIT);
 	assert_int_equal(out.told, 1);
 	assert_int_equal(tested_deadline(ends), now_ns + WALK_INTERVAL_NS - WAIT);
-	kernel.takes_ns = 10 * MS;
+	kernel.takes_ns = 10 * CLOCK_MS;
 	pass(WALK_INTERVAL_NS - WAIT);
 	told(2, a.socket.sk, 0);
 	assert_int_equal(kernel.walks, 2);
@@ -387,7 +387,7 @@ static void test_who_reset_waits_until_the_peer_was_told(void **state)
 	struct lp_record other = a;
 
 	(void)state;
-	kernel.takes_ns = 10 * MS;
+	kernel.takes_ns = 10 * CLOCK_MS;
 	other.socket.sk += 1000;
 	other.socket.local_port++;
 	add(&other, CLIENT_PID);
@@ -397,7 +397,7 @@ static void test_who_reset_waits_until_the_peer_was_told(void **state)
 	b.time_ns = now_ns;
 	add(&b, SERVER_PID);
 	assert_int_equal(tested_deadline(ends), now_ns + WAIT + PATIENCE_NS);
-	pass(60 * MS);
+	pass(60 * CLOCK_MS);
 	assert_int_equal(out.told, 1);
 	note(&a, CLIENT_PID);
 	told(2, b.socket.sk, CLIENT_PID);
@@ -551,14 +551,14 @@ static void test_walks_take_a_fiftieth_of_the_time(void **state)
 
 	(void)state;
 	on_loopback();
-	kernel.takes_ns = 20 * MS;
+	kernel.takes_ns = 20 * CLOCK_MS;
 	add(&a, CLIENT_PID);
 	began = now_ns + WAIT;
 	pass(WAIT);
 	assert_int_equal(out.told, 1);
 	a.time_ns = now_ns;
 	add(&a, CLIENT_PID);
-	assert_int_equal(tested_deadline(ends), began + 1000 * MS);
+	assert_int_equal(tested_deadline(ends), began + 1000 * CLOCK_MS);
 }
 
 static void test_one_walk_answers_for_all(void **state)
@@ -621,7 +621,7 @@ static void test_each_event_comes_out_exactly_once(void **state)
 		r.time_ns = now_ns;
 		switch (random() % 6) {
 		case 0:
-			pass((__u64)(random() % 3) * MS / 2);
+			pass((__u64)(random() % 3) * CLOCK_MS / 2);
 			break;
 		case 1:
 			tested_expect(ends, &r);

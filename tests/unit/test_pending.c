@@ -101,7 +101,7 @@ static int set_up(void **state)
 	memset(&kernel, 0, sizeof(kernel));
 	memset(&out, 0, sizeof(out));
 	kernel.features.iterator_of_one = true;
-	now_ns = 1000 * MS;
+	now_ns = 1000 * CLOCK_MS;
 	list = tested_new(&kernel, done, &out);
 	return list ? 0 : -1;
 }
@@ -208,8 +208,8 @@ static void test_a_close_waits_a_millisecond_for_our_rst(void **state)
 {
 	(void)state;
 	add_fin_wait2();
-	assert_int_equal(tested_deadline(list), now_ns + MS);
-	pass(MS - 1);
+	assert_int_equal(tested_deadline(list), now_ns + CLOCK_MS);
+	pass(CLOCK_MS - 1);
 	assert_int_equal(out.told, 0);
 	pass(1);
 	told(1);
@@ -257,8 +257,8 @@ static void test_a_destroyer_is_waited_for(void **state)
 
 	(void)state;
 	add(r);
-	assert_int_equal(tested_deadline(list), now_ns + 5 * MS);
-	pass(5 * MS - 1);
+	assert_int_equal(tested_deadline(list), now_ns + 5 * CLOCK_MS);
+	pass(5 * CLOCK_MS - 1);
 	assert_int_equal(kernel.looks + kernel.walks, 0);
 	owner.task.exiting = 1; /* long after the drop: that is not what ended it */
 	tested_join(list, &owner);
@@ -335,7 +335,7 @@ static void test_the_birth_owner_is_looked_at_first(void **state)
 	(void)state;
 	holds(&r, BIRTH);
 	add(r);
-	pass(5 * MS);
+	pass(5 * CLOCK_MS);
 	told(1);
 	named(BIRTH, VIA_CONNECT);
 	assert_int_equal(kernel.looked_at, BIRTH);
@@ -353,7 +353,7 @@ static void test_one_look_answers_for_all_of_a_process(void **state)
 		holds(&r, BIRTH);
 		add(r);
 	}
-	pass(5 * MS);
+	pass(5 * CLOCK_MS);
 	told(50);
 	assert_int_equal(kernel.looks, 1);
 	assert_int_equal(kernel.sought, 50);
@@ -366,7 +366,7 @@ static void test_everybody_is_looked_at_last(void **state)
 	(void)state;
 	holds(&r, OTHER);
 	add(r);
-	pass(5 * MS);
+	pass(5 * CLOCK_MS);
 	told(1);
 	named(OTHER, VIA_HOLDER);
 	assert_int_equal(kernel.looks, 1);
@@ -381,8 +381,8 @@ static void test_another_socket_at_the_same_address_is_not_it(void **state)
 	holds(&r, BIRTH);
 	kernel.holders[0].inode++;
 	add(r);
-	pass(5 * MS);
-	pass(50 * MS);
+	pass(5 * CLOCK_MS);
+	pass(50 * CLOCK_MS);
 	told(1);
 	nobody(UNKNOWN_HOLDER_GONE);
 }
@@ -414,16 +414,16 @@ static void test_walks_are_shared_and_four_a_second(void **state)
 		holds(&r, OTHER);
 		add(r);
 	}
-	pass(5 * MS);
+	pass(5 * CLOCK_MS);
 	told(3);
 	assert_int_equal(kernel.walks, 1);
 	r = drop(640);
 	holds(&r, OTHER);
 	add(r);
-	pass(5 * MS);
+	pass(5 * CLOCK_MS);
 	assert_int_equal(out.told, 3);
-	assert_int_equal(tested_deadline(list), now_ns + 245 * MS);
-	pass(245 * MS);
+	assert_int_equal(tested_deadline(list), now_ns + 245 * CLOCK_MS);
+	pass(245 * CLOCK_MS);
 	told(4);
 	assert_int_equal(kernel.walks, 2);
 }
@@ -433,18 +433,18 @@ static void test_looks_take_a_fifth_of_the_time(void **state)
 	struct lp_record r = drop(64);
 
 	(void)state;
-	kernel.takes_ns = 2 * MS;
+	kernel.takes_ns = 2 * CLOCK_MS;
 	holds(&r, BIRTH);
 	add(r);
-	pass(5 * MS);
+	pass(5 * CLOCK_MS);
 	told(1);
 	r = drop(128);
 	holds(&r, BIRTH);
 	add(r);
-	pass(5 * MS);
+	pass(5 * CLOCK_MS);
 	assert_int_equal(out.told, 1); /* 7 ms after the beginning of one that took 2 */
-	assert_int_equal(tested_deadline(list), now_ns + 3 * MS);
-	pass(3 * MS);
+	assert_int_equal(tested_deadline(list), now_ns + 3 * CLOCK_MS);
+	pass(3 * CLOCK_MS);
 	told(2);
 	assert_int_equal(kernel.looks, 2);
 }
@@ -454,7 +454,7 @@ static void test_what_comes_late_has_waited_already(void **state)
 	struct lp_record r = drop(64);
 
 	(void)state;
-	r.time_ns = now_ns - 100 * MS;
+	r.time_ns = now_ns - 100 * CLOCK_MS;
 	holds(&r, BIRTH);
 	add(r);
 	tested_tick(list, now_ns);
@@ -466,8 +466,8 @@ static void test_a_walk_that_fails_is_not_a_holder_that_is_gone(void **state)
 	(void)state;
 	kernel.error = -EPERM;
 	add(drop(64));
-	pass(5 * MS);
-	pass(50 * MS);
+	pass(5 * CLOCK_MS);
+	pass(50 * CLOCK_MS);
 	told(1);
 	nobody(UNKNOWN_UNSUPPORTED);
 }
@@ -478,9 +478,9 @@ static void test_a_destroyer_may_come_after_a_walk_that_found_nobody(void **stat
 
 	(void)state;
 	add(r);
-	pass(5 * MS);
+	pass(5 * CLOCK_MS);
 	assert_int_equal(out.told, 0);
-	pass(49 * MS);
+	pass(49 * CLOCK_MS);
 	tested_join(list, &owner);
 	told(1);
 	named(OTHER, VIA_CLOSER);
@@ -528,7 +528,7 @@ static void test_each_record_comes_out_exactly_once(void **state)
 		r = drop(64 * (__u64)(1 + random() % 50));
 		switch (random() % 8) {
 		case 0:
-			pass((__u64)(random() % 20) * MS);
+			pass((__u64)(random() % 20) * CLOCK_MS);
 			break;
 		case 1:
 			owner = owner_record(&r, OTHER);

@@ -21,8 +21,7 @@
 #define sockets_alarms fake_alarms
 #include "early/silent_peers.c"
 
-#define SECOND 1000000000ULL
-#define AFTER (5 * SECOND)
+#define AFTER (5 * CLOCK_SECOND)
 #define SOCKETS 8
 
 static struct sockets_listed list[SOCKETS];
@@ -154,7 +153,7 @@ static void run_to(struct silent_peers *s, __u64 now_ns)
 
 static void test_idle_has_no_deadline(void **state)
 {
-	silent_peers_tick(*state, SECOND);
+	silent_peers_tick(*state, CLOCK_SECOND);
 	assert_int_equal(silent_peers_deadline(*state), 0);
 }
 
@@ -162,15 +161,15 @@ static void test_told_once_at_the_threshold(void **state)
 {
 	__u64 sk = waits_for(0, 10);
 
-	timeout_of(sk, 10 * SECOND);
-	silent_peers_tick(*state, 10 * SECOND + 200);
+	timeout_of(sk, 10 * CLOCK_SECOND);
+	silent_peers_tick(*state, 10 * CLOCK_SECOND + 200);
 	assert_int_equal(n_told, 0);
-	run_to(*state, 15 * SECOND - 1);
+	run_to(*state, 15 * CLOCK_SECOND - 1);
 	assert_int_equal(n_told, 0);
-	run_to(*state, 15 * SECOND);
+	run_to(*state, 15 * CLOCK_SECOND);
 	assert_int_equal(n_told, 1);
 	assert_int_equal(told[0], LP_KIND_SILENT);
-	run_to(*state, 60 * SECOND);
+	run_to(*state, 60 * CLOCK_SECOND);
 	assert_int_equal(n_told, 1);
 }
 
@@ -178,10 +177,10 @@ static void test_what_recovers_is_forgotten(void **state)
 {
 	__u64 sk = waits_for(0, 10);
 
-	timeout_of(sk, SECOND);
-	silent_peers_tick(*state, SECOND + 200);
+	timeout_of(sk, CLOCK_SECOND);
+	silent_peers_tick(*state, CLOCK_SECOND + 200);
 	acknowledge(sk);
-	run_to(*state, 7 * SECOND);
+	run_to(*state, 7 * CLOCK_SECOND);
 	assert_int_equal(n_told, 0);
 	assert_int_equal(n_listed, 0);
 	assert_int_equal(silent_peers_deadline(*state), 0);
@@ -192,17 +191,17 @@ static void test_back_and_silent_again(void **state)
 {
 	__u64 sk = waits_for(0, 10);
 
-	timeout_of(sk, SECOND);
-	run_to(*state, 8 * SECOND);
+	timeout_of(sk, CLOCK_SECOND);
+	run_to(*state, 8 * CLOCK_SECOND);
 	acknowledge(sk);
-	run_to(*state, 9 * SECOND);
+	run_to(*state, 9 * CLOCK_SECOND);
 	assert_int_equal(n_told, 2);
 	assert_int_equal(told[1], LP_KIND_BACK);
 	assert_int_equal(n_listed, 0);
 	sockets[0].record.socket.snd_nxt = sockets[0].record.socket.write_seq += 5;
 	sockets[0].record.socket.retransmits = 1;
-	timeout_of(sk, 10 * SECOND);
-	run_to(*state, 16 * SECOND);
+	timeout_of(sk, 10 * CLOCK_SECOND);
+	run_to(*state, 16 * CLOCK_SECOND);
 	assert_int_equal(n_told, 3);
 	assert_int_equal(told[2], LP_KIND_SILENT);
 }
@@ -212,15 +211,15 @@ static void test_listed_anew_before_the_look(void **state)
 {
 	__u64 sk = waits_for(0, 10);
 
-	timeout_of(sk, SECOND);
-	run_to(*state, 8 * SECOND);
+	timeout_of(sk, CLOCK_SECOND);
+	run_to(*state, 8 * CLOCK_SECOND);
 	sockets[0].record.socket.snd_una += 10;
 	sockets[0].record.socket.snd_nxt = sockets[0].record.socket.write_seq += 10;
-	timeout_of(sk, 8 * SECOND + 100);
-	run_to(*state, 9 * SECOND);
+	timeout_of(sk, 8 * CLOCK_SECOND + 100);
+	run_to(*state, 9 * CLOCK_SECOND);
 	assert_int_equal(n_told, 2);
 	assert_int_equal(told[1], LP_KIND_BACK);
-	run_to(*state, 14 * SECOND);
+	run_to(*state, 14 * CLOCK_SECOND);
 	assert_int_equal(n_told, 3);
 	assert_int_equal(told[2], LP_KIND_SILENT);
 }
@@ -229,15 +228,15 @@ static void test_ends_while_silent(void **state)
 {
 	__u64 lost = waits_for(0, 10), acked = waits_for(1, 10), reused = waits_for(2, 10);
 
-	timeout_of(lost, SECOND);
-	timeout_of(acked, SECOND);
-	timeout_of(reused, SECOND);
-	run_to(*state, 8 * SECOND);
+	timeout_of(lost, CLOCK_SECOND);
+	timeout_of(acked, CLOCK_SECOND);
+	timeout_of(reused, CLOCK_SECOND);
+	run_to(*state, 8 * CLOCK_SECOND);
 	assert_int_equal(n_told, 3);
 	for (size_t i = 0; i < n_listed; i++)
 		list[i].listed.ended = list[i].sk == lost ? 1 : list[i].sk == acked ? 2 : 0;
 	sockets[2].record.socket.peer_port = 3; /* another connection has its address */
-	run_to(*state, 9 * SECOND);
+	run_to(*state, 9 * CLOCK_SECOND);
 	assert_int_equal(n_told, 4);
 	assert_int_equal(told[3], LP_KIND_BACK);
 	assert_int_equal(told_of[3], acked);
@@ -250,8 +249,8 @@ static void test_fin_alone_is_no_data(void **state)
 	__u64 sk = waits_for(0, 1);
 
 	sockets[0].record.socket.state = TCP_FIN_WAIT1;
-	timeout_of(sk, SECOND);
-	run_to(*state, 8 * SECOND);
+	timeout_of(sk, CLOCK_SECOND);
+	run_to(*state, 8 * CLOCK_SECOND);
 	assert_int_equal(n_told, 0);
 	assert_int_equal(n_listed, 0);
 }
@@ -262,11 +261,11 @@ static void test_closed_window_that_answers_is_not_silent(void **state)
 
 	sockets[0].record.socket.snd_wnd = 0;
 	sockets[0].record.socket.silent_jiffies = 1;
-	timeout_of(sk, SECOND);
-	run_to(*state, 20 * SECOND);
+	timeout_of(sk, CLOCK_SECOND);
+	run_to(*state, 20 * CLOCK_SECOND);
 	assert_int_equal(n_told, 0);
 	sockets[0].record.socket.silent_jiffies = 100000;
-	run_to(*state, 21 * SECOND);
+	run_to(*state, 21 * CLOCK_SECOND);
 	assert_int_equal(n_told, 1);
 }
 

@@ -11,13 +11,13 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "facts.h"
 #include "who/owner.h"
 
-#define SECOND 1000000000ULL
-#define BOOT_AHEAD (5 * SECOND)       /* CLOCK_BOOTTIME - CLOCK_MONOTONIC */
-#define AGENT_STARTED (1000 * SECOND) /* CLOCK_MONOTONIC */
-#define BORN (2000 * SECOND)          /* the connection, CLOCK_MONOTONIC */
+#define BOOT_AHEAD (5 * CLOCK_SECOND)       /* CLOCK_BOOTTIME - CLOCK_MONOTONIC */
+#define AGENT_STARTED (1000 * CLOCK_SECOND) /* CLOCK_MONOTONIC */
+#define BORN (2000 * CLOCK_SECOND)          /* the connection, CLOCK_MONOTONIC */
 
 enum person {
 	NOBODY,
@@ -42,13 +42,13 @@ static inline struct lp_task task_of(enum person person)
 	case NOBODY:
 		break;
 	case BIRTH:
-		return (struct lp_task){.tgid = 100, .start_boot_ns = 50 * SECOND, .comm = "birth", .uid = 33};
+		return (struct lp_task){.tgid = 100, .start_boot_ns = 50 * CLOCK_SECOND, .comm = "birth", .uid = 33};
 	case OTHER:
-		return (struct lp_task){.tgid = 200, .start_boot_ns = 60 * SECOND, .comm = "other"};
+		return (struct lp_task){.tgid = 200, .start_boot_ns = 60 * CLOCK_SECOND, .comm = "other"};
 	case THIRD:
-		return (struct lp_task){.tgid = 300, .start_boot_ns = 70 * SECOND, .comm = "third"};
+		return (struct lp_task){.tgid = 300, .start_boot_ns = 70 * CLOCK_SECOND, .comm = "third"};
 	case REUSED:
-		return (struct lp_task){.tgid = 100, .start_boot_ns = 3000 * SECOND, .comm = "reused"};
+		return (struct lp_task){.tgid = 100, .start_boot_ns = 3000 * CLOCK_SECOND, .comm = "reused"};
 	case CHILD:
 		return (struct lp_task){.tgid = 400, .start_boot_ns = BORN + BOOT_AHEAD + 1, .comm = "child"};
 	}

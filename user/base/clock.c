@@ -4,14 +4,12 @@
 #include <stdio.h>
 #include <time.h>
 
-#define NS_PER_S 1000000000ULL
-
 static __u64 now_ns(clockid_t id)
 {
 	struct timespec t;
 
 	clock_gettime(id, &t);
-	return (__u64)t.tv_sec * NS_PER_S + (__u64)t.tv_nsec;
+	return (__u64)t.tv_sec * CLOCK_SECOND + (__u64)t.tv_nsec;
 }
 
 __u64 clock_monotonic_ns(void)
@@ -30,7 +28,7 @@ static __u64 ahead(clockid_t clock, clockid_t base)
 {
 	__u64 best = 0, shortest = ~0ULL, before, at, took;
 
-	for (int i = 0; i < 10 && shortest > NS_PER_S / 1000000; i++) {
+	for (int i = 0; i < 10 && shortest > CLOCK_US; i++) {
 		before = now_ns(base);
 		at = now_ns(clock);
 		took = now_ns(base) - before;
@@ -59,11 +57,11 @@ __u64 clock_wall_from_boot(__u64 boot_ns)
 	__u64 fresh = ahead(CLOCK_REALTIME, CLOCK_BOOTTIME), offset = __atomic_load_n(&kept, __ATOMIC_RELAXED);
 	__u64 moved = fresh > offset ? fresh - offset : offset - fresh;
 
-	if (moved > NS_PER_S / 100) {
+	if (moved > CLOCK_SECOND / 100) {
 		offset = fresh;
 		__atomic_store_n(&kept, fresh, __ATOMIC_RELAXED);
 	}
-	return (offset + boot_ns) / (NS_PER_S / 1000) * (NS_PER_S / 1000);
+	return (offset + boot_ns) / CLOCK_MS * CLOCK_MS;
 }
 
 double clock_jiffy_ms(void)
@@ -76,22 +74,22 @@ double clock_jiffy_ms(void)
 
 void clock_format_utc(__u64 realtime_ns, char text[CLOCK_TEXT_LEN])
 {
-	time_t seconds = (time_t)(realtime_ns / NS_PER_S);
+	time_t seconds = (time_t)(realtime_ns / CLOCK_SECOND);
 	struct tm tm;
 	size_t n;
 
 	gmtime_r(&seconds, &tm);
 	n = strftime(text, CLOCK_TEXT_LEN, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text + n, CLOCK_TEXT_LEN - n, ".%09lluZ", realtime_ns % NS_PER_S);
+	snprintf(text + n, CLOCK_TEXT_LEN - n, ".%09lluZ", realtime_ns % CLOCK_SECOND);
 }
 
 void clock_format_local(__u64 realtime_ns, char text[CLOCK_TEXT_LEN])
 {
-	time_t seconds = (time_t)(realtime_ns / NS_PER_S);
+	time_t seconds = (time_t)(realtime_ns / CLOCK_SECOND);
 	struct tm tm;
 	size_t n;
 
 	localtime_r(&seconds, &tm);
 	n = strftime(text, CLOCK_TEXT_LEN, "%H:%M:%S", &tm);
-	snprintf(text + n, CLOCK_TEXT_LEN - n, ".%03llu", realtime_ns % NS_PER_S / 1000000);
+	snprintf(text + n, CLOCK_TEXT_LEN - n, ".%03llu", realtime_ns % CLOCK_SECOND / CLOCK_MS);
 }

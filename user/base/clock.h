@@ -1,13 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Clocks: the kernel's monotonic times as wall time, start times as /proc counts them, jiffies. */
+/* Clocks: the kernel's monotonic times as wall time, start times as /proc counts them, jiffies. All in nanoseconds. */
 #ifndef LOSTPEER_CLOCK_H
 #define LOSTPEER_CLOCK_H
 
 #include <asm/types.h>
 #include <stddef.h>
+#include <time.h>
+
+#define CLOCK_US 1000ULL
+#define CLOCK_MS 1000000ULL
+#define CLOCK_SECOND 1000000000ULL
 
 __u64 clock_monotonic_ns(void);
 __u64 clock_realtime_ns(void);
+
+static inline struct timespec clock_timespec(__u64 ns)
+{
+	return (struct timespec){.tv_sec = (time_t)(ns / CLOCK_SECOND), .tv_nsec = (long)(ns % CLOCK_SECOND)};
+}
+
+/* The earlier of two deadlines, each 0 if nothing is due. */
+static inline __u64 clock_earlier(__u64 one, __u64 other)
+{
+	return other && (!one || other < one) ? other : one;
+}
 
 /* CLOCK_BOOTTIME - CLOCK_MONOTONIC: the time that the host was suspended. */
 __u64 clock_boot_ahead_ns(void);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 int number_parse(const char *text, __u64 least, __u64 most, __u64 *value)
 {
 	char *end;
@@ -23,8 +25,8 @@ int number_parse_duration(const char *text, __u64 *ns)
 		const char *name;
 		__u64 ns;
 	} units[] = {
-		{"", 1000000000ULL},   {"s", 1000000000ULL},    {"ms", 1000000ULL},
-		{"m", 60000000000ULL}, {"h", 3600000000000ULL}, {"d", 86400000000000ULL},
+		{"", CLOCK_SECOND},       {"s", CLOCK_SECOND},        {"ms", CLOCK_MS},
+		{"m", 60 * CLOCK_SECOND}, {"h", 3600 * CLOCK_SECOND}, {"d", 86400 * CLOCK_SECOND},
 	};
 	size_t digits = strspn(text, "0123456789");
 	char number[16];

@@ -50,12 +50,12 @@ const char *end_error_name(int err)
 
 __u64 end_deadline(void)
 {
-	return clock_monotonic_ns() + END_PATIENCE_MS * 1000000ULL;
+	return clock_monotonic_ns() + END_PATIENCE_MS * CLOCK_MS;
 }
 
 bool end_waits(__u64 deadline)
 {
-	nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+	nanosleep(&(struct timespec){.tv_nsec = 2 * CLOCK_MS}, NULL);
 	return clock_monotonic_ns() < deadline;
 }
 
@@ -165,7 +165,7 @@ int end_start(struct end *self, const struct row *row, int *sock)
 /* Once all that lived in it have died; its children do so after it. */
 static void remove_cgroup(struct end *self)
 {
-	__u64 deadline = clock_monotonic_ns() + 1000000000ULL;
+	__u64 deadline = clock_monotonic_ns() + CLOCK_SECOND;
 	char *slash;
 
 	while (*self->cgroup && rmdir(self->cgroup) && errno == EBUSY && end_waits(deadline))

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "demo/end.h"
 #include "demo/orphan.h"
 #include "demo/sock.h"
@@ -104,7 +105,7 @@ int step_make_orphans(struct end *self, const struct step *step)
 	while (!result && count-- > 0)
 		result = make_orphan(self);
 	for (int tries = 0; !result && !counts && tries < MOST_TRIES; tries++) {
-		nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+		nanosleep(&(struct timespec){.tv_nsec = 20 * CLOCK_MS}, NULL);
 		result = kernel_counts(self, &counts);
 	}
 	if (result || counts)

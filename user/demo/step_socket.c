@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "demo/end.h"
 #include "demo/sock.h"
 
@@ -247,8 +248,10 @@ int step_idle(struct end *self, const struct step *step)
 
 int step_pause(struct end *self, const struct step *step)
 {
+	struct timespec pause = clock_timespec((__u64)step->arg * CLOCK_MS);
+
 	(void)self;
-	nanosleep(&(struct timespec){.tv_sec = step->arg / 1000, .tv_nsec = step->arg % 1000 * 1000000}, NULL);
+	nanosleep(&pause, NULL);
 	return STEP_DONE;
 }
 

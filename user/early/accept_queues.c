@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "kernel/sockets.h"
 
-#define SECOND 1000000000ULL
-#define LOOK_NS SECOND
-#define FIRST_REPEAT_NS (10 * SECOND)
+#define LOOK_NS CLOCK_SECOND
+#define FIRST_REPEAT_NS (10 * CLOCK_SECOND)
 
 /* A listener that is listed. */
 struct queue {

@@ -14,10 +14,11 @@
 #ifndef LOSTPEER_QUEUES_H
 #define LOSTPEER_QUEUES_H
 
+#include "base/clock.h"
 #include "record.h"
 
-#define ACCEPT_QUEUES_PATIENCE_NS 10000000000ULL
-#define ACCEPT_QUEUES_REPEAT_MAX_NS 320000000000ULL
+#define ACCEPT_QUEUES_PATIENCE_NS (10 * CLOCK_SECOND)
+#define ACCEPT_QUEUES_REPEAT_MAX_NS (320 * CLOCK_SECOND)
 
 struct kernel;
 struct accept_queues;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "early/ignored_closes.h"
 #include "kernel/sockets.h"
 #include "early/accept_queues.h"
@@ -122,8 +123,7 @@ __u64 early_deadline(const struct early *w)
 	__u64 earliest = 0;
 
 	for (size_t i = 0; i < sizeof(deadlines) / sizeof(*deadlines); i++)
-		if (deadlines[i] && (!earliest || deadlines[i] < earliest))
-			earliest = deadlines[i];
+		earliest = clock_earlier(earliest, deadlines[i]);
 	return earliest;
 }
 

@@ -9,7 +9,6 @@
 #include "kernel/sockets.h"
 #include "who/process.h"
 
-#define MS 1000000ULL
 #define BUCKETS 16384
 #define ASKING_MAX 8192 /* half of what may wait for its owner (pending.h) */
 #define WALK_SHARE 20   /* a look at all takes no more than this part of the time */
@@ -320,7 +319,7 @@ static void settle(struct ignored_closes *g)
 
 static void walk(struct ignored_closes *g, __u64 now_ns)
 {
-	__u64 pause = least(g->after_ns / 8, 5000 * MS) + 50 * MS;
+	__u64 pause = least(g->after_ns / 8, 5 * CLOCK_SECOND) + 50 * CLOCK_MS;
 
 	sockets_alarms(g->kernel)->fins = 0;
 	g->now_ns = now_ns;
@@ -382,7 +381,7 @@ __u64 ignored_closes_deadline(const struct ignored_closes *g)
 {
 	__u64 telling = g->asking ? 0 : next_telling(g); /* pending.h has a deadline for those */
 
-	return telling && (!g->next_walk_ns || telling < g->next_walk_ns) ? telling : g->next_walk_ns;
+	return clock_earlier(g->next_walk_ns, telling);
 }
 
 __u64 ignored_closes_lost(const struct ignored_closes *g)

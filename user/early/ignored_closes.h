@@ -13,11 +13,12 @@
 #ifndef LOSTPEER_IGNORED_H
 #define LOSTPEER_IGNORED_H
 
+#include "base/clock.h"
 #include "event/event.h"
 #include "record.h"
 
 #define IGNORED_CLOSES_MAX 65536
-#define IGNORED_CLOSES_REPEAT_MAX_NS 3600000000000ULL
+#define IGNORED_CLOSES_REPEAT_MAX_NS (3600 * CLOCK_SECOND)
 
 struct ignored_closes;
 struct kernel;

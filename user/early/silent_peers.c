@@ -11,10 +11,10 @@
 #include "event/giveup.h"
 #include "kernel/sockets.h"
 
-#define MS 1000000ULL
-#define LOOK_NS (500 * MS)  /* as long as anything is listed: who is told, and who acknowledges, is no second late */
-#define CROWD_NS (100 * MS) /* more are due than are told at once */
-#define TOLD_AT_ONCE 4096   /* what waits for its owner then is a quarter of what may (pending.h) */
+/* As long as anything is listed, so that peer_silent and peer_back are less than a second late. */
+#define LOOK_NS (500 * CLOCK_MS)
+#define CROWD_NS (100 * CLOCK_MS) /* more are due than are told at once */
+#define TOLD_AT_ONCE 4096         /* what waits for its owner then is a quarter of what may (pending.h) */
 #define BUCKETS 4096
 
 /* Where data of ours can wait: bpf/silent.h, can_wait(). */

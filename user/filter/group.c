@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "filter/aggregate.h"
 #include "filter/rate_limit.h"
 
@@ -293,7 +294,6 @@ void group_finish(struct groups *g)
 
 __u64 group_deadline(const struct groups *g)
 {
-	__u64 at = g->oldest ? g->oldest->until_ns : 0, limit = g->rate_limit ? rate_limit_deadline(g->rate_limit) : 0;
-
-	return limit && (!at || limit < at) ? limit : at;
+	return clock_earlier(g->oldest ? g->oldest->until_ns : 0,
+			     g->rate_limit ? rate_limit_deadline(g->rate_limit) : 0);
 }

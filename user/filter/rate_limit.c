@@ -3,10 +3,10 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "filter/aggregate.h"
 
-#define SECOND 1000000000ULL
-#define AT_ONCE_NS (10 * SECOND) /* worth of events */
+#define AT_ONCE_NS (10 * CLOCK_SECOND) /* worth of events */
 #define BUCKETS 1024
 
 struct owner_limit {
@@ -34,7 +34,7 @@ struct rate_limit *rate_limit_new(unsigned rate, rate_limit_put *put, void *cont
 
 	if (!l)
 		return NULL;
-	l->share_ns = SECOND / rate;
+	l->share_ns = CLOCK_SECOND / rate;
 	l->put = put;
 	l->context = context;
 	return l;
@@ -121,7 +121,7 @@ bool rate_limit_take(struct rate_limit *l, const struct event *e, __u64 now_ns)
 	if (pay(l, o, now_ns) || !aggregate_add(&o->of[e->verdict.cause], e))
 		return true;
 	if (!l->tell_ns)
-		l->tell_ns = now_ns + SECOND;
+		l->tell_ns = now_ns + CLOCK_SECOND;
 	return false;
 }
 

@@ -11,7 +11,6 @@
 #include "base/clock.h"
 #include "format/fields.h"
 
-#define NS_PER_S 1000000000ULL
 #define ERRNO_MAX 134
 #define SIGNAL_MAX 65
 
@@ -66,7 +65,7 @@ static __u64 wall_ns(struct json_object *o, const char *name)
 
 	if (!rest || sscanf(rest, ".%9lluZ", &ns) != 1)
 		return 0;
-	return (__u64)timegm(&tm) * NS_PER_S + ns;
+	return (__u64)timegm(&tm) * CLOCK_SECOND + ns;
 }
 
 static __u16 errno_of(struct json_object *o, const char *name)

@@ -33,7 +33,7 @@ struct feeds {
 	struct feed *feeds[FEEDS_MAX], *retired[FEEDS_MAX];
 };
 
-#define RETIRED_INTERVAL_NS 50000000ULL
+#define RETIRED_INTERVAL_NS (50 * CLOCK_MS)
 
 /* --- settings --- */
 
@@ -445,13 +445,10 @@ void feeds_tick(struct feeds *all, __u64 now_ns)
 
 __u64 feeds_deadline(const struct feeds *all)
 {
-	__u64 earliest = all->n_retired ? clock_monotonic_ns() + RETIRED_INTERVAL_NS : 0, at;
+	__u64 earliest = all->n_retired ? clock_monotonic_ns() + RETIRED_INTERVAL_NS : 0;
 
-	for (size_t i = 0; i < all->n; i++) {
-		at = group_deadline(all->feeds[i]->groups);
-		if (at && (!earliest || at < earliest))
-			earliest = at;
-	}
+	for (size_t i = 0; i < all->n; i++)
+		earliest = clock_earlier(earliest, group_deadline(all->feeds[i]->groups));
 	return earliest;
 }
 

@@ -12,12 +12,13 @@
 
 #include <stdbool.h>
 
+#include "base/clock.h"
 #include "filter/audience.h"
 #include "filter/filter.h"
 #include "filter/ledger.h"
 #include "outputs/output.h"
 
-#define FEED_PATIENCE_NS 10000000000ULL
+#define FEED_PATIENCE_NS (10 * CLOCK_SECOND)
 #define FEED_FLUSH_MS 1000 /* the same at the end */
 
 /* How a feed is to be. keys.h and the output's own keys set it. */

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define PATIENCE_MS 5000
 #define LOOK_MS 20 /* whether it was given up */
 
@@ -48,17 +50,6 @@ void health_free(struct health_desk *d)
 	free(d);
 }
 
-static struct timespec later(unsigned ms)
-{
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_nsec += (long)ms * 1000000L;
-	at.tv_sec += at.tv_nsec / 1000000000L;
-	at.tv_nsec %= 1000000000L;
-	return at;
-}
-
 bool health_ask(struct health_desk *d, struct health *health, const bool *given_up)
 {
 	unsigned looks = PATIENCE_MS / LOOK_MS;
@@ -72,7 +63,7 @@ bool health_ask(struct health_desk *d, struct health *health, const bool *given_
 	if (!d->closed && write(d->fd, &one, sizeof(one)) != sizeof(one))
 		looks = 0;
 	while (!d->closed && d->answers < mine && looks && !__atomic_load_n(given_up, __ATOMIC_RELAXED)) {
-		until = later(LOOK_MS);
+		until = clock_timespec(clock_monotonic_ns() + LOOK_MS * CLOCK_MS);
 		if (pthread_cond_timedwait(&d->answered, &d->lock, &until))
 			looks--;
 	}

@@ -5,10 +5,12 @@
  */
 #include "outputs/datagram.h"
 
+#include "base/clock.h"
+
 #define SOCKET "/run/systemd/journal/socket"
 
 /* As on a terminal: the journal is read by people. */
-#define GROUP_NS 5000000000ULL
+#define GROUP_NS (5 * CLOCK_SECOND)
 #define RATE 20
 
 static const char *set_socket(void *context, int tag, bool opposite, const char *value)

@@ -3,6 +3,7 @@
 #ifndef LOSTPEER_KEYS_H
 #define LOSTPEER_KEYS_H
 
+#include "base/clock.h"
 #include "base/options.h"
 
 /* Of the agent as a whole; they set a struct kernel_options. */
@@ -12,7 +13,7 @@ extern const struct option_group kernel_keys;
 extern const struct option_group early_keys;
 #define EARLY_OPTIONS_DEFAULT                                                                                          \
 	{                                                                                                              \
-		5000000000ULL, 60000000000ULL                                                                          \
+		5 * CLOCK_SECOND, 60 * CLOCK_SECOND                                                                    \
 	}
 
 /* Of every output: what passes, which they set in a struct filter; and in what measure, in a struct feed_settings. */

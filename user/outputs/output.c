@@ -397,15 +397,8 @@ void output_reopen(struct output *o)
 static bool wait_for_progress(struct output *o, int patience_ms)
 {
 	__u64 progress = o->progress;
-	struct timespec until;
+	struct timespec until = clock_timespec(clock_monotonic_ns() + (__u64)patience_ms * CLOCK_MS);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += patience_ms / 1000;
-	until.tv_nsec += patience_ms % 1000 * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000L;
-	}
 	while (!o->idle && o->progress == progress)
 		if (pthread_cond_timedwait(&o->less, &o->lock, &until))
 			return false;

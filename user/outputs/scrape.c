@@ -20,7 +20,6 @@
 #define IDLE_SECONDS 10    /* without a byte, either way */
 #define REQUEST_BYTES 8192 /* memory of a connection: its request, and the head of the answer */
 #define PER_SECOND 20      /* answers; who asks oftener waits */
-#define SECOND_NS 1000000000ULL
 
 struct connection {
 	int fd; /* -1: no connection */
@@ -49,10 +48,10 @@ static struct scrape *all; /* that are open; the main thread's */
 
 static void pace(struct scrape *s)
 {
-	static const struct timespec share = {.tv_nsec = (long)(SECOND_NS / PER_SECOND)};
+	static const struct timespec share = {.tv_nsec = (long)(CLOCK_SECOND / PER_SECOND)};
 	__u64 now = clock_monotonic_ns();
 
-	if (now - s->second_ns >= SECOND_NS) {
+	if (now - s->second_ns >= CLOCK_SECOND) {
 		s->second_ns = now;
 		s->answers = 0;
 	}

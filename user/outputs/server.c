@@ -10,10 +10,9 @@
 #include "base/clock.h"
 
 #define OF_UID_MAX 16
-#define MS 1000000ULL
-#define LINE_NS (1000 * MS) /* for his line */
-#define CHANGE_NS (20 * MS) /* the agent is told of another audience no oftener */
-#define PAUSE_NS (100 * MS) /* nobody is taken where there are no descriptors */
+#define LINE_NS CLOCK_SECOND      /* for his line */
+#define CHANGE_NS (20 * CLOCK_MS) /* the agent is told of another audience no oftener */
+#define PAUSE_NS (100 * CLOCK_MS) /* nobody is taken where there are no descriptors */
 #define NEVER (~0ULL)
 #define AT_ONCE 16 /* are taken, before those who are there have their turn */
 
@@ -243,7 +242,7 @@ static int timeout_ms(const struct server *s)
 {
 	__u64 at = next_ns(s), now = clock_monotonic_ns();
 
-	return at == NEVER ? -1 : at <= now ? 0 : (int)((at - now + MS - 1) / MS);
+	return at == NEVER ? -1 : at <= now ? 0 : (int)((at - now + CLOCK_MS - 1) / CLOCK_MS);
 }
 
 static bool is_stopped(struct server *s)

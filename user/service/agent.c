@@ -26,11 +26,10 @@
 #include "service/privilege.h"
 #include "early/early.h"
 
-#define MS 1000000ULL
-#define LINGER_NS (1 * MS)     /* after something came: look again without being woken (bpf/emit.h) */
-#define LAST_LOOK_NS (50 * MS) /* after going to sleep: for what was on its way then */
-#define SWEEP_NS (50 * MS)     /* orderly ends do not wake anybody */
-#define MISSED_INTERVAL_NS (1000 * MS)
+#define LINGER_NS (1 * CLOCK_MS)     /* after something came: look again without being woken (bpf/emit.h) */
+#define LAST_LOOK_NS (50 * CLOCK_MS) /* after going to sleep: for what was on its way then */
+#define SWEEP_NS (50 * CLOCK_MS)     /* orderly ends do not wake anybody */
+#define MISSED_INTERVAL_NS CLOCK_SECOND
 #define STRAYS_MAX 10
 
 enum source {
@@ -182,7 +181,7 @@ static bool may_tell_unknown(struct agent *a, const struct lp_record *stray, con
 {
 	if (ended->time_ns)
 		return true;
-	if (stray->time_ns - a->strays_since_ns >= 1000 * MS) {
+	if (stray->time_ns - a->strays_since_ns >= CLOCK_SECOND) {
 		a->strays_since_ns = stray->time_ns;
 		a->strays = 0;
 	}
@@ -358,29 +357,21 @@ static void tell_losses(struct agent *a, __u64 now_ns)
 /* --- the loop --- */
 
 /* Of two times, of which 0 is none. */
-static __u64 earlier(__u64 one, __u64 other)
-{
-	return other && (!one || other < one) ? other : one;
-}
-
 static void arm(struct agent *a)
 {
 	__u64 now = clock_monotonic_ns(), at = pending_deadline(a->pending);
 	struct itimerspec when = {{0}, {0}};
 
-	at = earlier(at, other_end_deadline(a->ends));
-	at = earlier(at, recently_closed_deadline(a->recently_closed));
-	at = earlier(at, early_deadline(a->early));
-	at = earlier(at, feeds_deadline(a->feeds));
-	at = earlier(at, systemd_deadline());
-	at = earlier(at, a->look_ns);
+	at = clock_earlier(at, other_end_deadline(a->ends));
+	at = clock_earlier(at, recently_closed_deadline(a->recently_closed));
+	at = clock_earlier(at, early_deadline(a->early));
+	at = clock_earlier(at, feeds_deadline(a->feeds));
+	at = clock_earlier(at, systemd_deadline());
+	at = clock_earlier(at, a->look_ns);
 	if (a->sweep && (!at || at > now + SWEEP_NS))
 		at = now + SWEEP_NS;
-	if (at) {
-		at = at > now + MS / 10 ? at : now + MS / 10;
-		when.it_value.tv_sec = (time_t)(at / (1000 * MS));
-		when.it_value.tv_nsec = (long)(at % (1000 * MS));
-	}
+	if (at)
+		when.it_value = clock_timespec(at > now + CLOCK_MS / 10 ? at : now + CLOCK_MS / 10);
 	timerfd_settime(a->timer, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
@@ -553,14 +544,12 @@ static void on_source(struct agent *a, enum source source)
 
 int agent_run(struct agent *a, pid_t child, int *status)
 {
-	struct itimerspec after = {{0}, {0}};
+	struct itimerspec after = {.it_value = clock_timespec(a->options.most_ns)};
 	struct epoll_event ready[8];
 	int n;
 
 	a->child = child;
 	a->status = status;
-	after.it_value.tv_sec = (time_t)(a->options.most_ns / (1000 * MS));
-	after.it_value.tv_nsec = (long)(a->options.most_ns % (1000 * MS));
 	timerfd_settime(a->end_timer, 0, &after, NULL);
 	if (child)
 		reap(a); /* its SIGCHLD may have come before the signalfd */

@@ -210,8 +210,8 @@ static int wait_ms(const struct client *c, __u64 until_ns)
 {
 	__u64 at = feeds_deadline(c->feeds), now = clock_monotonic_ns();
 
-	at = until_ns && (!at || until_ns < at) ? until_ns : at;
-	return !at ? -1 : at <= now ? 0 : (int)((at - now) / 1000000 < 3600000 ? (at - now) / 1000000 + 1 : 3600000);
+	at = clock_earlier(at, until_ns);
+	return !at ? -1 : at <= now ? 0 : (int)((at - now) / CLOCK_MS < 3600000 ? (at - now) / CLOCK_MS + 1 : 3600000);
 }
 
 int client_run(struct client *c, __u64 most_ns)

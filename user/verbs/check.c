@@ -23,7 +23,6 @@
 #include "base/number.h"
 #include "base/options.h"
 
-#define NS_PER_MS 1000000ULL
 #define ALIVE_WITHIN_MS 60000
 #define PIDS_MAX 256       /* processes of --pid that are looked for by name */
 #define MEASURED_ROWS 1000 /* whose width the columns get: the worst */
@@ -82,12 +81,12 @@ static const char *set_duration(void *context, int tag, bool opposite, const cha
 	__u64 ns;
 
 	(void)opposite;
-	if (number_parse_duration(value, &ns) || !ns || ns / NS_PER_MS > UINT32_MAX)
+	if (number_parse_duration(value, &ns) || !ns || ns / CLOCK_MS > UINT32_MAX)
 		return "not a duration such as 500ms, 10s, 2m or 1h";
 	if (tag == TAG_WATCH)
 		o->watch_ns = ns;
 	else
-		o->alive_within_ms = (__u32)(ns / NS_PER_MS);
+		o->alive_within_ms = (__u32)(ns / CLOCK_MS);
 	return NULL;
 }
 
@@ -355,7 +354,7 @@ static enum exit_status look(struct run *r)
 /* Until the next look; false: SIGINT or SIGTERM came. */
 static bool sleep_until_next(__u64 ns, const sigset_t *ends)
 {
-	struct timespec time = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+	struct timespec time = clock_timespec(ns);
 
 	return sigtimedwait(ends, NULL, &time) < 0;
 }

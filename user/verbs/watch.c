@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "service/agent.h"
 #include "service/client.h"
 #include "outputs/keys.h"
@@ -33,7 +34,7 @@ struct watch {
 };
 
 /* What people read on a terminal: a peer that dies with hundreds of connections shall not scroll the others away. */
-#define TERMINAL_GROUP_NS 5000000000ULL
+#define TERMINAL_GROUP_NS (5 * CLOCK_SECOND)
 #define TERMINAL_RATE 20
 
 static const char *set_json(void *context, int tag, bool opposite, const char *value)

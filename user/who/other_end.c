@@ -10,13 +10,13 @@
 #include "base/clock.h"
 #include "kernel/sockets.h"
 
-#define MS 1000000ULL
-#define RECORD_WAIT_NS (5 * MS) /* on one host both come within microseconds; a busy one takes its time for a RST */
-#define SLEEP_NS                                                                                                       \
-	(2 * MS) /* at least so long does the agent sleep before it gives up: what it kept from running may now */
-#define WALK_INTERVAL_NS (20 * MS)
-#define PATIENCE_NS (100 * MS) /* what may well have no other end here does not wait longer than that */
-#define WALK_SHARE 50          /* of the time */
+/* On one host both come within microseconds; a busy one takes its time for a RST. */
+#define RECORD_WAIT_NS (5 * CLOCK_MS)
+/* The agent sleeps at least this long before it gives up: what it kept from running may run then. */
+#define SLEEP_NS (2 * CLOCK_MS)
+#define WALK_INTERVAL_NS (20 * CLOCK_MS)
+#define PATIENCE_NS (100 * CLOCK_MS) /* what may well have no other end here does not wait longer than that */
+#define WALK_SHARE 50                /* of the time */
 #define WAITING_MAX 16384
 #define BUCKETS 4096
 #define NONE 0xffff

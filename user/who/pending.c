@@ -5,16 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "event/cause.h"
 #include "base/clock.h"
+#include "event/cause.h"
 #include "kernel/kernel.h"
 #include "who/owner.h"
 
-#define MS 1000000ULL
-#define RESET_WAIT_NS (1 * MS)     /* the RST goes out in the same softirq as the close */
-#define DESTROYER_WAIT_NS (5 * MS) /* an application that is told of an error usually closes within this */
-#define LAST_WAIT_NS (50 * MS)     /* a walk found nobody: who had it is just letting go, and may be preempted there */
-#define WALK_INTERVAL_NS (250 * MS)
+#define RESET_WAIT_NS (1 * CLOCK_MS)     /* the RST goes out in the same softirq as the close */
+#define DESTROYER_WAIT_NS (5 * CLOCK_MS) /* an application that is told of an error usually closes within this */
+/* After a walk that found nobody: the owner is just letting go, and may be preempted there. */
+#define LAST_WAIT_NS (50 * CLOCK_MS)
+#define WALK_INTERVAL_NS (250 * CLOCK_MS)
 #define BUCKETS 4096
 
 struct pending {
@@ -315,7 +315,7 @@ static void look(struct pending_list *list, struct round *round)
 		round->tgid = p->record.task.tgid;
 		run_round(round);
 		took = clock_monotonic_ns() - begun;
-		list->next_look_ns = took > MS ? begun + 5 * took : 0;
+		list->next_look_ns = took > CLOCK_MS ? begun + 5 * took : 0;
 	}
 }
 
@@ -388,13 +388,10 @@ static __u64 due(const struct pending_list *list, const struct pending *p)
 
 __u64 pending_deadline(const struct pending_list *list)
 {
-	__u64 earliest = 0, at;
+	__u64 earliest = 0;
 
-	for (const struct pending *p = list->oldest; p; p = p->next) {
-		at = due(list, p);
-		if (!earliest || at < earliest)
-			earliest = at;
-	}
+	for (const struct pending *p = list->oldest; p; p = p->next)
+		earliest = clock_earlier(earliest, due(list, p));
 	return earliest;
 }
 

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
+
 /* Both addresses as IPv6 has them, for a mapped socket gets plain IPv4 segments. */
 struct ends_of {
 	__u8 local_addr[16];
@@ -162,7 +164,7 @@ static void find_in_slots(const struct recently_closed *gone, const struct lp_re
 }
 
 /* One end is remembered at two places within a moment. */
-#define SAME_NS 1000000ULL
+#define SAME_NS CLOCK_MS
 
 /* A record of the same end, judged: it names the cause, and often the owner. */
 static void find_in_judged(const struct recently_closed *gone, const struct lp_record *stray,

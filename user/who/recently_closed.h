@@ -13,10 +13,11 @@
 
 #include <stdbool.h>
 
+#include "base/clock.h"
 #include "event/cause.h"
 #include "record.h"
 
-#define RECENTLY_CLOSED_WAIT_NS 20000000ULL
+#define RECENTLY_CLOSED_WAIT_NS (20 * CLOCK_MS)
 #define RECENTLY_CLOSED_JUDGED 4096
 #define RECENTLY_CLOSED_WAITING 256
 
