@@ -46,7 +46,11 @@ UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%) $(BUILD)/tests/names
 FLEET    := $(patsubst tools/%,%,$(wildcard tools/fleet/*.md tools/fleet/certificate tools/fleet/*/*))
 LOAD_BIN := $(BUILD)/tests/loads $(BUILD)/tests/relocs $(BUILD)/tests/refusals
-LOADERS  := %/kernel/probe.o %/kernel/kernel.o %/check/snapshot_bpf.o
+
+# Everything but main(), as a library: the linker leaves out a file that a test includes or fakes as a whole. Where a
+# test fakes only some functions of a file, its own win.
+CORE      := $(BUILD)/core.a
+TEST_LINK := -Wl,-z,muldefs $(CORE)
 
 BUILD_PACKAGES = gcc make clang libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev libjson-c-dev bpftool \
                  libinih-dev libcap-ng-dev libseccomp-dev libsystemd-dev libmicrohttpd-dev
@@ -104,20 +108,23 @@ $(BUILD)/user/main.o: AGENT_CFLAGS += -DLIBRARIES='"$(call names,$(HAVE))"' -DMI
 $(BUILD)/user/kernel/kernel.o $(BUILD)/user/kernel/sockets.o $(BUILD)/user/kernel/wants.o: $(BUILD)/lostpeer.skel.h
 $(BUILD)/user/check/snapshot_bpf.o: $(BUILD)/look.skel.h
 
-$(BUILD)/tests/%: tests/unit/%.c $(CORE_OBJ)
-	@mkdir -p $(@D)
-	$(call say,TEST,$@)$(CC) $(AGENT_CFLAGS) $(LDFLAGS) $< $(CORE_OBJ) -o $@ -lcmocka $(AGENT_LIBS)
+# q: files in different folders may have the same name
+$(CORE): $(CORE_OBJ)
+	$(call say,AR,$@)rm -f $@ && $(AR) qcs $@ $^
 
-# these take what loads BPF objects into themselves
-$(LOAD_BIN): $(BUILD)/tests/%: tests/kernels/%.c $(CORE_OBJ)
+$(BUILD)/tests/%: tests/unit/%.c $(CORE)
 	@mkdir -p $(@D)
-	$(call say,TEST,$@)$(CC) $(AGENT_CFLAGS) $(LDFLAGS) $< $(filter-out $(LOADERS),$(CORE_OBJ)) -o $@ $(AGENT_LIBS)
+	$(call say,TEST,$@)$(CC) $(AGENT_CFLAGS) $(LDFLAGS) $< $(TEST_LINK) -o $@ -lcmocka $(AGENT_LIBS)
+
+$(LOAD_BIN): $(BUILD)/tests/%: tests/kernels/%.c $(CORE)
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)$(CC) $(AGENT_CFLAGS) $(LDFLAGS) $< $(TEST_LINK) -o $@ $(AGENT_LIBS)
 
 # arm64's BPF object, which names the registers otherwise, in a program for this machine: relocating needs no other
-build/tests/relocs-arm64: tests/kernels/relocs.c $(CORE_OBJ) $(wildcard bpf/* include/*)
+build/tests/relocs-arm64: tests/kernels/relocs.c $(CORE) $(wildcard bpf/* include/*)
 	$(Q)$(MAKE) --no-print-directory BUILD=build/arm64 ARCH=arm64 build/arm64/lostpeer.skel.h build/arm64/look.skel.h
-	$(call say,TEST,$@)$(CC) -isystem build/arm64 $(AGENT_CFLAGS) $(LDFLAGS) $< \
-		$(filter-out $(LOADERS),$(CORE_OBJ)) -o $@ $(AGENT_LIBS)
+	$(call say,TEST,$@)$(CC) -isystem build/arm64 $(AGENT_CFLAGS) $(LDFLAGS) $< $(TEST_LINK) -o $@ \
+		$(AGENT_LIBS)
 
 deps:
 	@tools/install-deps $(BUILD_PACKAGES)

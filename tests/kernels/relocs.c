@@ -23,18 +23,15 @@ static struct btf *other_btf(void);
 static int other_uname(struct utsname *name);
 static int other_open(struct bpf_object_skeleton *s, const struct bpf_object_open_opts *opts);
 static int look_and_end(struct bpf_object_skeleton *s);
-static void hush_nothing(void);
 #define btf__load_vmlinux_btf other_btf
 #define uname(name) other_uname(name)
 #define bpf_object__open_skeleton other_open
 #define bpf_object__load_skeleton look_and_end
-#define libbpf_log_hush hush_nothing
 #include "kernel/probe.c"
 #include "kernel/kernel.c"
 #include "check/snapshot_bpf.c"
 #undef bpf_object__open_skeleton
 #undef bpf_object__load_skeleton
-#undef libbpf_log_hush
 
 #define POISON 0xbad2310 /* the helper that libbpf lets the invalid instruction call */
 #define UNRESOLVED_MAX 4096
@@ -348,7 +345,7 @@ static int other_uname(struct utsname *name)
 	return 0;
 }
 
-static void hush_nothing(void)
+void libbpf_log_hush(void)
 {
 	libbpf_set_print(listen_to_libbpf);
 }

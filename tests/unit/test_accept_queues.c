@@ -6,18 +6,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-/* As functions of this file's own, over what it has instead of a kernel. */
-#define accept_queues_new tested_new
-#define accept_queues_free tested_free
-#define accept_queues_seed tested_seed
-#define accept_queues_tick tested_tick
-#define accept_queues_deadline tested_deadline
-#define sockets_look_at fake_at
-#define sockets_name fake_name
-#define sockets_list_filled fake_list
-#define sockets_add_filled fake_add
-#define sockets_forget_filled fake_forget
-#define sockets_alarms fake_alarms
 #include "early/accept_queues.c"
 
 static struct lp_glance listener; /* its address is 64 */
@@ -28,7 +16,8 @@ static struct accept_queues *queues;
 static unsigned n_told;
 static struct lp_record told[32];
 
-int fake_at(struct kernel *kernel, const __u64 *sockets, size_t n, __u32 states, sockets_take *take, void *context)
+int sockets_look_at(struct kernel *kernel, const __u64 *sockets, size_t n, __u32 states, sockets_take *take,
+		    void *context)
 {
 	struct lp_glance none = {0};
 
@@ -39,13 +28,13 @@ int fake_at(struct kernel *kernel, const __u64 *sockets, size_t n, __u32 states,
 	return 0;
 }
 
-void fake_name(struct kernel *kernel, struct lp_record *record)
+void sockets_name(struct kernel *kernel, struct lp_record *record)
 {
 	(void)kernel;
 	record->task.tgid = 7;
 }
 
-int fake_list(struct kernel *kernel, struct sockets_filled *items, size_t most, size_t *n)
+int sockets_list_filled(struct kernel *kernel, struct sockets_filled *items, size_t most, size_t *n)
 {
 	(void)kernel;
 	(void)most;
@@ -55,7 +44,7 @@ int fake_list(struct kernel *kernel, struct sockets_filled *items, size_t most, 
 	return 0;
 }
 
-void fake_add(struct kernel *kernel, __u64 sk, const struct lp_filled *added)
+void sockets_add_filled(struct kernel *kernel, __u64 sk, const struct lp_filled *added)
 {
 	(void)kernel;
 	(void)sk;
@@ -63,14 +52,14 @@ void fake_add(struct kernel *kernel, __u64 sk, const struct lp_filled *added)
 	is_listed = true;
 }
 
-void fake_forget(struct kernel *kernel, __u64 sk)
+void sockets_forget_filled(struct kernel *kernel, __u64 sk)
 {
 	(void)kernel;
 	(void)sk;
 	is_listed = false;
 }
 
-volatile struct lp_alarms *fake_alarms(struct kernel *kernel)
+volatile struct lp_alarms *sockets_alarms(struct kernel *kernel)
 {
 	(void)kernel;
 	return &alarms;

@@ -7,19 +7,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-/* As functions of this file's own, over what it has instead of a kernel and a clock. */
-#define ignored_closes_new tested_new
-#define ignored_closes_free tested_free
-#define ignored_closes_note tested_note
-#define ignored_closes_tick tested_tick
-#define ignored_closes_deadline tested_deadline
-#define ignored_closes_lost tested_lost
-#define ignored_closes_count tested_count
-#define sockets_look_at_all fake_at_all
-#define sockets_alarms fake_alarms
-#define process_lives fake_lives
-#define clock_monotonic_ns fake_now
-#define clock_jiffy_ms fake_jiffy_ms
 #include "early/ignored_closes.c"
 
 #define AFTER (60 * CLOCK_SECOND)
@@ -38,29 +25,29 @@ static struct {
 	__u64 sk, at_ns;
 } told[64];
 
-__u64 fake_now(void)
+__u64 clock_monotonic_ns(void)
 {
 	return now_ns;
 }
 
-double fake_jiffy_ms(void)
+double clock_jiffy_ms(void)
 {
 	return 1;
 }
 
-bool fake_lives(const struct lp_task *task)
+bool process_lives(const struct lp_task *task)
 {
 	(void)task;
 	return !gone;
 }
 
-volatile struct lp_alarms *fake_alarms(struct kernel *kernel)
+volatile struct lp_alarms *sockets_alarms(struct kernel *kernel)
 {
 	(void)kernel;
 	return &alarms;
 }
 
-int fake_at_all(struct kernel *kernel, __u32 states, sockets_take *take, void *context)
+int sockets_look_at_all(struct kernel *kernel, __u32 states, sockets_take *take, void *context)
 {
 	(void)kernel;
 	assert_int_equal(states, 1u << TCP_CLOSE_WAIT);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Both ends: what fits together, and how long an event waits for its other end. The kernel and the clock are the
- * test's own, so the source is included here with their names changed.
+ * test's own; other_end.c is included for its static functions.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,19 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#define clock_monotonic_ns fake_now
-#define sockets_find_ends fake_find_ends
-#define other_end_new tested_new
-#define other_end_free tested_free
-#define other_end_expect tested_expect
-#define other_end_note tested_note
-#define other_end_add tested_add
-#define other_end_tick tested_tick
-#define other_end_finish tested_finish
-#define other_end_deadline tested_deadline
-#define other_end_count tested_count
-#define other_end_distance tested_distance
-#include "../../user/who/other_end.c"
+#include "who/other_end.c"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -47,12 +35,12 @@ static struct {
 	unsigned char times[20000]; /* by lp_record.snd_wnd, which numbers them */
 } out;
 
-__u64 fake_now(void)
+__u64 clock_monotonic_ns(void)
 {
 	return now_ns;
 }
 
-int fake_find_ends(struct kernel *k, const __u32 *ports, size_t n, sockets_found *found, void *context)
+int sockets_find_ends(struct kernel *k, const __u32 *ports, size_t n, sockets_found *found, void *context)
 {
 	k->walks++;
 	k->sought = n;
@@ -110,14 +98,14 @@ static int set_up(void **state)
 	b.socket.rcv_nxt = a.socket.snd_una + 1000;
 	b.socket.snd_una = b.socket.snd_nxt = a.socket.rcv_nxt = 7000;
 	b.socket.netns = 2;
-	ends = tested_new(&kernel, done, ask, &out);
+	ends = other_end_new(&kernel, done, ask, &out);
 	return ends ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	tested_free(ends);
+	other_end_free(ends);
 	return 0;
 }
 
@@ -136,7 +124,7 @@ static void note(const struct lp_record *r, __u32 pid)
 {
 	struct owner owner = owner_of(pid);
 
-	tested_note(ends, r, &owner);
+	other_end_note(ends, r, &owner);
 }
 
 /* As the agent does it. */
@@ -144,14 +132,14 @@ static void add(const struct lp_record *r, __u32 pid)
 {
 	struct owner owner = owner_of(pid);
 
-	tested_note(ends, r, &owner);
-	tested_add(ends, &(struct other_end_event){r, false, &owner, "", {0}});
+	other_end_note(ends, r, &owner);
+	other_end_add(ends, &(struct other_end_event){r, false, &owner, "", {0}});
 }
 
 static void pass(__u64 ns)
 {
 	now_ns += ns;
-	tested_tick(ends, now_ns);
+	other_end_tick(ends, now_ns);
 }
 
 static void told(unsigned n, __u64 sk, __u32 peer)
@@ -163,8 +151,8 @@ static void told(unsigned n, __u64 sk, __u32 peer)
 
 static void nothing_waits(void)
 {
-	assert_int_equal(tested_count(ends), 0);
-	assert_int_equal(tested_deadline(ends), 0);
+	assert_int_equal(other_end_count(ends), 0);
+	assert_int_equal(other_end_deadline(ends), 0);
 }
 
 static void test_what_fits(void **state)
@@ -172,29 +160,29 @@ static void test_what_fits(void **state)
 	struct lp_record other = b;
 
 	(void)state;
-	assert_int_equal(tested_distance(&a, &b), 0);
-	assert_int_equal(tested_distance(&b, &a), 0);
+	assert_int_equal(other_end_distance(&a, &b), 0);
+	assert_int_equal(other_end_distance(&b, &a), 0);
 	other.socket.sk = a.socket.sk;
-	assert_int_equal(tested_distance(&a, &other), STRANGERS);
+	assert_int_equal(other_end_distance(&a, &other), STRANGERS);
 	other = b;
 	other.socket.local_port++;
-	assert_int_equal(tested_distance(&a, &other), STRANGERS);
+	assert_int_equal(other_end_distance(&a, &other), STRANGERS);
 	other = b;
 	other.socket.peer_port++;
-	assert_int_equal(tested_distance(&a, &other), STRANGERS);
+	assert_int_equal(other_end_distance(&a, &other), STRANGERS);
 	other = b;
 	other.socket.local_addr[3]++;
-	assert_int_equal(tested_distance(&a, &other), STRANGERS);
+	assert_int_equal(other_end_distance(&a, &other), STRANGERS);
 	other = b;
 	other.socket.peer_addr[3]++;
-	assert_int_equal(tested_distance(&a, &other), STRANGERS);
-	assert_int_equal(tested_distance(&a, &a), STRANGERS);
+	assert_int_equal(other_end_distance(&a, &other), STRANGERS);
+	assert_int_equal(other_end_distance(&a, &a), STRANGERS);
 }
 
 static void check_distance(const struct lp_record *one, const struct lp_record *other, __u32 expected)
 {
-	assert_int_equal(tested_distance(one, other), expected);
-	assert_int_equal(tested_distance(other, one), expected);
+	assert_int_equal(other_end_distance(one, other), expected);
+	assert_int_equal(other_end_distance(other, one), expected);
 }
 
 static void test_sequence_numbers_tell_twins_apart(void **state)
@@ -246,16 +234,16 @@ static void test_loopback_stays_in_its_namespace(void **state)
 		inet_pton(AF_INET, addresses[i], a.socket.peer_addr);
 		inet_pton(AF_INET, addresses[i], b.socket.local_addr);
 		b.socket.netns = 2;
-		assert_int_equal(tested_distance(&a, &b), STRANGERS);
+		assert_int_equal(other_end_distance(&a, &b), STRANGERS);
 		b.socket.netns = 1;
-		assert_int_equal(tested_distance(&a, &b), 0);
+		assert_int_equal(other_end_distance(&a, &b), 0);
 	}
 	/* an address of its own */
 	memcpy(a.socket.peer_addr, a.socket.local_addr, 4);
 	memcpy(b.socket.local_addr, a.socket.local_addr, 4);
-	assert_int_equal(tested_distance(&a, &b), 0);
+	assert_int_equal(other_end_distance(&a, &b), 0);
 	b.socket.netns = 2;
-	assert_int_equal(tested_distance(&a, &b), STRANGERS);
+	assert_int_equal(other_end_distance(&a, &b), STRANGERS);
 }
 
 static void test_a_v4_end_fits_a_mapped_one(void **state)
@@ -266,19 +254,19 @@ static void test_a_v4_end_fits_a_mapped_one(void **state)
 	memset(b.socket.peer_addr, 0, 16);
 	inet_pton(AF_INET6, "::ffff:10.0.0.2", b.socket.local_addr);
 	inet_pton(AF_INET6, "::ffff:10.0.0.1", b.socket.peer_addr);
-	assert_int_equal(tested_distance(&a, &b), 0);
+	assert_int_equal(other_end_distance(&a, &b), 0);
 	inet_pton(AF_INET6, "::10.0.0.1", b.socket.peer_addr);
-	assert_int_equal(tested_distance(&a, &b), STRANGERS);
+	assert_int_equal(other_end_distance(&a, &b), STRANGERS);
 }
 
 static void test_who_ended_before_the_other_was_born_is_another(void **state)
 {
 	(void)state;
 	b.time_ns = a.born_ns - 1;
-	assert_int_equal(tested_distance(&a, &b), STRANGERS);
-	assert_int_equal(tested_distance(&b, &a), STRANGERS);
+	assert_int_equal(other_end_distance(&a, &b), STRANGERS);
+	assert_int_equal(other_end_distance(&b, &a), STRANGERS);
 	b.kind = LP_KIND_PEER_FIN; /* it lived on */
-	assert_int_equal(tested_distance(&a, &b), 0);
+	assert_int_equal(other_end_distance(&a, &b), 0);
 }
 
 static void test_both_are_told_when_the_second_comes(void **state)
@@ -286,7 +274,7 @@ static void test_both_are_told_when_the_second_comes(void **state)
 	(void)state;
 	add(&b, SERVER_PID);
 	assert_int_equal(out.told, 0);
-	assert_int_equal(tested_deadline(ends), now_ns + WAIT);
+	assert_int_equal(other_end_deadline(ends), now_ns + WAIT);
 	add(&a, CLIENT_PID);
 	assert_int_equal(out.told, 2);
 	assert_int_equal(out.sk, a.socket.sk);
@@ -308,10 +296,10 @@ static void test_an_owner_that_is_looked_for_is_waited_for(void **state)
 {
 	(void)state;
 	add(&b, SERVER_PID);
-	tested_expect(ends, &a);
+	other_end_expect(ends, &a);
 	pass(200 * CLOCK_MS);
 	assert_int_equal(out.told, 0);
-	assert_int_equal(tested_deadline(ends), 0); /* the other has one */
+	assert_int_equal(other_end_deadline(ends), 0); /* the other has one */
 	note(&a, CLIENT_PID);
 	told(1, b.socket.sk, CLIENT_PID);
 }
@@ -320,7 +308,7 @@ static void test_an_owner_that_is_not_found_is_not_waited_for(void **state)
 {
 	(void)state;
 	add(&b, SERVER_PID);
-	tested_expect(ends, &a);
+	other_end_expect(ends, &a);
 	pass(WAIT);
 	assert_int_equal(out.told, 0);
 	note(&a, 0);
@@ -367,7 +355,7 @@ static void test_a_remote_peer_costs_a_few_milliseconds(void **state)
 	add(&a, CLIENT_PID);
 	pass(WAIT);
 	assert_int_equal(out.told, 1);
-	assert_int_equal(tested_deadline(ends), now_ns + WALK_INTERVAL_NS - WAIT);
+	assert_int_equal(other_end_deadline(ends), now_ns + WALK_INTERVAL_NS - WAIT);
 	kernel.takes_ns = 10 * CLOCK_MS;
 	pass(WALK_INTERVAL_NS - WAIT);
 	told(2, a.socket.sk, 0);
@@ -396,7 +384,7 @@ static void test_who_reset_waits_until_the_peer_was_told(void **state)
 	b.socket.err = 0;
 	b.time_ns = now_ns;
 	add(&b, SERVER_PID);
-	assert_int_equal(tested_deadline(ends), now_ns + WAIT + PATIENCE_NS);
+	assert_int_equal(other_end_deadline(ends), now_ns + WAIT + PATIENCE_NS);
 	pass(60 * CLOCK_MS);
 	assert_int_equal(out.told, 1);
 	note(&a, CLIENT_PID);
@@ -441,7 +429,7 @@ static void test_an_end_that_ends_meanwhile_is_asked_again(void **state)
 	add(&b, SERVER_PID);
 	pass(WAIT);
 	assert_int_equal(out.asked, 1);
-	tested_expect(ends, &a);
+	other_end_expect(ends, &a);
 	note(&kernel.ends[0], 0);
 	assert_int_equal(out.told, 0);
 	note(&a, CLIENT_PID);
@@ -514,7 +502,7 @@ static void test_a_drop_on_loopback_waits_for_a_walk(void **state)
 	add(&a, CLIENT_PID);
 	pass(WAIT);
 	assert_int_equal(out.told, 1);
-	assert_int_equal(tested_deadline(ends), now_ns + WALK_INTERVAL_NS - WAIT);
+	assert_int_equal(other_end_deadline(ends), now_ns + WALK_INTERVAL_NS - WAIT);
 	pass(WALK_INTERVAL_NS - WAIT);
 	told(2, a.socket.sk, 0);
 	assert_int_equal(kernel.walks, 2);
@@ -558,7 +546,7 @@ static void test_walks_take_a_fiftieth_of_the_time(void **state)
 	assert_int_equal(out.told, 1);
 	a.time_ns = now_ns;
 	add(&a, CLIENT_PID);
-	assert_int_equal(tested_deadline(ends), began + 1000 * CLOCK_MS);
+	assert_int_equal(other_end_deadline(ends), began + 1000 * CLOCK_MS);
 }
 
 static void test_one_walk_answers_for_all(void **state)
@@ -624,7 +612,7 @@ static void test_each_event_comes_out_exactly_once(void **state)
 			pass((__u64)(random() % 3) * CLOCK_MS / 2);
 			break;
 		case 1:
-			tested_expect(ends, &r);
+			other_end_expect(ends, &r);
 			break;
 		case 2:
 			note(&r, random() % 2 ? SERVER_PID : 0);
@@ -634,7 +622,7 @@ static void test_each_event_comes_out_exactly_once(void **state)
 			add(&r, random() % 2 ? CLIENT_PID : 0);
 		}
 	}
-	tested_finish(ends);
+	other_end_finish(ends);
 	assert_int_equal(out.told, added);
 	for (unsigned i = 0; i < added; i++)
 		assert_int_equal(out.times[i], 1);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What waits for its owner, or for a RST of ours: each record comes out exactly once, with what joined it, after the
- * time that it was given and no later. The kernel and the clock are the test's own, so the source is included here
- * with their names changed.
+ * time that it was given and no later. The kernel and the clock are the test's own; pending.c is included for its
+ * constants.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,19 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#define clock_monotonic_ns fake_now
-#define kernel_features fake_features
-#define kernel_find_holders fake_find_holders
-#define kernel_last_fork fake_last_fork
-#define pending_new tested_new
-#define pending_free tested_free
-#define pending_add tested_add
-#define pending_join tested_join
-#define pending_tick tested_tick
-#define pending_finish tested_finish
-#define pending_deadline tested_deadline
-#define pending_count tested_count
-#include "../../user/who/pending.c"
+#include "who/pending.c"
 
 #include <errno.h>
 
@@ -54,17 +42,17 @@ static struct {
 	unsigned char times[PENDING_MAX * 2]; /* by lp_record.snd_wnd, which numbers them */
 } out;
 
-__u64 fake_now(void)
+__u64 clock_monotonic_ns(void)
 {
 	return now_ns;
 }
 
-const struct kernel_features *fake_features(const struct kernel *k)
+const struct kernel_features *kernel_features(const struct kernel *k)
 {
 	return &k->features;
 }
 
-__u64 fake_last_fork(const struct kernel *k, __u32 tgid)
+__u64 kernel_last_fork(const struct kernel *k, __u32 tgid)
 {
 	(void)k;
 	(void)tgid;
@@ -72,7 +60,7 @@ __u64 fake_last_fork(const struct kernel *k, __u32 tgid)
 }
 
 /* Like the iterator, it gives what has the key, of all processes or of one. */
-int fake_find_holders(struct kernel *k, __u32 tgid, const __u64 *keys, size_t n, kernel_found *found, void *context)
+int kernel_find_holders(struct kernel *k, __u32 tgid, const __u64 *keys, size_t n, kernel_found *found, void *context)
 {
 	*(tgid ? &k->looks : &k->walks) += 1;
 	k->looked_at = tgid;
@@ -102,14 +90,14 @@ static int set_up(void **state)
 	memset(&out, 0, sizeof(out));
 	kernel.features.iterator_of_one = true;
 	now_ns = 1000 * CLOCK_MS;
-	list = tested_new(&kernel, done, &out);
+	list = pending_new(&kernel, done, &out);
 	return list ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	tested_free(list);
+	pending_free(list);
 	return 0;
 }
 
@@ -146,7 +134,7 @@ static struct lp_record owner_record(const struct lp_record *of, __u32 tgid)
 
 static void add(struct lp_record r)
 {
-	tested_add(list, &r);
+	pending_add(list, &r);
 }
 
 static void holds(const struct lp_record *r, __u32 tgid)
@@ -158,14 +146,14 @@ static void holds(const struct lp_record *r, __u32 tgid)
 static void pass(__u64 ns)
 {
 	now_ns += ns;
-	tested_tick(list, now_ns);
+	pending_tick(list, now_ns);
 }
 
 static void told(unsigned n)
 {
 	assert_int_equal(out.told, n);
-	assert_int_equal(tested_count(list), 0);
-	assert_int_equal(tested_deadline(list), 0);
+	assert_int_equal(pending_count(list), 0);
+	assert_int_equal(pending_deadline(list), 0);
 }
 
 static void named(__u32 tgid, enum owner_via via)
@@ -208,7 +196,7 @@ static void test_a_close_waits_a_millisecond_for_our_rst(void **state)
 {
 	(void)state;
 	add_fin_wait2();
-	assert_int_equal(tested_deadline(list), now_ns + CLOCK_MS);
+	assert_int_equal(pending_deadline(list), now_ns + CLOCK_MS);
 	pass(CLOCK_MS - 1);
 	assert_int_equal(out.told, 0);
 	pass(1);
@@ -224,14 +212,14 @@ static void test_our_rst_joins_the_close(void **state)
 	(void)state;
 	add_fin_wait2();
 	rst.socket.sk = 128;
-	tested_join(list, &rst);
+	pending_join(list, &rst);
 	assert_int_equal(out.told, 0);
 	rst.socket.sk = 64;
-	tested_join(list, &rst);
+	pending_join(list, &rst);
 	told(1);
 	assert_true(out.reset_after);
 	assert_int_equal(out.record.reset_reason, 9);
-	tested_join(list, &rst); /* nothing waits for it any more */
+	pending_join(list, &rst); /* nothing waits for it any more */
 	told(1);
 }
 
@@ -242,10 +230,10 @@ static void test_a_rst_does_not_join_what_does_not_wait_for_it(void **state)
 
 	(void)state;
 	add(r);
-	tested_join(list, &rst);
+	pending_join(list, &rst);
 	assert_int_equal(out.told, 0);
 	rst = owner_record(&r, OTHER);
-	tested_join(list, &rst);
+	pending_join(list, &rst);
 	told(1);
 	assert_false(out.reset_after);
 	assert_int_equal(out.record.reset_reason, 0);
@@ -257,11 +245,11 @@ static void test_a_destroyer_is_waited_for(void **state)
 
 	(void)state;
 	add(r);
-	assert_int_equal(tested_deadline(list), now_ns + 5 * CLOCK_MS);
+	assert_int_equal(pending_deadline(list), now_ns + 5 * CLOCK_MS);
 	pass(5 * CLOCK_MS - 1);
 	assert_int_equal(kernel.looks + kernel.walks, 0);
 	owner.task.exiting = 1; /* long after the drop: that is not what ended it */
-	tested_join(list, &owner);
+	pending_join(list, &owner);
 	told(1);
 	named(OTHER, VIA_CLOSER);
 	assert_int_equal(out.owner.process.exiting, 0);
@@ -274,10 +262,10 @@ static void test_a_destroyer_of_another_socket_proves_nothing(void **state)
 	(void)state;
 	add(r);
 	owner.socket.cookie++;
-	tested_join(list, &owner);
+	pending_join(list, &owner);
 	owner.socket.cookie--;
 	owner.socket.sk += 64;
-	tested_join(list, &owner);
+	pending_join(list, &owner);
 	assert_int_equal(out.told, 0);
 }
 
@@ -293,10 +281,10 @@ static void test_without_cookies_the_newest_of_an_address_is_meant(void **state)
 	add(before);
 	add(after);
 	owner = owner_record(&after, OTHER);
-	tested_join(list, &owner);
+	pending_join(list, &owner);
 	assert_int_equal(out.told, 1);
 	assert_int_equal(out.record.socket.inode, 6);
-	assert_int_equal(tested_count(list), 1);
+	assert_int_equal(pending_count(list), 1);
 }
 
 static void test_a_fin_and_its_close_share_their_owner(void **state)
@@ -309,7 +297,7 @@ static void test_a_fin_and_its_close_share_their_owner(void **state)
 	add(fin);
 	add(close);
 	close = owner_record(&close, OTHER);
-	tested_join(list, &close);
+	pending_join(list, &close);
 	told(2);
 }
 
@@ -399,7 +387,7 @@ static void test_a_listener_is_found_by_its_port(void **state)
 	kernel.holders[kernel.n_holders++] = (struct lp_holder){
 		.key = kernel_listener_key(77, 443), .task = {.tgid = OTHER, .start_boot_ns = 7}, .listening = 1};
 	add(r);
-	tested_tick(list, now_ns);
+	pending_tick(list, now_ns);
 	told(1);
 	named(OTHER, VIA_LISTENER);
 }
@@ -422,7 +410,7 @@ static void test_walks_are_shared_and_four_a_second(void **state)
 	add(r);
 	pass(5 * CLOCK_MS);
 	assert_int_equal(out.told, 3);
-	assert_int_equal(tested_deadline(list), now_ns + 245 * CLOCK_MS);
+	assert_int_equal(pending_deadline(list), now_ns + 245 * CLOCK_MS);
 	pass(245 * CLOCK_MS);
 	told(4);
 	assert_int_equal(kernel.walks, 2);
@@ -443,7 +431,7 @@ static void test_looks_take_a_fifth_of_the_time(void **state)
 	add(r);
 	pass(5 * CLOCK_MS);
 	assert_int_equal(out.told, 1); /* 7 ms after the beginning of one that took 2 */
-	assert_int_equal(tested_deadline(list), now_ns + 3 * CLOCK_MS);
+	assert_int_equal(pending_deadline(list), now_ns + 3 * CLOCK_MS);
 	pass(3 * CLOCK_MS);
 	told(2);
 	assert_int_equal(kernel.looks, 2);
@@ -457,7 +445,7 @@ static void test_what_comes_late_has_waited_already(void **state)
 	r.time_ns = now_ns - 100 * CLOCK_MS;
 	holds(&r, BIRTH);
 	add(r);
-	tested_tick(list, now_ns);
+	pending_tick(list, now_ns);
 	told(1);
 }
 
@@ -481,7 +469,7 @@ static void test_a_destroyer_may_come_after_a_walk_that_found_nobody(void **stat
 	pass(5 * CLOCK_MS);
 	assert_int_equal(out.told, 0);
 	pass(49 * CLOCK_MS);
-	tested_join(list, &owner);
+	pending_join(list, &owner);
 	told(1);
 	named(OTHER, VIA_CLOSER);
 }
@@ -499,7 +487,7 @@ static void test_a_full_list_tells_its_oldest(void **state)
 	}
 	assert_int_equal(out.told, 1);
 	assert_int_equal(out.times[0], 1);
-	assert_int_equal(tested_count(list), PENDING_MAX);
+	assert_int_equal(pending_count(list), PENDING_MAX);
 	nobody(UNKNOWN_NOT_SEEN);
 }
 
@@ -512,7 +500,7 @@ static void test_finish_looks_once_more_and_tells_everything(void **state)
 	add(held);
 	add(gone);
 	add_fin_wait2();
-	tested_finish(list);
+	pending_finish(list);
 	told(3);
 }
 
@@ -532,12 +520,12 @@ static void test_each_record_comes_out_exactly_once(void **state)
 			break;
 		case 1:
 			owner = owner_record(&r, OTHER);
-			tested_join(list, &owner);
+			pending_join(list, &owner);
 			break;
 		case 2:
 			owner = (struct lp_record){
 				.kind = LP_KIND_RESET_SENT, .socket.sk = r.socket.sk, .socket.cookie = r.socket.cookie};
-			tested_join(list, &owner);
+			pending_join(list, &owner);
 			break;
 		case 3:
 			kernel.error = random() % 4 ? 0 : -EIO;
@@ -555,7 +543,7 @@ static void test_each_record_comes_out_exactly_once(void **state)
 			add(r);
 		}
 	}
-	tested_finish(list);
+	pending_finish(list);
 	told(added);
 	for (unsigned i = 0; i < added; i++)
 		assert_int_equal(out.times[i], 1);

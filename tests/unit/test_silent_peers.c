@@ -6,19 +6,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-/* As functions of this file's own, over what it has instead of a kernel. */
-#define silent_peers_new tested_new
-#define silent_peers_free tested_free
-#define silent_peers_seed tested_seed
-#define silent_peers_tick tested_tick
-#define silent_peers_deadline tested_deadline
-#define silent_peers_count tested_count
-#define sockets_look_at fake_at
-#define sockets_name fake_name
-#define sockets_list_silent fake_list
-#define sockets_add_silent fake_add
-#define sockets_forget_silent fake_forget
-#define sockets_alarms fake_alarms
 #include "early/silent_peers.c"
 
 #define AFTER (5 * CLOCK_SECOND)
@@ -32,7 +19,8 @@ static enum lp_kind told[16];
 static __u64 told_of[16];
 static unsigned n_told;
 
-int fake_at(struct kernel *kernel, const __u64 *which, size_t n, __u32 states, sockets_take *take, void *context)
+int sockets_look_at(struct kernel *kernel, const __u64 *which, size_t n, __u32 states, sockets_take *take,
+		    void *context)
 {
 	(void)kernel;
 	for (size_t i = 0; i < n; i++) {
@@ -44,13 +32,13 @@ int fake_at(struct kernel *kernel, const __u64 *which, size_t n, __u32 states, s
 	return 0;
 }
 
-void fake_name(struct kernel *kernel, struct lp_record *record)
+void sockets_name(struct kernel *kernel, struct lp_record *record)
 {
 	(void)kernel;
 	(void)record;
 }
 
-int fake_list(struct kernel *kernel, struct sockets_listed *items, size_t most, size_t *n)
+int sockets_list_silent(struct kernel *kernel, struct sockets_listed *items, size_t most, size_t *n)
 {
 	(void)kernel;
 	*n = n_listed < most ? n_listed : most;
@@ -58,13 +46,13 @@ int fake_list(struct kernel *kernel, struct sockets_listed *items, size_t most, 
 	return 0;
 }
 
-void fake_add(struct kernel *kernel, __u64 sk, const struct lp_listed *listed)
+void sockets_add_silent(struct kernel *kernel, __u64 sk, const struct lp_listed *listed)
 {
 	(void)kernel;
 	list[n_listed++] = (struct sockets_listed){sk, *listed};
 }
 
-void fake_forget(struct kernel *kernel, __u64 sk)
+void sockets_forget_silent(struct kernel *kernel, __u64 sk)
 {
 	(void)kernel;
 	for (size_t i = 0; i < n_listed; i++)
@@ -72,7 +60,7 @@ void fake_forget(struct kernel *kernel, __u64 sk)
 			list[i] = list[--n_listed];
 }
 
-volatile struct lp_alarms *fake_alarms(struct kernel *kernel)
+volatile struct lp_alarms *sockets_alarms(struct kernel *kernel)
 {
 	(void)kernel;
 	return &alarms;
@@ -113,8 +101,8 @@ static void timeout_of(__u64 sk, __u64 since_ns)
 {
 	struct lp_listed listed = {since_ns, sockets[sk / 64 - 1].record.socket.snd_una, 1u << 16 | 2, 0, 0};
 
-	fake_forget(NULL, sk);
-	fake_add(NULL, sk, &listed);
+	sockets_forget_silent(NULL, sk);
+	sockets_add_silent(NULL, sk, &listed);
 	alarms.silent = 1;
 }
 
