@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "event/task.h"
 #include "who/cgroups.h"
 #include "who/executables.h"
 
@@ -89,7 +90,7 @@ static void set_process(struct holders *h, struct check *c, const struct lp_task
 	e->owner.process = *task;
 	e->owner.via = verdicts_is_unaccepted(c->look) ? VIA_LISTENER : VIA_HOLDER;
 	e->owner.unknown = UNKNOWN_NONE;
-	if (h->written == c && h->of.tgid == task->tgid && h->of.start_boot_ns == task->start_boot_ns)
+	if (h->written == c && task_is_same(&h->of, task))
 		return;
 	h->written = c;
 	h->of = *task;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "event/task.h"
 #include "kernel/sockets.h"
 #include "who/process.h"
 
@@ -206,8 +207,7 @@ static void ask_all(struct ignored_closes *g)
 static bool is_of(const struct holder *h, const struct lp_record *r, const struct owner *owner)
 {
 	if (owner->via)
-		return h->owner.via && h->owner.process.tgid == owner->process.tgid &&
-		       h->owner.process.start_boot_ns == owner->process.start_boot_ns;
+		return h->owner.via && task_is_same(&h->owner.process, &owner->process);
 	return !h->owner.via && h->owner.unknown == owner->unknown && h->netns == r->socket.netns &&
 	       h->port == r->socket.local_port;
 }

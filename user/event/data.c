@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "event/data.h"
 
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <string.h>
+
+#include "base/address.h"
 
 bool data_is_mapped(const struct lp_record *r)
 {
-	struct in6_addr peer;
-
-	memcpy(&peer, r->socket.peer_addr, sizeof(peer));
-	return r->socket.family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&peer);
+	return r->socket.family == AF_INET6 && address_is_v4(address_of(AF_INET6, r->socket.peer_addr));
 }
 
 bool data_closing_now(const struct lp_record *r)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "filter/aggregate.h"
 
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+
+#include "event/task.h"
 
 struct process {
 	__u32 tgid;
@@ -44,11 +46,6 @@ static void unmap(struct lp_record *r)
 	r->socket.family = AF_INET;
 }
 
-static bool same_process(const struct lp_task *a, const struct lp_task *b)
-{
-	return a->tgid == b->tgid && a->start_boot_ns == b->start_boot_ns;
-}
-
 static void note_process(struct aggregate *g, const struct owner *owner)
 {
 	struct repeat *repeat = &g->event.repeat;
@@ -57,8 +54,7 @@ static void note_process(struct aggregate *g, const struct owner *owner)
 	if (!owner->via)
 		return;
 	for (unsigned i = n; i-- > 0;)
-		if (g->processes[i].tgid == owner->process.tgid &&
-		    g->processes[i].start_boot_ns == owner->process.start_boot_ns)
+		if (task_is(&owner->process, g->processes[i].tgid, g->processes[i].start_boot_ns))
 			return;
 	if (n == AGGREGATE_PROCESSES_MAX) {
 		repeat->more_processes = true;
@@ -120,7 +116,7 @@ static void keep_owner(struct event *e, const struct event *event)
 	if (mine->n_holders != other->n_holders ||
 	    memcmp(mine->holders, other->holders, mine->n_holders * sizeof(*mine->holders)))
 		mine->n_holders = 0;
-	if (!mine->via || !other->via || !same_process(&mine->process, &other->process)) {
+	if (!mine->via || !other->via || !task_is_same(&mine->process, &other->process)) {
 		KEEP(unknown);
 		mine->via = VIA_NONE;
 	} else if (mine->via != other->via) {
@@ -150,7 +146,7 @@ static void keep_common(struct event *mine, const struct event *other)
 	keep_text(mine->executable, other->executable);
 	keep_text(mine->cgroup, other->cgroup);
 	keep_place(&mine->place, &other->place);
-	if (same_process(&mine->peer, &other->peer))
+	if (task_is_same(&mine->peer, &other->peer))
 		keep_task(&mine->peer, &other->peer);
 	else
 		memset(&mine->peer, 0, sizeof(mine->peer));

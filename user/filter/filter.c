@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/address.h"
 #include "base/number.h"
 
 struct filter_value {
@@ -18,7 +19,7 @@ struct filter_value {
 	__u64 number;
 	char *text;
 	struct {
-		__u8 bytes[16]; /* v4-mapped for IPv4 */
+		struct address address;
 		unsigned bits;
 		bool v4;
 	} network;
@@ -103,13 +104,6 @@ static const char *parse_netns(struct filter_value *value, const char *text)
 	return NULL;
 }
 
-static void map_v4(__u8 bytes[16], const __u8 v4[4])
-{
-	memset(bytes, 0, 10);
-	memset(bytes + 10, 0xff, 2);
-	memcpy(bytes + 12, v4, 4);
-}
-
 static const char *parse_peer(struct filter_value *value, const char *text)
 {
 	static const char wrong[] = "neither an address nor a CIDR";
@@ -124,17 +118,16 @@ static const char *parse_peer(struct filter_value *value, const char *text)
 	memcpy(address, text, n);
 	address[n] = '\0';
 	if (inet_pton(AF_INET, address, v4) == 1) {
-		map_v4(value->network.bytes, v4);
+		value->network.address = address_of(AF_INET, v4);
 		if (slash && number_parse(slash + 1, 0, 32, &bits))
 			return wrong;
 		value->network.bits = slash ? 96 + (unsigned)bits : 128;
 		value->network.v4 = true;
-	} else if (inet_pton(AF_INET6, address, value->network.bytes) == 1) {
+	} else if (inet_pton(AF_INET6, address, value->network.address.bytes) == 1) {
 		if (slash && number_parse(slash + 1, 0, 128, &bits))
 			return wrong;
 		value->network.bits = slash ? (unsigned)bits : 128;
-		value->network.v4 =
-			value->network.bits >= 96 && IN6_IS_ADDR_V4MAPPED((struct in6_addr *)value->network.bytes);
+		value->network.v4 = value->network.bits >= 96 && address_is_v4(value->network.address);
 	} else {
 		return wrong;
 	}
@@ -200,17 +193,13 @@ static bool match_cgroup(const struct filter_value *value, const struct event *e
 static bool match_peer(const struct filter_value *value, const struct event *e)
 {
 	unsigned bits = value->network.bits, whole = bits / 8;
-	__u8 bytes[16], mask = (__u8)(0xff00u >> (bits % 8));
+	struct address peer = address_of(e->record->socket.family, e->record->socket.peer_addr);
+	const __u8 *bytes = peer.bytes, *wanted = value->network.address.bytes;
+	__u8 mask = (__u8)(0xff00u >> (bits % 8));
 
-	if (value->network.v4 != (e->record->socket.family == AF_INET || data_is_mapped(e->record)))
+	if (value->network.v4 != address_is_v4(peer) || memcmp(bytes, wanted, whole))
 		return false;
-	if (e->record->socket.family == AF_INET)
-		map_v4(bytes, e->record->socket.peer_addr);
-	else
-		memcpy(bytes, e->record->socket.peer_addr, sizeof(bytes));
-	if (memcmp(bytes, value->network.bytes, whole))
-		return false;
-	return !(bits % 8) || !((bytes[whole] ^ value->network.bytes[whole]) & mask);
+	return !(bits % 8) || !((bytes[whole] ^ wanted[whole]) & mask);
 }
 
 static const struct {

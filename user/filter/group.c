@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "filter/group.h"
 
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "filter/aggregate.h"
 #include "filter/rate_limit.h"
@@ -18,7 +18,7 @@ enum service { SERVICE_UNKNOWN, SERVICE_OURS, SERVICE_THEIRS };
 
 /* What a burst has in common; without padding, for it is compared as bytes. */
 struct key {
-	__u8 peer[16]; /* v4-mapped for IPv4 */
+	struct address peer;
 	__u32 netns;
 	__u16 port;    /* of the service: the peer's, or ours */
 	__u16 service; /* enum service */
@@ -88,14 +88,12 @@ static enum service service_of(const struct lp_record *r)
 static struct key key_of(const struct event *e)
 {
 	const struct lp_record *r = e->record;
-	struct key key = {.peer = {[10] = 0xff, [11] = 0xff}};
+	struct key key = {
+		.peer = address_of(r->socket.family, r->socket.peer_addr),
+		.netns = r->socket.netns,
+		.service = (__u16)service_of(r),
+	};
 
-	if (r->socket.family == AF_INET)
-		memcpy(key.peer + 12, r->socket.peer_addr, 4);
-	else
-		memcpy(key.peer, r->socket.peer_addr, sizeof(key.peer));
-	key.netns = r->socket.netns;
-	key.service = (__u16)service_of(r);
 	if (key.service != SERVICE_UNKNOWN) /* else whatever its port */
 		key.port = key.service == SERVICE_OURS ? r->socket.local_port : r->socket.peer_port;
 	key.cause = (__u16)e->verdict.cause;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "event/task.h"
 #include "filter/aggregate.h"
 
 #define AT_ONCE_NS (10 * CLOCK_SECOND) /* worth of events */
@@ -83,7 +84,7 @@ static struct owner_limit *find(struct rate_limit *l, const struct owner *owner)
 	struct owner_limit *o;
 
 	for (unsigned i = *bucket; i; i = l->slots[i - 1].next)
-		if (l->slots[i - 1].tgid == task.tgid && l->slots[i - 1].start_boot_ns == task.start_boot_ns)
+		if (task_is(&task, l->slots[i - 1].tgid, l->slots[i - 1].start_boot_ns))
 			return &l->slots[i - 1];
 	forget(l, l->at);
 	o = &l->slots[l->at];

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "kernel/sockets.h"
 
@@ -66,31 +67,24 @@ struct other_ends {
 
 /* --- what fits together --- */
 
-struct address {
-	__u8 bytes[16]; /* v4-mapped for IPv4 */
-};
-
-static struct address address_of(const struct lp_record *r, const __u8 bytes[16])
+static struct address local_of(const struct lp_record *r)
 {
-	struct address a = {{[10] = 0xff, [11] = 0xff}};
-
-	memcpy(r->socket.family == AF_INET ? a.bytes + 12 : a.bytes, bytes, r->socket.family == AF_INET ? 4 : 16);
-	return a;
+	return address_of(r->socket.family, r->socket.local_addr);
 }
 
-static bool same_address(struct address a, struct address b)
+static struct address peer_of(const struct lp_record *r)
 {
-	return !memcmp(a.bytes, b.bytes, sizeof(a.bytes));
+	return address_of(r->socket.family, r->socket.peer_addr);
 }
 
 /* It never leaves its network namespace: 127.0.0.0/8, ::1, or an address of its own. */
 static bool is_loopback(const struct lp_record *r)
 {
 	static const struct address one = {{[15] = 1}};
-	struct address local = address_of(r, r->socket.local_addr), peer = address_of(r, r->socket.peer_addr);
-	static const __u8 v4[13] = {[10] = 0xff, [11] = 0xff, [12] = 127};
+	struct address peer = peer_of(r);
 
-	return same_address(local, peer) || same_address(peer, one) || !memcmp(peer.bytes, v4, sizeof(v4));
+	return address_is_same(local_of(r), peer) || address_is_same(peer, one) ||
+	       (address_is_v4(peer) && peer.bytes[12] == 127);
 }
 
 /* The same socket, in the same connection. */
@@ -137,8 +131,7 @@ __u32 other_end_distance(const struct lp_record *a, const struct lp_record *b)
 	if (a->socket.local_port != b->socket.peer_port || a->socket.peer_port != b->socket.local_port ||
 	    a->socket.sk == b->socket.sk)
 		return STRANGERS;
-	if (!same_address(address_of(a, a->socket.local_addr), address_of(b, b->socket.peer_addr)) ||
-	    !same_address(address_of(a, a->socket.peer_addr), address_of(b, b->socket.local_addr)))
+	if (!address_is_same(local_of(a), peer_of(b)) || !address_is_same(peer_of(a), local_of(b)))
 		return STRANGERS;
 	if (is_loopback(a) && a->socket.netns != b->socket.netns)
 		return STRANGERS;

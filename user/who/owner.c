@@ -4,11 +4,7 @@
 #include <string.h>
 
 #include "event/data.h"
-
-static bool same_process(const struct lp_task *a, const struct lp_task *b)
-{
-	return a->tgid == b->tgid && a->start_boot_ns == b->start_boot_ns;
-}
+#include "event/task.h"
 
 static bool has_birth(const struct lp_record *r)
 {
@@ -43,7 +39,7 @@ static enum owner_need name_unknown(struct owner *owner, enum owner_unknown why)
 static enum owner_need name_found(struct owner *owner, const struct lp_record *r, const struct lp_task *task,
 				  enum owner_via via)
 {
-	bool born = has_birth(r) && same_process(task, &r->task);
+	bool born = has_birth(r) && task_is_same(task, &r->task);
 
 	return name(owner, task, born && r->who == LP_WHO_BIRTH ? birth_via(r) : via);
 }
@@ -59,7 +55,7 @@ static void list_holders(struct owner *owner, const struct owner_evidence *e)
 static const struct owner_found *find(const struct owner_evidence *e, const struct lp_task *task)
 {
 	for (unsigned i = 0; i < e->n_found && i < OWNER_HOLDERS_MAX; i++)
-		if (same_process(&e->found[i].task, task))
+		if (task_is_same(&e->found[i].task, task))
 			return &e->found[i];
 	return NULL;
 }
@@ -92,7 +88,7 @@ static bool alone_since_birth(const struct lp_record *r, const struct owner_evid
 {
 	bool there = task->start_boot_ns < born_ns(r, e) + e->boot_ahead_ns;
 	/* who listened need not be who accepted (pre-forked workers); who connected had it */
-	bool had_it = r->who == LP_WHO_NONE || (r->socket.flags & LP_F_ACCEPTED) || same_process(task, &r->task);
+	bool had_it = r->who == LP_WHO_NONE || (r->socket.flags & LP_F_ACCEPTED) || task_is_same(task, &r->task);
 
 	return there && had_it && !(r->socket.flags & LP_F_SHARED) && !forked_since_birth(r, e, task);
 }

@@ -6,12 +6,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 
-/* Both addresses as IPv6 has them, for a mapped socket gets plain IPv4 segments. */
 struct ends_of {
-	__u8 local_addr[16];
-	__u8 peer_addr[16];
+	struct address local, peer;
 	__u32 netns;
 	__u16 local_port;
 	__u16 peer_port;
@@ -52,34 +51,18 @@ void recently_closed_free(struct recently_closed *gone)
 
 /* --- what is remembered --- */
 
-static void put_address(__u8 to[16], const __u8 from[16], __u16 family)
-{
-	if (family == AF_INET6) {
-		memcpy(to, from, 16);
-		return;
-	}
-	memset(to, 0, 10);
-	memset(to + 10, 0xff, 2);
-	memcpy(to + 12, from, 4);
-}
-
 static struct ends_of ends_of_record(const struct lp_record *r)
 {
-	struct ends_of e = {
-		.netns = r->socket.netns, .local_port = r->socket.local_port, .peer_port = r->socket.peer_port};
+	const struct lp_socket *s = &r->socket;
 
-	put_address(e.local_addr, r->socket.local_addr, r->socket.family);
-	put_address(e.peer_addr, r->socket.peer_addr, r->socket.family);
-	return e;
+	return (struct ends_of){address_of(s->family, s->local_addr), address_of(s->family, s->peer_addr), s->netns,
+				s->local_port, s->peer_port};
 }
 
 static struct ends_of ends_of_slot(const struct lp_ended *slot)
 {
-	struct ends_of e = {.netns = slot->netns, .local_port = slot->local_port, .peer_port = slot->peer_port};
-
-	put_address(e.local_addr, slot->local_addr, slot->family);
-	put_address(e.peer_addr, slot->peer_addr, slot->family);
-	return e;
+	return (struct ends_of){address_of(slot->family, slot->local_addr), address_of(slot->family, slot->peer_addr),
+				slot->netns, slot->local_port, slot->peer_port};
 }
 
 static bool same(const struct ends_of *a, const struct ends_of *b)
