@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "event/cause.h"
+#include "event/judge.h"
 #include "facts.h"
 
 #define VECTORS_MAX 128

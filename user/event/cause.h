@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * Why: the verdict over one record, or over two joined (a CLOSE, and the RST that we sent right after).
- * A pure function over a table; lostpeer-events(7) is its contract, KERNEL facts its reasons.
- */
+/* The causes: one row for each, with its words, and the rules that find it. lostpeer-events(7) is their contract. */
 #ifndef LOSTPEER_CAUSE_H
 #define LOSTPEER_CAUSE_H
 
 #include <stdbool.h>
-#include "record.h"
 
 enum lp_event {
 	EVENT_NONE,
@@ -87,23 +83,9 @@ const char *phase_name(enum lp_phase phase);
 bool cause_name_exists(const char *name);
 enum lp_event event_by_name(const char *name); /* EVENT_NONE if there is none */
 
-/* What the running kernel can show. */
-struct cause_kernel {
-	bool error_report; /* inet_sk_error_report, from 5.14 */
-	bool send_reset;   /* tcp_send_reset is attached */
-};
+struct close_facts;
 
-struct verdict {
-	enum lp_cause cause; /* CAUSE_NONE: no event */
-	enum lp_by by;
-	enum lp_phase phase;
-	enum lp_cause ambiguous; /* the other cause that this kernel cannot rule out, or CAUSE_NONE */
-};
-
-/* Whether a CLOSE must wait, a millisecond at most, for the RST that we may send right after it. */
-bool cause_waits_for_reset(const struct lp_record *r);
-
-/* reset_after: the RST that we sent after this CLOSE was seen (a joined record, or LP_F_RST_AFTER). */
-struct verdict cause_judge(const struct lp_record *r, bool reset_after, const struct cause_kernel *kernel);
+/* Of a socket that entered CLOSE: the rule that fits. CAUSE_NONE: not an event. */
+enum lp_cause cause_of_close(const struct close_facts *facts);
 
 #endif

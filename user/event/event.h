@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "event/cause.h"
+#include "event/judge.h"
 #include "event/data.h"
 #include "event/place.h"
 #include "record.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "event/cause.h"
+#include "event/judge.h"
 #include "kernel/kernel.h"
 #include "who/owner.h"
 

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "event/judge.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "event/close_facts.h"
+#include "event/data.h"
+
+/* __tcp_close() goes straight to CLOSE from here. From FIN_WAIT on it only does with data unread or SO_LINGER 0; a
+ * longer linger sleeps there, and may be ended by a timer. */
+static bool close_resets(const struct close_facts *f)
+{
+	if (f->old == TCP_ESTABLISHED || f->old == TCP_CLOSE_WAIT || f->old == TCP_SYN_RECV)
+		return true;
+	return f->unread || ((f->r->socket.flags & LP_F_LINGER) && !f->r->socket.linger_jiffies);
+}
+
+static struct close_facts facts_of(const struct lp_record *r, bool reset_after, const struct cause_kernel *kernel)
+{
+	struct data data = data_of(r);
+	struct close_facts f = {
+		.r = r,
+		.kernel = kernel,
+		.old = r->socket.state,
+		.err = r->socket.err,
+		.owned = r->socket.flags & LP_F_OWNED,
+		.dead = r->socket.flags & LP_F_DEAD,
+		.socket = r->socket.flags & LP_F_SOCKET,
+		.fin_in = r->socket.flags & LP_F_FIN_IN,
+		.remembered = r->socket.flags & LP_F_STATE,
+		.rst_in = r->socket.flags & LP_F_RST_IN,
+		.rst_out = r->socket.flags & LP_F_RST_OUT,
+		.reset_after = reset_after,
+		.mptcp = r->socket.flags & LP_F_MPTCP,
+		.in_flight = r->socket.snd_nxt != r->socket.snd_una,
+		.waiting = data.waiting > 0,
+		.payload_lost = data.unacked || data.unsent,
+		.unread = data.unread > 0,
+		.in_fin_wait = r->socket.state == TCP_FIN_WAIT1 || r->socket.state == TCP_FIN_WAIT2,
+		.both_over = r->socket.state == TCP_LAST_ACK || r->socket.state == TCP_CLOSING,
+	};
+
+	f.unaccepted = !f.socket && !f.dead && !f.mptcp && f.old != TCP_SYN_SENT;
+	f.by_close = data_closing_now(r);
+	if (f.owned && f.socket && !f.dead && f.by_close && !f.rst_in && f.err != ECONNABORTED && close_resets(&f))
+		f.err = 0; /* IP_RECVERR left an ICMP error on a living socket; the close has nothing to do with it */
+	return f;
+}
+
+static enum lp_phase phase_of(const struct close_facts *f)
+{
+	if (f->old == TCP_SYN_SENT || (f->old == TCP_SYN_RECV && !f->unaccepted))
+		return PHASE_CONNECTING;
+	if (f->unaccepted)
+		return PHASE_UNACCEPTED;
+	if (f->dead)
+		return PHASE_ORPHANED;
+	if (f->in_fin_wait || f->both_over)
+		return PHASE_CLOSING;
+	return f->old == TCP_CLOSE_WAIT ? PHASE_HALF_CLOSED : PHASE_ESTABLISHED;
+}
+
+/* TCP_USER_TIMEOUT against a closed window: the peer still answered if no more than one probe is outstanding. It
+ * answers two a second at most (tcp_invalid_ratelimit), so that one may be, of a peer that is alive. */
+static bool peer_answered(const struct close_facts *f)
+{
+	return !f->in_flight && f->waiting && !f->r->socket.snd_wnd && f->r->socket.probes_out <= 1;
+}
+
+/* Whether an ICMP error that came while connect(2) had the socket locked would have been seen. tcp_v6_err() reports
+ * none (ipv6_icmp_error() returns first), until the next SYN brings another, which ends the attempt by itself. */
+static bool icmp_shown(const struct close_facts *f)
+{
+	if (f->r->socket.family == AF_INET6 && !data_is_mapped(f->r) && !f->r->socket.total_retrans)
+		return false;
+	return f->kernel->error_report && f->remembered;
+}
+
+/* Data for a socket that has stopped reading ends it as a RST would, or as the acknowledgement of our FIN that came
+ * with it would; that we sent a RST for it then is all that tells. */
+static bool may_be_data_after_close(const struct close_facts *f, enum lp_cause cause)
+{
+	if (f->kernel->send_reset || !(f->r->socket.shutdown & 1) || !f->in_fin_wait)
+		return false;
+	if (cause == LOCAL_CLOSED_CLOSE && !f->err)
+		return f->dead && f->old == TCP_FIN_WAIT2 && !f->fin_in;
+	return cause == PEER_LOST_RESET || (cause == LOCAL_CLOSED_CLOSE && f->rst_in);
+}
+
+static enum lp_cause other_possible(const struct close_facts *f, enum lp_cause cause)
+{
+	if (cause == CONNECT_FAILED_ABANDONED && !f->r->socket.soft_err && !icmp_shown(f))
+		return CONNECT_FAILED_UNREACHABLE;
+	if (cause == CONNECT_FAILED_REFUSED && !f->remembered)
+		return CONNECT_FAILED_UNREACHABLE;
+	if (may_be_data_after_close(f, cause))
+		return LOCAL_RESET_DATA_AFTER_CLOSE;
+	return CAUSE_NONE;
+}
+
+bool cause_waits_for_reset(const struct lp_record *r)
+{
+	if (r->kind != LP_KIND_CLOSE || (r->socket.flags & LP_F_RST_AFTER))
+		return false;
+	if ((r->socket.flags & LP_F_RST_IN) && (r->socket.shutdown & 1))
+		return r->socket.state == TCP_FIN_WAIT1 || r->socket.state == TCP_FIN_WAIT2;
+	return r->socket.state == TCP_FIN_WAIT2 && !r->socket.err && (r->socket.flags & LP_F_DEAD);
+}
+
+static struct verdict judge_no_connect(const struct lp_record *r)
+{
+	bool no_route = r->socket.err == ENETUNREACH || r->socket.err == EHOSTUNREACH;
+	enum lp_cause cause = no_route ? CONNECT_FAILED_UNREACHABLE : CONNECT_FAILED_DENIED;
+
+	/* a missing route is this host's own, but the contract's row is one with the ICMP error's */
+	return (struct verdict){cause, cause_by(cause), PHASE_CONNECTING, CAUSE_NONE};
+}
+
+/* What the agent looks for says itself what it is. */
+static const enum lp_cause looked_at[LP_KIND_COUNT] = {
+	[LP_KIND_SILENT] = PEER_SILENT_UNACKED,
+	[LP_KIND_BACK] = PEER_BACK_ACKED,
+	[LP_KIND_IGNORED] = CLOSE_IGNORED_CLOSE_WAIT,
+};
+
+struct verdict cause_judge(const struct lp_record *r, bool reset_after, const struct cause_kernel *kernel)
+{
+	struct close_facts f = facts_of(r, reset_after || (r->socket.flags & LP_F_RST_AFTER), kernel);
+	struct verdict v = {.cause = PEER_CLOSED_FIN, .phase = phase_of(&f)};
+
+	if (r->kind == LP_KIND_NO_CONNECT)
+		return judge_no_connect(r);
+	if (r->kind == LP_KIND_STRAY)
+		return (struct verdict){LOCAL_RESET_DATA_AFTER_CLOSE, BY_LOCAL, PHASE_ORPHANED, CAUSE_NONE};
+	if (r->kind == LP_KIND_QUEUE_FULL)
+		return (struct verdict){ACCEPT_DROPPED_QUEUE_FULL, BY_LOCAL, PHASE_CONNECTING, CAUSE_NONE};
+	if (looked_at[r->kind])
+		return (struct verdict){looked_at[r->kind], cause_by(looked_at[r->kind]), v.phase, CAUSE_NONE};
+	if (r->kind == LP_KIND_CLOSE)
+		v.cause = cause_of_close(&f);
+	v.by = cause_by(v.cause);
+	if (v.cause == PEER_LOST_USER_TIMEOUT && peer_answered(&f))
+		v.by = BY_PEER;
+	v.ambiguous = other_possible(&f, v.cause);
+	return v;
+}
