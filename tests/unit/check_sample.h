@@ -51,7 +51,8 @@ static inline void check_sample_make(struct check_sample *s)
 	s->check.fd = 12;
 	s->check.event.owner = (struct owner){
 		.via = VIA_HOLDER, .process = {.tgid = 4711, .uid = 1000, .start_boot_ns = 1, .comm = "checkout"}};
-	strcpy(s->check.event.executable, "/usr/bin/checkout");
+	s->check.event.executable = "/usr/bin/checkout";
+	s->check.event.place = &place_unknown;
 	check_sample_fill(s);
 }
 

@@ -21,6 +21,8 @@
 struct sample {
 	struct lp_record record;
 	struct event event;
+	struct place place;
+	char executable[PATH_MAX];
 };
 
 /* UTC, as CLOCK_REALTIME. */
@@ -44,6 +46,10 @@ static inline void sample_judge(struct sample *s, struct verdict verdict)
 
 	event_from_record(&s->event, &s->record, verdict, sample_wall_ns(22, 12, 1, 2, 123456789));
 	s->event.owner = owner;
+	s->event.place = &s->place;
+	s->event.executable = s->executable;
+	memset(&s->place, 0, sizeof(s->place));
+	s->executable[0] = '\0';
 }
 
 /* What lostpeer-events(7) shows: all that it does not show is not known, where that can be. */
@@ -88,19 +94,19 @@ static inline void sample_everything(struct sample *s)
 	s->event.owner.n_holders = 2;
 	s->event.owner.holders[0] = 4711;
 	s->event.owner.holders[1] = 4712;
-	strcpy(s->event.executable, "/usr/bin/checkout");
+	strcpy(s->executable, "/usr/bin/checkout");
 	s->event.peer = (struct lp_task){
 		.start_boot_ns = sample_boot_ns(sample_wall_ns(21, 7, 0, 0, 0)), .tgid = 812, .comm = "postgres"};
-	strcpy(s->event.cgroup, "0::" SAMPLE_CGROUP);
-	place_read(SAMPLE_CGROUP, &s->event.place);
+	place_read(SAMPLE_CGROUP, &s->place);
+	strcpy(s->place.cgroup, "0::" SAMPLE_CGROUP);
 }
 
 /* 299 events like the example, of four processes of one name. */
 static inline void sample_burst(struct sample *s)
 {
 	sample_example(s);
-	strcpy(s->event.executable, "/usr/bin/checkout");
-	place_read("/system.slice/shop.service", &s->event.place);
+	strcpy(s->executable, "/usr/bin/checkout");
+	place_read("/system.slice/shop.service", &s->place);
 	s->event.owner = (struct owner){.process = {.tgid = 4711, .comm = "checkout"}};
 	s->record.socket.local_port = 0;
 	s->event.repeat = (struct repeat){

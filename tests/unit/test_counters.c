@@ -78,19 +78,19 @@ static void test_an_app_is_its_service_or_its_program(void **state)
 	sample.event.owner = (struct owner){.via = VIA_CONNECT, .process = {.tgid = 1, .comm = "worker"}};
 	count();
 	assert_int_equal(of_app("worker"), 1);
-	strcpy(sample.event.executable, "/usr/sbin/nginx");
+	strcpy(sample.executable, "/usr/sbin/nginx");
 	count();
 	assert_int_equal(of_app("nginx"), 1);
-	strcpy(sample.event.executable, "/usr/sbin/nginx (deleted)");
+	strcpy(sample.executable, "/usr/sbin/nginx (deleted)");
 	count();
 	assert_int_equal(of_app("nginx"), 2);
-	place_read("/user.slice/user-0.slice/session-3.scope", &sample.event.place);
+	place_read("/user.slice/user-0.slice/session-3.scope", &sample.place);
 	count();
 	assert_int_equal(of_app("nginx"), 3);
-	place_read("/system.slice/docker-" SAMPLE_CONTAINER ".scope", &sample.event.place);
+	place_read("/system.slice/docker-" SAMPLE_CONTAINER ".scope", &sample.place);
 	count();
 	assert_int_equal(of_app("nginx"), 4);
-	place_read("/system.slice/nginx.service", &sample.event.place);
+	place_read("/system.slice/nginx.service", &sample.place);
 	count();
 	assert_int_equal(of_app("nginx.service"), 1);
 }
@@ -211,9 +211,9 @@ static void test_no_name_ends_a_label(void **state)
 static void test_a_long_name_is_cut_between_characters(void **state)
 {
 	(void)state;
-	strcpy(sample.event.executable, "/");
+	strcpy(sample.executable, "/");
 	for (int i = 0; i < 100; i++)
-		strcat(sample.event.executable, "\xc3\xa9"); /* é; 127 is in the midst of one */
+		strcat(sample.executable, "\xc3\xa9"); /* é; 127 is in the midst of one */
 	counters_entry_of(&sample.event, &entry);
 	assert_int_equal(strlen(entry.app), COUNTERS_APP_LEN - 2);
 	told_check_printable(entry.app, strlen(entry.app));

@@ -15,6 +15,7 @@
 
 static struct lp_record record;
 static struct event event;
+static struct place place;
 
 /* A server's connection from 10.0.0.5:5432, lost in namespace 4026531840, of "checkout" (4711). */
 static void make_event(enum lp_cause cause)
@@ -70,8 +71,9 @@ static void test_no_filter_passes_every_drop(void **state)
 static void lives_in(const char *path)
 {
 	make_event(PEER_LOST_RESET);
-	snprintf(event.cgroup, sizeof(event.cgroup), "9:name=systemd:%s", path);
-	place_read(path, &event.place);
+	place_read(path, &place);
+	snprintf(place.cgroup, sizeof(place.cgroup), "9:name=systemd:%s", path);
+	event.place = &place;
 }
 
 static void test_unit(void **state)

@@ -155,11 +155,11 @@ static void test_priority_is_the_severity(void **state)
 static void test_the_unit_is_named_for_journalctl(void **state)
 {
 	(void)state;
-	place_read("/system.slice/nginx.service", &sample.event.place);
+	place_read("/system.slice/nginx.service", &sample.place);
 	format();
 	has("OBJECT_SYSTEMD_UNIT", "nginx.service");
 	assert_null(told_value(&journal, "OBJECT_SYSTEMD_USER_UNIT"));
-	place_read("/user.slice/user-1000.slice/user@1000.service/app.slice/sync.service", &sample.event.place);
+	place_read("/user.slice/user-1000.slice/user@1000.service/app.slice/sync.service", &sample.place);
 	format();
 	has("OBJECT_SYSTEMD_UNIT", "user@1000.service");
 	has("OBJECT_SYSTEMD_USER_UNIT", "sync.service");
@@ -169,7 +169,7 @@ static void test_nobody_known_is_no_object(void **state)
 {
 	(void)state;
 	sample.event.owner = (struct owner){.unknown = UNKNOWN_HOLDER_GONE};
-	memset(&sample.event.place, 0, sizeof(sample.event.place));
+	memset(&sample.place, 0, sizeof(sample.place));
 	format();
 	assert_null(told_value(&journal, "OBJECT_PID"));
 	assert_null(told_value(&journal, "OBJECT_SYSTEMD_UNIT"));
@@ -221,8 +221,8 @@ static void test_no_name_begins_a_field(void **state)
 static void test_the_longest_names_fit(void **state)
 {
 	(void)state;
-	memset(sample.event.executable, 0x01, sizeof(sample.event.executable) - 1);
-	memset(sample.event.cgroup, 0xff, sizeof(sample.event.cgroup) - 1);
+	memset(sample.executable, 0x01, sizeof(sample.executable) - 1);
+	memset(sample.place.cgroup, 0xff, sizeof(sample.place.cgroup) - 1);
 	check_contract();
 }
 

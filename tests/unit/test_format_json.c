@@ -448,7 +448,7 @@ static void test_leaves_out_what_differs_among_several(void **state)
 	(void)state;
 	sample_burst(&sample);
 	sample.event.owner.process.comm[0] = '\0';
-	sample.event.executable[0] = '\0';
+	sample.executable[0] = '\0';
 	sample.event.repeat.several_phases = sample.event.repeat.several_bys = true;
 	sample.record.socket.family = sample.record.socket.state = 0;
 	sample.record.socket.peer_port = 0;
@@ -507,9 +507,9 @@ static void test_hostile(void **state)
 	set_up(NULL);
 	assert_true(strlen(h->text) < LP_COMM_LEN);
 	strcpy(sample.event.owner.process.comm, h->text);
-	snprintf(sample.event.executable, sizeof(sample.event.executable), "/%s", h->text);
-	snprintf(sample.event.cgroup, sizeof(sample.event.cgroup), "0::/%s", h->text);
-	strcpy(sample.event.place.container, h->text);
+	snprintf(sample.executable, sizeof(sample.executable), "/%s", h->text);
+	snprintf(sample.place.cgroup, sizeof(sample.place.cgroup), "0::/%s", h->text);
+	strcpy(sample.place.container, h->text);
 	context.host = h->text;
 	o = format();
 	check_string(o, "process.name", h->told);
@@ -533,11 +533,11 @@ static void test_the_longest_event_is_not_cut(void **state)
 
 	(void)state;
 	sample_everything(&sample);
-	memset(sample.event.executable, 1, PATH_MAX - 1);
-	memset(sample.event.cgroup, 1, sizeof(sample.event.cgroup) - 1);
-	memset(sample.event.place.unit, 1, PLACE_NAME_LEN - 1);
-	memset(sample.event.place.slice, 1, PLACE_NAME_LEN - 1);
-	memset(sample.event.place.container, 1, PLACE_NAME_LEN - 1);
+	memset(sample.executable, 1, PATH_MAX - 1);
+	memset(sample.place.cgroup, 1, sizeof(sample.place.cgroup) - 1);
+	memset(sample.place.unit, 1, PLACE_NAME_LEN - 1);
+	memset(sample.place.slice, 1, PLACE_NAME_LEN - 1);
+	memset(sample.place.container, 1, PLACE_NAME_LEN - 1);
 	memset(sample.event.owner.process.comm, 0xff, LP_COMM_LEN - 1);
 	memset(host, 0x7f, sizeof(host) - 1);
 	context.host = host;

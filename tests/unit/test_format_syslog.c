@@ -220,7 +220,7 @@ static void test_too_long_is_left_out_whole(void **state)
 	size_t left_out = 0, at = 0;
 
 	(void)state;
-	memset(sample.event.executable, ']', sizeof(sample.event.executable) - 1);
+	memset(sample.executable, ']', sizeof(sample.executable) - 1);
 	format();
 	expect();
 	for (size_t i = 0; i < expected.n; i++)
@@ -242,11 +242,11 @@ static void test_the_limit_is_exact(void **state)
 	size_t longest = 0, n;
 
 	(void)state;
-	memset(&sample.event.place, 0, sizeof(sample.event.place));
-	*sample.event.cgroup = '\0';
-	for (n = 1000; n < sizeof(sample.event.executable) - 1; n++) {
-		memset(sample.event.executable, '"', n); /* two bytes each */
-		sample.event.executable[n] = '\0';
+	memset(&sample.place, 0, sizeof(sample.place));
+	*sample.place.cgroup = '\0';
+	for (n = 1000; n < sizeof(sample.executable) - 1; n++) {
+		memset(sample.executable, '"', n); /* two bytes each */
+		sample.executable[n] = '\0';
 		format();
 		if (told_value(&message.parameters, "omitted"))
 			break;

@@ -95,9 +95,9 @@ static void test_columns_stay_apart_when_one_is_too_wide(void **state)
 	strcpy(sample.event.owner.process.comm, "fifteen letters");
 	sample.event.owner.process.tgid = 4194304;
 	says(" fifteen letters[4194304]        10.0.0.5:5432 ");
-	place_read("/system.slice/nginx.service", &sample.event.place);
+	place_read("/system.slice/nginx.service", &sample.place);
 	says(" fifteen letters[4194304]@nginx  10.0.0.5:5432 ");
-	place_read("/system.slice/quite-long.service", &sample.event.place);
+	place_read("/system.slice/quite-long.service", &sample.place);
 	says(" fifteen letters[4194304]@quite-long 10.0.0.5:5432 ");
 	sample.record = record_of(&(struct facts){TCP_ESTABLISHED, HELD, .family = AF_INET6});
 	memset(sample.record.socket.peer_addr, 0xfd, 16);
@@ -195,7 +195,7 @@ static void test_no_name_reaches_the_terminal_raw(void **state)
 
 static void check_where(const char *cgroup, const char *shown)
 {
-	place_read(cgroup, &sample.event.place);
+	place_read(cgroup, &sample.place);
 	says(shown);
 	check_no_control(line.text);
 }
@@ -343,7 +343,7 @@ static void test_a_burst(void **state)
 				      "peer_lost/reset               reset by the peer, 299 more connections of "
 				      "4 processes in 85 ms (ECONNRESET); 5000000000 B unread; 153088 B unacked");
 	sample.event.owner.process.comm[0] = '\0';
-	memset(&sample.event.place, 0, sizeof(sample.event.place));
+	memset(&sample.place, 0, sizeof(sample.place));
 	sample.event.repeat.processes = 256;
 	sample.event.repeat.more_processes = true;
 	says("12:01:02.123 256+ processes                  10.0.0.5:5432 ");

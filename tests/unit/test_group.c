@@ -56,8 +56,8 @@ static int set_up(void **state)
 {
 	(void)state;
 	sample_example(&sample);
-	strcpy(sample.event.executable, "/usr/bin/checkout");
-	strcpy(sample.event.place.unit, "shop.service");
+	strcpy(sample.executable, "/usr/bin/checkout");
+	strcpy(sample.place.unit, "shop.service");
 	begin(WINDOW, 0);
 	return 0;
 }
@@ -307,11 +307,11 @@ static void test_kind_of_who_is_gone(void **state)
 	(void)state;
 	assert_true(take());
 	of_process(4712);
-	sample.event.executable[0] = '\0';
+	sample.executable[0] = '\0';
 	assert_false(take());
 	strcpy(sample.event.owner.process.comm, "other");
 	assert_true(take());
-	strcpy(sample.event.executable, "/usr/bin/other");
+	strcpy(sample.executable, "/usr/bin/other");
 	assert_false(take());
 }
 
@@ -323,13 +323,13 @@ static void test_kinds(void **state)
 	assert_false(take());
 	strcpy(sample.event.owner.process.comm, "other");
 	assert_true(take());
-	strcpy(sample.event.executable, "/usr/bin/other");
+	strcpy(sample.executable, "/usr/bin/other");
 	assert_true(take());
-	strcpy(sample.event.place.unit, "other.service");
+	strcpy(sample.place.unit, "other.service");
 	assert_true(take());
-	strcpy(sample.event.place.container, SAMPLE_CONTAINER);
+	strcpy(sample.place.container, SAMPLE_CONTAINER);
 	assert_true(take());
-	strcpy(sample.event.place.unit, "the container is the same.scope");
+	strcpy(sample.place.unit, "the container is the same.scope");
 	assert_false(take());
 	sample.event.owner = (struct owner){.unknown = UNKNOWN_HOLDER_GONE};
 	assert_true(take());
@@ -391,9 +391,9 @@ static void test_what_is_the_same_is_kept(void **state)
 	assert_int_equal(e->owner.process.exiting, 1);
 	assert_int_equal(e->peer.tgid, 812);
 	assert_int_equal(e->ended.wall_ns, 5);
-	assert_string_equal(e->executable, sample.event.executable);
-	assert_string_equal(e->cgroup, sample.event.cgroup);
-	assert_memory_equal(&e->place, &sample.event.place, sizeof(e->place));
+	assert_string_equal(e->executable, sample.executable);
+	assert_string_equal(e->place->cgroup, sample.place.cgroup);
+	assert_memory_equal(e->place, &sample.place, sizeof(*e->place));
 	assert_int_equal(e->record->socket.local_port, 51820);
 	assert_false(e->repeat.several_phases || e->repeat.several_bys || e->repeat.several_vias);
 }
@@ -415,8 +415,8 @@ static void test_what_differs_is_left_out(void **state)
 	other.event.owner.via = VIA_CLOSER;
 	other.event.owner.n_holders = 1;
 	other.event.owner.process.exiting = 0;
-	strcpy(other.event.executable, "/usr/bin/other");
-	strcpy(other.event.place.unit, "other.service");
+	strcpy(other.executable, "/usr/bin/other");
+	strcpy(other.place.unit, "other.service");
 	other.event.peer.tgid++;
 	sample.event.ended = other.event.ended = (struct ended){5, LOCAL_CLOSED_CLOSE};
 	other.event.ended.wall_ns++;
@@ -433,8 +433,8 @@ static void test_what_differs_is_left_out(void **state)
 	assert_int_equal(e->owner.n_holders, 0);
 	assert_int_equal(e->owner.process.exiting, 0);
 	assert_string_equal(e->executable, "");
-	assert_string_equal(e->place.unit, "");
-	assert_string_equal(e->place.pod, sample.event.place.pod);
+	assert_string_equal(e->place->unit, "");
+	assert_string_equal(e->place->pod, sample.place.pod);
 	assert_int_equal(e->peer.tgid, 0);
 	assert_int_equal(e->ended.wall_ns, 0);
 }
@@ -468,7 +468,7 @@ static void test_more_kinds_than_have_a_line(void **state)
 {
 	(void)state;
 	for (int i = 0; i < GROUP_KINDS_MAX + 10; i++) {
-		snprintf(sample.event.executable, sizeof(sample.event.executable), "/usr/bin/%d", i);
+		snprintf(sample.executable, sizeof(sample.executable), "/usr/bin/%d", i);
 		assert_int_equal(take(), i < GROUP_KINDS_MAX);
 	}
 	check_nothing_lost();

@@ -38,14 +38,14 @@ static void check_same(const struct event *e, bool exactly)
 	again.reset_reason = read_json_reset_reason;
 	again.kernel = &parsed;
 	format_json(&before, e, &context);
-	format_json(&after, &parsed.event, &again);
+	format_json(&after, &parsed.kept.event, &again);
 	line_append(&before, "", 1);
 	line_append(&after, "", 1);
 	assert_string_equal(before.text, after.text);
 	if (!exactly)
 		return;
 	format_text(&before, e, &context);
-	format_text(&after, &parsed.event, &again);
+	format_text(&after, &parsed.kept.event, &again);
 	line_append(&before, "", 1);
 	line_append(&after, "", 1);
 	assert_string_equal(before.text, after.text);
@@ -114,7 +114,7 @@ static void test_every_state_family_and_errno(void **state)
 		s.record.socket.err = (__u16)errors[i];
 		sample_judge(&s, s.event.verdict);
 		check_same(&s.event, true);
-		assert_int_equal(parsed.event.error, errors[i]);
+		assert_int_equal(parsed.kept.event.error, errors[i]);
 	}
 }
 
@@ -159,8 +159,8 @@ static void test_filters_say_the_same_of_it(void **state)
 		for (int opposite = 0; opposite < 2; opposite++) {
 			filter_init(&f);
 			assert_null(filter_add(&f, rows[i].kind, opposite, rows[i].text));
-			assert_int_equal(filter_event(&f, &parsed.event), filter_event(&f, &s.event));
-			assert_int_equal(filter_owner(&f, &parsed.event), filter_owner(&f, &s.event));
+			assert_int_equal(filter_event(&f, &parsed.kept.event), filter_event(&f, &s.event));
+			assert_int_equal(filter_owner(&f, &parsed.kept.event), filter_owner(&f, &s.event));
 			filter_free(&f);
 		}
 	}

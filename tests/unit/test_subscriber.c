@@ -361,22 +361,21 @@ static void check_packed(const struct event *e)
 {
 	struct format_context context = sample_context();
 	static struct line packed, before, after;
-	static struct event opened;
-	struct lp_record record;
+	static struct kept_event opened;
 
 	format_pack(&packed, e, &context);
 	assert_false(packed.cut);
 	memset(&opened, 0xee, sizeof(opened));
-	assert_true(format_packed_open(packed.text, packed.length, &opened, &record));
+	assert_true(format_packed_open(packed.text, packed.length, &opened));
 	format_json(&before, e, &context);
-	format_json(&after, &opened, &context);
+	format_json(&after, &opened.event, &context);
 	assert_int_equal(before.length, after.length);
 	assert_memory_equal(before.text, after.text, before.length);
-	assert_string_equal(e->place.system_unit, opened.place.system_unit);
+	assert_string_equal(e->place->system_unit, opened.place.system_unit);
 	for (size_t n = 0; n < packed.length; n++)
-		assert_false(format_packed_open(packed.text, n, &opened, &record));
+		assert_false(format_packed_open(packed.text, n, &opened));
 	line_append(&packed, "x", 1);
-	assert_false(format_packed_open(packed.text, packed.length, &opened, &record));
+	assert_false(format_packed_open(packed.text, packed.length, &opened));
 }
 
 static void test_an_event_as_bytes_is_that_event(void **state)
@@ -389,8 +388,8 @@ static void test_an_event_as_bytes_is_that_event(void **state)
 	check_packed(&s.event);
 	sample_everything(&s);
 	check_packed(&s.event);
-	memset(s.event.executable, 'x', sizeof(s.event.executable) - 1);
-	memset(s.event.place.container, 'c', sizeof(s.event.place.container) - 1);
+	memset(s.executable, 'x', sizeof(s.executable) - 1);
+	memset(s.place.container, 'c', sizeof(s.place.container) - 1);
 	check_packed(&s.event);
 	sample_burst(&s);
 	check_packed(&s.event);

@@ -83,7 +83,7 @@ static void test_what_is_of_others_is_taken_out(void **state)
 	assert_int_equal(s.event.owner.n_holders, 1);
 	assert_int_equal(s.event.owner.holders[0], 4711);
 	assert_int_equal(s.event.owner.process.tgid, 4711);
-	assert_string_equal(s.event.executable, "/usr/bin/checkout");
+	assert_string_equal(s.executable, "/usr/bin/checkout");
 	sample_of(&s, MINE, MINE);
 	s.event.owner.holder_uids[0] = OTHERS;
 	s.event.owner.holder_uids[1] = MINE;

@@ -128,13 +128,13 @@ static inline void told_name(struct sample *s, const char *name)
 {
 	snprintf(s->event.owner.process.comm, sizeof(s->event.owner.process.comm), "%s", name);
 	snprintf(s->event.peer.comm, sizeof(s->event.peer.comm), "%s", name);
-	snprintf(s->event.executable, sizeof(s->event.executable), "/%s", name);
-	snprintf(s->event.cgroup, sizeof(s->event.cgroup), "0::/%s", name);
-	snprintf(s->event.place.unit, sizeof(s->event.place.unit), "%s", name);
-	snprintf(s->event.place.system_unit, sizeof(s->event.place.system_unit), "%s.", name);
-	snprintf(s->event.place.slice, sizeof(s->event.place.slice), "%s", name);
-	snprintf(s->event.place.container, sizeof(s->event.place.container), "%s", name);
-	snprintf(s->event.place.pod, sizeof(s->event.place.pod), "%s", name);
+	snprintf(s->executable, sizeof(s->executable), "/%s", name);
+	snprintf(s->place.cgroup, sizeof(s->place.cgroup), "0::/%s", name);
+	snprintf(s->place.unit, sizeof(s->place.unit), "%s", name);
+	snprintf(s->place.system_unit, sizeof(s->place.system_unit), "%s.", name);
+	snprintf(s->place.slice, sizeof(s->place.slice), "%s", name);
+	snprintf(s->place.container, sizeof(s->place.container), "%s", name);
+	snprintf(s->place.pod, sizeof(s->place.pod), "%s", name);
 }
 
 static inline void told_check_printable(const char *text, size_t n)

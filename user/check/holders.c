@@ -13,9 +13,10 @@
 struct holders {
 	struct cgroups *cgroups;
 	struct executables *executables;
-	__u64 since_ns;              /* CLOCK_MONOTONIC: what is read after that is new enough */
-	const struct check *written; /* the last to which we wrote a process, and which: rows come process by process */
-	struct lp_task of;
+	__u64 since_ns;    /* CLOCK_MONOTONIC: what is read after that is new enough */
+	struct lp_task of; /* whose the next two are: rows come process by process */
+	const char *executable;
+	struct place place;
 };
 
 struct holders *holders_new(void)
@@ -90,25 +91,24 @@ static void set_process(struct holders *h, struct check *c, const struct lp_task
 	e->owner.process = *task;
 	e->owner.via = verdicts_is_unaccepted(c->look) ? VIA_LISTENER : VIA_HOLDER;
 	e->owner.unknown = UNKNOWN_NONE;
-	if (h->written == c && task_is_same(&h->of, task))
-		return;
-	h->written = c;
-	h->of = *task;
-	strcpy(e->executable, executables_find(h->executables, task, h->since_ns));
-	cgroups_find(h->cgroups, NULL, task, h->since_ns, e->cgroup, &e->place);
+	if (!task_is_same(&h->of, task)) {
+		h->of = *task;
+		h->executable = executables_find(h->executables, task, h->since_ns);
+		cgroups_find(h->cgroups, NULL, task, h->since_ns, &h->place);
+	}
+	e->executable = h->executable;
+	e->place = &h->place;
 }
 
-static void set_nobody(struct holders *h, struct check *c, enum owner_unknown unknown)
+static void set_nobody(struct check *c, enum owner_unknown unknown)
 {
 	struct event *e = &c->event;
 
-	h->written = NULL;
 	e->owner.process = (struct lp_task){0};
 	e->owner.via = VIA_NONE;
 	e->owner.unknown = unknown;
-	memset(&e->place, 0, sizeof(e->place));
-	e->cgroup[0] = '\0';
-	e->executable[0] = '\0';
+	e->place = &place_unknown;
+	e->executable = "";
 	c->fd = -1;
 }
 
@@ -176,7 +176,7 @@ bool holders_find(struct holders *h, const struct snapshot *snapshot, size_t i, 
 	if (wanted->by_descriptor && (!f.has_descriptor || verdicts_is_unaccepted(c->look)))
 		return false;
 	if (!f.n) {
-		set_nobody(h, c, why_nobody(c->look));
+		set_nobody(c, why_nobody(c->look));
 		return filter_owner(wanted->filter, &c->event);
 	}
 	list(&c->event.owner, &f);
@@ -187,7 +187,7 @@ bool holders_find(struct holders *h, const struct snapshot *snapshot, size_t i, 
 		if (verdicts_is_unaccepted(c->look)) /* that is its listener's */
 			c->fd = -1;
 	} else if (passed) {
-		set_nobody(h, c, UNKNOWN_SHARED);
+		set_nobody(c, UNKNOWN_SHARED);
 		set_common_name(&c->event.owner, &f);
 	}
 	return passed != 0;

@@ -103,9 +103,8 @@ void event_from_record(struct event *e, const struct lp_record *record, struct v
 	e->error = error_of(e);
 	e->data = data_of(record);
 	e->owner = (struct owner){.unknown = UNKNOWN_NOT_SEEN};
-	e->executable[0] = '\0';
-	e->cgroup[0] = '\0';
-	memset(&e->place, 0, sizeof(e->place));
+	e->executable = "";
+	e->place = &place_unknown;
 	memset(&e->peer, 0, sizeof(e->peer));
 	e->ended = (struct ended){0};
 	e->loss = (struct loss){0};
@@ -127,6 +126,21 @@ void event_from_loss(struct event *e, enum lp_cause place, struct loss loss)
 	e->severity = SEVERITY_ERROR;
 	e->wall_ns = loss.last_ns;
 	e->loss = loss;
+	e->executable = "";
+	e->place = &place_unknown;
+}
+
+void event_keep(struct kept_event *kept, const struct event *e)
+{
+	kept->event = *e;
+	kept->place = *e->place;
+	kept->event.place = &kept->place;
+	strcpy(kept->executable, e->executable);
+	kept->event.executable = kept->executable;
+	if (!e->record)
+		return;
+	kept->record = *e->record;
+	kept->event.record = &kept->record;
 }
 
 bool event_has_transfer(const struct event *e)

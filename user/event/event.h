@@ -81,14 +81,21 @@ struct event {
 	int error;     /* errno that the application is told; 0: none, or nobody is there to be told */
 	struct data data;
 	struct owner owner;
-	char executable[PATH_MAX];    /* "" if not known */
-	char cgroup[CGROUP_LINE_LEN]; /* the line of /proc/PID/cgroup; "" if not known */
-	struct place place;           /* what it tells */
-	struct lp_task peer;          /* at the other end, where that is on this host and known; else its tgid is 0 */
+	const char *executable;    /* of the owner; "" if not known */
+	const struct place *place; /* where the owner lives */
+	struct lp_task peer;       /* at the other end, where that is on this host and known; else its tgid is 0 */
 	struct ended ended;
 	struct loss loss;
 	bool loss_hidden; /* how many is not for whoever reads this (visibility.h) */
 	struct repeat repeat;
+};
+
+/* One with room for what it points to. */
+struct kept_event {
+	struct event event;
+	struct lp_record record;
+	struct place place;
+	char executable[PATH_MAX];
 };
 
 const char *severity_name(enum lp_severity severity);
@@ -100,6 +107,9 @@ const char *unknown_name(enum owner_unknown unknown);
 /* Fills verdict, severity, time and data; not the owner. */
 void event_from_record(struct event *event, const struct lp_record *record, struct verdict verdict, __u64 wall_ns);
 void event_from_loss(struct event *event, enum lp_cause place, struct loss loss);
+
+/* Copies it, and what it points to. */
+void event_keep(struct kept_event *kept, const struct event *event);
 
 /* 0 where there is no such thing, which the contract leaves out. */
 bool event_has_transfer(const struct event *event); /* data and stream fields make sense */

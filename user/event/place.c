@@ -17,6 +17,8 @@ static const char *const runtime_names[] = {
 };
 static_assert(sizeof(runtime_names) / sizeof(*runtime_names) == RUNTIME_COUNT, "a name for each runtime");
 
+const struct place place_unknown;
+
 const char *place_runtime_name(enum place_runtime runtime)
 {
 	return runtime_names[runtime];

@@ -26,7 +26,12 @@ enum place_runtime {
 
 #define PLACE_NAME_LEN 256 /* the longest name of a unit, and of a file, with its end */
 
+/* A line of /proc/PID/cgroup, and the path in it. */
+#define CGROUP_LINE_LEN (LP_CGROUP_PATH + 32)
+const char *place_cgroup_path(const char *line);
+
 struct place {
+	char cgroup[CGROUP_LINE_LEN];     /* the line of /proc/PID/cgroup that the others are read from */
 	char unit[PLACE_NAME_LEN];        /* the innermost, of the user's manager where there is one */
 	char system_unit[PLACE_NAME_LEN]; /* of the host's manager: user@1000.service */
 	char slice[PLACE_NAME_LEN];       /* that the unit is in */
@@ -35,11 +40,10 @@ struct place {
 	char pod[48]; /* Kubernetes' uid of it, with hyphens */
 };
 
-/* A line of /proc/PID/cgroup, and the path in it. */
-#define CGROUP_LINE_LEN (LP_CGROUP_PATH + 32)
-const char *place_cgroup_path(const char *line);
+/* Nothing is known. */
+extern const struct place place_unknown;
 
-/* path: of a cgroup in its hierarchy, "/system.slice/nginx.service". */
+/* All but the line. path: of a cgroup in its hierarchy, "/system.slice/nginx.service". */
 void place_read(const char *path, struct place *place);
 
 bool place_is_unit_type(const char *suffix); /* ".service" */

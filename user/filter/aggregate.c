@@ -13,8 +13,7 @@ struct process {
 };
 
 struct aggregate {
-	struct lp_record record;
-	struct event event;
+	struct kept_event kept;
 	struct process processes[AGGREGATE_PROCESSES_MAX];
 };
 
@@ -48,7 +47,7 @@ static void unmap(struct lp_record *r)
 
 static void note_process(struct aggregate *g, const struct owner *owner)
 {
-	struct repeat *repeat = &g->event.repeat;
+	struct repeat *repeat = &g->kept.event.repeat;
 	unsigned n = repeat->processes;
 
 	if (!owner->via)
@@ -132,20 +131,22 @@ static void keep_place(struct place *mine, const struct place *other)
 	keep_text(mine->slice, other->slice);
 	keep_text(mine->container, other->container);
 	keep_text(mine->pod, other->pod);
+	keep_text(mine->cgroup, other->cgroup);
 	KEEP(runtime);
 }
 
-static void keep_common(struct event *mine, const struct event *other)
+static void keep_common(struct kept_event *kept, const struct event *other)
 {
+	struct event *mine = &kept->event;
+
 	mine->repeat.several_phases |= other->repeat.several_phases || mine->verdict.phase != other->verdict.phase;
 	mine->repeat.several_bys |= other->repeat.several_bys || mine->verdict.by != other->verdict.by;
 	mine->repeat.several_vias |= other->repeat.several_vias;
 	KEEP(verdict.ambiguous);
 	KEEP(error);
 	keep_owner(mine, other);
-	keep_text(mine->executable, other->executable);
-	keep_text(mine->cgroup, other->cgroup);
-	keep_place(&mine->place, &other->place);
+	keep_text(kept->executable, other->executable);
+	keep_place(&kept->place, other->place);
 	if (task_is_same(&mine->peer, &other->peer))
 		keep_task(&mine->peer, &other->peer);
 	else
@@ -175,10 +176,9 @@ static struct aggregate *aggregate_new(const struct event *event, const struct l
 
 	if (!g)
 		return NULL;
-	g->record = *record;
-	g->event = *event;
-	g->event.record = &g->record;
-	g->event.repeat = (struct repeat){
+	event_keep(&g->kept, event);
+	g->kept.record = *record;
+	g->kept.event.repeat = (struct repeat){
 		.several_phases = event->repeat.several_phases,
 		.several_bys = event->repeat.several_bys,
 		.several_vias = event->repeat.several_vias,
@@ -199,19 +199,19 @@ bool aggregate_add(struct aggregate **gathered, const struct event *event)
 			return false;
 		*gathered = g;
 	} else {
-		keep_record(&g->record, &record);
-		keep_common(&g->event, event);
+		keep_record(&g->kept.record, &record);
+		keep_common(&g->kept, event);
 	}
-	if (event->severity < g->event.severity)
-		g->event.severity = event->severity;
-	add_up(&g->event, &repeat);
+	if (event->severity < g->kept.event.severity)
+		g->kept.event.severity = event->severity;
+	add_up(&g->kept.event, &repeat);
 	note_process(g, &event->owner);
 	return true;
 }
 
 const struct event *aggregate_event(const struct aggregate *g)
 {
-	return &g->event;
+	return &g->kept.event;
 }
 
 void aggregate_free(struct aggregate *g)

@@ -172,20 +172,20 @@ static bool match_name(const struct filter_value *value, const struct event *e)
 }
 static bool match_unit(const struct filter_value *value, const struct event *e)
 {
-	return !fnmatch(value->text, e->place.unit, FNM_NOESCAPE) ||
-	       !fnmatch(value->text, e->place.system_unit, FNM_NOESCAPE);
+	return !fnmatch(value->text, e->place->unit, FNM_NOESCAPE) ||
+	       !fnmatch(value->text, e->place->system_unit, FNM_NOESCAPE);
 }
 /* As docker reads one: the beginning of a hash is enough, a name has to be whole. */
 static bool match_container(const struct filter_value *value, const struct event *e)
 {
-	const char *id = e->place.container;
+	const char *id = e->place->container;
 
 	return place_is_hash(id) ? !strncmp(id, value->text, strlen(value->text)) : !strcmp(id, value->text);
 }
 /* That cgroup and all below it. */
 static bool match_cgroup(const struct filter_value *value, const struct event *e)
 {
-	const char *path = place_cgroup_path(e->cgroup);
+	const char *path = place_cgroup_path(e->place->cgroup);
 	size_t n = strlen(value->text);
 
 	return path && !strncmp(path, value->text, n) && (!path[n] || path[n] == '/');

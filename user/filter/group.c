@@ -110,7 +110,7 @@ static struct kind kind_of(const struct event *e)
 	if (!o->via)
 		return kind;
 	kind.name = hash_text(kind.name, o->process.comm);
-	kind.name = hash_text(kind.name, *e->place.container ? e->place.container : e->place.unit);
+	kind.name = hash_text(kind.name, *e->place->container ? e->place->container : e->place->unit);
 	if (*e->executable)
 		kind.executable = hash_text(HASH_SEED, e->executable);
 	return kind;

@@ -177,12 +177,12 @@ static void put_owner(const struct fields *to, const struct event *e)
 
 static void put_place(const struct fields *to, const struct event *e)
 {
-	put_string(to, "process.linux.cgroup", e->cgroup);
-	put_string(to, "systemd.unit", e->place.unit);
-	put_string(to, "systemd.slice", e->place.slice);
-	put_string(to, "container.id", e->place.container);
-	put_string(to, "container.runtime.name", place_runtime_name(e->place.runtime));
-	put_string(to, "k8s.pod.uid", e->place.pod);
+	put_string(to, "process.linux.cgroup", e->place->cgroup);
+	put_string(to, "systemd.unit", e->place->unit);
+	put_string(to, "systemd.slice", e->place->slice);
+	put_string(to, "container.id", e->place->container);
+	put_string(to, "container.runtime.name", place_runtime_name(e->place->runtime));
+	put_string(to, "k8s.pod.uid", e->place->pod);
 }
 
 static void put_peer(const struct fields *to, const struct lp_task *peer)

@@ -58,9 +58,9 @@ static void put_object(struct line *line, const struct event *e)
 {
 	if (e->owner.via)
 		line_printf(line, "OBJECT_PID=%u\n", e->owner.process.tgid);
-	put_text(line, "OBJECT_SYSTEMD_UNIT", e->place.system_unit);
-	if (strcmp(e->place.unit, e->place.system_unit))
-		put_text(line, "OBJECT_SYSTEMD_USER_UNIT", e->place.unit);
+	put_text(line, "OBJECT_SYSTEMD_UNIT", e->place->system_unit);
+	if (strcmp(e->place->unit, e->place->system_unit))
+		put_text(line, "OBJECT_SYSTEMD_USER_UNIT", e->place->unit);
 }
 
 void format_journal(struct line *line, const struct event *e, const struct format_context *context)

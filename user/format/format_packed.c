@@ -3,35 +3,39 @@
 
 #include <string.h>
 
-/* The strings of an event, in its order; what is before, between and after them is copied as it is. */
+/* The strings of a place, in its order; what is before, between and after them is copied as it is. */
 struct text {
 	size_t at, size;
 };
 #define TEXT(member)                                                                                                   \
 	{                                                                                                              \
-		offsetof(struct event, member), sizeof(((struct event *)0)->member)                                    \
+		offsetof(struct place, member), sizeof(((struct place *)0)->member)                                    \
 	}
-static const struct text texts[] = {
-	TEXT(executable),        TEXT(cgroup),      TEXT(place.unit),
-	TEXT(place.system_unit), TEXT(place.slice), TEXT(place.container),
-};
+static const struct text texts[] = {TEXT(cgroup), TEXT(unit), TEXT(system_unit), TEXT(slice), TEXT(container)};
 #define TEXTS (sizeof(texts) / sizeof(*texts))
+
+static void put_text(struct line *line, const char *text)
+{
+	line_append(line, text, strlen(text) + 1);
+}
 
 void format_pack(struct line *line, const struct event *e, const struct format_context *context)
 {
-	const char *bytes = (const char *)e;
+	const char *place = (const char *)e->place;
 	size_t at = 0;
 
 	(void)context;
 	line_clear(line);
-	for (size_t i = 0; i < TEXTS; i++) {
-		line_append(line, bytes + at, texts[i].at - at);
-		line_append(line, bytes + texts[i].at, strlen(bytes + texts[i].at) + 1);
-		at = texts[i].at + texts[i].size;
-	}
-	line_append(line, bytes + at, sizeof(*e) - at);
+	line_append(line, (const char *)e, sizeof(*e));
 	if (e->record)
 		line_append(line, (const char *)e->record, sizeof(*e->record));
+	put_text(line, e->executable);
+	for (size_t i = 0; i < TEXTS; i++) {
+		line_append(line, place + at, texts[i].at - at);
+		put_text(line, place + texts[i].at);
+		at = texts[i].at + texts[i].size;
+	}
+	line_append(line, place + at, sizeof(*e->place) - at);
 }
 
 struct packed {
@@ -39,7 +43,7 @@ struct packed {
 	size_t left;
 };
 
-static bool take(struct packed *p, char *to, size_t n)
+static bool take(struct packed *p, void *to, size_t n)
 {
 	if (n > p->left)
 		return false;
@@ -56,21 +60,29 @@ static bool take_text(struct packed *p, char *to, size_t size)
 	return n < p->left && n < size && take(p, to, n + 1);
 }
 
-bool format_packed_open(const char *bytes, size_t length, struct event *e, struct lp_record *record)
+static bool take_place(struct packed *p, struct place *place)
 {
-	struct packed p = {bytes, length};
-	char *to = (char *)e;
+	char *to = (char *)place;
 	size_t at = 0;
 
 	for (size_t i = 0; i < TEXTS; i++) {
-		if (!take(&p, to + at, texts[i].at - at) || !take_text(&p, to + texts[i].at, texts[i].size))
+		if (!take(p, to + at, texts[i].at - at) || !take_text(p, to + texts[i].at, texts[i].size))
 			return false;
 		at = texts[i].at + texts[i].size;
 	}
-	if (!take(&p, to + at, sizeof(*e) - at))
+	return take(p, to + at, sizeof(*place) - at);
+}
+
+bool format_packed_open(const char *bytes, size_t length, struct kept_event *kept)
+{
+	struct packed p = {bytes, length};
+	struct event *e = &kept->event;
+
+	if (!take(&p, e, sizeof(*e)) || (e->record && !take(&p, &kept->record, sizeof(kept->record))) ||
+	    !take_text(&p, kept->executable, sizeof(kept->executable)) || !take_place(&p, &kept->place))
 		return false;
-	if (!e->record)
-		return !p.left;
-	e->record = record;
-	return p.left == sizeof(*record) && take(&p, (char *)record, sizeof(*record));
+	e->record = e->record ? &kept->record : NULL;
+	e->executable = kept->executable;
+	e->place = &kept->place;
+	return !p.left;
 }

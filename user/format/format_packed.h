@@ -10,7 +10,7 @@
 
 /* As an entry of an output. */
 format_event format_pack;
-/* event->record points to *record, if there is one. false: that is no packed event. */
-bool format_packed_open(const char *bytes, size_t length, struct event *event, struct lp_record *record);
+/* false: that is no packed event. */
+bool format_packed_open(const char *bytes, size_t length, struct kept_event *kept);
 
 #endif

@@ -102,7 +102,7 @@ static void put_processes(struct line *line, const struct event *e)
 	line_plain(line, name);
 	line_printf(line, *name ? "[%u%s process%s]" : "%u%s process%s", e->repeat.processes, more,
 		    e->repeat.processes == 1 ? "" : "es");
-	put_where(line, &e->place);
+	put_where(line, e->place);
 }
 
 static void put_who(struct line *line, const struct event *e, const char *nobody)
@@ -116,7 +116,7 @@ static void put_who(struct line *line, const struct event *e, const char *nobody
 		line_text(line, "[");
 		line_number(line, o->process.tgid);
 		line_text(line, "]");
-		put_where(line, &e->place);
+		put_where(line, e->place);
 	} else if (o->n_holders) {
 		line_printf(line, "%s of pid", o->unknown == UNKNOWN_SHARED ? "one" : "holder gone,");
 		for (unsigned i = 0; i < o->n_holders && i < 4; i++)

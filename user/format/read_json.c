@@ -192,7 +192,7 @@ static void read_flags(struct json_object *o, const struct verdict *v, struct lp
 
 static void read_tcp(struct json_object *o, struct parsed *p, enum lp_event event)
 {
-	struct lp_record *r = &p->record;
+	struct lp_record *r = &p->kept.record;
 	__u64 from = 1;
 
 	r->socket.cookie = number(o, "tcp.cookie");
@@ -239,9 +239,9 @@ static __u64 boot_ns(struct json_object *o, const char *name)
 	return wall ? wall - clock_wall_from_boot(0) : 0;
 }
 
-static void read_owner(struct json_object *o, struct event *e)
+static void read_owner(struct json_object *o, struct kept_event *kept)
 {
-	struct owner *owner = &e->owner;
+	struct owner *owner = &kept->event.owner;
 	struct lp_task *p = &owner->process;
 	struct json_object *holders;
 	size_t n;
@@ -253,7 +253,8 @@ static void read_owner(struct json_object *o, struct event *e)
 	p->uid = (__u32)number(o, "process.user.id");
 	p->start_boot_ns = boot_ns(o, "process.creation.time");
 	copy(o, "process.name", p->comm, sizeof(p->comm));
-	copy(o, "process.executable.path", e->executable, sizeof(e->executable));
+	copy(o, "process.executable.path", kept->executable, sizeof(kept->executable));
+	kept->event.executable = kept->executable;
 	p->exiting = flag(o, "process.exiting");
 	p->oom = flag(o, "process.exit.out_of_memory");
 	p->exit_code = (__u32)signal_of(text(o, "process.exit.signal"));
@@ -265,15 +266,14 @@ static void read_owner(struct json_object *o, struct event *e)
 			(__u32)json_object_get_int64(json_object_array_get_idx(holders, i));
 }
 
-static void read_place(struct json_object *o, struct event *e)
+static void read_place(struct json_object *o, struct kept_event *kept)
 {
-	struct place *place = &e->place;
-	const char *path;
+	struct place *place = &kept->place;
+	const char *line = text(o, "process.linux.cgroup"), *path = place_cgroup_path(line);
 
-	copy(o, "process.linux.cgroup", e->cgroup, sizeof(e->cgroup));
-	path = place_cgroup_path(e->cgroup);
-	if (path)
-		place_read(path, place); /* for the unit of the host's manager, which has no field */
+	place_read(path ? path : "", place); /* for the unit of the host's manager, which has no field */
+	kept->event.place = place;
+	copy(o, "process.linux.cgroup", place->cgroup, sizeof(place->cgroup));
 	copy(o, "systemd.unit", place->unit, sizeof(place->unit));
 	copy(o, "systemd.slice", place->slice, sizeof(place->slice));
 	copy(o, "container.id", place->container, sizeof(place->container));
@@ -332,7 +332,7 @@ static bool parse_loss(struct json_object *o, struct event *e, enum lp_cause pla
 
 bool read_json_event(struct json_object *o, struct parsed *p)
 {
-	struct event *e = &p->event;
+	struct event *e = &p->kept.event;
 	struct verdict verdict = verdict_of(o);
 	enum lp_event event = cause_event(verdict.cause);
 
@@ -340,19 +340,19 @@ bool read_json_event(struct json_object *o, struct parsed *p)
 		return false;
 	if (event == EVENT_EVENTS_LOST)
 		return parse_loss(o, e, verdict.cause);
-	memset(&p->record, 0, sizeof(p->record));
-	p->record.version = LP_RECORD_VERSION;
-	p->record.kind = kind_of(o, event);
-	read_network(o, &p->record);
-	read_flags(o, &verdict, &p->record);
+	memset(&p->kept.record, 0, sizeof(p->kept.record));
+	p->kept.record.version = LP_RECORD_VERSION;
+	p->kept.record.kind = kind_of(o, event);
+	read_network(o, &p->kept.record);
+	read_flags(o, &verdict, &p->kept.record);
 	read_tcp(o, p, event);
-	p->record.socket.err = errno_of(o, "error.type");
-	event_from_record(e, &p->record, verdict, wall_ns(o, "time"));
-	e->error = p->record.socket.err;
+	p->kept.record.socket.err = errno_of(o, "error.type");
+	event_from_record(e, &p->kept.record, verdict, wall_ns(o, "time"));
+	e->error = p->kept.record.socket.err;
 	e->severity = (enum lp_severity)severity_by_name(text(o, "severity"));
 	memset(&e->owner, 0, sizeof(e->owner));
-	read_owner(o, e);
-	read_place(o, e);
+	read_owner(o, &p->kept);
+	read_place(o, &p->kept);
 	read_peer(o, &e->peer);
 	read_data(o, e);
 	if (has(o, "ended.time"))

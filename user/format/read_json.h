@@ -14,8 +14,7 @@ struct json_object;
 #define READ_JSON_REASON_LEN 40
 
 struct parsed {
-	struct event event; /* its record points to this one, if it has any */
-	struct lp_record record;
+	struct kept_event kept;
 	char reset_reason[READ_JSON_REASON_LEN]; /* what record.reset_reason 1 stands for */
 };
 

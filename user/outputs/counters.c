@@ -23,8 +23,8 @@ static const char *app_of(const struct event *e)
 {
 	const char *slash = strrchr(e->executable, '/');
 
-	if (!*e->place.container && is_service(e->place.unit))
-		return e->place.unit;
+	if (!*e->place->container && is_service(e->place->unit))
+		return e->place->unit;
 	if (slash && slash[1])
 		return slash + 1;
 	if ((e->owner.via || e->repeat.processes) && *e->owner.process.comm)

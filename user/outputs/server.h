@@ -28,8 +28,8 @@ struct server {
 	bool changed; /* and the agent does not know yet */
 	size_t unwanted;
 	/* the writer's own: what it hands out, as root sees it, and as he does whose it is, if he may */
-	struct event event, narrowed;
-	struct lp_record record;
+	struct kept_event kept;
+	struct event narrowed;
 	struct line line, narrowed_line;
 	enum { OWN_UNKNOWN, OWN, NOT_OWN } own;
 

@@ -40,7 +40,7 @@ static struct server *servers; /* that are open */
 /* Whether he whose socket it is may see the event at hand, and what; a gap is everybody's. */
 static void decide(struct server *s)
 {
-	const struct event *e = &s->event;
+	const struct event *e = &s->kept.event;
 	__u32 uid = e->record ? e->record->socket.sk_uid : NOBODY;
 
 	s->own = visibility_allows(uid, e, e->owner.via ? process_user(&e->owner.process) : uid) ? OWN : NOT_OWN;
@@ -52,7 +52,7 @@ static void decide(struct server *s)
 
 static bool is_own(struct server *s, __u32 uid)
 {
-	if (s->event.record && uid != s->record.socket.sk_uid)
+	if (s->kept.event.record && uid != s->kept.record.socket.sk_uid)
 		return false;
 	if (s->own == OWN_UNKNOWN)
 		decide(s);
@@ -65,7 +65,7 @@ static const struct line *line_for(struct server *s, const struct subscriber *u,
 	bool root = u->uid == VISIBILITY_ROOT;
 	struct line *line = root ? &s->line : &s->narrowed_line;
 
-	*e = root ? &s->event : &s->narrowed;
+	*e = root ? &s->kept.event : &s->narrowed;
 	if (!root && !is_own(s, u->uid))
 		return NULL;
 	if (!filter_event(&u->filter, *e) || ((*e)->record && !filter_owner(&u->filter, *e)))
@@ -104,8 +104,8 @@ static size_t write_subscribers(void *state, const struct iovec *entries, size_t
 	for (size_t i = 0; i < n; i++) {
 		pthread_mutex_lock(&s->lock);
 		server_begin_confirmed(s);
-		if (format_packed_open(entries[i].iov_base, entries[i].iov_len, &s->event, &s->record) &&
-		    !hand_out(s) && s->event.record && !s->event.repeat.count)
+		if (format_packed_open(entries[i].iov_base, entries[i].iov_len, &s->kept) && !hand_out(s) &&
+		    s->kept.event.record && !s->kept.event.repeat.count)
 			s->unwanted++;
 		pthread_mutex_unlock(&s->lock);
 	}

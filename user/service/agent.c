@@ -54,7 +54,8 @@ struct agent {
 	struct health_desk *health;
 	struct agent_options options;
 	struct cause_kernel cause_kernel;
-	struct event event; /* the one being told: too large for the stack */
+	struct event event; /* the one being told */
+	struct place place; /* of that */
 	char host[256];
 	unsigned connections, processes;
 
@@ -119,8 +120,10 @@ static void tell(struct agent *a)
 	struct event *e = &a->event;
 	const struct owner *owner = &e->owner;
 
-	if (owner->via)
-		cgroups_find(a->cgroups, a->kernel, &owner->process, e->record->time_ns, e->cgroup, &e->place);
+	if (owner->via) {
+		cgroups_find(a->cgroups, a->kernel, &owner->process, e->record->time_ns, &a->place);
+		e->place = &a->place;
+	}
 	if (e->repeat.count) /* it is a record of several by itself */
 		e->repeat.processes = owner->via != VIA_NONE;
 	if (a->muted || (a->options.follow && !follows(a, owner)))
@@ -137,7 +140,7 @@ static void on_ends(void *context, const struct other_end_event *told)
 	judge(a, told->record, told->reset_after);
 	e->owner = *told->owner;
 	e->peer = told->peer;
-	strcpy(e->executable, told->executable);
+	e->executable = told->executable;
 	tell(a);
 }
 
@@ -207,7 +210,7 @@ static void on_stray(void *context, const struct lp_record *stray, const struct 
 	e->owner.unknown = UNKNOWN_SOCKET_GONE;
 	if (ended->owner.tgid) {
 		e->owner = (struct owner){.via = VIA_CLOSER, .process = ended->owner};
-		strcpy(e->executable, executables_find(a->executables, &ended->owner, stray->time_ns));
+		e->executable = executables_find(a->executables, &ended->owner, stray->time_ns);
 	}
 	tell(a);
 }

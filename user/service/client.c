@@ -51,7 +51,7 @@ static struct feeds_flow flow(const struct client *c)
 
 static void take_event(struct client *c, struct json_object *object)
 {
-	struct event *e = &c->parsed.event;
+	struct event *e = &c->parsed.kept.event;
 
 	if (!read_json_event(object, &c->parsed)) {
 		c->events++; /* of a later version */

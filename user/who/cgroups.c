@@ -252,16 +252,15 @@ static bool find_path(struct cgroups *c, const struct kernel *kernel, const stru
 }
 
 bool cgroups_find(struct cgroups *c, const struct kernel *kernel, const struct lp_task *task, __u64 since_ns,
-		  char line[CGROUP_LINE_LEN], struct place *place)
+		  struct place *place)
 {
 	char path[LP_CGROUP_PATH];
 
-	*line = '\0';
 	memset(place, 0, sizeof(*place));
 	if (!find_path(c, kernel, task, since_ns, path))
 		return false;
-	snprintf(line, CGROUP_LINE_LEN, "%s%s", c->name, path);
 	place_read(path, place);
+	snprintf(place->cgroup, sizeof(place->cgroup), "%s%s", c->name, path);
 	if (!place->runtime && !*place->container)
 		containers_find(c->containers, kernel, path, place);
 	return true;

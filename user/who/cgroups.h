@@ -26,9 +26,9 @@ const char *cgroups_mount(const struct cgroups *cgroups);
 __u32 cgroups_hierarchy(const struct cgroups *cgroups);
 
 /* Where a process lives, or lived: the line of /proc/PID/cgroup, without its end, as in the first cgroup namespace,
- * and what is read from its path; at since_ns (CLOCK_MONOTONIC) or later, for a v1 process may move. "" and false if it
- * cannot be known, or the path has LP_CGROUP_PATH bytes or more. */
+ * and what is read from its path; at since_ns (CLOCK_MONOTONIC) or later, for a v1 process may move. Nothing and false if
+ * it cannot be known, or the path has LP_CGROUP_PATH bytes or more. */
 bool cgroups_find(struct cgroups *cgroups, const struct kernel *kernel, const struct lp_task *task, __u64 since_ns,
-		  char line[CGROUP_LINE_LEN], struct place *place);
+		  struct place *place);
 
 #endif
