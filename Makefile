@@ -105,7 +105,7 @@ $(BUILD)/lostpeer: $(USER_OBJ)
 $(BUILD)/user/main.o: AGENT_CFLAGS += -DLIBRARIES='"$(call names,$(HAVE))"' -DMISSING='"$(call names,$(LACK))"'
 
 # a skeleton is made of its BPF object: who includes it is rebuilt with it
-$(BUILD)/user/kernel/kernel.o $(BUILD)/user/kernel/sockets.o $(BUILD)/user/kernel/wants.o: $(BUILD)/lostpeer.skel.h
+$(filter $(BUILD)/user/kernel/%,$(USER_OBJ)): $(BUILD)/lostpeer.skel.h
 $(BUILD)/user/check/snapshot_bpf.o: $(BUILD)/look.skel.h
 
 # q: files in different folders may have the same name

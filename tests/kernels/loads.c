@@ -3,16 +3,15 @@
  * Loads on the running kernel what the agent would load there with all its hooks on, and prints for each program
  * what the verifier says of it: `NAME INSTRUCTIONS MICROSECONDS`.
  *
- * The agent's own code chooses, loads and attaches: user/kernel/kernel.c and user/check/snapshot_bpf.c are part of this file, and only
- * their calls of libbpf are led through here, to ask for the verifier's statistics. (bpf_prog_info has the instructions
+ * The agent's own code chooses, loads and attaches: user/kernel/load.c and user/check/snapshot_bpf.c are part of this
+ * file, and only their calls of libbpf are led through here, to ask for the verifier's statistics. (bpf_prog_info has the instructions
  * only from 5.16, and the time never.)
  */
 #include <bpf/libbpf.h>
 
 static int load_with_statistics(struct bpf_object_skeleton *s);
 #define bpf_object__load_skeleton load_with_statistics
-#include "kernel/probe.c"
-#include "kernel/kernel.c"
+#include "kernel/load.c"
 #include "check/snapshot_bpf.c"
 #undef bpf_object__load_skeleton
 

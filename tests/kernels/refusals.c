@@ -3,16 +3,14 @@
  * refusals: whether the agent does without each program that it can do without, where the kernel refuses it. Prints
  * `ok PROGRAM` or `not ok PROGRAM: WHY` for each, and `N passed, N failed, N skipped`.
  *
- * The agent's own code loads: user/kernel/kernel.c is part of this file. The kernel really refuses: the program is loaded with
- * a flag that no kernel knows.
+ * The agent's own code loads: user/kernel/load.c is part of this file. The kernel really refuses: the program is
+ * loaded with a flag that no kernel knows.
  */
 #include <bpf/libbpf.h>
 
 static int load_spoiled(struct bpf_object_skeleton *s);
 #define bpf_object__load_skeleton load_spoiled
-#include "kernel/probe.c"
-#include "kernel/kernel.c"
-#include "check/snapshot_bpf.c"
+#include "kernel/load.c"
 #undef bpf_object__load_skeleton
 
 #define NO_SUCH_FLAG (1u << 30)
@@ -53,7 +51,7 @@ static const char *try_without(const char *name)
 		if (feature_of(name) && !strcmp(all[i].name, feature_of(name)) &&
 		    feature_have(kernel_features(kernel), &all[i]))
 			wrong = "the agent believes that it has it";
-	if (!wrong && !kernel->skeleton->links.set_state)
+	if (!wrong && !kernel_skeleton(kernel)->links.set_state)
 		wrong = "nothing is attached";
 	kernel_close(kernel);
 	return wrong;
@@ -63,17 +61,18 @@ int main(void)
 {
 	char names[PROGRAMS_MAX][64];
 	const struct kernel_options options = {0};
-	struct kernel k = {0};
+	struct kernel_features features;
+	struct lostpeer *skeleton;
 	struct bpf_program *program;
 	unsigned n = 0, failed = 0;
 	const char *wrong;
 
-	if (probe(&k.features, NULL) || open_skeleton(&k, &options))
+	if (probe(&features, NULL) || open_programs(&skeleton, &features, &options))
 		return 1;
-	bpf_object__for_each_program(program, k.skeleton->obj)
+	bpf_object__for_each_program(program, skeleton->obj)
 		if (bpf_program__autoload(program) && n < PROGRAMS_MAX)
 			snprintf(names[n++], sizeof(names[0]), "%s", bpf_program__name(program));
-	lostpeer__destroy(k.skeleton);
+	lostpeer__destroy(skeleton);
 	for (unsigned i = 0; i < n; i++) {
 		wrong = try_without(names[i]);
 		failed += wrong != NULL;

@@ -4,8 +4,8 @@
  * program that it chooses there, and fails if one of them can reach an instruction that needs a field, an enumerator
  * or a helper that the kernel lacks, or hangs on a tracepoint or an iterator that it lacks.
  *
- * The agent's own code probes and chooses (user/kernel/probe.c and user/kernel/kernel.c are part of this file, led to the other kernel's BTF), and
- * libbpf relocates as ever. Where it finds nothing to relocate to it leaves an invalid instruction, which is right in
+ * The agent's own code probes and chooses (user/kernel/probe.c and user/kernel/load.c are part of this file, led to the
+ * other kernel's BTF), and libbpf relocates as ever. Where it finds nothing to relocate to it leaves an invalid instruction, which is right in
  * a branch that this kernel never takes. So the programs are walked as the verifier would walk them, as far as
  * constants decide a branch. The last step before the first program is loaded is where this snapshot, and ends.
  */
@@ -28,7 +28,7 @@ static int look_and_end(struct bpf_object_skeleton *s);
 #define bpf_object__open_skeleton other_open
 #define bpf_object__load_skeleton look_and_end
 #include "kernel/probe.c"
-#include "kernel/kernel.c"
+#include "kernel/load.c"
 #include "check/snapshot_bpf.c"
 #undef bpf_object__open_skeleton
 #undef bpf_object__load_skeleton

@@ -52,7 +52,7 @@ const struct kernel_features *kernel_features(const struct kernel *k)
 	return &k->features;
 }
 
-__u64 kernel_last_fork(const struct kernel *k, __u32 tgid)
+__u64 remembered_last_fork(const struct kernel *k, __u32 tgid)
 {
 	(void)k;
 	(void)tgid;
@@ -60,7 +60,7 @@ __u64 kernel_last_fork(const struct kernel *k, __u32 tgid)
 }
 
 /* Like the iterator, it gives what has the key, of all processes or of one. */
-int kernel_find_holders(struct kernel *k, __u32 tgid, const __u64 *keys, size_t n, kernel_found *found, void *context)
+int open_files_find(struct kernel *k, __u32 tgid, const __u64 *keys, size_t n, open_files_found *found, void *context)
 {
 	*(tgid ? &k->looks : &k->walks) += 1;
 	k->looked_at = tgid;
@@ -385,7 +385,7 @@ static void test_a_listener_is_found_by_its_port(void **state)
 	r.socket.netns = 77;
 	r.socket.local_port = 443;
 	kernel.holders[kernel.n_holders++] = (struct lp_holder){
-		.key = kernel_listener_key(77, 443), .task = {.tgid = OTHER, .start_boot_ns = 7}, .listening = 1};
+		.key = open_files_listener_key(77, 443), .task = {.tgid = OTHER, .start_boot_ns = 7}, .listening = 1};
 	add(r);
 	pending_tick(list, now_ns);
 	told(1);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "kernel/kernel.h"
+#include "kernel/probe.h"
 #include "kernel/libbpf_log.h"
 #include "check/namespaces.h"
 #include "kernel/iterator.h"
@@ -49,7 +49,7 @@ int snapshot_bpf_open(struct snapshot_bpf **source, const char **why)
 		*why = "this kernel has no BTF or no BPF iterators (CONFIG_DEBUG_INFO_BTF, Linux 5.10)";
 		return -ENOTSUP;
 	}
-	if (!kernel_pid_namespace_is_first()) {
+	if (!probe_pid_namespace_is_first()) {
 		*why = "this is not the host's pid namespace";
 		return -ENOTSUP;
 	}

@@ -9,7 +9,7 @@
 
 #include "event/event.h"
 #include "filter/filter.h"
-#include "kernel/kernel.h"
+#include "kernel/wants.h"
 
 #define AUDIENCE_MAX 256 /* readers */
 

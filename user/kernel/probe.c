@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
+
+#define PID_NAMESPACE_INIT 0xEFFFFFFC /* include/linux/proc_ns.h: PROC_PID_INIT_INO */
 
 /* Arguments of a tracepoint, 0 if there is none: btf_trace_NAME is a pointer to a function whose first argument
  * is the context. */
@@ -137,4 +140,11 @@ int probe(struct kernel_features *features, struct reset_reasons *reasons)
 		read_reasons(btf, reasons);
 	btf__free(btf); /* some MiB, of no further use */
 	return hide(features);
+}
+
+bool probe_pid_namespace_is_first(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) || st.st_ino == PID_NAMESPACE_INIT;
 }

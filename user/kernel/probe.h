@@ -15,4 +15,7 @@ struct reset_reasons {
  * stderr. */
 int probe(struct kernel_features *features, struct reset_reasons *reasons);
 
+/* The kernel numbers processes as its first pid namespace does; in another one every pid would be wrong. */
+bool probe_pid_namespace_is_first(void);
+
 #endif

@@ -25,6 +25,8 @@
 #include "who/pending.h"
 #include "service/privilege.h"
 #include "early/early.h"
+#include "kernel/open_files.h"
+#include "kernel/remembered.h"
 
 #define LINGER_NS (1 * CLOCK_MS)     /* after something came: look again without being woken (bpf/emit.h) */
 #define LAST_LOOK_NS (50 * CLOCK_MS) /* after going to sleep: for what was on its way then */
@@ -111,7 +113,7 @@ static bool judge(struct agent *a, const struct lp_record *record, bool reset_af
 
 static bool follows(const struct agent *a, const struct owner *owner)
 {
-	return owner->via && kernel_follows(a->kernel, owner->process.tgid, owner->process.start_boot_ns);
+	return owner->via && remembered_follows(a->kernel, owner->process.tgid, owner->process.start_boot_ns);
 }
 
 /* The last test, and out: a->event is whole but for its place. */
@@ -662,10 +664,10 @@ static int open_kernel(struct agent *a)
 	kernel_on_record(a->kernel, on_record, a);
 	a->pending = pending_new(a->kernel, on_owner, a);
 	a->ends = other_end_new(a->kernel, on_ends, on_ask, a);
-	a->recently_closed = recently_closed_new(kernel_ended(a->kernel), on_stray, a);
+	a->recently_closed = recently_closed_new(remembered_ended(a->kernel), on_stray, a);
 	if (!a->pending || !a->ends || !a->recently_closed)
 		return -ENOMEM;
-	err = kernel_seed(a->kernel, &a->connections, &a->processes);
+	err = open_files_seed(a->kernel, &a->connections, &a->processes);
 	if (err)
 		return err;
 	a->drained_ns = clock_monotonic_ns();

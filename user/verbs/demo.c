@@ -18,7 +18,7 @@
 #include "demo/row.h"
 #include "demo/stage.h"
 #include "demo/witness.h"
-#include "kernel/kernel.h"
+#include "kernel/probe.h"
 #include "base/options.h"
 
 struct demo_options {

@@ -10,7 +10,8 @@
 
 #include "who/cgroups.h"
 #include "kernel/feature.h"
-#include "kernel/kernel.h"
+#include "kernel/probe.h"
+#include "kernel/tracefs.h"
 #include "base/line.h"
 #include "base/options.h"
 #include "service/privilege.h"
@@ -104,7 +105,7 @@ static void look_at_user(struct findings *findings)
 	const char *cgroups;
 	bool has_cgroups = finds_cgroups(&cgroups);
 	unsigned long long caps = privilege_effective();
-	int tracefs = kernel_look_for_tracefs();
+	int tracefs = tracefs_look();
 	bool admin = caps >> 21 & 1;
 	const struct finding rights[] = {
 		{"cap_bpf", caps >> 39 & 1 || admin, true, false, "CAP_BPF: load programs",
@@ -124,7 +125,7 @@ static void look_at_user(struct findings *findings)
 		{"cap_sys_admin", admin, false, false,
 		 "CAP_SYS_ADMIN: lostpeer demo, and check in every network namespace",
 		 "no demo; check does not see elsewhere what no process holds"},
-		{"first_pid_namespace", kernel_pid_namespace_is_first(), true, false, "the host's pid namespace",
+		{"first_pid_namespace", probe_pid_namespace_is_first(), true, false, "the host's pid namespace",
 		 "nothing works: every pid would be wrong"},
 	};
 

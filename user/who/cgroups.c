@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "who/containers.h"
-#include "kernel/kernel.h"
+#include "kernel/remembered.h"
 #include "who/process.h"
 #include "base/text_cache.h"
 
@@ -189,7 +189,7 @@ static bool find_by_id(struct cgroups *c, const struct kernel *kernel, __u64 id,
 		return false;
 	if (recall(&c->by_id, id, 0, c->hierarchy ? since_ns : 0, path))
 		return true;
-	if (!kernel_gone_cgroup(kernel, id, path) && !open_by_id(c, id, path) && !kernel_gone_cgroup(kernel, id, path))
+	if (!remembered_gone_cgroup(kernel, id, path) && !open_by_id(c, id, path) && !remembered_gone_cgroup(kernel, id, path))
 		return false;
 	text_cache_remember(&c->by_id, id, 0, now, path);
 	return true;
@@ -244,7 +244,7 @@ static bool find_path(struct cgroups *c, const struct kernel *kernel, const stru
 		return true;
 	/* it may exit while we ask */
 	for (int i = 0; i < 2; i++)
-		if (find_by_id(c, kernel, kernel_exit_cgroup(kernel, task->tgid, task->start_boot_ns), since_ns,
+		if (find_by_id(c, kernel, remembered_exit_cgroup(kernel, task->tgid, task->start_boot_ns), since_ns,
 			       path) ||
 		    find_by_process(c, task, since_ns, path))
 			return true;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel/kernel.h"
+#include "kernel/remembered.h"
 
 /* As many as the kernel side remembers of those that come later; of more, the others stay unnamed. */
 #define CONTAINERS_MAX LP_MADE_CGROUPS
@@ -98,7 +98,7 @@ static enum place_runtime runtime_of(const struct containers *c, const struct ke
 		[LP_MAKER_RUNC] = RUNTIME_RUNC,
 		[LP_MAKER_CRUN] = RUNTIME_CRUN,
 	};
-	enum lp_maker maker = kernel_cgroup_maker(kernel, path, length);
+	enum lp_maker maker = remembered_cgroup_maker(kernel, path, length);
 
 	if (maker)
 		return runtimes[maker];

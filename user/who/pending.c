@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "event/judge.h"
 #include "kernel/kernel.h"
+#include "kernel/open_files.h"
+#include "kernel/remembered.h"
 #include "who/owner.h"
 
 #define RESET_WAIT_NS (1 * CLOCK_MS)     /* the RST goes out in the same softirq as the close */
@@ -48,7 +50,7 @@ static unsigned bucket_of(__u64 sk)
 /* Where forks are not seen, anybody may have forked just now. */
 static __u64 last_fork(void *kernel, __u32 tgid)
 {
-	return kernel_features(kernel)->fork ? kernel_last_fork(kernel, tgid) : UINT64_MAX;
+	return kernel_features(kernel)->fork ? remembered_last_fork(kernel, tgid) : UINT64_MAX;
 }
 
 struct pending_list *pending_new(struct kernel *kernel, pending_done *done, void *context)
@@ -228,7 +230,7 @@ static struct owner_found *found_slot(struct owner_evidence *e, const struct lp_
 static __u64 key_of(const struct pending *p)
 {
 	if (owner_is_listener(&p->record))
-		return kernel_listener_key(p->record.socket.netns, p->record.socket.local_port);
+		return open_files_listener_key(p->record.socket.netns, p->record.socket.local_port);
 	return p->record.socket.sk;
 }
 
@@ -238,8 +240,8 @@ struct round {
 	enum owner_need need;
 	__u32 tgid;
 	size_t n;
-	__u64 keys[KERNEL_SOUGHT_MAX];
-	struct pending *who[KERNEL_SOUGHT_MAX];
+	__u64 keys[OPEN_FILES_SOUGHT_MAX];
+	struct pending *who[OPEN_FILES_SOUGHT_MAX];
 };
 
 static void note_holder(void *context, const struct lp_holder *holder)
@@ -261,7 +263,7 @@ static void note_holder(void *context, const struct lp_holder *holder)
 static void gather(struct round *round)
 {
 	round->n = 0;
-	for (struct pending *p = round->list->oldest; p && round->n < KERNEL_SOUGHT_MAX; p = p->next) {
+	for (struct pending *p = round->list->oldest; p && round->n < OPEN_FILES_SOUGHT_MAX; p = p->next) {
 		if (p->need != round->need || (round->tgid && p->record.task.tgid != round->tgid))
 			continue;
 		round->keys[round->n] = key_of(p);
@@ -277,7 +279,7 @@ static void run_round(struct round *round)
 	int err;
 
 	gather(round);
-	err = kernel_find_holders(round->list->kernel, round->tgid, round->keys, round->n, note_holder, round);
+	err = open_files_find(round->list->kernel, round->tgid, round->keys, round->n, note_holder, round);
 	for (size_t i = 0; i < round->n; i++) {
 		struct owner_evidence *e = &round->who[i]->evidence;
 

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "kernel/load.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/say.h"
+#include "kernel/kernel.h"
+#include "kernel/libbpf_log.h"
+#include "kernel/tracefs.h"
+#include "lostpeer.skel.h"
+
+static void choose_programs(struct lostpeer *s, const struct kernel_features *f, const struct kernel_options *options)
+{
+	bpf_program__set_autoload(s->progs.send_reset, f->send_reset && !f->send_reset_reason);
+	bpf_program__set_autoload(s->progs.send_reset_reason, f->send_reset_reason);
+	bpf_program__set_autoload(s->progs.error_report, f->error_report);
+	bpf_program__set_autoload(s->progs.destroy_sock, f->destroy_sock);
+	bpf_program__set_autoload(s->progs.process_fork, f->fork);
+	bpf_program__set_autoload(s->progs.retransmit, f->retransmit);
+	bpf_program__set_autoload(s->progs.set_state_nested, f->guards_recursion);
+	bpf_program__set_autoload(s->progs.set_state_nested_twice, f->guards_recursion && f->preemptible);
+	bpf_program__set_autoload(s->progs.destroy_sock_nested,
+				  f->destroy_sock && f->guards_recursion && f->preemptible);
+	bpf_program__set_autoload(s->progs.cgroup_gone, f->cgroups);
+	bpf_program__set_autoload(s->progs.cgroup_made, f->cgroups);
+	bpf_program__set_autoload(s->progs.process_exit, options->cgroup_hierarchy != 0);
+	bpf_program__set_autoload(s->progs.connect_enter, options->connect_hook);
+	bpf_program__set_autoload(s->progs.connect_exit, options->connect_hook);
+	bpf_program__set_autoload(s->progs.accept_exit, options->accept_hook);
+	bpf_program__set_autoload(s->progs.accept4_exit, options->accept_hook);
+	bpf_program__set_autoattach(s->progs.retransmit, false); /* kernel_want() does, if it is wanted */
+	/* kernel_take_missed() attaches them */
+	bpf_program__set_autoattach(s->progs.set_state_nested, false);
+	bpf_program__set_autoattach(s->progs.set_state_nested_twice, false);
+	bpf_program__set_autoattach(s->progs.destroy_sock_nested, false);
+	/* iterators are run when needed, never attached for good */
+	bpf_program__set_autoattach(s->progs.seed_files, false);
+	bpf_program__set_autoattach(s->progs.find_holders, false);
+	/* run when needed as well */
+	bpf_program__set_autoattach(s->progs.look_at_ends, false);
+}
+
+static void choose_maps(struct lostpeer *s, const struct kernel_options *options)
+{
+	if (!options->accept_hook)
+		bpf_map__set_max_entries(s->maps.acceptors, 1);
+	if (!options->connect_hook)
+		bpf_map__set_max_entries(s->maps.connects, 1);
+	if (!options->cgroup_hierarchy)
+		bpf_map__set_max_entries(s->maps.exited, 1);
+	if (!options->follow_parent)
+		bpf_map__set_max_entries(s->maps.followed, 1);
+	if (options->ring_bytes)
+		bpf_map__set_max_entries(s->maps.ring, (__u32)options->ring_bytes);
+}
+
+/* The slots are shared out; with more CPUs than slots some write to the same. */
+static __u32 ended_of_cpu(void)
+{
+	int cpus = libbpf_num_possible_cpus();
+	__u32 each = LP_ENDED;
+
+	while (each > 1 && cpus > 0 && each * (__u32)cpus > LP_ENDED)
+		each /= 2;
+	return each;
+}
+
+static int check_features(const struct kernel_features *f)
+{
+	if (!f->btf)
+		return say(-ENOENT, "this kernel has no BTF (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF "
+				    "and Linux 5.10 or newer");
+	if (!f->set_state || !f->receive_reset)
+		return say(-ENOTSUP, "this kernel lacks the tracepoint sock:inet_sock_set_state or "
+				     "tcp:tcp_receive_reset; `lostpeer doctor` shows what is missing");
+	return 0;
+}
+
+static int load_error(int err)
+{
+	if (err == -EPERM || err == -EACCES)
+		return say(err,
+			   "not permitted to load BPF programs: run as root of the host (not of a user namespace), or "
+			   "with CAP_BPF and CAP_PERFMON; `lostpeer doctor` shows what is missing");
+	return say(err, "the kernel does not take the BPF programs: %s (LOSTPEER_DEBUG=1 shows why)", strerror(-err));
+}
+
+static int check_pid_namespace(void)
+{
+	if (probe_pid_namespace_is_first())
+		return 0;
+	return say(-ENOTSUP, "this is not the host's pid namespace: start it there (for a container: --pid=host)");
+}
+
+/* What a program is for, of those that an agent can do without. */
+static const char *feature_of(const char *program)
+{
+	static const char *const all[][2] = {
+		{"send_reset", "send_reset"},     {"send_reset_reason", "send_reset_reason"},
+		{"error_report", "error_report"}, {"destroy_sock", "destroy_sock"},
+		{"process_fork", "fork"},         {"retransmit", "retransmit"},
+		{"cgroup_gone", "cgroups"},       {"cgroup_made", "cgroups"},
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (!strcmp(all[i][0], program))
+			return all[i][1];
+	return NULL;
+}
+
+static bool is_copy(const char *program)
+{
+	return !strncmp(program, "set_state_nested", strlen("set_state_nested")) ||
+	       !strcmp(program, "destroy_sock_nested");
+}
+
+/* Whether to try without the program that the kernel has just refused: said, as every worse answer is. */
+static bool do_without(struct kernel_features *f, const char *program, int err)
+{
+	const char *feature = feature_of(program);
+
+	if (is_copy(program)) { /* what is missed then is told as lost */
+		f->guards_recursion = false;
+		say(0, "this kernel refuses the BPF program %s (%s)", program, strerror(-err));
+		return true;
+	}
+	if (!feature)
+		return false;
+	say(0, "this kernel refuses the BPF program %s (%s); without it: %s", program, strerror(-err),
+	    feature_without(feature));
+	feature_hide(f, feature);
+	return true;
+}
+
+static int open_programs(struct lostpeer **skeleton, const struct kernel_features *f,
+			 const struct kernel_options *options)
+{
+	struct lostpeer *s = *skeleton = lostpeer__open();
+
+	if (!s)
+		return -errno;
+	choose_programs(s, f, options);
+	choose_maps(s, options);
+	s->rodata->agent_tgid = (__u32)getpid();
+	s->rodata->kernel_casts = f->casts;
+	s->rodata->connect_hook = options->connect_hook;
+	s->rodata->accept_hook = options->accept_hook;
+	s->rodata->follow_parent = options->follow_parent;
+	s->rodata->remembers_ended = f->send_reset_reason;
+	s->rodata->ended_of_cpu = ended_of_cpu();
+	s->rodata->place_hierarchy = options->cgroup_hierarchy;
+	s->rodata->jiffy_ns = (__u64)(clock_jiffy_ms() * 1e6);
+	return 0;
+}
+
+static int check(const struct kernel_features *f, const struct kernel_options *options)
+{
+	int err = check_features(f);
+
+	if (err)
+		return err;
+	if (options->follow_parent && !f->fork)
+		return say(-ENOTSUP,
+			   "cannot follow a command: this kernel lacks the tracepoint sched:sched_process_fork");
+	return check_pid_namespace();
+}
+
+static int try_programs(struct lostpeer **skeleton, struct kernel_features *f, const struct kernel_options *options)
+{
+	const char *refused;
+	int err;
+
+	do {
+		lostpeer__destroy(*skeleton);
+		*skeleton = NULL;
+		err = check(f, options);
+		if (err)
+			return err;
+		libbpf_log_begin();
+		err = open_programs(skeleton, f, options);
+		if (!err)
+			err = lostpeer__load(*skeleton);
+		if (!err)
+			err = lostpeer__attach(*skeleton);
+		refused = libbpf_log_program();
+	} while (err && *refused && do_without(f, refused, err));
+	return err ? load_error(err) : 0;
+}
+
+int load_programs(struct lostpeer **skeleton, struct kernel_features *features, const struct kernel_options *options)
+{
+	int home = -1, err = check(features, options);
+
+	if (!err && (options->connect_hook || options->accept_hook))
+		err = tracefs_enter(&home);
+	if (!err)
+		err = try_programs(skeleton, features, options);
+	tracefs_leave(home);
+	return err;
+}

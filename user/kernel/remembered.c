@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "kernel/remembered.h"
+
+#include <bpf/bpf.h>
+#include <string.h>
+
+#include "kernel/kernel.h"
+#include "lostpeer.skel.h"
+
+__u64 remembered_last_fork(const struct kernel *k, __u32 tgid)
+{
+	__u64 when = 0;
+
+	bpf_map_lookup_elem(bpf_map__fd(kernel_skeleton(k)->maps.forks), &tgid, &when);
+	return when;
+}
+
+bool remembered_follows(const struct kernel *k, __u32 tgid, __u64 start_boot_ns)
+{
+	__u64 start;
+
+	return !bpf_map_lookup_elem(bpf_map__fd(kernel_skeleton(k)->maps.followed), &tgid, &start) &&
+	       start == start_boot_ns;
+}
+
+/* Copies a slot that the kernel may be writing; false: it was. */
+static bool copy_cgroup(const struct lp_cgroup *slot, __u64 id, char path[LP_CGROUP_PATH])
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	memcpy(path, slot->path, LP_CGROUP_PATH);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	path[LP_CGROUP_PATH - 1] = '\0';
+	return __atomic_load_n(&slot->id, __ATOMIC_ACQUIRE) == id;
+}
+
+bool remembered_gone_cgroup(const struct kernel *k, __u64 id, char path[LP_CGROUP_PATH])
+{
+	const struct lp_cgroup *slots = k ? kernel_skeleton(k)->bss->gone_cgroups : NULL;
+
+	for (size_t i = 0; slots && id && i < LP_GONE_CGROUPS; i++)
+		if (__atomic_load_n(&slots[i].id, __ATOMIC_ACQUIRE) == id && copy_cgroup(&slots[i], id, path))
+			return true;
+	return false;
+}
+
+enum lp_maker remembered_cgroup_maker(const struct kernel *k, const char *path, size_t length)
+{
+	const struct lp_cgroup *slots = k ? kernel_skeleton(k)->bss->made_cgroups : NULL;
+	char made[LP_CGROUP_PATH];
+
+	for (size_t i = 0; slots && length < LP_CGROUP_PATH && i < LP_MADE_CGROUPS; i++) {
+		__u64 id = __atomic_load_n(&slots[i].id, __ATOMIC_ACQUIRE);
+		__u32 maker = slots[i].maker;
+
+		if (!id || memcmp(slots[i].path, path, length) || slots[i].path[length])
+			continue;
+		if (copy_cgroup(&slots[i], id, made) && strlen(made) == length && !memcmp(made, path, length))
+			return maker < LP_MAKER_COUNT ? (enum lp_maker)maker : LP_MAKER_OTHER;
+	}
+	return LP_MAKER_OTHER;
+}
+
+__u64 remembered_exit_cgroup(const struct kernel *k, __u32 tgid, __u64 start_boot_ns)
+{
+	struct {
+		__u64 start_boot_ns;
+		__u64 cgroup_id;
+	} exited; /* bpf/cgroups.h */
+
+	if (!k || bpf_map_lookup_elem(bpf_map__fd(kernel_skeleton(k)->maps.exited), &tgid, &exited))
+		return 0;
+	return exited.start_boot_ns == start_boot_ns ? exited.cgroup_id : 0;
+}
+
+const struct lp_ended *remembered_ended(const struct kernel *k)
+{
+	return kernel_features(k)->send_reset_reason ? kernel_skeleton(k)->bss->ended : NULL;
+}
