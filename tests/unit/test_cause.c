@@ -426,6 +426,60 @@ static void test_names_are_found_again(void **state)
 	assert_false(cause_name_exists("peer_lost"));
 }
 
+/* What the row of a cause says beside its words follows from its event, with two exceptions. */
+static const struct {
+	enum lp_event event;
+	__u32 class;
+	enum lp_severity severity;
+} kinds[] = {
+	{EVENT_CONNECT_FAILED, LP_CLASS_LOST, SEVERITY_WARNING},
+	{EVENT_PEER_LOST, LP_CLASS_LOST, SEVERITY_WARNING},
+	{EVENT_PEER_CLOSED, LP_CLASS_PEER_CLOSED, SEVERITY_INFO},
+	{EVENT_LOCAL_CLOSED, LP_CLASS_LOCAL_CLOSED, SEVERITY_INFO},
+	{EVENT_LOCAL_RESET, LP_CLASS_LOST, SEVERITY_WARNING},
+	{EVENT_ACCEPT_DROPPED, LP_CLASS_QUEUES, SEVERITY_WARNING},
+	{EVENT_PEER_SILENT, LP_CLASS_SILENT, SEVERITY_WARNING},
+	{EVENT_PEER_BACK, LP_CLASS_SILENT, SEVERITY_INFO},
+	{EVENT_CLOSE_IGNORED, LP_CLASS_IGNORED, SEVERITY_WARNING},
+	{EVENT_EVENTS_LOST, 0, SEVERITY_ERROR},
+};
+
+static void test_every_row_has_its_class_and_severity(void **state)
+{
+	(void)state;
+	assert_int_equal(COUNT(kinds), EVENT_COUNT - 1);
+	for (enum lp_cause cause = CAUSE_NONE + 1; cause < CAUSE_COUNT; cause++) {
+		size_t i = 0;
+
+		while (kinds[i].event != cause_event(cause))
+			assert_true(++i < COUNT(kinds));
+		assert_int_equal(cause_class(cause),
+				 cause == CONNECT_FAILED_ABANDONED ? LP_CLASS_ABANDONED : kinds[i].class);
+		assert_int_equal(cause_severity(cause),
+				 cause == CONNECT_FAILED_ABANDONED || cause == CONNECT_FAILED_REFUSED
+					 ? SEVERITY_NOTICE
+					 : kinds[i].severity);
+	}
+}
+
+/* A cell that is forgotten is NULL. */
+static void test_every_row_has_its_words(void **state)
+{
+	(void)state;
+	for (enum lp_cause cause = CAUSE_NONE + 1; cause < CAUSE_COUNT; cause++) {
+		assert_non_null(cause_name(cause));
+		assert_string_not_equal(cause_name(cause), "");
+		assert_non_null(cause_sentence(cause));
+		assert_string_not_equal(cause_sentence(cause), "");
+		for (enum lp_cause other = CAUSE_NONE + 1; other < cause; other++) {
+			assert_string_not_equal(cause_sentence(other), cause_sentence(cause));
+			assert_true(cause_event(other) != cause_event(cause) ||
+				    strcmp(cause_name(other), cause_name(cause)));
+		}
+	}
+	assert_string_equal(cause_sentence(CAUSE_NONE), "");
+}
+
 /* What the agent looked for needs no judge but for the phase. */
 static const struct vector warnings[] = {
 	{"silent",
@@ -458,11 +512,13 @@ int main(void)
 {
 	struct CMUnitTest tests[VECTORS_MAX] = {
 		cmocka_unit_test(test_names_are_found_again),
+		cmocka_unit_test(test_every_row_has_its_words),
+		cmocka_unit_test(test_every_row_has_its_class_and_severity),
 		cmocka_unit_test(test_every_connect_failed_is_made),
 		cmocka_unit_test(test_every_peer_lost_is_made),
 		cmocka_unit_test(test_every_peer_closed_is_made),
 	};
-	size_t n = 4;
+	size_t n = 6;
 
 	add_vectors(tests, &n, connect_failed, COUNT(connect_failed));
 	add_vectors(tests, &n, reset, COUNT(reset));

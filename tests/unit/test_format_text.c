@@ -32,6 +32,7 @@ static const char *format(void)
 	assert_ptr_equal(memchr(line.text, '\n', line.length), line.text + line.length - 1);
 	line.text[line.length - 1] = '\0';
 	assert_int_equal(strlen(line.text), line.length - 1);
+	assert_null(strstr(line.text, "(null)"));
 	return line.text;
 }
 
@@ -394,6 +395,7 @@ static const char *sentence(void)
 	assert_false(line.cut);
 	line_append(&line, "", 1);
 	assert_int_equal(strlen(line.text), line.length - 1);
+	assert_null(strstr(line.text, "(null)"));
 	check_no_control(line.text);
 	return line.text;
 }

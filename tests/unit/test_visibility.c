@@ -199,11 +199,11 @@ static void test_every_class_is_the_kernels_for_it(void **state)
 	sample_example(&s);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		s.event.verdict.cause = rows[i].cause;
-		assert_int_equal(filter_class(&s.event), rows[i].class);
+		assert_int_equal(event_class(&s.event), rows[i].class);
 	}
 	s.event.verdict.cause = CONNECT_FAILED_ABANDONED;
 	s.record.socket.total_retrans = 1;
-	assert_int_equal(filter_class(&s.event), LP_CLASS_LOST);
+	assert_int_equal(event_class(&s.event), LP_CLASS_LOST);
 }
 
 int main(void)

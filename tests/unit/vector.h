@@ -12,7 +12,7 @@
 #include "event/judge.h"
 #include "facts.h"
 
-#define VECTORS_MAX 128
+#define VECTORS_MAX 160
 
 /* What the kernel of a vector lacks. */
 enum lacks { LACKS_NOTHING, LACKS_ERROR_REPORT, LACKS_SEND_RESET };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "event/close_facts.h"
+#include "record.h"
 
 static const char *const event_names[] = {
 	[EVENT_NONE] = "",
@@ -39,41 +40,75 @@ static const struct {
 	enum lp_event event;
 	const char *name;
 	enum lp_by by;
+	__u32 class;
+	enum lp_severity severity;
+	const char *sentence;
 } causes[] = {
-	[CAUSE_NONE] = {EVENT_NONE, "", BY_LOCAL},
-	[CONNECT_FAILED_REFUSED] = {EVENT_CONNECT_FAILED, "refused", BY_PEER},
-	[CONNECT_FAILED_TIMEOUT] = {EVENT_CONNECT_FAILED, "timeout", BY_NETWORK},
-	[CONNECT_FAILED_UNREACHABLE] = {EVENT_CONNECT_FAILED, "unreachable", BY_NETWORK},
-	[CONNECT_FAILED_ABANDONED] = {EVENT_CONNECT_FAILED, "abandoned", BY_LOCAL},
-	[CONNECT_FAILED_DESTROYED] = {EVENT_CONNECT_FAILED, "destroyed", BY_ADMIN},
-	[CONNECT_FAILED_NO_PORT] = {EVENT_CONNECT_FAILED, "no_port", BY_LOCAL},
-	[CONNECT_FAILED_DENIED] = {EVENT_CONNECT_FAILED, "denied", BY_LOCAL},
-	[PEER_LOST_RESET] = {EVENT_PEER_LOST, "reset", BY_PEER},
-	[PEER_LOST_RETRANSMIT_TIMEOUT] = {EVENT_PEER_LOST, "retransmit_timeout", BY_NETWORK},
-	[PEER_LOST_KEEPALIVE_TIMEOUT] = {EVENT_PEER_LOST, "keepalive_timeout", BY_NETWORK},
-	[PEER_LOST_USER_TIMEOUT] = {EVENT_PEER_LOST, "user_timeout", BY_NETWORK},
-	[PEER_LOST_PROBE_TIMEOUT] = {EVENT_PEER_LOST, "probe_timeout", BY_NETWORK},
-	[PEER_LOST_CANNOT_SEND] = {EVENT_PEER_LOST, "cannot_send", BY_LOCAL},
-	[PEER_CLOSED_FIN] = {EVENT_PEER_CLOSED, "fin", BY_PEER},
-	[LOCAL_CLOSED_CLOSE] = {EVENT_LOCAL_CLOSED, "close", BY_LOCAL},
-	[LOCAL_RESET_UNREAD_DATA] = {EVENT_LOCAL_RESET, "unread_data", BY_LOCAL},
-	[LOCAL_RESET_LINGER] = {EVENT_LOCAL_RESET, "linger", BY_LOCAL},
-	[LOCAL_RESET_LINGER2] = {EVENT_LOCAL_RESET, "linger2", BY_LOCAL},
-	[LOCAL_RESET_DISCONNECT] = {EVENT_LOCAL_RESET, "disconnect", BY_LOCAL},
-	[LOCAL_RESET_DESTROYED] = {EVENT_LOCAL_RESET, "destroyed", BY_ADMIN},
-	[LOCAL_RESET_DATA_AFTER_CLOSE] = {EVENT_LOCAL_RESET, "data_after_close", BY_LOCAL},
-	[LOCAL_RESET_LISTENER_CLOSED] = {EVENT_LOCAL_RESET, "listener_closed", BY_LOCAL},
-	[LOCAL_RESET_NO_MEMORY] = {EVENT_LOCAL_RESET, "no_memory", BY_KERNEL},
-	[ACCEPT_DROPPED_QUEUE_FULL] = {EVENT_ACCEPT_DROPPED, "queue_full", BY_LOCAL},
-	[PEER_SILENT_UNACKED] = {EVENT_PEER_SILENT, "unacked", BY_NETWORK},
-	[PEER_BACK_ACKED] = {EVENT_PEER_BACK, "acked", BY_PEER},
-	[CLOSE_IGNORED_CLOSE_WAIT] = {EVENT_CLOSE_IGNORED, "close_wait", BY_LOCAL},
-	[EVENTS_LOST_RING_FULL] = {EVENT_EVENTS_LOST, "ring_full", BY_AGENT},
-	[EVENTS_LOST_PROGRAM_MISSED] = {EVENT_EVENTS_LOST, "program_missed", BY_AGENT},
-	[EVENTS_LOST_STATE_FULL] = {EVENT_EVENTS_LOST, "state_full", BY_AGENT},
-	[EVENTS_LOST_OUTPUT_FULL] = {EVENT_EVENTS_LOST, "output_full", BY_AGENT},
-	[EVENTS_LOST_WRITE_FAILED] = {EVENT_EVENTS_LOST, "write_failed", BY_AGENT},
-	[EVENTS_LOST_STOPPED] = {EVENT_EVENTS_LOST, "stopped", BY_AGENT},
+	[CAUSE_NONE] = {EVENT_NONE, "", BY_LOCAL, 0, SEVERITY_INFO, ""},
+	[CONNECT_FAILED_REFUSED] = {EVENT_CONNECT_FAILED, "refused", BY_PEER, LP_CLASS_LOST, SEVERITY_NOTICE,
+				    "the peer refused the connection"},
+	[CONNECT_FAILED_TIMEOUT] = {EVENT_CONNECT_FAILED, "timeout", BY_NETWORK, LP_CLASS_LOST, SEVERITY_WARNING,
+				    "nobody answered the SYN"},
+	[CONNECT_FAILED_UNREACHABLE] = {EVENT_CONNECT_FAILED, "unreachable", BY_NETWORK, LP_CLASS_LOST,
+					SEVERITY_WARNING, "the peer cannot be reached"},
+	[CONNECT_FAILED_ABANDONED] = {EVENT_CONNECT_FAILED, "abandoned", BY_LOCAL, LP_CLASS_ABANDONED, SEVERITY_NOTICE,
+				      "given up by the application while connecting"},
+	[CONNECT_FAILED_DESTROYED] = {EVENT_CONNECT_FAILED, "destroyed", BY_ADMIN, LP_CLASS_LOST, SEVERITY_WARNING,
+				      "killed from outside while connecting"},
+	[CONNECT_FAILED_NO_PORT] = {EVENT_CONNECT_FAILED, "no_port", BY_LOCAL, LP_CLASS_LOST, SEVERITY_WARNING,
+				    "no free local port"},
+	[CONNECT_FAILED_DENIED] = {EVENT_CONNECT_FAILED, "denied", BY_LOCAL, LP_CLASS_LOST, SEVERITY_WARNING,
+				   "this host forbids the connection"},
+	[PEER_LOST_RESET] = {EVENT_PEER_LOST, "reset", BY_PEER, LP_CLASS_LOST, SEVERITY_WARNING, "reset by the peer"},
+	[PEER_LOST_RETRANSMIT_TIMEOUT] = {EVENT_PEER_LOST, "retransmit_timeout", BY_NETWORK, LP_CLASS_LOST,
+					  SEVERITY_WARNING, "sent data was never acknowledged"},
+	[PEER_LOST_KEEPALIVE_TIMEOUT] = {EVENT_PEER_LOST, "keepalive_timeout", BY_NETWORK, LP_CLASS_LOST,
+					 SEVERITY_WARNING, "keepalive probes went unanswered"},
+	[PEER_LOST_USER_TIMEOUT] = {EVENT_PEER_LOST, "user_timeout", BY_NETWORK, LP_CLASS_LOST, SEVERITY_WARNING,
+				    "TCP_USER_TIMEOUT ran out"},
+	[PEER_LOST_PROBE_TIMEOUT] = {EVENT_PEER_LOST, "probe_timeout", BY_NETWORK, LP_CLASS_LOST, SEVERITY_WARNING,
+				     "the peer's window stayed closed, and probes went unanswered"},
+	[PEER_LOST_CANNOT_SEND] = {EVENT_PEER_LOST, "cannot_send", BY_LOCAL, LP_CLASS_LOST, SEVERITY_WARNING,
+				   "nothing could leave this host"},
+	[PEER_CLOSED_FIN] = {EVENT_PEER_CLOSED, "fin", BY_PEER, LP_CLASS_PEER_CLOSED, SEVERITY_INFO,
+			     "closed by the peer"},
+	[LOCAL_CLOSED_CLOSE] = {EVENT_LOCAL_CLOSED, "close", BY_LOCAL, LP_CLASS_LOCAL_CLOSED, SEVERITY_INFO,
+				"closed by us"},
+	[LOCAL_RESET_UNREAD_DATA] = {EVENT_LOCAL_RESET, "unread_data", BY_LOCAL, LP_CLASS_LOST, SEVERITY_WARNING,
+				     "we closed with data unread, so the kernel reset the peer"},
+	[LOCAL_RESET_LINGER] = {EVENT_LOCAL_RESET, "linger", BY_LOCAL, LP_CLASS_LOST, SEVERITY_WARNING,
+				"we closed with SO_LINGER 0: reset"},
+	[LOCAL_RESET_LINGER2] = {EVENT_LOCAL_RESET, "linger2", BY_LOCAL, LP_CLASS_LOST, SEVERITY_WARNING,
+				 "we closed with TCP_LINGER2 below 0: reset"},
+	[LOCAL_RESET_DISCONNECT] = {EVENT_LOCAL_RESET, "disconnect", BY_LOCAL, LP_CLASS_LOST, SEVERITY_WARNING,
+				    "we disconnected the socket: reset"},
+	[LOCAL_RESET_DESTROYED] = {EVENT_LOCAL_RESET, "destroyed", BY_ADMIN, LP_CLASS_LOST, SEVERITY_WARNING,
+				   "killed from outside: reset"},
+	[LOCAL_RESET_DATA_AFTER_CLOSE] = {EVENT_LOCAL_RESET, "data_after_close", BY_LOCAL, LP_CLASS_LOST,
+					  SEVERITY_WARNING, "data came after we had closed: reset"},
+	[LOCAL_RESET_LISTENER_CLOSED] = {EVENT_LOCAL_RESET, "listener_closed", BY_LOCAL, LP_CLASS_LOST,
+					 SEVERITY_WARNING, "never accepted, and the listener went away: reset"},
+	[LOCAL_RESET_NO_MEMORY] = {EVENT_LOCAL_RESET, "no_memory", BY_KERNEL, LP_CLASS_LOST, SEVERITY_WARNING,
+				   "the kernel gave it up for memory or too many orphans: reset"},
+	[ACCEPT_DROPPED_QUEUE_FULL] = {EVENT_ACCEPT_DROPPED, "queue_full", BY_LOCAL, LP_CLASS_QUEUES, SEVERITY_WARNING,
+				       "the accept queue is full"},
+	[PEER_SILENT_UNACKED] = {EVENT_PEER_SILENT, "unacked", BY_NETWORK, LP_CLASS_SILENT, SEVERITY_WARNING,
+				 "the peer does not acknowledge"},
+	[PEER_BACK_ACKED] = {EVENT_PEER_BACK, "acked", BY_PEER, LP_CLASS_SILENT, SEVERITY_INFO,
+			     "the peer acknowledges again"},
+	[CLOSE_IGNORED_CLOSE_WAIT] = {EVENT_CLOSE_IGNORED, "close_wait", BY_LOCAL, LP_CLASS_IGNORED, SEVERITY_WARNING,
+				      "the peer closed long ago, and the application has not"},
+	[EVENTS_LOST_RING_FULL] = {EVENT_EVENTS_LOST, "ring_full", BY_AGENT, 0, SEVERITY_ERROR,
+				   "the ring buffer was full"},
+	[EVENTS_LOST_PROGRAM_MISSED] = {EVENT_EVENTS_LOST, "program_missed", BY_AGENT, 0, SEVERITY_ERROR,
+					"the kernel skipped a program"},
+	[EVENTS_LOST_STATE_FULL] = {EVENT_EVENTS_LOST, "state_full", BY_AGENT, 0, SEVERITY_ERROR,
+				    "no room to remember a connection"},
+	[EVENTS_LOST_OUTPUT_FULL] = {EVENT_EVENTS_LOST, "output_full", BY_AGENT, 0, SEVERITY_ERROR,
+				     "the reader of this output was too slow"},
+	[EVENTS_LOST_WRITE_FAILED] = {EVENT_EVENTS_LOST, "write_failed", BY_AGENT, 0, SEVERITY_ERROR, "writing failed"},
+	[EVENTS_LOST_STOPPED] = {EVENT_EVENTS_LOST, "stopped", BY_AGENT, 0, SEVERITY_ERROR,
+				 "not written when lostpeer stopped"},
 };
 static_assert(sizeof(causes) / sizeof(*causes) == CAUSE_COUNT, "a row for each cause");
 
@@ -90,6 +125,21 @@ const char *cause_name(enum lp_cause cause)
 enum lp_by cause_by(enum lp_cause cause)
 {
 	return causes[cause].by;
+}
+
+__u32 cause_class(enum lp_cause cause)
+{
+	return causes[cause].class;
+}
+
+enum lp_severity cause_severity(enum lp_cause cause)
+{
+	return causes[cause].severity;
+}
+
+const char *cause_sentence(enum lp_cause cause)
+{
+	return causes[cause].sentence;
 }
 
 const char *event_name(enum lp_event event)

@@ -3,6 +3,7 @@
 #ifndef LOSTPEER_CAUSE_H
 #define LOSTPEER_CAUSE_H
 
+#include <asm/types.h>
 #include <stdbool.h>
 
 enum lp_event {
@@ -61,6 +62,14 @@ enum lp_cause {
 
 enum lp_by { BY_PEER, BY_NETWORK, BY_LOCAL, BY_ADMIN, BY_KERNEL, BY_AGENT, BY_COUNT };
 
+enum lp_severity { /* of syslog's words, in its order */
+		   SEVERITY_ERROR,
+		   SEVERITY_WARNING,
+		   SEVERITY_NOTICE,
+		   SEVERITY_INFO,
+		   SEVERITY_COUNT
+};
+
 enum lp_phase {
 	PHASE_CONNECTING,
 	PHASE_UNACCEPTED,
@@ -71,10 +80,15 @@ enum lp_phase {
 	PHASE_COUNT
 };
 
-/* The words of the contract. */
+/* The row of a cause. */
 enum lp_event cause_event(enum lp_cause cause);
 const char *cause_name(enum lp_cause cause); /* without the event: "reset" */
-enum lp_by cause_by(enum lp_cause cause);    /* the row's own; a verdict may differ */
+enum lp_by cause_by(enum lp_cause cause);    /* a verdict may differ */
+__u32 cause_class(enum lp_cause cause);      /* enum lp_class: what the kernel side reports it for; 0: for none */
+enum lp_severity cause_severity(enum lp_cause cause); /* an event may be less severe, see event.c */
+const char *cause_sentence(enum lp_cause cause);      /* what happened, for people */
+
+/* The words of the contract. */
 const char *event_name(enum lp_event event);
 const char *by_name(enum lp_by by);
 const char *phase_name(enum lp_phase phase);

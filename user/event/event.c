@@ -62,29 +62,25 @@ const char *unknown_name(enum owner_unknown unknown)
 	return unknown_names[unknown];
 }
 
-static bool is_orderly(const struct event *e)
+__u32 event_class(const struct event *e)
 {
-	enum lp_event event = cause_event(e->verdict.cause);
+	__u32 class = cause_class(e->verdict.cause);
 
-	if (event == EVENT_PEER_CLOSED || event == EVENT_LOCAL_CLOSED)
-		return true;
-	/* the loser of a race of addresses */
-	return e->verdict.cause == CONNECT_FAILED_ABANDONED && !e->record->socket.total_retrans;
+	/* the loser of a race of addresses, as long as its SYN was sent once */
+	return class == LP_CLASS_ABANDONED && e->record->socket.total_retrans ? LP_CLASS_LOST : class;
 }
 
 static enum lp_severity severity_of(const struct event *e)
 {
+	enum lp_severity severity = cause_severity(e->verdict.cause);
 	enum lp_phase phase = e->verdict.phase;
+	bool over = phase == PHASE_CLOSING || phase == PHASE_ORPHANED;
 
-	if (is_orderly(e) || cause_event(e->verdict.cause) == EVENT_PEER_BACK)
+	if (event_class(e) == LP_CLASS_ABANDONED)
 		return SEVERITY_INFO;
-	if ((phase == PHASE_CLOSING || phase == PHASE_ORPHANED) && !e->data.unread && !e->data.unacked &&
-	    !e->data.unsent)
+	if (over && !e->data.unread && !e->data.unacked && !e->data.unsent)
 		return SEVERITY_INFO;
-	if (e->verdict.cause == CONNECT_FAILED_REFUSED || e->verdict.cause == CONNECT_FAILED_ABANDONED ||
-	    phase == PHASE_UNACCEPTED)
-		return SEVERITY_NOTICE;
-	return SEVERITY_WARNING;
+	return phase == PHASE_UNACCEPTED && severity < SEVERITY_NOTICE ? SEVERITY_NOTICE : severity;
 }
 
 static int error_of(const struct event *e)
@@ -123,7 +119,7 @@ void event_from_loss(struct event *e, enum lp_cause place, struct loss loss)
 {
 	memset(e, 0, sizeof(*e));
 	e->verdict = (struct verdict){.cause = place, .by = cause_by(place), .phase = PHASE_ESTABLISHED};
-	e->severity = SEVERITY_ERROR;
+	e->severity = cause_severity(place);
 	e->wall_ns = loss.last_ns;
 	e->loss = loss;
 	e->executable = "";

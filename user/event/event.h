@@ -12,14 +12,6 @@
 #include "event/place.h"
 #include "record.h"
 
-enum lp_severity { /* of syslog's words, in its order */
-		   SEVERITY_ERROR,
-		   SEVERITY_WARNING,
-		   SEVERITY_NOTICE,
-		   SEVERITY_INFO,
-		   SEVERITY_COUNT
-};
-
 enum owner_via { VIA_NONE, VIA_CONNECT, VIA_ACCEPT, VIA_SEED, VIA_HOLDER, VIA_CLOSER, VIA_LISTENER, VIA_COUNT };
 
 enum owner_unknown {
@@ -103,6 +95,9 @@ int severity_by_name(const char *name);         /* -1 if there is none */
 int severity_syslog(enum lp_severity severity); /* RFC 5424's number: 3 is error, 6 is info */
 const char *via_name(enum owner_via via);
 const char *unknown_name(enum owner_unknown unknown);
+
+/* Which of what the kernel side is asked for brings it: one of enum lp_class; 0: none, it is a gap. */
+__u32 event_class(const struct event *event);
 
 /* Fills verdict, severity, time and data; not the owner. */
 void event_from_record(struct event *event, const struct lp_record *record, struct verdict verdict, __u64 wall_ns);

@@ -48,7 +48,7 @@ bool audience_wants(const struct audience *a, const struct event *e)
 
 	if (!e->record)
 		return a->roots || a->n;
-	class = filter_class(e);
+	class = event_class(e);
 	if ((a->of_root.classes & class) && (!a->of_root.netns || a->of_root.netns == e->record->socket.netns))
 		return true;
 	for (size_t i = 0; i < a->n; i++)

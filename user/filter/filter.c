@@ -336,11 +336,11 @@ static bool names_cause(const struct filter *f, enum lp_cause cause)
 	return false;
 }
 
-/* Whether somebody asked for this orderly end. */
-static bool asks_for(const struct filter *f, enum lp_cause cause)
+/* An orderly end only if somebody asks for it. */
+static bool is_asked(const struct filter *f, __u32 class, enum lp_cause cause)
 {
-	return f->all || (f->peer_closes && cause == PEER_CLOSED_FIN) || names_event(f, cause_event(cause)) ||
-	       names_cause(f, cause);
+	return !(class & LP_CLASSES_ORDERLY) || f->all || (f->peer_closes && cause == PEER_CLOSED_FIN) ||
+	       names_event(f, cause_event(cause)) || names_cause(f, cause);
 }
 
 static bool any_matches(const struct filter_value *v, enum filter_kind kind, const struct event *e)
@@ -374,54 +374,19 @@ struct lp_wants filter_wants(const struct filter *f)
 	const struct filter_value *netns = f->only[FILTER_NETNS];
 	struct lp_wants wants = {.classes = LP_CLASS_LOST};
 
-	if (asks_for(f, LOCAL_CLOSED_CLOSE) && can_pass(f, LOCAL_CLOSED_CLOSE))
-		wants.classes |= LP_CLASS_LOCAL_CLOSED;
-	if (asks_for(f, PEER_CLOSED_FIN) && can_pass(f, PEER_CLOSED_FIN))
-		wants.classes |= LP_CLASS_PEER_CLOSED;
-	if (asks_for(f, CONNECT_FAILED_ABANDONED) && can_pass(f, CONNECT_FAILED_ABANDONED))
-		wants.classes |= LP_CLASS_ABANDONED;
-	if (can_pass(f, PEER_SILENT_UNACKED) || can_pass(f, PEER_BACK_ACKED))
-		wants.classes |= LP_CLASS_SILENT;
-	if (can_pass(f, CLOSE_IGNORED_CLOSE_WAIT))
-		wants.classes |= LP_CLASS_IGNORED;
-	if (can_pass(f, ACCEPT_DROPPED_QUEUE_FULL))
-		wants.classes |= LP_CLASS_QUEUES;
+	for (enum lp_cause cause = CAUSE_NONE + 1; cause < CAUSE_COUNT; cause++)
+		if (is_asked(f, cause_class(cause), cause) && can_pass(f, cause))
+			wants.classes |= cause_class(cause);
 	if (netns && !netns->next)
 		wants.netns = (__u32)netns->number;
 	return wants;
-}
-
-__u32 filter_class(const struct event *e)
-{
-	switch (cause_event(e->verdict.cause)) {
-	case EVENT_PEER_CLOSED:
-		return LP_CLASS_PEER_CLOSED;
-	case EVENT_LOCAL_CLOSED:
-		return LP_CLASS_LOCAL_CLOSED;
-	case EVENT_PEER_SILENT:
-	case EVENT_PEER_BACK:
-		return LP_CLASS_SILENT;
-	case EVENT_CLOSE_IGNORED:
-		return LP_CLASS_IGNORED;
-	case EVENT_ACCEPT_DROPPED:
-		return LP_CLASS_QUEUES;
-	default:
-		return e->verdict.cause == CONNECT_FAILED_ABANDONED && !e->record->socket.total_retrans
-			       ? LP_CLASS_ABANDONED
-			       : LP_CLASS_LOST;
-	}
-}
-
-static bool is_unasked(const struct filter *f, const struct event *e)
-{
-	return (filter_class(e) & LP_CLASSES_ORDERLY) && !asks_for(f, e->verdict.cause);
 }
 
 bool filter_event(const struct filter *f, const struct event *e)
 {
 	if (!e->record) /* a gap concerns whoever reads the stream */
 		return true;
-	if (e->severity > f->min_severity || is_unasked(f, e))
+	if (e->severity > f->min_severity || !is_asked(f, event_class(e), e->verdict.cause))
 		return false;
 	for (int kind = 0; kind < FILTER_PID; kind++)
 		if (!passes(f, (enum filter_kind)kind, e))

@@ -58,8 +58,6 @@ bool filter_asks_owner(const struct filter *filter);
 
 /* What the kernel must tell for this filter. */
 struct lp_wants filter_wants(const struct filter *filter);
-/* Which of that an event is: one of enum lp_class. Not of a gap. */
-__u32 filter_class(const struct event *event);
 
 /* All that can be decided before the owner is known, and what only the owner decides. */
 bool filter_event(const struct filter *filter, const struct event *event);

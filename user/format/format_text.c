@@ -14,44 +14,6 @@
 #define WHOM_COLUMN 24
 #define WHAT_COLUMN 30
 
-/* What happened, to somebody who is woken by it. */
-static const char *const sentences[CAUSE_COUNT] = {
-	[CAUSE_NONE] = "",
-	[CONNECT_FAILED_REFUSED] = "the peer refused the connection",
-	[CONNECT_FAILED_TIMEOUT] = "nobody answered the SYN",
-	[CONNECT_FAILED_UNREACHABLE] = "the peer cannot be reached",
-	[CONNECT_FAILED_ABANDONED] = "given up by the application while connecting",
-	[CONNECT_FAILED_DESTROYED] = "killed from outside while connecting",
-	[CONNECT_FAILED_NO_PORT] = "no free local port",
-	[CONNECT_FAILED_DENIED] = "this host forbids the connection",
-	[PEER_LOST_RESET] = "reset by the peer",
-	[PEER_LOST_RETRANSMIT_TIMEOUT] = "sent data was never acknowledged",
-	[PEER_LOST_KEEPALIVE_TIMEOUT] = "keepalive probes went unanswered",
-	[PEER_LOST_USER_TIMEOUT] = "TCP_USER_TIMEOUT ran out",
-	[PEER_LOST_PROBE_TIMEOUT] = "the peer's window stayed closed, and probes went unanswered",
-	[PEER_LOST_CANNOT_SEND] = "nothing could leave this host",
-	[PEER_CLOSED_FIN] = "closed by the peer",
-	[LOCAL_CLOSED_CLOSE] = "closed by us",
-	[LOCAL_RESET_UNREAD_DATA] = "we closed with data unread, so the kernel reset the peer",
-	[LOCAL_RESET_LINGER] = "we closed with SO_LINGER 0: reset",
-	[LOCAL_RESET_LINGER2] = "we closed with TCP_LINGER2 below 0: reset",
-	[LOCAL_RESET_DISCONNECT] = "we disconnected the socket: reset",
-	[LOCAL_RESET_DESTROYED] = "killed from outside: reset",
-	[LOCAL_RESET_DATA_AFTER_CLOSE] = "data came after we had closed: reset",
-	[LOCAL_RESET_LISTENER_CLOSED] = "never accepted, and the listener went away: reset",
-	[LOCAL_RESET_NO_MEMORY] = "the kernel gave it up for memory or too many orphans: reset",
-	[ACCEPT_DROPPED_QUEUE_FULL] = "the accept queue is full",
-	[PEER_SILENT_UNACKED] = "the peer does not acknowledge",
-	[PEER_BACK_ACKED] = "the peer acknowledges again",
-	[CLOSE_IGNORED_CLOSE_WAIT] = "the peer closed long ago, and the application has not",
-	[EVENTS_LOST_RING_FULL] = "the ring buffer was full",
-	[EVENTS_LOST_PROGRAM_MISSED] = "the kernel skipped a program",
-	[EVENTS_LOST_STATE_FULL] = "no room to remember a connection",
-	[EVENTS_LOST_OUTPUT_FULL] = "the reader of this output was too slow",
-	[EVENTS_LOST_WRITE_FAILED] = "writing failed",
-	[EVENTS_LOST_STOPPED] = "not written when lostpeer stopped",
-};
-
 /* Who did what to whom. */
 static const char *const verbs[] = {
 	[EVENT_NONE] = "",
@@ -251,7 +213,7 @@ static void put_ended(struct line *line, const struct event *e)
 	format_duration(line, e->wall_ns > e->ended.wall_ns ? (double)(e->wall_ns - e->ended.wall_ns) / 1e6 : 0);
 	line_printf(line, " before");
 	if (e->ended.cause)
-		line_printf(line, ": %s", sentences[e->ended.cause]);
+		line_printf(line, ": %s", cause_sentence(e->ended.cause));
 }
 
 /* How long it took, or how often it came. */
@@ -297,7 +259,7 @@ static void put_details(struct line *line, const struct event *e)
 	const struct lp_record *r = e->record;
 	const char *error = e->error ? strerrorname_np(e->error) : NULL;
 
-	line_printf(line, "%s", sentences[e->verdict.cause]);
+	line_printf(line, "%s", cause_sentence(e->verdict.cause));
 	if (*remarks[e->verdict.phase] && !says_phase(e->verdict) && !e->repeat.several_phases)
 		line_printf(line, " (%s)", remarks[e->verdict.phase]);
 	if (e->owner.via && e->owner.process.exiting)
@@ -330,7 +292,7 @@ static void put_loss(struct line *line, const struct event *e)
 	line_printf(line, "LOST ");
 	if (!e->loss_hidden)
 		line_printf(line, "%llu ", e->loss.count);
-	line_printf(line, "EVENTS between %s and %s: %s", first, last, sentences[e->verdict.cause]);
+	line_printf(line, "EVENTS between %s and %s: %s", first, last, cause_sentence(e->verdict.cause));
 }
 
 static void put_kind(struct line *line, const struct event *e)
