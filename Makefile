@@ -36,6 +36,9 @@ names = $(foreach o,$(1),lib$(call field,1,$(o)))
 # the ordinary flags of the agent and of what tests it
 AGENT_CFLAGS = -std=gnu11 $(WARN) -Iinclude -Iuser -isystem $(BUILD) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -MMD -MP \
                $(foreach o,$(HAVE),-DHAVE_$(call field,3,$(o))) $(CFLAGS) $(CPPFLAGS)
+MAIN_CFLAGS  = -DLIBRARIES='"$(call names,$(HAVE))"' -DMISSING='"$(call names,$(LACK))"'
+BPF_CFLAGS   = -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Iinclude -Ibpf \
+               $(if $(MULTIARCH),-I$(SYSROOT)/usr/include/$(MULTIARCH)) -Wall -Wextra -Wno-unused-parameter $(if $(CI),-Werror)
 AGENT_LIBS   = -lbpf -lelf -lz -ljson-c -lpthread $(foreach o,$(HAVE),-l$(call field,1,$(o)))
 
 USER_SRC := $(filter-out $(if $(findstring :MICROHTTPD,$(HAVE)),,user/outputs/metrics.c user/outputs/scrape.c), \
@@ -57,10 +60,11 @@ BUILD_PACKAGES = gcc make clang libc6-dev linux-libc-dev libbpf-dev libelf-dev z
 TEST_PACKAGES  = libcmocka-dev iproute2 nftables python3 man-db groff-base qemu-system-x86 qemu-system-common \
                  busybox-static runc crun lz4 zstd python3-yaml
 ARM64_PACKAGES = qemu-system-arm lld
+LINT_PACKAGES  = clang-format
 DEB_PACKAGES   = debhelper dpkg-dev fakeroot lintian
 
-.PHONY: FORCE all run check check-servers check-kernels check-arm64 check-package arm64 demo bench install deb clean help deps deps-test \
-        deps-arm64
+.PHONY: FORCE all run test format check check-servers check-kernels check-arm64 check-package arm64 demo bench install \
+        deb clean help deps deps-test deps-arm64
 all: $(BUILD)/lostpeer
 
 help:
@@ -68,11 +72,14 @@ help:
 	@echo 'make run            install what building needs, build, show live events (root)'
 	@echo 'make demo           the same, and make one drop of every kind in network namespaces (root)'
 	@echo 'make check          install what tests need, build, run every test that this machine can run (root)'
+	@echo 'make test           build and run only NAME="cause refused early.py ...": unit tests, scenarios (root), files, patterns'
 	@echo 'make check-servers  the same beside nginx, redis, PostgreSQL, sshd, with journald, rsyslog, Prometheus, ClickHouse (root)'
 	@echo 'make check-kernels  boot each kernel from 5.10 on, or SERIES="6.1 6.12-arm64", and test on it (root, long)'
 	@echo 'make check-arm64    the same on three kernels of arm64, emulated; make arm64 only builds build/arm64/'
 	@echo 'make check-package  build the Debian package; install, run and purge it in an overlay of this system (root)'
 	@echo 'make bench          what a connection costs with lostpeer attached, and a look at 100,000 of them (root)'
+	@echo 'make format         apply .clang-format to every C file'
+	@echo 'make compile_commands.json  how each C file is compiled, for clangd and the like'
 	@echo 'make install        PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); starts and enables nothing'
 	@echo 'make deb            a Debian package in build/deb/, of what is here; takes debhelper and dpkg-dev'
 	@echo 'make clean          remove build/'
@@ -80,9 +87,7 @@ help:
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	@mkdir -p $(@D)
-	$(call say,BPF,$@)$(CLANG) -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Iinclude -Ibpf \
-		$(if $(MULTIARCH),-I$(SYSROOT)/usr/include/$(MULTIARCH)) -Wall -Wextra -Wno-unused-parameter $(if $(CI),-Werror) \
-		-MMD -MP -MF $(@:.o=.d) -c $< -o $@
+	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
 
 SKELETONS := $(BUILD)/lostpeer.skel.h $(BUILD)/look.skel.h
 
@@ -102,7 +107,7 @@ $(BUILD)/user/%.o: user/%.c $(BUILD)/libraries | $(SKELETONS)
 $(BUILD)/lostpeer: $(USER_OBJ)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(AGENT_LIBS)
 
-$(BUILD)/user/main.o: AGENT_CFLAGS += -DLIBRARIES='"$(call names,$(HAVE))"' -DMISSING='"$(call names,$(LACK))"'
+$(BUILD)/user/main.o: AGENT_CFLAGS += $(MAIN_CFLAGS)
 
 # a skeleton is made of its BPF object: who includes it is rebuilt with it
 $(filter $(BUILD)/user/kernel/%,$(USER_OBJ)): $(BUILD)/lostpeer.skel.h
@@ -146,6 +151,10 @@ demo: deps
 check: deps-test
 	$(Q)$(MAKE) $(PARALLEL) --no-print-directory all $(UNIT_BIN) $(LOAD_BIN) build/tests/relocs-arm64
 	$(Q)tests/run
+
+test: deps-test
+	$(Q)set -f; needs=$$(tests/only --needs $(NAME)) && \
+		$(MAKE) $(PARALLEL) --no-print-directory $$needs && tests/only $(NAME)
 
 check-servers: deps-test
 	$(Q)$(MAKE) $(PARALLEL) --no-print-directory all
@@ -196,6 +205,19 @@ deb:
 check-package: deps-test
 	@tools/install-deps $(DEB_PACKAGES)
 	$(Q)tests/package
+
+format:
+	@tools/install-deps $(LINT_PACKAGES)
+	$(Q)find bpf include user tests -name '*.[ch]' -exec clang-format -i {} +
+
+comma := ,
+entry = {"directory": "$(CURDIR)", "file": "$(1)", "command": "$(subst ",\",$(2) -c $(1))"}
+entries = $(foreach c,$(USER_SRC) $(wildcard tests/*/*.c),$(call entry,$(c),$(CC) $(AGENT_CFLAGS) $(MAIN_CFLAGS))) \
+          $(foreach c,$(wildcard bpf/*.bpf.c),$(call entry,$(c),$(CLANG) $(BPF_CFLAGS)))
+# for clangd and clang-tidy: each C file with the command that compiles it
+compile_commands.json: $(SKELETONS) FORCE
+	$(file >$@,[$(subst } {,}$(comma) {,$(entries))])
+	@:
 
 clean:
 	rm -rf build
