@@ -54,8 +54,7 @@ static bool load(const char *path, const char *const *options, struct config_res
 			continue;
 		}
 		for (size_t i = 0; i < 4 && !spec; i++)
-			spec = options_find(groups[i]->options, groups[i]->count, options[0], strlen(options[0]),
-					    &opposite);
+			spec = options_find(groups[i], options[0], strlen(options[0]), &opposite);
 		assert_non_null(spec);
 		why = config_set(c, spec, opposite, options[1]);
 		if (why)

@@ -341,12 +341,10 @@ static void test_readers_know_no_group(void **state)
 	struct feed_settings *s = make_with_readers("read");
 
 	(void)state;
-	s->has_group = true;
 	s->group_ns = 5;
 	assert_non_null(feed_settings_check(s));
 	s->group_ns = 0;
 	assert_null(feed_settings_check(s));
-	s->has_rate = true;
 	s->rate = 1;
 	assert_non_null(feed_settings_check(s));
 	feed_settings_free(s);

@@ -16,30 +16,30 @@
 /* What the setters were told, one after another. */
 static char calls[256];
 
-static const char *set(void *context, int tag, bool opposite, const char *value)
+static const char *set(const struct option_spec *spec, void *context, bool opposite, const char *value)
 {
 	size_t n = strlen(calls);
 
 	assert_ptr_equal(context, calls);
-	snprintf(calls + n, sizeof(calls) - n, "%s%d=%s ", opposite ? "not-" : "", tag, value ? value : "(none)");
+	snprintf(calls + n, sizeof(calls) - n, "%s%d=%s ", opposite ? "not-" : "", (int)spec->least,
+		 value ? value : "(none)");
 	return value && !strcmp(value, "bad") ? "not good" : NULL;
 }
 
 static const struct option_spec specs[] = {
-	{"json", NULL, "one JSON object a line", set, 1},
-	{"port*", "PORT", "only this port", set, 2},
-	{"output", "FILE", "append to FILE", set, 3},
-	{"peer*", "ADDRESS", "only this peer", set, 4},
-	{"peer-port*", "PORT", "only this port of the peer", set, 5},
-	{"not-so", NULL, "a name that begins like an opposite", set, 6},
+	{"json", NULL, "one JSON object a line", set, .least = 1},
+	{"port*", "PORT", "only this port", set, .least = 2},
+	{"output", "FILE", "append to FILE", set, .least = 3},
+	{"peer*", "ADDRESS", "only this peer", set, .least = 4},
+	{"peer-port*", "PORT", "only this port of the peer", set, .least = 5},
+	{"not-so", NULL, "a name that begins like an opposite", set, .least = 6},
 };
 
 static const struct option_table table = {
 	.verb = "watch",
 	.usage = "watch [OPTION...]",
 	.summary = "Shows things.",
-	.options = specs,
-	.count = sizeof(specs) / sizeof(*specs),
+	.own = OPTION_GROUP(specs),
 };
 
 static char out[4096], err[1024];

@@ -71,8 +71,8 @@ static void *settings_with(const struct output_ops *ops, const char *key, const 
 
 	*why = "no such key";
 	for (size_t i = 0; i < ops->keys.count; i++)
-		if (!strcmp(ops->keys.options[i].name, key))
-			*why = ops->keys.options[i].set(settings, ops->keys.options[i].tag, false, value);
+		if (!strcmp(option_at(&ops->keys, i)->name, key))
+			*why = options_set(option_at(&ops->keys, i), settings, false, value);
 	return settings;
 }
 

@@ -67,6 +67,12 @@ const char *endpoint_parse(const char *text, unsigned default_port, struct endpo
 			    : parse_ipv4(address, htons((in_port_t)port), endpoint);
 }
 
+const char *endpoint_set(const struct option_spec *spec, void *endpoint, bool opposite, const char *value)
+{
+	(void)opposite;
+	return spec->wrong && *value != '/' ? spec->wrong : endpoint_parse(value, (unsigned)spec->least, endpoint);
+}
+
 bool endpoint_is_local(const struct endpoint *endpoint)
 {
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&endpoint->address;

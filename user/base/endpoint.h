@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
+#include "base/options.h"
+
 #define ENDPOINT_TEXT_LEN 128
 
 struct endpoint {
@@ -17,6 +19,9 @@ struct endpoint {
 
 /* port: where the text names none; 0: it must name one. NULL, or what is wrong with it. */
 const char *endpoint_parse(const char *text, unsigned port, struct endpoint *endpoint);
+/* Of an option whose member is an endpoint: spec->least is the port, 0: it must name one; spec->wrong, where it is not
+ * NULL, says of what is no path that it has to be one. */
+option_set endpoint_set;
 /* Only processes of this host can reach it. */
 bool endpoint_is_local(const struct endpoint *endpoint);
 /* "" unless it is a Unix socket. */

@@ -5,8 +5,91 @@
 #include <string.h>
 
 #include "base/line.h"
+#include "base/number.h"
 
 #define HELP_COLUMN 30
+
+/* --- values --- */
+
+static const char *put(const struct option_spec *spec, void *member, __u64 value)
+{
+	switch (spec->size) {
+	case 1:
+		*(__u8 *)member = (__u8)value;
+		break;
+	case 4:
+		*(__u32 *)member = (__u32)value;
+		break;
+	default:
+		*(__u64 *)member = value;
+	}
+	return NULL;
+}
+
+const char *option_flag(const struct option_spec *spec, void *member, bool opposite, const char *value)
+{
+	(void)opposite;
+	(void)value;
+	return put(spec, member, true);
+}
+
+const char *option_number(const struct option_spec *spec, void *member, bool opposite, const char *value)
+{
+	__u64 number;
+
+	(void)opposite;
+	return number_parse(value, spec->least, spec->most, &number) ? spec->wrong : put(spec, member, number);
+}
+
+const char *option_duration(const struct option_spec *spec, void *member, bool opposite, const char *value)
+{
+	__u64 ns;
+
+	(void)opposite;
+	if (number_parse_duration(value, &ns) || (spec->most && ns > spec->most))
+		return "not a duration such as 500ms, 10s, 2m or 1h";
+	return put(spec, member, ns);
+}
+
+const char *option_pause(const struct option_spec *spec, void *member, bool opposite, const char *value)
+{
+	__u64 ns = 0;
+
+	(void)opposite;
+	if (strcmp(value, "0") && number_parse_duration(value, &ns))
+		return "neither 0 nor a duration such as 500ms, 5s or 1m";
+	return put(spec, member, ns);
+}
+
+const char *option_text(const struct option_spec *spec, void *member, bool opposite, const char *value)
+{
+	size_t length = strlen(value);
+
+	(void)opposite;
+	*(const char **)member = value;
+	return length < spec->least || length > spec->most ? spec->wrong : NULL;
+}
+
+const char *option_choice(const struct option_spec *spec, void *member, bool opposite, const char *value)
+{
+	(void)opposite;
+	for (unsigned i = 0; spec->choices[i]; i++)
+		if (!strcmp(spec->choices[i], value))
+			return put(spec, member, i);
+	return spec->wrong;
+}
+
+const char *options_set(const struct option_spec *spec, void *context, bool opposite, const char *value)
+{
+	return spec->set(spec, (char *)context + spec->offset, opposite, value);
+}
+
+/* --- rows --- */
+
+const struct option_spec *option_at(const struct option_group *group, size_t i)
+{
+	return (const struct option_spec *)((const char *)group->rows + i * group->size);
+}
 
 static bool has_opposite(const struct option_spec *spec)
 {
@@ -19,37 +102,38 @@ static size_t name_length(const struct option_spec *spec)
 	return strlen(spec->name) - has_opposite(spec);
 }
 
-static void help_options(const struct option_spec *options, size_t count)
+static void help_options(const struct option_group *group)
 {
 	char left[64];
 
-	for (size_t i = 0; i < count; i++) {
-		const struct option_spec *spec = &options[i];
+	for (size_t i = 0; i < group->count; i++) {
+		const struct option_spec *spec = option_at(group, i);
+		const char *text = *(const char *const *)((const char *)spec + group->help);
 
 		snprintf(left, sizeof(left), "--%s%.*s%s%s", has_opposite(spec) ? "[not-]" : "", (int)name_length(spec),
 			 spec->name, spec->argument ? " " : "", spec->argument ? spec->argument : "");
-		printf("  %-*s %s\n", HELP_COLUMN, left, spec->help);
+		printf("  %-*s %s\n", HELP_COLUMN, left, text);
 	}
 }
 
 static void help(const struct option_table *table)
 {
 	printf("Usage: lostpeer %s\n%s\n\n", table->usage, table->summary);
-	help_options(table->options, table->count);
+	help_options(&table->own);
 	for (const struct option_use *use = table->uses; use->group; use++) {
 		if (use->title)
 			printf("\n%s\n", use->title);
-		help_options(use->group->options, use->group->count);
+		help_options(use->group);
 	}
 	printf("  %-*s %s\n", HELP_COLUMN, "--help", "show this");
 	printf("\nSee lostpeer(8), and lostpeer-events(7) for every word that is said.\n");
 }
 
-const struct option_spec *options_find(const struct option_spec *options, size_t count, const char *name, size_t length,
+const struct option_spec *options_find(const struct option_group *group, const char *name, size_t length,
 				       bool *opposite)
 {
-	for (size_t i = 0; i < count; i++) {
-		const struct option_spec *spec = &options[i];
+	for (size_t i = 0; i < group->count; i++) {
+		const struct option_spec *spec = option_at(group, i);
 		size_t n = name_length(spec);
 
 		*opposite = false;
@@ -67,11 +151,11 @@ const struct option_spec *options_find(const struct option_spec *options, size_t
 static const struct option_spec *find(const struct option_table *table, const char *name, size_t length, bool *opposite,
 				      const struct option_use **use)
 {
-	const struct option_spec *spec = options_find(table->options, table->count, name, length, opposite);
+	const struct option_spec *spec = options_find(&table->own, name, length, opposite);
 
 	*use = NULL;
 	for (const struct option_use *u = table->uses; !spec && u->group; u++) {
-		spec = options_find(u->group->options, u->group->count, name, length, opposite);
+		spec = options_find(u->group, name, length, opposite);
 		*use = u;
 	}
 	return spec;
@@ -110,8 +194,7 @@ static bool parse_one(const struct option_table *table, int argc, char **argv, v
 	if (use && table->take)
 		reason = table->take(context, spec, opposite, value);
 	else
-		reason = spec->set(use ? *(void **)((char *)context + use->offset) : context, spec->tag, opposite,
-				   value);
+		reason = options_set(spec, use ? *(void **)((char *)context + use->offset) : context, opposite, value);
 	return reason ? wrong(why, word, length, value, reason) : true;
 }
 

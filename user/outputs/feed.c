@@ -67,10 +67,6 @@ void feed_settings_free(struct feed_settings *s)
 
 const char *feed_settings_check(struct feed_settings *s)
 {
-	if (!s->has_group)
-		s->group_ns = s->ops->group_ns;
-	if (!s->has_rate)
-		s->rate = s->ops->rate;
 	if (s->ops->audience && (s->group_ns || s->rate))
 		return "knows no group and no rate: its readers get every event";
 	if (s->ops->audience) /* it is for its readers to ask for the orderly ends */

@@ -27,9 +27,8 @@ struct feed_settings {
 	const struct output_ops *ops; /* these two: feed_settings_output() */
 	void *output;
 	struct filter filter;
-	bool has_group, has_rate; /* given; else it is for the output to decide */
-	__u64 group_ns;           /* the window of group.h; 0: every event is shown */
-	unsigned rate;            /* events a second of one owner; 0: no limit */
+	__u64 group_ns; /* the window of group.h; 0: every event is shown */
+	unsigned rate;  /* events a second of one owner; 0: no limit */
 	bool colour;
 	__u64 most_events; /* tell feeds_context.full after so many; 0: do not */
 	char *source; /* all that was set, for comparing: of two with the same one need not be opened anew; may be NULL */
@@ -40,7 +39,7 @@ struct feed_settings *feed_settings_new(const char *title);
 /* Settings of these operations, as yet unset. 0 or -ENOMEM. */
 int feed_settings_output(struct feed_settings *settings, const struct output_ops *ops);
 void feed_settings_free(struct feed_settings *settings);
-/* Fills in what was not said. NULL, or what is wrong. */
+/* After all is set: NULL, or what is wrong. */
 const char *feed_settings_check(struct feed_settings *settings);
 
 /* What all feeds share; must outlive them. */

@@ -17,35 +17,22 @@ struct file {
 	const struct file_settings *settings;
 };
 
-static const char *set_path(void *settings, int tag, bool opposite, const char *value)
+static const char *set_path(const struct option_spec *spec, void *path, bool opposite, const char *value)
 {
-	struct file_settings *s = settings;
-
-	(void)tag;
 	(void)opposite;
 	if (!*value)
 		return "empty";
-	if (strlen(value) >= sizeof(s->path))
+	if (strlen(value) >= spec->size)
 		return "too long for a path";
-	strcpy(s->path, value);
-	return NULL;
-}
-
-static const char *set_fsync(void *settings, int tag, bool opposite, const char *value)
-{
-	struct file_settings *s = settings;
-
-	(void)tag;
-	(void)opposite;
-	(void)value;
-	s->fsync = true;
+	strcpy(path, value);
 	return NULL;
 }
 
 static const struct option_spec keys[] = {
-	{"path", "FILE", "the file to append to", set_path, 0},
-	{"format", "FORMAT", "json (the default) or text", lines_set_format, 0},
-	{"fsync", NULL, "bring it to the disk whenever nothing more waits", set_fsync, 0},
+	{"path", "FILE", "the file to append to", set_path, OPTION_AT(struct file_settings, path)},
+	LINES_FORMAT,
+	{"fsync", NULL, "bring it to the disk whenever nothing more waits", option_flag,
+	 OPTION_AT(struct file_settings, fsync)},
 };
 
 static const char *target(const void *settings)
@@ -140,7 +127,7 @@ static void close_file(void *state)
 const struct output_ops output_file = {
 	.name = "file",
 	.help = "appends lines to a file",
-	.keys = {keys, sizeof(keys) / sizeof(*keys)},
+	.keys = OPTION_GROUP(keys),
 	.settings_size = sizeof(struct file_settings),
 	.target = target,
 	.exclusive = true,

@@ -13,17 +13,9 @@
 #define GROUP_NS (5 * CLOCK_SECOND)
 #define RATE 20
 
-static const char *set_socket(void *context, int tag, bool opposite, const char *value)
-{
-	struct datagram_settings *settings = context;
-
-	(void)tag;
-	(void)opposite;
-	return *value == '/' ? endpoint_parse(value, 0, &settings->to) : "not a path that begins with /";
-}
-
 static const struct option_spec keys[] = {
-	{"socket", "PATH", "the journal's socket, of a namespace of journald too (" SOCKET ")", set_socket, 0},
+	{"socket", "PATH", "the journal's socket, of a namespace of journald too (" SOCKET ")", endpoint_set,
+	 OPTION_AT(struct datagram_settings, to), .wrong = "not a path that begins with /"},
 };
 
 static const char *check(void *context)
@@ -42,7 +34,7 @@ static format_event *format(const void *settings)
 const struct output_ops output_journal = {
 	.name = "journal",
 	.help = "systemd's journal",
-	.keys = {keys, sizeof(keys) / sizeof(*keys)},
+	.keys = OPTION_GROUP(keys),
 	.settings_size = sizeof(struct datagram_settings),
 	.target = datagram_target,
 	.check = check,

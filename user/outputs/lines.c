@@ -7,15 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const char *lines_set_format(void *settings, int tag, bool opposite, const char *value)
-{
-	struct lines_settings *s = settings;
-
-	(void)tag;
-	(void)opposite;
-	s->text = !strcmp(value, "text");
-	return s->text || !strcmp(value, "json") ? NULL : "neither json nor text";
-}
+const char *const lines_formats[] = {"json", "text", NULL};
 
 format_event *lines_format(const void *settings)
 {

@@ -13,8 +13,13 @@ struct lines_settings {
 	bool text; /* for people; else JSON */
 };
 
-/* key "format": json or text. */
-const char *lines_set_format(void *settings, int tag, bool opposite, const char *value);
+extern const char *const lines_formats[];
+#define LINES_FORMAT                                                                                                   \
+	{                                                                                                              \
+		"format", "FORMAT", "json (the default) or text", option_choice,                                       \
+			OPTION_AT(struct lines_settings, text), .choices = lines_formats,                              \
+								.wrong = "neither json nor text"                       \
+	}
 format_event *lines_format(const void *settings);
 
 struct lines {

@@ -24,20 +24,18 @@ struct exporter {
 	struct counters copy; /* the scraper's */
 };
 
-static const char *set_address(void *context, int tag, bool opposite, const char *value)
+static const char *set_address(const struct option_spec *spec, void *at, bool opposite, const char *value)
 {
-	struct settings *settings = context;
-	const char *why = endpoint_parse(value, 0, &settings->at);
+	const char *why = endpoint_set(spec, at, opposite, value);
 
-	(void)tag;
-	(void)opposite;
 	if (why)
 		return why;
-	return endpoint_is_local(&settings->at) ? NULL : "neither a loopback address nor a Unix socket";
+	return endpoint_is_local(at) ? NULL : "neither a loopback address nor a Unix socket";
 }
 
 static const struct option_spec keys[] = {
-	{"address", "ADDRESS:PORT|PATH", "where to answer: of loopback, or a Unix socket", set_address, 0},
+	{"address", "ADDRESS:PORT|PATH", "where to answer: of loopback, or a Unix socket", set_address,
+	 OPTION_AT(struct settings, at)},
 };
 
 static const char *target(const void *settings)
@@ -126,7 +124,7 @@ static void close_metrics(void *state)
 const struct output_ops output_metrics = {
 	.name = "metrics",
 	.help = "counters for Prometheus, over HTTP",
-	.keys = {keys, sizeof(keys) / sizeof(*keys)},
+	.keys = OPTION_GROUP(keys),
 	.settings_size = sizeof(struct settings),
 	.target = target,
 	.exclusive = true,

@@ -7,7 +7,7 @@
 #include "outputs/lines.h"
 
 static const struct option_spec keys[] = {
-	{"format", "FORMAT", "json (the default) or text", lines_set_format, 0},
+	LINES_FORMAT,
 };
 
 static int open_stdout(void **state, const void *settings, const struct output_agent *agent)
@@ -31,7 +31,7 @@ static size_t write_stdout(void *state, const struct iovec *entries, size_t n, i
 const struct output_ops output_stdout = {
 	.name = "stdout",
 	.help = "writes lines to standard output",
-	.keys = {keys, sizeof(keys) / sizeof(*keys)},
+	.keys = OPTION_GROUP(keys),
 	.settings_size = sizeof(struct lines_settings),
 	.exclusive = true,
 	.format = lines_format,

@@ -288,19 +288,9 @@ static void close_subscribers(void *state)
 
 /* --- its keys --- */
 
-static const char *set_path(void *context, int tag, bool opposite, const char *value)
-{
-	struct settings *settings = context;
-
-	(void)tag;
-	(void)opposite;
-	if (*value != '/')
-		return "not a path from the root";
-	return endpoint_parse(value, 0, &settings->at);
-}
-
 static const struct option_spec keys[] = {
-	{"path", "FILE", "the socket (" SUBSCRIPTION_PATH ")", set_path, 0},
+	{"path", "FILE", "the socket (" SUBSCRIPTION_PATH ")", endpoint_set, OPTION_AT(struct settings, at),
+	 .wrong = "not a path from the root"},
 };
 
 static const char *target(const void *settings)
@@ -324,7 +314,7 @@ static format_event *format(const void *settings)
 const struct output_ops output_subscribers = {
 	.name = "subscribers",
 	.help = "tells applications of their own connections, over a socket",
-	.keys = {keys, sizeof(keys) / sizeof(*keys)},
+	.keys = OPTION_GROUP(keys),
 	.settings_size = sizeof(struct settings),
 	.target = target,
 	.exclusive = true,

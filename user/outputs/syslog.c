@@ -4,17 +4,9 @@
 
 #define PORT 514
 
-static const char *set_address(void *context, int tag, bool opposite, const char *value)
-{
-	struct datagram_settings *settings = context;
-
-	(void)tag;
-	(void)opposite;
-	return endpoint_parse(value, PORT, &settings->to);
-}
-
 static const struct option_spec keys[] = {
-	{"address", "ADDRESS[:PORT]|PATH", "where the listener is: of UDP, or a Unix datagram socket", set_address, 0},
+	{"address", "ADDRESS[:PORT]|PATH", "where the listener is: of UDP, or a Unix datagram socket", endpoint_set,
+	 OPTION_AT(struct datagram_settings, to), PORT},
 };
 
 static const char *check(void *context)
@@ -33,7 +25,7 @@ static format_event *format(const void *settings)
 const struct output_ops output_syslog = {
 	.name = "syslog",
 	.help = "RFC 5424, to a listener such as rsyslog",
-	.keys = {keys, sizeof(keys) / sizeof(*keys)},
+	.keys = OPTION_GROUP(keys),
 	.settings_size = sizeof(struct datagram_settings),
 	.target = datagram_target,
 	.check = check,

@@ -194,7 +194,7 @@ const char *config_begin(struct config *c, const char *title)
 
 static bool is_in(const struct option_group *group, const struct option_spec *spec)
 {
-	return spec >= group->options && spec < group->options + group->count;
+	return spec >= option_at(group, 0) && spec < option_at(group, group->count);
 }
 
 static size_t key_length(const struct option_spec *spec)
@@ -241,14 +241,14 @@ static const char *set_flag(const struct option_spec *spec, void *target, const 
 
 	if (yes < 0)
 		return "neither yes nor no";
-	return yes ? spec->set(target, spec->tag, false, NULL) : NULL;
+	return yes ? options_set(spec, target, false, NULL) : NULL;
 }
 
 static const char *apply(const struct option_spec *spec, bool opposite, void *target, const char *value)
 {
 	if (!spec->argument)
 		return set_flag(spec, target, value);
-	return *value ? spec->set(target, spec->tag, opposite, value) : "has no value";
+	return *value ? options_set(spec, target, opposite, value) : "has no value";
 }
 
 /* A key that is no list comes once in a file. */
@@ -284,8 +284,7 @@ static bool set_entry(const struct section *s, const struct entry *e, const stru
 	bool opposite;
 
 	for (size_t i = 0; i < n && !spec; i++) {
-		spec = options_find(tables[i].group->options, tables[i].group->count, e->key, strlen(e->key),
-				    &opposite);
+		spec = options_find(tables[i].group, e->key, strlen(e->key), &opposite);
 		if (!spec)
 			continue;
 		why = check_once(s, e, spec);
@@ -364,6 +363,8 @@ static bool resolve_output(const struct section *s, struct config_result *result
 		return false;
 	}
 	settings->source = source_of(s);
+	settings->group_ns = ops->group_ns;
+	settings->rate = ops->rate;
 	right = set_all(s,
 			(struct table[]){{&ops->keys, settings->output},
 					 {&filter_keys, &settings->filter},

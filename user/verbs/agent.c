@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,35 +25,14 @@ struct service {
 	struct early_options early;
 };
 
-static const char *set_path(void *context, int tag, bool opposite, const char *value)
+static const char *set_output(const struct option_spec *spec, void *context, bool opposite, const char *title)
 {
 	struct service *s = context;
 
-	(void)tag;
-	(void)opposite;
-	s->path = value;
-	return *value ? NULL : "empty";
-}
-
-static const char *set_check(void *context, int tag, bool opposite, const char *value)
-{
-	struct service *s = context;
-
-	(void)tag;
-	(void)opposite;
-	(void)value;
-	s->check = true;
-	return NULL;
-}
-
-static const char *set_output(void *context, int tag, bool opposite, const char *value)
-{
-	struct service *s = context;
-
-	(void)tag;
+	(void)spec;
 	(void)opposite;
 	s->has_output = true;
-	return s->given ? config_begin(s->given, value) : NULL;
+	return s->given ? config_begin(s->given, title) : NULL;
 }
 
 static const char *take(void *context, const struct option_spec *spec, bool opposite, const char *value)
@@ -63,10 +43,11 @@ static const char *take(void *context, const struct option_spec *spec, bool oppo
 }
 
 static const struct option_spec options[] = {
-	{"config", "FILE", "the configuration (" CONFIG_DEFAULT_PATH ", unless --output is given)", set_path, 0},
-	{"check-config", NULL, "say what is wrong with it, and end", set_check, 0},
+	{"config", "FILE", "the configuration (" CONFIG_DEFAULT_PATH ", unless --output is given)", option_text,
+	 OPTION_AT(struct service, path), 1, UINT64_MAX, .wrong = "empty"},
+	{"check-config", NULL, "say what is wrong with it, and end", option_flag, OPTION_AT(struct service, check)},
 	{"output", "TITLE", "an output: KIND or 'KIND NAME', as a section is titled; the options after it are its own",
-	 set_output, 0},
+	 .set = set_output},
 };
 
 /* With the keys of all outputs. */
@@ -79,8 +60,7 @@ static struct option_table make_table(void)
 			   "connections that lose\n"
 			   "their peer. Each key of lostpeer.conf(5) is an option as well. SIGHUP reads the "
 			   "configuration again.",
-		.options = options,
-		.count = sizeof(options) / sizeof(*options),
+		.own = OPTION_GROUP(options),
 		.uses = {{&kernel_keys, NULL, 0},
 			 {&early_keys, NULL, 0},
 			 {&filter_keys, "Of every output:", 0},

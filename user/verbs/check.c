@@ -23,16 +23,17 @@
 #include "base/number.h"
 #include "base/options.h"
 
-#define ALIVE_WITHIN_MS 60000
+#define ALIVE_WITHIN_NS (60000 * CLOCK_MS)
 #define PIDS_MAX 256       /* processes of --pid that are looked for by name */
 #define MEASURED_ROWS 1000 /* whose width the columns get: the worst */
 
 struct options {
 	struct filter filter;
 	struct holders_wanted wanted;
-	__u32 alive_within_ms;
+	__u64 alive_within_ns;
 	__u64 watch_ns; /* 0: once */
-	bool json, has_fd, colour;
+	long long fd;   /* -1: all */
+	bool json, colour;
 };
 
 /* Worst first: a key that sorts by rank, process and descriptor. */
@@ -59,67 +60,33 @@ struct run {
 
 /* --- options --- */
 
-enum check_tag { TAG_JSON, TAG_ALIVE_WITHIN, TAG_WATCH, TAG_FD };
-
-static const char *set_filter(void *context, int tag, bool opposite, const char *value)
+static const char *set_filter(const struct option_spec *spec, void *filter, bool opposite, const char *value)
 {
-	return filter_add_list(&((struct options *)context)->filter, (enum filter_kind)tag, opposite, value);
+	return filter_add_list(filter, (enum filter_kind)spec->least, opposite, value);
 }
 
-static const char *set_json(void *context, int tag, bool opposite, const char *value)
-{
-	(void)tag;
-	(void)opposite;
-	(void)value;
-	((struct options *)context)->json = true;
-	return NULL;
-}
-
-static const char *set_duration(void *context, int tag, bool opposite, const char *value)
-{
-	struct options *o = context;
-	__u64 ns;
-
-	(void)opposite;
-	if (number_parse_duration(value, &ns) || !ns || ns / CLOCK_MS > UINT32_MAX)
-		return "not a duration such as 500ms, 10s, 2m or 1h";
-	if (tag == TAG_WATCH)
-		o->watch_ns = ns;
-	else
-		o->alive_within_ms = (__u32)(ns / CLOCK_MS);
-	return NULL;
-}
-
-static const char *set_fd(void *context, int tag, bool opposite, const char *value)
-{
-	struct options *o = context;
-	__u64 fd;
-
-	(void)tag;
-	(void)opposite;
-	if (number_parse(value, 0, INT32_MAX, &fd))
-		return "not a descriptor";
-	o->has_fd = true;
-	o->wanted.fd = (__u32)fd;
-	return NULL;
-}
+#define SHORTER_THAN_MS ((UINT32_MAX + 1ULL) * CLOCK_MS - 1)
+#define FILTER_OF(kind) OPTION_AT(struct options, filter), .least = FILTER_##kind
 
 static const struct option_spec options[] = {
-	{"json", NULL, "one JSON object a line, as in lostpeer-events(7)", set_json, TAG_JSON},
-	{"alive-within", "DURATION", "alive is who was heard from within this time (60s)", set_duration,
-	 TAG_ALIVE_WITHIN},
-	{"watch", "INTERVAL", "look again and again, each time after this", set_duration, TAG_WATCH},
-	{"pid*", "PID", "only connections that this process holds", set_filter, FILTER_PID},
-	{"fd", "N", "only this descriptor of the process of --pid", set_fd, TAG_FD},
-	{"name*", "NAME", "only of processes of this name (comm)", set_filter, FILTER_NAME},
-	{"unit*", "UNIT", "only of processes in this systemd unit", set_filter, FILTER_UNIT},
-	{"container*", "ID", "only of this container", set_filter, FILTER_CONTAINER},
-	{"cgroup*", "PATH", "only of this cgroup and those below it", set_filter, FILTER_CGROUP},
-	{"port*", "PORT", "only with this port at either end", set_filter, FILTER_PORT},
-	{"local-port*", "PORT", "only with this port at our end", set_filter, FILTER_LOCAL_PORT},
-	{"peer-port*", "PORT", "only with this port at the peer's end", set_filter, FILTER_PEER_PORT},
-	{"peer*", "ADDRESS[/BITS]", "only with a peer of this address or network", set_filter, FILTER_PEER},
-	{"netns*", "INODE|PATH", "only in this network namespace", set_filter, FILTER_NETNS},
+	{"json", NULL, "one JSON object a line, as in lostpeer-events(7)", option_flag,
+	 OPTION_AT(struct options, json)},
+	{"alive-within", "DURATION", "alive is who was heard from within this time (60s)", option_duration,
+	 OPTION_AT(struct options, alive_within_ns), .most = SHORTER_THAN_MS},
+	{"watch", "INTERVAL", "look again and again, each time after this", option_duration,
+	 OPTION_AT(struct options, watch_ns), .most = SHORTER_THAN_MS},
+	{"pid*", "PID", "only connections that this process holds", set_filter, FILTER_OF(PID)},
+	{"fd", "N", "only this descriptor of the process of --pid", option_number, OPTION_AT(struct options, fd), 0,
+	 INT32_MAX, .wrong = "not a descriptor"},
+	{"name*", "NAME", "only of processes of this name (comm)", set_filter, FILTER_OF(NAME)},
+	{"unit*", "UNIT", "only of processes in this systemd unit", set_filter, FILTER_OF(UNIT)},
+	{"container*", "ID", "only of this container", set_filter, FILTER_OF(CONTAINER)},
+	{"cgroup*", "PATH", "only of this cgroup and those below it", set_filter, FILTER_OF(CGROUP)},
+	{"port*", "PORT", "only with this port at either end", set_filter, FILTER_OF(PORT)},
+	{"local-port*", "PORT", "only with this port at our end", set_filter, FILTER_OF(LOCAL_PORT)},
+	{"peer-port*", "PORT", "only with this port at the peer's end", set_filter, FILTER_OF(PEER_PORT)},
+	{"peer*", "ADDRESS[/BITS]", "only with a peer of this address or network", set_filter, FILTER_OF(PEER)},
+	{"netns*", "INODE|PATH", "only in this network namespace", set_filter, FILTER_OF(NETNS)},
 };
 
 static const struct option_table table = {
@@ -129,8 +96,7 @@ static const struct option_table table = {
 		   "Exit status: 0 all there, 1 a peer is lost (errored, stalled, window_closed, closed), 2 usage or "
 		   "rights,\n"
 		   "3 not all that was asked for could be seen. A value may be a list: 80,443.",
-	.options = options,
-	.count = sizeof(options) / sizeof(*options),
+	.own = OPTION_GROUP(options),
 };
 
 /* --- rows --- */
@@ -174,7 +140,7 @@ static bool fill(struct run *r, struct check *c, size_t look)
 
 	if (!verdicts_is_connection(l))
 		return false;
-	verdicts_fill(c, l, r->options->alive_within_ms);
+	verdicts_fill(c, l, (__u32)(r->options->alive_within_ns / CLOCK_MS));
 	return filter_event(&r->options->filter, &c->event) &&
 	       holders_find(r->holders, r->snapshot, look, &r->options->wanted, c);
 }
@@ -296,7 +262,7 @@ static bool some_are_missing(const struct run *r)
 		fprintf(stderr, "lostpeer check: there is no process %llu\n", r->pids[i]);
 		missing = true;
 	}
-	if (r->options->has_fd && !missing && !r->n) {
+	if (r->options->fd >= 0 && !missing && !r->n) {
 		fprintf(stderr, "lostpeer check: process %u has no TCP connection at descriptor %u%s\n",
 			r->options->wanted.pid, r->options->wanted.fd,
 			r->bpf ? "" : ", or none that this user can see");
@@ -324,14 +290,13 @@ static enum exit_status look(struct run *r)
 	const struct options *o = r->options;
 	__u64 netns[2] = {0};
 	__u32 only = filter_numbers(&o->filter, FILTER_NETNS, netns, 2) == 1 ? (__u32)netns[0] : 0;
-	struct snapshot_diag_scope scope = {
-		.netns = only, .pids = r->pids, .n_pids = r->n_pids, .fd = o->has_fd ? (long long)o->wanted.fd : -1};
+	struct snapshot_diag_scope scope = {.netns = only, .pids = r->pids, .n_pids = r->n_pids, .fd = o->fd};
 	int err;
 
 	snapshot_clear(r->snapshot);
 	r->unseen = (struct unseen){0};
 	if (r->bpf)
-		err = snapshot_bpf_look(r->bpf, r->snapshot, only, o->has_fd, &r->unseen);
+		err = snapshot_bpf_look(r->bpf, r->snapshot, only, o->fd >= 0, &r->unseen);
 	else
 		err = snapshot_diag_look(r->snapshot, &scope, &r->unseen);
 	if (!err)
@@ -425,8 +390,9 @@ static bool complete(struct options *o)
 
 	o->colour = !o->json && isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
 	o->wanted.filter = &o->filter;
-	o->wanted.by_descriptor = o->has_fd;
-	if (!o->has_fd)
+	o->wanted.by_descriptor = o->fd >= 0;
+	o->wanted.fd = (__u32)o->fd;
+	if (o->fd < 0)
 		return true;
 	if (filter_numbers(&o->filter, FILTER_PID, pids, 2) != 1) {
 		fprintf(stderr, "lostpeer check: --fd: needs one --pid, whose descriptor it is\n");
@@ -438,7 +404,7 @@ static bool complete(struct options *o)
 
 int check_main(int argc, char **argv)
 {
-	struct options o = {.alive_within_ms = ALIVE_WITHIN_MS};
+	struct options o = {.alive_within_ns = ALIVE_WITHIN_NS, .fd = -1};
 	int rest, status = EXIT_USAGE;
 
 	filter_init(&o.filter);

@@ -29,8 +29,6 @@ struct demo_options {
 	bool whole_host;
 };
 
-enum demo_tag { TAG_ROW, TAG_LIST, TAG_TRUTH, TAG_WHOLE_HOST };
-
 static void print_list(void)
 {
 	for (size_t i = 0; i < row_count(); i++) {
@@ -60,33 +58,20 @@ static bool choose(struct demo_options *options, const char *wanted)
 	return found;
 }
 
-static const char *set_option(void *context, int tag, bool opposite, const char *value)
+static const char *set_row(const struct option_spec *spec, void *options, bool opposite, const char *name)
 {
-	struct demo_options *options = context;
-
 	(void)opposite;
-	switch ((enum demo_tag)tag) {
-	case TAG_ROW:
-		return choose(options, value) ? NULL : "no such drop (--list names them)";
-	case TAG_LIST:
-		options->list = true;
-		break;
-	case TAG_TRUTH:
-		options->truth = true;
-		break;
-	case TAG_WHOLE_HOST:
-		options->whole_host = true;
-		break;
-	}
-	return NULL;
+	return choose(options, name) ? NULL : spec->wrong;
 }
 
 static const struct option_spec option_specs[] = {
-	{"row", "NAME", "only this drop, as --list names it; may be given again", set_option, TAG_ROW},
-	{"list", NULL, "name the drops and how each is made", set_option, TAG_LIST},
-	{"truth", NULL, "make the drops, but do not ask lostpeer what they were", set_option, TAG_TRUTH},
+	{"row", "NAME", "only this drop, as --list names it; may be given again", set_row,
+	 .wrong = "no such drop (--list names them)"},
+	{"list", NULL, "name the drops and how each is made", option_flag, OPTION_AT(struct demo_options, list)},
+	{"truth", NULL, "make the drops, but do not ask lostpeer what they were", option_flag,
+	 OPTION_AT(struct demo_options, truth)},
 	{"whole-host", NULL, "also what sets a sysctl of the whole host for a moment (no_memory: tcp_max_orphans)",
-	 set_option, TAG_WHOLE_HOST},
+	 option_flag, OPTION_AT(struct demo_options, whole_host)},
 };
 
 static const struct option_table option_table = {
@@ -94,8 +79,7 @@ static const struct option_table option_table = {
 	.usage = "demo [OPTION...]",
 	.summary = "Makes one drop of every kind in network namespaces of its own (as root), and prints for each what\n"
 		   "the applications saw beside what lostpeer said of it. The last line says how many it got right.",
-	.options = option_specs,
-	.count = sizeof(option_specs) / sizeof(*option_specs),
+	.own = OPTION_GROUP(option_specs),
 };
 
 /* SIGINT and SIGTERM, to be read from a descriptor. Returns it, or -1. */

@@ -38,17 +38,8 @@ struct diagnosis {
 	struct findings kernel, user;
 };
 
-static const char *set_json(void *context, int tag, bool opposite, const char *value)
-{
-	(void)tag;
-	(void)opposite;
-	(void)value;
-	*(bool *)context = true;
-	return NULL;
-}
-
 static const struct option_spec options[] = {
-	{"json", NULL, "one JSON object", set_json, 0},
+	{"json", NULL, "one JSON object", option_flag, .size = sizeof(bool)},
 };
 
 static const struct option_table table = {
@@ -56,8 +47,7 @@ static const struct option_table table = {
 	.usage = "doctor [--json]",
 	.summary = "Says what this kernel and this user have of what lostpeer uses, and what is worse without it.\n"
 		   "Exit status: 0 all is there, 1 something is missing.",
-	.options = options,
-	.count = sizeof(options) / sizeof(*options),
+	.own = OPTION_GROUP(options),
 };
 
 /* What no kernel can tell apart. */

@@ -30,68 +30,32 @@ struct watch {
 	const char *output;    /* --output */
 	const char *
 		socket; /* --socket: of an agent that is asked, in place of the kernel; NULL: where there are no rights */
+	__u64 count;
 	bool json;
 };
 
 /* What people read on a terminal: a peer that dies with hundreds of connections shall not scroll the others away. */
 #define TERMINAL_GROUP_NS (5 * CLOCK_SECOND)
 #define TERMINAL_RATE 20
+#define NOT_GIVEN (~0u) /* no --rate is that high, and no --group either: a duration is whole milliseconds */
 
-static const char *set_json(void *context, int tag, bool opposite, const char *value)
+static const char *set_socket(const struct option_spec *spec, void *socket, bool opposite, const char *value)
 {
-	struct watch *w = context;
-
-	(void)tag;
 	(void)opposite;
-	(void)value;
-	w->json = true;
-	return NULL;
-}
-
-static const char *set_count(void *context, int tag, bool opposite, const char *value)
-{
-	struct watch *w = context;
-
-	(void)tag;
-	(void)opposite;
-	return number_parse(value, 1, UINT64_MAX, &w->feed->most_events) ? "not a number above 0" : NULL;
-}
-
-static const char *set_for(void *context, int tag, bool opposite, const char *value)
-{
-	struct watch *w = context;
-
-	(void)tag;
-	(void)opposite;
-	return number_parse_duration(value, &w->agent.most_ns) ? "not a duration such as 500ms, 10s, 2m or 1h" : NULL;
-}
-
-static const char *set_output(void *context, int tag, bool opposite, const char *value)
-{
-	struct watch *w = context;
-
-	(void)tag;
-	(void)opposite;
-	w->output = value;
-	return strlen(value) < PATH_MAX ? NULL : "too long for a path";
-}
-
-static const char *set_socket(void *context, int tag, bool opposite, const char *value)
-{
-	struct watch *w = context;
-
-	(void)tag;
-	(void)opposite;
-	w->socket = value;
-	return *value == '/' ? NULL : "not a path from the root";
+	*(const char **)socket = value;
+	return *value == '/' ? NULL : spec->wrong;
 }
 
 static const struct option_spec options[] = {
-	{"json", NULL, "one JSON object a line, see lostpeer-events(7)", set_json, 0},
-	{"count", "N", "end after N lines", set_count, 0},
-	{"for", "DURATION", "end after this time, such as 10s", set_for, 0},
-	{"output", "FILE", "append to FILE; - is standard output, null nowhere", set_output, 0},
-	{"socket", "FILE", "be told by the agent that listens there; without rights by any that runs", set_socket, 0},
+	{"json", NULL, "one JSON object a line, see lostpeer-events(7)", option_flag, OPTION_AT(struct watch, json)},
+	{"count", "N", "end after N lines", option_number, OPTION_AT(struct watch, count), 1, UINT64_MAX,
+	 .wrong = "not a number above 0"},
+	{"for", "DURATION", "end after this time, such as 10s", option_duration,
+	 OPTION_AT(struct watch, agent.most_ns)},
+	{"output", "FILE", "append to FILE; - is standard output, null nowhere", option_text,
+	 OPTION_AT(struct watch, output), 0, PATH_MAX - 1, .wrong = "too long for a path"},
+	{"socket", "FILE", "be told by the agent that listens there; without rights by any that runs", set_socket,
+	 OPTION_AT(struct watch, socket), .wrong = "not a path from the root"},
 };
 
 static const struct option_table table = {
@@ -100,8 +64,7 @@ static const struct option_table table = {
 	.summary =
 		"Shows, live, each TCP connection on this host that loses its peer. With COMMAND: runs it, shows only\n"
 		"its connections and its descendants', and exits with its status. A value may be a list: 80,443.",
-	.options = options,
-	.count = sizeof(options) / sizeof(*options),
+	.own = OPTION_GROUP(options),
 	.uses = {{&filter_keys, NULL, offsetof(struct watch, filter)},
 		 {&feed_keys, NULL, offsetof(struct watch, feed)},
 		 {&kernel_keys, NULL, offsetof(struct watch, kernel)},
@@ -172,10 +135,11 @@ static void set_defaults(struct watch *w, struct feed_settings *feed, bool termi
 	bool people = terminal && !w->json;
 
 	feed->colour = people && !(no_colour && *no_colour);
-	if (people && !feed->has_group)
-		feed->group_ns = TERMINAL_GROUP_NS;
-	if (people && !feed->has_rate)
-		feed->rate = TERMINAL_RATE;
+	feed->most_events = w->count;
+	if (feed->group_ns == NOT_GIVEN)
+		feed->group_ns = people ? TERMINAL_GROUP_NS : 0;
+	if (feed->rate == NOT_GIVEN)
+		feed->rate = people ? TERMINAL_RATE : 0;
 }
 
 /* Where it goes. 0 or a negative errno. */
@@ -322,6 +286,7 @@ int watch_main(int argc, char **argv)
 		fprintf(stderr, "lostpeer: out of memory\n");
 		return EXIT_RUNTIME;
 	}
+	w.feed->group_ns = w.feed->rate = NOT_GIVEN;
 	w.kernel = &w.agent.kernel;
 	w.early = &w.agent.early;
 	w.filter = &w.feed->filter;
