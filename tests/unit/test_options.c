@@ -219,6 +219,86 @@ static void test_help_shows_every_option_and_opposite(void **state)
 	check_help("--json --help");
 }
 
+/* --- what a row keeps of its value --- */
+
+struct kept {
+	bool flag, before, choice;
+	__u8 small;
+	__u32 number;
+	__u64 large, duration, pause;
+	const char *text;
+};
+
+static const char *const choices[] = {"json", "text", NULL};
+static const struct option_spec kinds[] = {
+	{"flag", NULL, "", option_flag, OPTION_AT(struct kept, flag)},
+	{"choice", "C", "", option_choice, OPTION_AT(struct kept, choice), .choices = choices, .wrong = "no choice"},
+	{"small", "N", "", option_number, OPTION_AT(struct kept, small), 0, 255, .wrong = "too large"},
+	{"number", "N", "", option_number, OPTION_AT(struct kept, number), 2, UINT32_MAX, .wrong = "not a number"},
+	{"large", "N", "", option_number, OPTION_AT(struct kept, large), 1, UINT64_MAX, .wrong = "not a number"},
+	{"duration", "D", "", option_duration, OPTION_AT(struct kept, duration), .most = 3000000000ULL},
+	{"pause", "D", "", option_pause, OPTION_AT(struct kept, pause)},
+	{"text", "T", "", option_text, OPTION_AT(struct kept, text), 1, 4, .wrong = "not of 1 to 4 bytes"},
+};
+static const struct option_group kinds_group = OPTION_GROUP(kinds);
+
+/* What is wrong with it; NULL: it is kept. */
+static const char *keep(struct kept *kept, const char *name, const char *value)
+{
+	bool opposite;
+	const struct option_spec *spec = options_find(&kinds_group, name, strlen(name), &opposite);
+
+	assert_non_null(spec);
+	return options_set(spec, kept, opposite, value);
+}
+
+static void test_keeps_a_value_of_each_type(void **state)
+{
+	struct kept kept = {.number = 9};
+
+	(void)state;
+	assert_null(keep(&kept, "flag", NULL));
+	assert_null(keep(&kept, "choice", "text"));
+	assert_null(keep(&kept, "small", "255"));
+	assert_null(keep(&kept, "number", "4294967295"));
+	assert_null(keep(&kept, "large", "18446744073709551615"));
+	assert_null(keep(&kept, "duration", "3s"));
+	assert_null(keep(&kept, "pause", "2m"));
+	assert_null(keep(&kept, "text", "four"));
+	assert_true(kept.flag && kept.choice && !kept.before);
+	assert_int_equal(kept.small, 255);
+	assert_true(kept.number == UINT32_MAX && kept.large == UINT64_MAX);
+	assert_true(kept.duration == 3000000000ULL && kept.pause == 120000000000ULL);
+	assert_string_equal(kept.text, "four");
+	assert_null(keep(&kept, "pause", "0"));
+	assert_null(keep(&kept, "choice", "json"));
+	assert_true(!kept.pause && !kept.choice);
+}
+
+static void test_keeps_to_the_bounds_of_the_row(void **state)
+{
+	static const struct {
+		const char *name, *value, *why;
+	} wrong[] = {
+		{"choice", "xml", "no choice"},
+		{"choice", "", "no choice"},
+		{"small", "256", "too large"},
+		{"number", "1", "not a number"},
+		{"number", "4294967296", "not a number"},
+		{"large", "-1", "not a number"},
+		{"duration", "0", "not a duration such as 500ms, 10s, 2m or 1h"},
+		{"duration", "3001ms", "not a duration such as 500ms, 10s, 2m or 1h"},
+		{"pause", "00", "neither 0 nor a duration such as 500ms, 5s or 1m"},
+		{"text", "", "not of 1 to 4 bytes"},
+		{"text", "fiver", "not of 1 to 4 bytes"},
+	};
+	struct kept kept;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		assert_string_equal(keep(&kept, wrong[i].name, wrong[i].value), wrong[i].why);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +314,8 @@ int main(void)
 		cmocka_unit_test(test_names_an_option_with_a_value_too_many),
 		cmocka_unit_test(test_says_what_is_wrong_with_a_value),
 		cmocka_unit_test(test_help_shows_every_option_and_opposite),
+		cmocka_unit_test(test_keeps_a_value_of_each_type),
+		cmocka_unit_test(test_keeps_to_the_bounds_of_the_row),
 	};
 
 	return cmocka_run_group_tests_name("options", tests, NULL, NULL);
