@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "service/config.h"
-#include "outputs/keys.h"
+#include "kernel/kernel_keys.h"
 #include "outputs/file.h"
 
 static char said[16384]; /* on stderr, by the last load() */

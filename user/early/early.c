@@ -12,6 +12,15 @@
 
 #define EVERY_STATE 0xffffffffu
 
+static const struct option_spec keys[] = {
+	{"silent-after", "DURATION",
+	 "say peer_silent once data has waited so long for an acknowledgement; 0: never (5s)", option_pause,
+	 OPTION_AT(struct early_options, silent_after_ns)},
+	{"ignored-after", "DURATION", "say close_ignored so long after the peer's close; 0: never (60s)", option_pause,
+	 OPTION_AT(struct early_options, ignored_after_ns)},
+};
+const struct option_group early_keys = OPTION_GROUP(keys);
+
 /* Each NULL if it was never wanted. */
 struct early {
 	struct kernel *kernel;

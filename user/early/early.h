@@ -4,6 +4,8 @@
 #ifndef LOSTPEER_WARNINGS_H
 #define LOSTPEER_WARNINGS_H
 
+#include "base/clock.h"
+#include "base/options.h"
 #include "event/event.h"
 #include "record.h"
 
@@ -14,6 +16,13 @@ struct early_options {
 	__u64 silent_after_ns;  /* 0: nobody is silent */
 	__u64 ignored_after_ns; /* 0: no close is ignored */
 };
+
+#define EARLY_OPTIONS_DEFAULT                                                                                          \
+	{                                                                                                              \
+		5 * CLOCK_SECOND, 60 * CLOCK_SECOND                                                                    \
+	}
+/* Options of `watch`, and keys of [agent] in the configuration, that set them. */
+extern const struct option_group early_keys;
 
 struct early_calls {
 	/* A record whose owner is not known yet. */

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/options.h"
 #include "event/event.h"
 #include "record.h"
 
@@ -41,6 +42,9 @@ struct filter {
 	struct filter_value *only[FILTER_COUNT]; /* lists; NULL: any */
 	struct filter_value * not [FILTER_COUNT];
 };
+
+/* Options of `watch`, and keys of every output in the configuration, that set it. */
+extern const struct option_group filter_keys;
 
 void filter_init(struct filter *filter);
 void filter_free(struct filter *filter);

@@ -37,6 +37,14 @@ struct feeds {
 
 /* --- settings --- */
 
+static const struct option_spec keys[] = {
+	{"group", "DURATION", "the like of an event within this time is one record; 0: off", option_pause,
+	 OPTION_AT(struct feed_settings, group_ns)},
+	{"rate", "N", "events a second of one process, the others are one record; 0: any", option_number,
+	 OPTION_AT(struct feed_settings, rate), 0, 1000000, .wrong = "not a number from 0 to 1000000"},
+};
+const struct option_group feed_keys = OPTION_GROUP(keys);
+
 struct feed_settings *feed_settings_new(const char *title)
 {
 	struct feed_settings *s = calloc(1, sizeof(*s));

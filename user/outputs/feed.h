@@ -21,7 +21,7 @@
 #define FEED_PATIENCE_NS (10 * CLOCK_SECOND)
 #define FEED_FLUSH_MS 1000 /* the same at the end */
 
-/* How a feed is to be. keys.h and the output's own keys set it. */
+/* How a feed is to be. filter_keys, feed_keys and the output's own keys set it. */
 struct feed_settings {
 	char title[FEED_TITLE_LEN];   /* of its section: "file audit" */
 	const struct output_ops *ops; /* these two: feed_settings_output() */
@@ -33,6 +33,9 @@ struct feed_settings {
 	__u64 most_events; /* tell feeds_context.full after so many; 0: do not */
 	char *source; /* all that was set, for comparing: of two with the same one need not be opened anew; may be NULL */
 };
+
+/* Keys of every output beside the filters. */
+extern const struct option_group feed_keys;
 
 /* NULL when out of memory. */
 struct feed_settings *feed_settings_new(const char *title);

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "outputs/keys.h"
 #include "base/options.h"
 
 struct asked {

@@ -11,7 +11,7 @@
 
 #include "service/agent.h"
 #include "service/config.h"
-#include "outputs/keys.h"
+#include "kernel/kernel_keys.h"
 #include "service/systemd.h"
 
 struct service {

@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "service/agent.h"
 #include "service/client.h"
-#include "outputs/keys.h"
+#include "kernel/kernel_keys.h"
 #include "base/number.h"
 #include "outputs/file.h"
 #include "service/privilege.h"
