@@ -89,7 +89,7 @@ $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
 
-SKELETONS := $(BUILD)/lostpeer.skel.h $(BUILD)/look.skel.h
+SKELETONS := $(BUILD)/lostpeer.skel.h $(BUILD)/check.skel.h
 
 $(SKELETONS): $(BUILD)/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $* > $@.tmp && mv $@.tmp $@
@@ -111,7 +111,7 @@ $(BUILD)/user/main.o: AGENT_CFLAGS += $(MAIN_CFLAGS)
 
 # a skeleton is made of its BPF object: who includes it is rebuilt with it
 $(filter $(BUILD)/user/kernel/%,$(USER_OBJ)): $(BUILD)/lostpeer.skel.h
-$(BUILD)/user/check/snapshot_bpf.o: $(BUILD)/look.skel.h
+$(BUILD)/user/check/snapshot_bpf.o: $(BUILD)/check.skel.h
 
 # q: files in different folders may have the same name
 $(CORE): $(CORE_OBJ)
@@ -127,7 +127,7 @@ $(LOAD_BIN): $(BUILD)/tests/%: tests/kernels/%.c $(CORE)
 
 # arm64's BPF object, which names the registers otherwise, in a program for this machine: relocating needs no other
 build/tests/relocs-arm64: tests/kernels/relocs.c $(CORE) $(wildcard bpf/* include/*)
-	$(Q)$(MAKE) --no-print-directory BUILD=build/arm64 ARCH=arm64 build/arm64/lostpeer.skel.h build/arm64/look.skel.h
+	$(Q)$(MAKE) --no-print-directory BUILD=build/arm64 ARCH=arm64 build/arm64/lostpeer.skel.h build/arm64/check.skel.h
 	$(call say,TEST,$@)$(CC) -isystem build/arm64 $(AGENT_CFLAGS) $(LDFLAGS) $< $(TEST_LINK) -o $@ \
 		$(AGENT_LIBS)
 

@@ -12,7 +12,7 @@ __u32 agent_sleeps;
 
 static __always_inline struct lp_record *emit_reserve(__u8 kind, __u64 now)
 {
-	struct lp_record *record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+	struct lp_record *record = bpf_ringbuf_reserve(&ring, LP_RECORD_SIZE, 0);
 	_Bool joins = kind == LP_KIND_RESET_SENT || kind == LP_KIND_OWNER;
 
 	count(joins ? LP_STAT_JOIN_EMITTED : LP_STAT_EMITTED);
@@ -20,7 +20,7 @@ static __always_inline struct lp_record *emit_reserve(__u8 kind, __u64 now)
 		count(joins ? LP_STAT_JOIN_LOST : LP_STAT_LOST);
 		return record;
 	}
-	__builtin_memset(record, 0, sizeof(*record));
+	__builtin_memset(record, 0, LP_RECORD_SIZE);
 	record->version = LP_RECORD_VERSION;
 	record->kind = kind;
 	record->time_ns = now;

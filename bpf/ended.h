@@ -66,7 +66,7 @@ static __always_inline void remember_end(struct sock *sk, struct tcp_sock *tp, _
 	slot->time_ns = 0; /* while it is written */
 	slot->sk = (__u64)sk;
 	slot->cookie = (__u64)sk->__sk_common.skc_cookie.counter; /* 0 where nobody asked for one: it costs to make */
-	slot->family = copy_addresses(slot->local_addr, slot->peer_addr, sk);
+	slot->family = look_addresses_typed(slot->local_addr, slot->peer_addr, sk);
 	slot->local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
 	slot->peer_port = bpf_ntohs(sk->__sk_common.skc_dport);
 	slot->state = old_state;

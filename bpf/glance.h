@@ -27,7 +27,7 @@ static __always_inline void probe_sequence(struct lp_record *r, struct tcp_sock 
 	r->socket.probes_out = BPF_CORE_READ(tp, inet_conn.icsk_probes_out);
 }
 
-/* As facts_tcp() has it. */
+/* As look_heard_typed() has it. */
 static __always_inline void probe_silence(struct lp_glance *look, struct tcp_sock *tp)
 {
 	struct lp_record *r = &look->record;
@@ -39,8 +39,8 @@ static __always_inline void probe_silence(struct lp_glance *look, struct tcp_soc
 	look->acked_jiffies = ack_age;
 	if (!ack && !data)
 		return;
-	r->socket.heard = 1;
-	r->socket.silent_jiffies = !ack || (data && data_age < ack_age) ? data_age : ack_age;
+	r->socket.known |= LP_KNOWN_HEARD;
+	r->socket.heard_ms = jiffies_ms(!ack || (data && data_age < ack_age) ? data_age : ack_age);
 }
 
 /* Of one byte or four, which matters not on a little-endian machine. */
@@ -84,7 +84,7 @@ static __always_inline void probe_flags(struct lp_record *r, struct sock *sk, st
 	r->socket.err = (__u16)BPF_CORE_READ(sk, sk_err);
 	r->socket.soft_err = (__u16)BPF_CORE_READ(sk, sk_err_soft);
 	r->socket.shutdown = BPF_CORE_READ(sk, sk_shutdown);
-	r->socket.sk_uid = BPF_CORE_READ(sk, sk_uid.val);
+	r->socket.uid = BPF_CORE_READ(sk, sk_uid.val);
 }
 
 static __always_inline void glance_at_socket(struct lp_glance *look, __u64 key, const struct conn *conn)
@@ -108,7 +108,7 @@ static __always_inline void glance_at_socket(struct lp_glance *look, __u64 key, 
 	if (kernel_has_cookie())
 		r->socket.cookie = (__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
 	probe_socket(r, sk);
-	r->socket.family = probe_addresses(r->socket.local_addr, r->socket.peer_addr, sk);
+	r->socket.family = look_addresses_probed(r->socket.local_addr, r->socket.peer_addr, sk);
 	r->socket.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	if (conn->flags || conn->birth.tgid) /* else nothing is remembered */
 		name_end(r, conn);

@@ -68,7 +68,7 @@ static __always_inline void note_holder(struct sock *sk, struct file *file, stru
 	struct lp_task who = {};
 	struct conn *conn;
 
-	if (file_refs(file) != 2)
+	if (file_refs_typed(file) != 2)
 		return;
 	conn = conn_find(sk);
 	if (!conn || (conn->flags & CONN_SHUT))

@@ -1,67 +1,116 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * One look at a TCP socket, unlocked: its facts may be a moment apart. Included twice by bpf/look.bpf.c, which defines
- * how a member is read: LOOK(name) is what the functions are called, GET(p, member), GET_BITS(p, member) for what is a
- * bit field or differs in size between kernels, GET_ADDRESSES(local, peer, sk). No guard, for that.
+ * One look at a TCP socket, in parts. Included twice by look.h, which defines how a member is read: LOOK(name) is what the
+ * functions are called, GET(p, member), GET_16(to, p, member) of an address, GET_BITS(p, member) for what is a bit field
+ * or differs in size between kernels. No guard, for that. *s is zeroed; unlocked, its facts may be a moment apart.
  */
-static __always_inline void LOOK(look_socket)(struct lp_look *l, struct sock *sk)
+
+/* From 6.13 on (90ee6ed776c0) a file counts the references beyond the first. */
+static __always_inline __u32 LOOK(file_refs)(struct file *file)
+{
+	if (bpf_core_field_exists(file->f_ref)) {
+		__u64 refs = (__u64)GET(file, f_ref.refcnt.counter);
+
+		return refs >= FILE_REF_DEAD ? 0 : (__u32)refs + 1;
+	}
+	return (__u32)GET(file, f_count.counter);
+}
+
+static __always_inline __u32 LOOK(look_flags)(struct sock *sk, struct tcp_sock *tp)
 {
 	unsigned long bits = GET(sk, __sk_common.skc_flags);
+	__u32 flags = 0;
+
+	if (bits & (1UL << SOCK_DEAD))
+		flags |= LP_F_DEAD;
+	if (bits & (1UL << SOCK_DONE))
+		flags |= LP_F_FIN_IN;
+	if (bits & (1UL << SOCK_KEEPOPEN))
+		flags |= LP_F_KEEPOPEN;
+	if (bits & (1UL << SOCK_LINGER))
+		flags |= LP_F_LINGER;
+	if (bpf_core_field_exists(tp->is_mptcp) && GET(tp, is_mptcp))
+		flags |= LP_F_MPTCP;
+	return flags;
+}
+
+/* Both 8-byte aligned. The family. */
+static __always_inline __u16 LOOK(look_addresses)(__u8 *local_addr, __u8 *peer_addr, struct sock *sk)
+{
+	__u16 family = GET(sk, __sk_common.skc_family);
+
+	if (family == AF_INET) {
+		*(__u32 *)local_addr = GET(sk, __sk_common.skc_rcv_saddr);
+		*(__u32 *)peer_addr = GET(sk, __sk_common.skc_daddr);
+	} else {
+		GET_16(local_addr, sk, __sk_common.skc_v6_rcv_saddr);
+		GET_16(peer_addr, sk, __sk_common.skc_v6_daddr);
+	}
+	return family;
+}
+
+/* All but the state, the flags above and the cookie. */
+static __always_inline void LOOK(look_socket)(struct lp_socket *s, struct sock *sk, struct tcp_sock *tp)
+{
+	struct net *net = GET(sk, __sk_common.skc_net.net);
 	struct socket *socket = GET(sk, sk_socket);
 	struct inode *inode;
 	struct file *file;
 
-	l->sk = (__u64)sk;
-	l->cookie = (__u64)GET(sk, __sk_common.skc_cookie.counter);
-	l->state = GET(sk, __sk_common.skc_state);
-	l->err = (__u16)GET(sk, sk_err);
-	l->soft_err = (__u16)GET(sk, sk_err_soft);
-	l->shutdown = GET(sk, sk_shutdown);
-	l->uid = GET(sk, sk_uid.val);
-	l->known = LP_KNOWN_ERROR | LP_KNOWN_KEEPALIVE | LP_KNOWN_TIMERS;
-	if (bits & (1UL << SOCK_DEAD))
-		l->flags |= LP_F_DEAD;
-	if (bits & (1UL << SOCK_DONE))
-		l->flags |= LP_F_FIN_IN;
-	if (bits & (1UL << SOCK_KEEPOPEN))
-		l->flags |= LP_F_KEEPOPEN;
+	s->sk = (__u64)sk;
+	s->family = LOOK(look_addresses)(s->local_addr, s->peer_addr, sk);
+	/* skc_num is 0 already for a port that the kernel chose */
+	s->local_port = bpf_ntohs(GET(tp, inet_conn.icsk_inet.inet_sport));
+	s->peer_port = bpf_ntohs(GET(sk, __sk_common.skc_dport));
+	s->netns = GET(net, ns.inum);
+	s->err = (__u16)GET(sk, sk_err);
+	s->soft_err = (__u16)GET(sk, sk_err_soft);
+	s->shutdown = GET(sk, sk_shutdown);
+	s->linger_jiffies = (__u32)GET(sk, sk_lingertime);
+	s->uid = GET(sk, sk_uid.val);
+	s->known = LP_KNOWN_KEEPALIVE;
 	if (!socket)
 		return;
-	l->flags |= LP_F_SOCKET;
+	s->flags |= LP_F_SOCKET;
 	file = GET(socket, file);
 	if (!file)
 		return;
-	l->flags |= LP_F_FILE;
+	s->flags |= LP_F_FILE;
+	s->refs = LOOK(file_refs)(file);
 	inode = GET(file, f_inode);
-	l->inode = GET(inode, i_ino);
+	s->inode = GET(inode, i_ino);
 }
 
-static __always_inline void LOOK(look_addresses)(struct lp_look *l, struct tcp_sock *tp)
+static __always_inline void LOOK(look_data)(struct lp_socket *s, struct tcp_sock *tp)
 {
-	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	struct net *net = GET(sk, __sk_common.skc_net.net);
-
-	l->family = GET_ADDRESSES(l->local_addr, l->peer_addr, sk);
-	l->local_port = bpf_ntohs(GET(tp, inet_conn.icsk_inet.inet_sport));
-	l->peer_port = bpf_ntohs(GET(sk, __sk_common.skc_dport));
-	l->netns = GET(net, ns.inum);
+	s->snd_una = GET(tp, snd_una);
+	s->snd_nxt = GET(tp, snd_nxt);
+	s->write_seq = GET(tp, write_seq);
+	s->rcv_nxt = GET(tp, rcv_nxt);
+	s->copied_seq = GET(tp, copied_seq);
+	s->snd_wnd = GET(tp, snd_wnd);
+	s->bytes_acked = GET(tp, bytes_acked);
+	s->bytes_received = GET(tp, bytes_received);
+	s->total_retrans = GET(tp, total_retrans);
+	s->srtt_us = GET(tp, srtt_us);
+	s->user_timeout_ms = GET(tp, inet_conn.icsk_user_timeout);
+	s->linger2 = GET(tp, linger2);
+	s->retransmits = GET(tp, inet_conn.icsk_retransmits);
+	s->probes_out = GET(tp, inet_conn.icsk_probes_out);
 }
 
-static __always_inline void LOOK(look_sequence)(struct lp_look *l, struct tcp_sock *tp)
+static __always_inline void LOOK(look_heard)(struct lp_socket *s, struct tcp_sock *tp)
 {
-	l->snd_una = GET(tp, snd_una);
-	l->snd_nxt = GET(tp, snd_nxt);
-	l->write_seq = GET(tp, write_seq);
-	l->copied_seq = GET(tp, copied_seq);
-	l->rcv_nxt = GET(tp, rcv_nxt);
-	l->snd_wnd = GET(tp, snd_wnd);
-	l->total_retrans = GET(tp, total_retrans);
-	l->srtt_us = GET(tp, srtt_us);
-	if (bpf_core_field_exists(tp->is_mptcp) && GET(tp, is_mptcp))
-		l->flags |= LP_F_MPTCP;
+	__u32 ack = GET(tp, rcv_tstamp), data = GET(tp, inet_conn.icsk_ack.lrcvtime);
+	__u32 now = (__u32)bpf_jiffies64();
+
+	if (!ack && !data) /* nothing of that kind came yet */
+		return;
+	s->known |= LP_KNOWN_HEARD;
+	s->heard_ms = age_ms(now, !ack || (data && now - data < now - ack) ? data : ack);
 }
 
-static __always_inline void LOOK(look_retransmission)(struct lp_look *l, struct tcp_sock *tp)
+static __always_inline void LOOK(look_retransmission)(struct lp_socket *s, struct tcp_sock *tp)
 {
 	__u32 stamp = GET(tp, retrans_stamp), age;
 	__u64 now_us = bpf_ktime_get_ns() / 1000;
@@ -72,68 +121,74 @@ static __always_inline void LOOK(look_retransmission)(struct lp_look *l, struct 
 	age = (__u32)(usec ? now_us : now_us / 1000) - stamp;
 	if ((__s32)age < 0)
 		age = 0;
-	l->retrans_ms = usec ? age / 1000 : age;
-	l->known |= LP_KNOWN_RETRANS;
+	s->retrans_ms = usec ? age / 1000 : age;
+	s->known |= LP_KNOWN_RETRANS;
 }
 
-static __always_inline void LOOK(look_ages)(struct lp_look *l, struct tcp_sock *tp)
+static __always_inline void LOOK(look_sent)(struct lp_socket *s, struct tcp_sock *tp)
 {
-	__u32 ack = GET(tp, rcv_tstamp);
-	__u32 data = GET(tp, inet_conn.icsk_ack.lrcvtime);
-	__u32 sent = GET(tp, lsndtime);
-	__u32 now = (__u32)bpf_jiffies64(), ack_ms = age_ms(now, ack), data_ms = age_ms(now, data);
+	__u32 sent = GET(tp, lsndtime), probed = 0, now;
 
-	if (ack || data) { /* 0: nothing of that kind came yet */
-		l->known |= LP_KNOWN_HEARD;
-		l->heard_ms = !ack || (data && data_ms < ack_ms) ? data_ms : ack_ms;
-	}
+	if (bpf_core_field_exists(tp->inet_conn.icsk_probes_tstamp))
+		probed = GET(tp, inet_conn.icsk_probes_tstamp);
+	now = (__u32)bpf_jiffies64();
 	if (GET(tp, data_segs_out)) {
-		l->known |= LP_KNOWN_SENT;
-		l->sent_ms = age_ms(now, sent);
+		s->known |= LP_KNOWN_SENT;
+		s->sent_ms = age_ms(now, sent);
 	} else {
-		l->known |= LP_KNOWN_NEVER_SENT;
+		s->known |= LP_KNOWN_NEVER_SENT;
 	}
-	LOOK(look_retransmission)(l, tp);
-	if (bpf_core_field_exists(tp->inet_conn.icsk_probes_tstamp)) {
-		__u32 probed = GET(tp, inet_conn.icsk_probes_tstamp);
-
-		l->probes_ms = probed ? age_ms(now, probed) + 1 : 0;
-	}
+	if (probed)
+		s->probes_ms = age_ms(now, probed) + 1;
+	LOOK(look_retransmission)(s, tp);
 }
 
 /* What the socket has of its own, else its namespace's. */
-static __always_inline void LOOK(look_timers)(struct lp_look *l, struct tcp_sock *tp)
+static __always_inline void LOOK(look_timers)(struct lp_socket *s, struct tcp_sock *tp)
 {
 	struct inet_connection_sock *icsk = &tp->inet_conn;
 	struct net *net = GET(&tp->inet_conn.icsk_inet.sk, __sk_common.skc_net.net);
 	__u32 time = GET(tp, keepalive_time), interval = GET(tp, keepalive_intvl);
 	__u8 probes = GET(tp, keepalive_probes), syn_retries = GET(icsk, icsk_syn_retries);
 
-	l->retransmits = GET(icsk, icsk_retransmits);
-	l->probes_out = GET(icsk, icsk_probes_out);
-	l->backoff = GET(icsk, icsk_backoff);
-	l->rto_ms = jiffies_ms(GET(icsk, icsk_rto));
+	s->known |= LP_KNOWN_TIMERS;
+	s->backoff = GET(icsk, icsk_backoff);
+	s->rto_ms = (__u32)jiffies_ms(GET(icsk, icsk_rto));
 	if (bpf_core_field_exists(icsk->icsk_rto_max))
-		l->rto_max_ms = jiffies_ms(GET(icsk, icsk_rto_max));
-	l->user_timeout_ms = GET(icsk, icsk_user_timeout);
-	l->retries2 = (__u8)GET_BITS(net, ipv4.sysctl_tcp_retries2);
-	l->orphan_retries = (__u8)GET_BITS(net, ipv4.sysctl_tcp_orphan_retries);
-	l->syn_retries = syn_retries ? syn_retries : (__u8)GET_BITS(net, ipv4.sysctl_tcp_syn_retries);
+		s->rto_max_ms = (__u32)jiffies_ms(GET(icsk, icsk_rto_max));
+	s->retries2 = (__u8)GET_BITS(net, ipv4.sysctl_tcp_retries2);
+	s->orphan_retries = (__u8)GET_BITS(net, ipv4.sysctl_tcp_orphan_retries);
+	s->syn_retries = syn_retries ? syn_retries : (__u8)GET_BITS(net, ipv4.sysctl_tcp_syn_retries);
 	if (bpf_core_field_exists(net->ipv4.sysctl_tcp_syn_linear_timeouts))
-		l->syn_linear = (__u8)GET_BITS(net, ipv4.sysctl_tcp_syn_linear_timeouts);
-	l->keepalive_probes = probes ? probes : (__u8)GET_BITS(net, ipv4.sysctl_tcp_keepalive_probes);
-	l->keepalive_time_ms = jiffies_ms(time ? time : (__u32)GET(net, ipv4.sysctl_tcp_keepalive_time));
-	l->keepalive_interval_ms = jiffies_ms(interval ? interval : (__u32)GET(net, ipv4.sysctl_tcp_keepalive_intvl));
+		s->syn_linear = (__u8)GET_BITS(net, ipv4.sysctl_tcp_syn_linear_timeouts);
+	s->keepalive_probes = probes ? probes : (__u8)GET_BITS(net, ipv4.sysctl_tcp_keepalive_probes);
+	s->keepalive_time_ms = (__u32)jiffies_ms(time ? time : (__u32)GET(net, ipv4.sysctl_tcp_keepalive_time));
+	s->keepalive_interval_ms =
+		(__u32)jiffies_ms(interval ? interval : (__u32)GET(net, ipv4.sysctl_tcp_keepalive_intvl));
 }
 
-/* *l is zeroed. Listeners have only what tells which they are. */
-static __always_inline void LOOK(look_fill)(struct lp_look *l, struct tcp_sock *tp)
+static __always_inline void LOOK(look_queue)(struct lp_socket *s, struct sock *sk)
 {
-	LOOK(look_socket)(l, &tp->inet_conn.icsk_inet.sk);
-	LOOK(look_addresses)(l, tp);
-	if (l->state == TCP_LISTEN)
+	s->ack_backlog = GET(sk, sk_ack_backlog);
+	s->max_ack_backlog = GET(sk, sk_max_ack_backlog);
+	s->drops = (__u32)GET(sk, sk_drops.counter);
+}
+
+/* All of it, from outside. */
+static __always_inline void LOOK(look)(struct lp_socket *s, struct tcp_sock *tp)
+{
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+
+	s->state = GET(sk, __sk_common.skc_state);
+	s->flags = LOOK(look_flags)(sk, tp);
+	s->cookie = (__u64)GET(sk, __sk_common.skc_cookie.counter);
+	LOOK(look_socket)(s, sk, tp);
+	if (s->state == TCP_LISTEN) {
+		LOOK(look_queue)(s, sk);
 		return;
-	LOOK(look_sequence)(l, tp);
-	LOOK(look_ages)(l, tp);
-	LOOK(look_timers)(l, tp);
+	}
+	LOOK(look_data)(s, tp);
+	LOOK(look_heard)(s, tp);
+	LOOK(look_sent)(s, tp);
+	LOOK(look_timers)(s, tp);
 }

@@ -17,16 +17,6 @@ struct {
 	__type(value, __u32);
 } sought_ends SEC(".maps");
 
-static __always_inline __u32 probe_refs(struct file *file)
-{
-	if (bpf_core_field_exists(file->f_ref)) {
-		__u64 refs = (__u64)BPF_CORE_READ(file, f_ref.refcnt.counter);
-
-		return refs >= FILE_REF_DEAD ? 0 : (__u32)refs + 1;
-	}
-	return (__u32)BPF_CORE_READ(file, f_count.counter);
-}
-
 static __always_inline void probe_socket(struct lp_record *r, struct sock *sk)
 {
 	struct socket *socket = BPF_CORE_READ(sk, sk_socket);
@@ -41,7 +31,7 @@ static __always_inline void probe_socket(struct lp_record *r, struct sock *sk)
 	if (!file)
 		return;
 	r->socket.flags |= LP_F_FILE;
-	r->socket.refs = probe_refs(file);
+	r->socket.refs = file_refs_probed(file);
 	r->socket.inode = BPF_CORE_READ(file, f_inode, i_ino);
 }
 
@@ -88,7 +78,7 @@ static __always_inline _Bool look_at_end(struct lp_record *r, __u64 key, const s
 	r->socket.snd_nxt = BPF_CORE_READ(tp, snd_nxt);
 	r->socket.rcv_nxt = BPF_CORE_READ(tp, rcv_nxt);
 	probe_socket(r, sk);
-	r->socket.family = probe_addresses(r->socket.local_addr, r->socket.peer_addr, sk);
+	r->socket.family = look_addresses_probed(r->socket.local_addr, r->socket.peer_addr, sk);
 	r->socket.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	name_end(r, conn);
 	return 1;

@@ -13,7 +13,6 @@
 #include "report.h"
 
 struct lp_alarms alarms;
-const volatile __u64 jiffy_ns = 4000000; /* of the running kernel */
 
 /* By address of the socket; emptied by the agent. Memory is taken as sockets come, 100 bytes each, and half a MiB for
  * the buckets; when full, counted when it has its first timeout. */
@@ -66,11 +65,11 @@ static __always_inline _Bool can_wait(__u8 state)
 }
 
 /* The n-th timeout in a row, each after twice the time of the one before: how long it has waited. */
-static __always_inline __u64 waited_jiffies(struct inet_connection_sock *icsk)
+static __always_inline __u64 waited_ns(struct inet_connection_sock *icsk)
 {
 	__u32 n = icsk->icsk_retransmits - 1u;
 
-	return 2ULL * icsk->icsk_rto - (n < 32 ? icsk->icsk_rto >> n : 0);
+	return (__u64)jiffies_ms(2 * icsk->icsk_rto - (n < 32 ? icsk->icsk_rto >> n : 0)) * 1000000;
 }
 
 static __always_inline void list_silent(struct sock *sk, struct tcp_sock *tp)
@@ -81,7 +80,7 @@ static __always_inline void list_silent(struct sock *sk, struct tcp_sock *tp)
 	old = bpf_map_lookup_elem(&silent, &key);
 	if (old && old->snd_una == new.snd_una && !old->ended)
 		return;
-	new.since_ns = bpf_ktime_get_ns() - waited_jiffies(&tp->inet_conn) * jiffy_ns;
+	new.since_ns = bpf_ktime_get_ns() - waited_ns(&tp->inet_conn);
 	new.ports = (__u32)bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport) << 16 | bpf_ntohs(sk->__sk_common.skc_dport);
 	if (old)
 		*old = new;

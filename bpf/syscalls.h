@@ -100,7 +100,7 @@ static __always_inline void tell_no_connect(struct sock *sk, const struct connec
 	else
 		__builtin_memcpy(r->socket.peer_addr, to->in6, 16);
 	r->socket.local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
-	r->socket.sk_uid = BPF_CORE_READ(sk, sk_uid.val);
+	r->socket.uid = BPF_CORE_READ(sk, sk_uid.val);
 	r->socket.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	task_probe(&r->task, (struct task_struct *)bpf_get_current_task());
 	emit_submit(r, 1);

@@ -11,11 +11,7 @@
 #ifndef LOSTPEER_RECORD_H
 #define LOSTPEER_RECORD_H
 
-#ifdef __bpf__
-#include <linux/types.h>
-#else
-#include <asm/types.h>
-#endif
+#include "socket.h"
 
 #define LP_RECORD_VERSION 1
 #define LP_COMM_LEN 16
@@ -52,35 +48,6 @@ enum lp_who {
 	LP_WHO_COUNT
 };
 
-/* lp_record.flags. The first group is the socket's, the second is what the hooks remember of it. */
-enum lp_flag {
-	LP_F_OWNED = 1u << 0,     /* sk_lock.owned: process context, the current task has the socket locked */
-	LP_F_DEAD = 1u << 1,      /* SOCK_DEAD: orphaned */
-	LP_F_FIN_IN = 1u << 2,    /* SOCK_DONE: the peer's FIN was received */
-	LP_F_KEEPOPEN = 1u << 3,  /* SO_KEEPALIVE */
-	LP_F_LINGER = 1u << 4,    /* SO_LINGER */
-	LP_F_SOCKET = 1u << 5,    /* sk_socket is set: neither orphaned nor still in an accept queue */
-	LP_F_FILE = 1u << 6,      /* the socket has a struct file: lp_record.refs is valid */
-	LP_F_REPAIR = 1u << 7,    /* TCP_REPAIR */
-	LP_F_MPTCP = 1u << 8,     /* a subflow of an MPTCP connection */
-	LP_F_NET_DYING = 1u << 9, /* the network namespace is being torn down */
-	LP_F_KTHREAD = 1u << 10,  /* locked, but by a kernel thread */
-
-	LP_F_STATE = 1u << 16,            /* we remember this socket; without it the flags below say nothing */
-	LP_F_CONNECTED = 1u << 17,        /* it connected: role client */
-	LP_F_ACCEPTED = 1u << 18,         /* it came from a listener: role server */
-	LP_F_SEEDED = 1u << 19,           /* it existed before the agent */
-	LP_F_RST_IN = 1u << 20,           /* tcp_receive_reset fired for it in this connection */
-	LP_F_RST_OUT = 1u << 21,          /* tcp_send_reset fired for it before CLOSE */
-	LP_F_RST_AFTER = 1u << 22,        /* tcp_send_reset fired for it after CLOSE (kept facts, told late) */
-	LP_F_ICMP_SYN = 1u << 23,         /* inet_sk_error_report fired in SYN_SENT */
-	LP_F_LISTENER_CLOSING = 1u << 24, /* never accepted, and task is closing the listener */
-	LP_F_ACCEPT_HOOK = 1u << 25,      /* task is who accepted, seen by --accept-hook */
-	LP_F_IS_BIRTH =
-		1u << 26, /* task, though named for another reason, is also who connected, listened or was seeded */
-	LP_F_SHARED = 1u << 27, /* seeded, and more than one process held it then */
-};
-
 /* A process, as at the moment when it was seen. tgid 0: none. */
 struct lp_task {
 	__u64 start_boot_ns;    /* the thread group leader's start_boottime, CLOCK_BOOTTIME */
@@ -92,59 +59,6 @@ struct lp_task {
 	__u32 oom;              /* 1: it was exiting, and the out-of-memory killer had chosen it */
 	__u32 exiting;          /* 1: it was exiting (PF_EXITING) */
 	__u32 exit_code;        /* then: as wait(2) gives it; the low 7 bits are the signal that ended it */
-};
-
-/*
- * What a TCP socket says of itself, and in flags what the hooks remember of it.
- */
-struct lp_socket {
-	__u64 sk;            /* address of struct sock: joins records of one socket, never shown */
-	__u64 cookie;        /* socket cookie; 0 before 5.12 */
-	__u64 inode;         /* of the socket's file; 0 none */
-	__u8 local_addr[16]; /* IPv4 in the first 4 bytes when family is AF_INET */
-	__u8 peer_addr[16];
-	__u16 local_port;
-	__u16 peer_port;
-	__u32 netns;    /* inode of the network namespace */
-	__u16 family;   /* AF_INET or AF_INET6, of the socket: v4-mapped addresses are not yet unmapped */
-	__u16 err;      /* sk_err, positive errno; NO_CONNECT: what connect(2) returned */
-	__u16 soft_err; /* sk_err_soft */
-	__u8 state;     /* TCP state it left; for NO_CONNECT and OWNER: the state it is in */
-	__u8 shutdown;  /* sk_shutdown: 1 RCV, 2 SEND */
-	__u32 flags;    /* enum lp_flag */
-	__u32 sk_uid;
-	__u32 refs; /* references of the struct file; 0 while its last one is being dropped */
-
-	__u32 snd_una; /* sequence numbers, as in struct tcp_sock */
-	__u32 snd_nxt;
-	__u32 write_seq;
-	__u32 rcv_nxt;
-	__u32 copied_seq;
-	__u32 snd_wnd;
-	__u32 total_retrans;
-	union {
-		__u64 bytes_acked; /* SYN and FIN of ours may be counted: see data.c */
-		__u64 dropped;     /* QUEUE_FULL: how many peers */
-	};
-	union {
-		__u64 bytes_received;
-		__u64 since_ns; /* QUEUE_FULL: from when on */
-	};
-	__u32 srtt_us;        /* as in the kernel: 8 times the smoothed round trip */
-	__u32 silent_jiffies; /* since an ACK or data last came from the peer */
-	__u32 user_timeout_ms;
-	union {
-		__s32 linger2;
-		__u32 gives_up_ms; /* SILENT: about when the kernel gives up; LP_NEVER: not known */
-	};
-	union {
-		__u32 linger_jiffies;
-		__u32 holds; /* IGNORED: so many such connections of its owner; QUEUE_FULL: in the accept queue */
-	};
-	__u8 retransmits; /* icsk_retransmits: of the segment now waiting */
-	__u8 probes_out;  /* keepalive or window probes unanswered */
-	__u8 heard;       /* 1: silent_jiffies is valid */
-	__u8 pad;
 };
 
 struct lp_record {
@@ -159,9 +73,12 @@ struct lp_record {
 	__u64 time_ns;        /* when the hook ran */
 	__u64 born_ns;        /* SYN_SENT, or the child's creation; 0 unknown */
 	__u64 established_ns; /* 0 unknown or never */
+	struct lp_task task;  /* as lp_record.who says */
 	struct lp_socket socket;
-	struct lp_task task; /* as lp_record.who says */
 };
+
+/* As much of it crosses the ring: room for more records, and nothing to clear that no hook fills. */
+#define LP_RECORD_SIZE __builtin_offsetof(struct lp_record, socket.sent_ms)
 
 #define LP_NEVER 0xffffffffu
 
@@ -286,16 +203,10 @@ enum lp_stat {
 	LP_STAT_COUNT
 };
 
-#ifdef __cplusplus
-#define LP_ASSERT static_assert
-#else
-#define LP_ASSERT _Static_assert
-#endif
 LP_ASSERT(sizeof(struct lp_task) == 56, "lp_task has no padding");
-LP_ASSERT(sizeof(struct lp_socket) == 152, "lp_socket has no padding");
-LP_ASSERT(__builtin_offsetof(struct lp_record, socket) == 32, "header of lp_record");
-LP_ASSERT(sizeof(struct lp_record) == 240, "lp_record has no padding");
-LP_ASSERT(sizeof(struct lp_glance) == 280, "lp_glance has no padding");
+LP_ASSERT(__builtin_offsetof(struct lp_record, task) == 32, "header of lp_record");
+LP_ASSERT(sizeof(struct lp_record) == 304, "lp_record has no padding");
+LP_ASSERT(sizeof(struct lp_glance) == 344, "lp_glance has no padding");
 LP_ASSERT(sizeof(struct lp_listed) == 24, "lp_listed has no padding");
 LP_ASSERT(sizeof(struct lp_filled) == 16, "lp_filled has no padding");
 LP_ASSERT(sizeof(struct lp_cgroup) == 512, "lp_cgroup has no padding");

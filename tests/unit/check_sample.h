@@ -11,12 +11,11 @@
 #include "event/verdicts.h"
 
 struct check_sample {
-	struct lp_look look;
+	struct lp_socket look;
 	struct check check;
 };
 
-#define CHECK_SAMPLE_KNOWN                                                                                             \
-	(LP_KNOWN_ERROR | LP_KNOWN_HEARD | LP_KNOWN_SENT | LP_KNOWN_RETRANS | LP_KNOWN_TIMERS | LP_KNOWN_KEEPALIVE)
+#define CHECK_SAMPLE_KNOWN (LP_KNOWN_HEARD | LP_KNOWN_SENT | LP_KNOWN_RETRANS | LP_KNOWN_TIMERS | LP_KNOWN_KEEPALIVE)
 
 /* A judgement on the look as it is now; who holds it stays. */
 static inline void check_sample_fill(struct check_sample *s)
@@ -27,7 +26,7 @@ static inline void check_sample_fill(struct check_sample *s)
 static inline void check_sample_make(struct check_sample *s)
 {
 	memset(s, 0, sizeof(*s));
-	s->look = (struct lp_look){
+	s->look = (struct lp_socket){
 		.cookie = 77,
 		.local_port = 51820,
 		.peer_port = 5432,

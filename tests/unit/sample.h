@@ -77,8 +77,8 @@ static inline void sample_everything(struct sample *s)
 	s->record.socket.cookie = 77;
 	s->record.socket.soft_err = EHOSTUNREACH;
 	s->record.socket.srtt_us = 8 * 250;
-	s->record.socket.heard = 1;
-	s->record.socket.silent_jiffies = 3;
+	s->record.socket.known = LP_KNOWN_HEARD;
+	s->record.socket.heard_ms = 12;
 	s->record.socket.total_retrans = 4;
 	s->record.socket.bytes_acked = 1001;
 	s->record.socket.bytes_received = 70;

@@ -63,7 +63,7 @@ static void test_queue(void **state)
 {
 	const struct queue_vector *v = *state;
 	struct lp_record r = record_of(&v->in);
-	struct data d = data_of(&r);
+	struct data d = data_of(&r.socket);
 
 	assert_int_equal(d.unread, v->unread);
 	assert_int_equal(d.unacked, v->unacked);
@@ -120,7 +120,7 @@ static void test_total(void **state)
 
 	r.socket.bytes_acked = v->acked;
 	r.socket.bytes_received = v->received;
-	d = data_of(&r);
+	d = data_of(&r.socket);
 	assert_true(d.sent == v->sent_bytes);
 	assert_true(d.received == v->received_bytes);
 }
@@ -132,9 +132,9 @@ static void test_a_mapped_peer_is_ipv4(void **state)
 	struct lp_record v4 = record_of(&(struct facts){.family = AF_INET});
 
 	(void)state;
-	assert_true(data_is_mapped(&mapped));
-	assert_false(data_is_mapped(&v6));
-	assert_false(data_is_mapped(&v4));
+	assert_true(data_is_mapped(&mapped.socket));
+	assert_false(data_is_mapped(&v6.socket));
+	assert_false(data_is_mapped(&v4.socket));
 }
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))

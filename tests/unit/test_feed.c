@@ -294,7 +294,7 @@ static void test_readers_decide_what_is_wanted(void **state)
 	assert_int_equal(feeds_wants(feeds).classes, 0);
 	assert_int_equal(feeds_uid_wants(feeds, uids), 0);
 	sample_example(&sample);
-	sample.record.socket.sk_uid = 1000;
+	sample.record.socket.uid = 1000;
 	assert_false(feeds_accept(feeds, &sample.event));
 	add_reader(1000, "peer_closed");
 	add_reader(1000, "peer_lost");
@@ -303,7 +303,7 @@ static void test_readers_decide_what_is_wanted(void **state)
 	assert_int_equal(uids[0].uid, 1000);
 	assert_int_equal(uids[0].classes, LP_CLASS_LOST | LP_CLASS_PEER_CLOSED);
 	assert_true(feeds_accept(feeds, &sample.event));
-	sample.record.socket.sk_uid = 1001;
+	sample.record.socket.uid = 1001;
 	assert_false(feeds_accept(feeds, &sample.event));
 	add_reader(0, "peer_lost");
 	assert_int_equal(feeds_wants(feeds).classes, LP_CLASS_LOST);

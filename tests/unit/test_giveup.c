@@ -35,7 +35,7 @@
 struct giveup_vector {
 	const char *name;
 	long long least, most; /* milliseconds; -1: not known */
-	struct lp_look in;
+	struct lp_socket in;
 };
 
 static const struct giveup_vector vectors[] = {
@@ -130,7 +130,7 @@ static void test_next_probe(void **state)
 {
 	static const struct {
 		long long ms;
-		struct lp_look in;
+		struct lp_socket in;
 	} vector[] = {
 		{7199000, LOOK(TCP_ESTABLISHED, .flags = HELD | LP_F_KEEPOPEN, .heard_ms = 1000)},
 		{5000, LOOK(TCP_CLOSE_WAIT, .flags = HELD | LP_F_KEEPOPEN, .heard_ms = 7270000, .probes_out = 1)},
@@ -150,7 +150,7 @@ static void test_next_probe(void **state)
 static void test_extremes(void **state)
 {
 	static const __u8 states[] = {TCP_ESTABLISHED, TCP_SYN_SENT, TCP_FIN_WAIT1, TCP_CLOSE_WAIT, TCP_LAST_ACK};
-	struct lp_look look;
+	struct lp_socket look;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(states) * 16; i++) {

@@ -10,11 +10,11 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
-#include "look.h" /* whose types the next ones use */
+#include "check.h"
 #include "record.h"
 
 #include "lostpeer.skel.h"
-#include "look.skel.h"
+#include "check.skel.h"
 
 struct member {
 	const char *name;
@@ -54,7 +54,8 @@ static const struct member socket_members[] = {
 	SOCKET(state),
 	SOCKET(shutdown),
 	SOCKET(flags),
-	SOCKET(sk_uid),
+	SOCKET(known),
+	SOCKET(uid),
 	SOCKET(refs),
 	SOCKET(snd_una),
 	SOCKET(snd_nxt),
@@ -63,17 +64,31 @@ static const struct member socket_members[] = {
 	SOCKET(copied_seq),
 	SOCKET(snd_wnd),
 	SOCKET(total_retrans),
+	SOCKET(srtt_us),
 	EITHER(bytes_acked),
 	EITHER(bytes_received),
-	SOCKET(srtt_us),
-	SOCKET(silent_jiffies),
+	SOCKET(heard_ms),
 	SOCKET(user_timeout_ms),
 	EITHER(linger2),
 	EITHER(linger_jiffies),
 	SOCKET(retransmits),
 	SOCKET(probes_out),
-	SOCKET(heard),
-	SOCKET(pad),
+	SOCKET(backoff),
+	SOCKET(keepalive_probes),
+	SOCKET(sent_ms),
+	SOCKET(retrans_ms),
+	SOCKET(probes_ms),
+	SOCKET(rto_ms),
+	SOCKET(rto_max_ms),
+	SOCKET(keepalive_time_ms),
+	SOCKET(keepalive_interval_ms),
+	SOCKET(retries2),
+	SOCKET(orphan_retries),
+	SOCKET(syn_retries),
+	SOCKET(syn_linear),
+	SOCKET(ack_backlog),
+	SOCKET(max_ack_backlog),
+	SOCKET(drops),
 };
 
 #define RECORD(m) MEMBER(lp_record, m)
@@ -86,8 +101,8 @@ static const struct member record[] = {
 	RECORD(time_ns),
 	RECORD(born_ns),
 	RECORD(established_ns),
-	RECORD(socket),
 	RECORD(task),
+	RECORD(socket),
 };
 
 #define HOLDER(m) MEMBER(lp_holder, m)
@@ -115,54 +130,9 @@ static const struct member wants[] = {
 	WANTS(of_uids),
 };
 
-#define LOOK(m) MEMBER(lp_look, m)
-static const struct member look[] = {
-	LOOK(sk),
-	LOOK(inode),
-	LOOK(cookie),
-	LOOK(local_addr),
-	LOOK(peer_addr),
-	LOOK(local_port),
-	LOOK(peer_port),
-	LOOK(netns),
-	LOOK(family),
-	LOOK(err),
-	LOOK(soft_err),
-	LOOK(state),
-	LOOK(shutdown),
-	LOOK(flags),
-	LOOK(known),
-	LOOK(uid),
-	LOOK(snd_una),
-	LOOK(snd_nxt),
-	LOOK(write_seq),
-	LOOK(rcv_nxt),
-	LOOK(copied_seq),
-	LOOK(snd_wnd),
-	LOOK(total_retrans),
-	LOOK(srtt_us),
-	LOOK(heard_ms),
-	LOOK(sent_ms),
-	LOOK(retrans_ms),
-	LOOK(rto_ms),
-	LOOK(rto_max_ms),
-	LOOK(user_timeout_ms),
-	LOOK(keepalive_time_ms),
-	LOOK(keepalive_interval_ms),
-	LOOK(keepalive_probes),
-	LOOK(retransmits),
-	LOOK(probes_out),
-	LOOK(backoff),
-	LOOK(retries2),
-	LOOK(orphan_retries),
-	LOOK(syn_retries),
-	LOOK(syn_linear),
-	LOOK(probes_ms),
-};
-
 #define HELD(m) MEMBER(lp_held, m)
 static const struct member held[] = {
-	HELD(look),
+	HELD(socket),
 	HELD(task),
 	HELD(fd),
 	HELD(pad),
@@ -211,7 +181,7 @@ static int open_objects(void **state)
 	(void)state;
 	bytes = lostpeer__elf_bytes(&size);
 	objects[0] = bpf_object__open_mem(bytes, size, NULL);
-	bytes = look__elf_bytes(&size);
+	bytes = check__elf_bytes(&size);
 	objects[1] = bpf_object__open_mem(bytes, size, NULL);
 	btf = objects[0] ? bpf_object__btf(objects[0]) : NULL;
 	return btf && objects[1] ? 0 : -1;
@@ -293,7 +263,7 @@ static void test_look(void **state)
 	(void)state;
 	btf = bpf_object__btf(objects[1]);
 	assert_non_null(btf);
-	check_layout("lp_look", sizeof(struct lp_look), look, COUNT(look));
+	check_layout("lp_socket", sizeof(struct lp_socket), socket_members, COUNT(socket_members));
 	check_layout("lp_held", sizeof(struct lp_held), held, COUNT(held));
 	check_layout("lp_dweller", sizeof(struct lp_dweller), dweller, COUNT(dweller));
 	check_layout("lp_task", sizeof(struct lp_task), task, COUNT(task));

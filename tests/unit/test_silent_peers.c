@@ -90,8 +90,8 @@ static __u64 waits_for(unsigned number, __u32 bytes)
 		.socket.write_seq = 100 + bytes,
 		.socket.snd_wnd = 1000,
 		.socket.retransmits = 3,
-		.socket.heard = 1,
-		.socket.silent_jiffies = 100000,
+		.socket.known = LP_KNOWN_HEARD,
+		.socket.heard_ms = 400000,
 	};
 	return glance->record.socket.sk;
 }
@@ -248,11 +248,11 @@ static void test_closed_window_that_answers_is_not_silent(void **state)
 	__u64 sk = waits_for(0, 10);
 
 	sockets[0].record.socket.snd_wnd = 0;
-	sockets[0].record.socket.silent_jiffies = 1;
+	sockets[0].record.socket.heard_ms = 4;
 	timeout_of(sk, CLOCK_SECOND);
 	run_to(*state, 20 * CLOCK_SECOND);
 	assert_int_equal(n_told, 0);
-	sockets[0].record.socket.silent_jiffies = 100000;
+	sockets[0].record.socket.heard_ms = 400000;
 	run_to(*state, 21 * CLOCK_SECOND);
 	assert_int_equal(n_told, 1);
 }

@@ -34,7 +34,7 @@ static int drop(void **state)
 
 static struct lp_held held(__u64 sk, __u32 tgid, __u32 fd)
 {
-	return (struct lp_held){.look = {.sk = sk, .state = TCP_ESTABLISHED, .family = AF_INET, .flags = LP_F_SOCKET},
+	return (struct lp_held){.socket = {.sk = sk, .state = TCP_ESTABLISHED, .family = AF_INET, .flags = LP_F_SOCKET},
 				.task = {.tgid = tgid},
 				.fd = fd};
 }
@@ -79,7 +79,7 @@ static void test_accepted_meanwhile(void **state)
 	struct lp_held before = held(100, 0, 0);
 
 	(void)state;
-	before.look.flags = 0;
+	before.socket.flags = 0;
 	add(before);
 	assert_string_equal(holders(0), "");
 	add(held(100, 7, 3));
@@ -95,7 +95,7 @@ static void test_by_inode(void **state)
 	bool known;
 
 	(void)state;
-	one.look.inode = 55;
+	one.socket.inode = 55;
 	add(orphan);
 	add(one);
 	add(orphan); /* without an inode nothing says that it is the same */
@@ -131,10 +131,10 @@ static struct lp_held listener(__u64 sk, const char *address, __u16 port, __u32 
 {
 	struct lp_held h = held(sk, tgid, 3);
 
-	h.look.state = TCP_LISTEN;
-	h.look.local_port = port;
-	h.look.family = strchr(address, ':') ? AF_INET6 : AF_INET;
-	inet_pton(h.look.family, address, h.look.local_addr);
+	h.socket.state = TCP_LISTEN;
+	h.socket.local_port = port;
+	h.socket.family = strchr(address, ':') ? AF_INET6 : AF_INET;
+	inet_pton(h.socket.family, address, h.socket.local_addr);
 	return h;
 }
 
@@ -143,13 +143,13 @@ static void test_listener(void **state)
 	struct lp_held waiting = listener(500, "10.0.0.1", 80, 0), orphan, elsewhere;
 
 	(void)state;
-	waiting.look.state = TCP_ESTABLISHED;
-	waiting.look.flags = 0;
+	waiting.socket.state = TCP_ESTABLISHED;
+	waiting.socket.flags = 0;
 	orphan = elsewhere = waiting;
-	orphan.look.sk = 600;
-	orphan.look.flags = LP_F_DEAD;
-	elsewhere.look.sk = 700;
-	elsewhere.look.netns = 2;
+	orphan.socket.sk = 600;
+	orphan.socket.flags = LP_F_DEAD;
+	elsewhere.socket.sk = 700;
+	elsewhere.socket.netns = 2;
 	add(waiting);
 	add(orphan);
 	add(elsewhere);

@@ -24,7 +24,8 @@
 struct check_vector {
 	const char *name;
 	enum check_verdict verdict;
-	struct lp_look in; /* family, ports and descriptor are filled in; unack and unsent are snd_nxt and write_seq */
+	struct lp_socket
+		in; /* family, ports and descriptor are filled in; unack and unsent are snd_nxt and write_seq */
 };
 
 #define LOOK(s, ...)                                                                                                   \
@@ -84,7 +85,7 @@ static const struct check_vector vectors[] = {
 static void test_verdict(void **state)
 {
 	const struct check_vector *v = *state;
-	struct lp_look look = v->in;
+	struct lp_socket look = v->in;
 
 	look.family = AF_INET;
 	look.local_port = 1000;
@@ -108,8 +109,8 @@ static void test_lost(void **state)
 
 static void test_is_connection(void **state)
 {
-	struct lp_look listener = LOOK(TCP_LISTEN, .local_port = 1), fresh = LOOK(TCP_CLOSE, .local_port = 1),
-		       one = LOOK(TCP_CLOSE, .local_port = 1, .peer_port = 2);
+	struct lp_socket listener = LOOK(TCP_LISTEN, .local_port = 1), fresh = LOOK(TCP_CLOSE, .local_port = 1),
+			 one = LOOK(TCP_CLOSE, .local_port = 1, .peer_port = 2);
 
 	(void)state;
 	assert_false(verdicts_is_connection(&listener));
@@ -130,7 +131,7 @@ static void test_halves(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(vector) / sizeof(*vector); i++) {
-		struct lp_look look = LOOK(vector[i].state, .shutdown = vector[i].shutdown);
+		struct lp_socket look = LOOK(vector[i].state, .shutdown = vector[i].shutdown);
 
 		assert_int_equal(verdicts_read_closed(&look), vector[i].read);
 		assert_int_equal(verdicts_write_closed(&look), vector[i].write);
@@ -159,7 +160,7 @@ static void test_phase(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(vector) / sizeof(*vector); i++) {
-		struct lp_look look = LOOK(vector[i].state, .flags = vector[i].flags);
+		struct lp_socket look = LOOK(vector[i].state, .flags = vector[i].flags);
 
 		assert_string_equal(phase_name(verdicts_phase(&look)), phase_name(vector[i].phase));
 	}
@@ -172,7 +173,7 @@ static void test_since_the_fin(void **state)
 {
 	static const struct {
 		long long ms;
-		struct lp_look in;
+		struct lp_socket in;
 	} vector[] = {
 		{7000, LOOK(TCP_CLOSE_WAIT, .known = KNOWS | LP_KNOWN_NEVER_SENT, .heard_ms = 7000)},
 		{7000, LOOK(TCP_CLOSE_WAIT, .known = KNOWS | LP_KNOWN_SENT, .heard_ms = 7000, .sent_ms = 9000)},
@@ -196,8 +197,8 @@ static void test_since_the_fin(void **state)
 /* SYN and FIN never count; of a socket in CLOSE only what can still be read is known. */
 static void test_data(void **state)
 {
-	struct lp_look fin = LOOK(TCP_FIN_WAIT1, WAITS(900, 901)),
-		       over = LOOK(TCP_CLOSE, .flags = HELD | LP_F_FIN_IN, .rcv_nxt = 51, WAITS(900, 901));
+	struct lp_socket fin = LOOK(TCP_FIN_WAIT1, WAITS(900, 901)),
+			 over = LOOK(TCP_CLOSE, .flags = HELD | LP_F_FIN_IN, .rcv_nxt = 51, WAITS(900, 901));
 	static struct check check;
 
 	(void)state;

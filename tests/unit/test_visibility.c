@@ -16,7 +16,7 @@
 static void sample_of(struct sample *s, __u32 socket, __u32 owner)
 {
 	sample_everything(s);
-	s->record.socket.sk_uid = socket;
+	s->record.socket.uid = socket;
 	s->event.owner.process.uid = owner;
 	s->event.owner.holder_uids[0] = owner;
 	s->event.owner.holder_uids[1] = OTHERS;
@@ -168,7 +168,7 @@ static void test_an_audience_wants_what_one_of_it_may_see(void **state)
 	assert_false(audience_wants(&a, &s.event));
 	add(&a, MINE, FILTER_EVENT, "peer_closed");
 	assert_true(audience_wants(&a, &s.event));
-	s.record.socket.sk_uid = 4;
+	s.record.socket.uid = 4;
 	assert_false(audience_wants(&a, &s.event));
 	add(&a, VISIBILITY_ROOT, FILTER_EVENT, "peer_closed");
 	assert_true(audience_wants(&a, &s.event));

@@ -73,13 +73,13 @@ static bool note_holder(void *context, const struct lp_task *task, __u32 fd)
 	return false;
 }
 
-static enum owner_unknown why_nobody(const struct lp_look *l)
+static enum owner_unknown why_nobody(const struct lp_socket *s)
 {
-	if (l->flags & LP_F_DEAD)
+	if (s->flags & LP_F_DEAD)
 		return UNKNOWN_HOLDER_GONE;
-	if (l->flags & LP_F_MPTCP)
+	if (s->flags & LP_F_MPTCP)
 		return UNKNOWN_UNSUPPORTED;
-	if ((l->flags & LP_F_SOCKET) && !(l->flags & LP_F_FILE))
+	if ((s->flags & LP_F_SOCKET) && !(s->flags & LP_F_FILE))
 		return UNKNOWN_KERNEL;
 	return UNKNOWN_NOT_SEEN; /* a descriptor under way in a message, or of a process that cannot be looked at */
 }
@@ -89,7 +89,7 @@ static void set_process(struct holders *h, struct check *c, const struct lp_task
 	struct event *e = &c->event;
 
 	e->owner.process = *task;
-	e->owner.via = verdicts_is_unaccepted(c->look) ? VIA_LISTENER : VIA_HOLDER;
+	e->owner.via = verdicts_is_unaccepted(c->socket) ? VIA_LISTENER : VIA_HOLDER;
 	e->owner.unknown = UNKNOWN_NONE;
 	if (!task_is_same(&h->of, task)) {
 		h->of = *task;
@@ -173,10 +173,10 @@ bool holders_find(struct holders *h, const struct snapshot *snapshot, size_t i, 
 	f.has_descriptor = false;
 	c->event.owner.n_holders = 0;
 	snapshot_each_holder(snapshot, snapshot_held_by(snapshot, i), note_holder, &f);
-	if (wanted->by_descriptor && (!f.has_descriptor || verdicts_is_unaccepted(c->look)))
+	if (wanted->by_descriptor && (!f.has_descriptor || verdicts_is_unaccepted(c->socket)))
 		return false;
 	if (!f.n) {
-		set_nobody(c, why_nobody(c->look));
+		set_nobody(c, why_nobody(c->socket));
 		return filter_owner(wanted->filter, &c->event);
 	}
 	list(&c->event.owner, &f);
@@ -184,7 +184,7 @@ bool holders_find(struct holders *h, const struct snapshot *snapshot, size_t i, 
 	if (passed == 1) {
 		set_process(h, c, &f.tasks[chosen]);
 		c->fd = wanted->by_descriptor ? wanted->fd : f.fds[chosen];
-		if (verdicts_is_unaccepted(c->look)) /* that is its listener's */
+		if (verdicts_is_unaccepted(c->socket)) /* that is its listener's */
 			c->fd = -1;
 	} else if (passed) {
 		set_nobody(c, UNKNOWN_SHARED);

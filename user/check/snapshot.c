@@ -21,7 +21,7 @@ struct array {
 };
 
 struct snapshot {
-	struct array looks;       /* struct lp_look */
+	struct array looks;       /* struct lp_socket */
 	struct array first;       /* of each look: index + 1 of its first descriptor */
 	struct array descriptors; /* struct descriptor */
 	struct array tasks;       /* struct lp_task; descriptors come process by process */
@@ -73,7 +73,7 @@ static int append(struct array *a, const void *item, size_t size)
 
 /* --- by key: the address, or what sock_diag has for one --- */
 
-static __u64 key_of(const struct lp_look *look)
+static __u64 key_of(const struct lp_socket *look)
 {
 	return look->sk ? look->sk : look->inode;
 }
@@ -104,7 +104,7 @@ static int make_slots(struct snapshot *l)
 	return 0;
 }
 
-static int add_look(struct snapshot *l, const struct lp_look *look, __u32 *index)
+static int add_look(struct snapshot *l, const struct lp_socket *look, __u32 *index)
 {
 	const __u32 none = 0;
 	__u32 at = (__u32)l->looks.n;
@@ -139,7 +139,7 @@ static int add_descriptor(struct snapshot *l, __u32 look, const struct lp_task *
 
 int snapshot_add(struct snapshot *l, const struct lp_held *held)
 {
-	__u64 key = key_of(&held->look);
+	__u64 key = key_of(&held->socket);
 	__u32 *slot, index;
 	int err;
 
@@ -149,9 +149,9 @@ int snapshot_add(struct snapshot *l, const struct lp_held *held)
 	slot = key ? slot_of(l, key) : NULL;
 	if (slot && *slot) {
 		index = *slot - 1;
-		((struct lp_look *)l->looks.items)[index] = held->look; /* it may have been accepted since */
+		((struct lp_socket *)l->looks.items)[index] = held->socket; /* it may have been accepted since */
 	} else {
-		err = add_look(l, &held->look, &index);
+		err = add_look(l, &held->socket, &index);
 		if (err)
 			return err == -ENOSPC ? 0 : err;
 		if (slot)
@@ -180,9 +180,9 @@ size_t snapshot_left_out(const struct snapshot *l)
 	return l->left_out;
 }
 
-const struct lp_look *snapshot_get(const struct snapshot *l, size_t i)
+const struct lp_socket *snapshot_get(const struct snapshot *l, size_t i)
 {
-	return (const struct lp_look *)l->looks.items + i;
+	return (const struct lp_socket *)l->looks.items + i;
 }
 
 bool snapshot_each_holder(const struct snapshot *l, size_t i, snapshot_holder *each, void *context)
@@ -196,14 +196,14 @@ bool snapshot_each_holder(const struct snapshot *l, size_t i, snapshot_holder *e
 	return false;
 }
 
-static bool is_any(const struct lp_look *look)
+static bool is_any(const struct lp_socket *look)
 {
 	static const __u8 none[16];
 
 	return !memcmp(look->local_addr, none, look->family == AF_INET ? 4 : 16);
 }
 
-static bool listens_for(const struct lp_look *listener, const struct lp_look *look)
+static bool listens_for(const struct lp_socket *listener, const struct lp_socket *look)
 {
 	if (listener->netns != look->netns || listener->local_port != look->local_port)
 		return false;
@@ -216,7 +216,7 @@ static bool listens_for(const struct lp_look *listener, const struct lp_look *lo
 /* The closest: with the very address, else with any. */
 size_t snapshot_held_by(const struct snapshot *l, size_t i)
 {
-	const struct lp_look *look = snapshot_get(l, i), *listener;
+	const struct lp_socket *look = snapshot_get(l, i), *listener;
 	const __u32 *listeners = l->listeners.items;
 	size_t found = i;
 

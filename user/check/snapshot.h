@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "look.h"
+#include "check.h"
 
-/* Sockets that are kept, each 180 bytes with its descriptor; more are counted as not seen. */
+/* Sockets that are kept, each 240 bytes with its descriptor; more are counted as not seen. */
 #define SNAPSHOT_MAX 1000000
 
 /* What a look did not see. */
@@ -35,7 +35,7 @@ int snapshot_hold(struct snapshot *snapshot, __u64 inode, const struct lp_task *
 size_t snapshot_count(const struct snapshot *snapshot);
 /* Sockets for which there was no room. */
 size_t snapshot_left_out(const struct snapshot *snapshot);
-const struct lp_look *snapshot_get(const struct snapshot *snapshot, size_t i);
+const struct lp_socket *snapshot_get(const struct snapshot *snapshot, size_t i);
 
 /* Calls for each descriptor of the socket; true from it ends the search, and is the result. */
 typedef bool snapshot_holder(void *context, const struct lp_task *task, __u32 fd);

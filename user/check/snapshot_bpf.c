@@ -13,10 +13,10 @@
 #include "check/namespaces.h"
 #include "kernel/iterator.h"
 
-#include "look.skel.h"
+#include "check.skel.h"
 
 struct snapshot_bpf {
-	struct look *skeleton;
+	struct check *skeleton;
 };
 
 /* What a walk hands what it finds to. */
@@ -57,13 +57,13 @@ int snapshot_bpf_open(struct snapshot_bpf **source, const char **why)
 	if (!s)
 		return -ENOMEM;
 	libbpf_log_hush();
-	s->skeleton = look__open();
+	s->skeleton = check__open();
 	if (!s->skeleton) {
 		free(s);
 		return -ENOMEM;
 	}
-	s->skeleton->rodata->jiffy_us = (__u32)(clock_jiffy_ms() * 1000);
-	err = look__load(s->skeleton);
+	s->skeleton->rodata->jiffy_ms = (__u32)(clock_jiffy_ms() * LP_JIFFY_SCALE);
+	err = check__load(s->skeleton);
 	if (err) {
 		*why = why_not(err);
 		snapshot_bpf_close(s);
@@ -77,7 +77,7 @@ void snapshot_bpf_close(struct snapshot_bpf *s)
 {
 	if (!s)
 		return;
-	look__destroy(s->skeleton);
+	check__destroy(s->skeleton);
 	free(s);
 }
 
@@ -114,7 +114,7 @@ static int visit(void *context, __u32 netns)
 	struct taking *t = context;
 
 	(void)netns;
-	return run(t->source->skeleton->progs.look_at_sockets, sizeof(struct lp_held), take_held, t);
+	return run(t->source->skeleton->progs.look_at_fileless, sizeof(struct lp_held), take_held, t);
 }
 
 static int look_without_descriptor(struct taking *t, __u32 netns, struct unseen *unseen)

@@ -29,61 +29,61 @@ enum { ESTABLISHED = 1, TIME_WAIT = 6, CLOSE_WAIT = 8, LAST_ACK = 9, LISTEN = 10
 /* --- one socket --- */
 
 /* Only differences of sequence numbers are told. */
-static void take_queues(struct lp_look *l, const struct inet_diag_msg *m, const struct tcp_info *info, size_t size)
+static void take_queues(struct lp_socket *s, const struct inet_diag_msg *m, const struct tcp_info *info, size_t size)
 {
 	__u32 unsent = HAS(info, size, tcpi_notsent_bytes) ? info->tcpi_notsent_bytes : 0;
 
-	l->rcv_nxt = m->idiag_rqueue;
-	l->write_seq = m->idiag_wqueue;
-	l->snd_nxt = unsent < m->idiag_wqueue ? m->idiag_wqueue - unsent : 0;
+	s->rcv_nxt = m->idiag_rqueue;
+	s->write_seq = m->idiag_wqueue;
+	s->snd_nxt = unsent < m->idiag_wqueue ? m->idiag_wqueue - unsent : 0;
 }
 
-static void take_info(struct lp_look *l, const struct inet_diag_msg *m, const struct tcp_info *info, size_t size)
+static void take_info(struct lp_socket *s, const struct inet_diag_msg *m, const struct tcp_info *info, size_t size)
 {
 	__u32 ack = info->tcpi_last_ack_recv, data = info->tcpi_last_data_recv;
 
-	take_queues(l, m, info, size);
-	l->retransmits = info->tcpi_retransmits;
-	l->probes_out = info->tcpi_probes;
-	l->backoff = info->tcpi_backoff;
-	l->rto_ms = info->tcpi_rto / 1000;
-	l->srtt_us = info->tcpi_rtt << 3;
-	l->total_retrans = info->tcpi_total_retrans;
-	l->heard_ms = ack < data ? ack : data;
-	l->sent_ms = info->tcpi_last_data_sent;
-	l->known |= LP_KNOWN_HEARD;
+	take_queues(s, m, info, size);
+	s->retransmits = info->tcpi_retransmits;
+	s->probes_out = info->tcpi_probes;
+	s->backoff = info->tcpi_backoff;
+	s->rto_ms = info->tcpi_rto / 1000;
+	s->srtt_us = info->tcpi_rtt << 3;
+	s->total_retrans = info->tcpi_total_retrans;
+	s->heard_ms = ack < data ? ack : data;
+	s->sent_ms = info->tcpi_last_data_sent;
+	s->known |= LP_KNOWN_HEARD;
 	if (HAS(info, size, tcpi_data_segs_out))
-		l->known |= info->tcpi_data_segs_out ? LP_KNOWN_SENT : LP_KNOWN_NEVER_SENT;
-	l->snd_wnd = HAS(info, size, tcpi_snd_wnd) ? info->tcpi_snd_wnd : 1; /* from 5.4 */
+		s->known |= info->tcpi_data_segs_out ? LP_KNOWN_SENT : LP_KNOWN_NEVER_SENT;
+	s->snd_wnd = HAS(info, size, tcpi_snd_wnd) ? info->tcpi_snd_wnd : 1; /* from 5.4 */
 }
 
 /* No other timer runs: so it is off, unless it is the one that runs. */
-static void take_keepalive(struct lp_look *l, const struct inet_diag_msg *m)
+static void take_keepalive(struct lp_socket *s, const struct inet_diag_msg *m)
 {
 	if (m->idiag_timer != 0 && m->idiag_timer != TIMER_KEEPALIVE)
 		return;
-	l->known |= LP_KNOWN_KEEPALIVE;
+	s->known |= LP_KNOWN_KEEPALIVE;
 	if (m->idiag_timer == TIMER_KEEPALIVE)
-		l->flags |= LP_F_KEEPOPEN;
+		s->flags |= LP_F_KEEPOPEN;
 }
 
-static void take_identity(struct lp_look *l, const struct inet_diag_msg *m)
+static void take_identity(struct lp_socket *s, const struct inet_diag_msg *m)
 {
-	l->inode = m->idiag_inode;
-	l->cookie = (__u64)m->id.idiag_cookie[1] << 32 | m->id.idiag_cookie[0];
-	memcpy(l->local_addr, m->id.idiag_src, m->idiag_family == AF_INET ? 4 : 16);
-	memcpy(l->peer_addr, m->id.idiag_dst, m->idiag_family == AF_INET ? 4 : 16);
-	l->local_port = ntohs(m->id.idiag_sport);
-	l->peer_port = ntohs(m->id.idiag_dport);
-	l->family = m->idiag_family;
-	l->state = m->idiag_state;
-	l->uid = m->idiag_uid;
-	if (l->inode)
-		l->flags |= LP_F_SOCKET | LP_F_FILE;
-	else if (l->state != ESTABLISHED && l->state != CLOSE_WAIT)
-		l->flags |= LP_F_DEAD;
-	if (l->state == CLOSE_WAIT || l->state == LAST_ACK || l->state == CLOSING)
-		l->flags |= LP_F_FIN_IN;
+	s->inode = m->idiag_inode;
+	s->cookie = (__u64)m->id.idiag_cookie[1] << 32 | m->id.idiag_cookie[0];
+	memcpy(s->local_addr, m->id.idiag_src, m->idiag_family == AF_INET ? 4 : 16);
+	memcpy(s->peer_addr, m->id.idiag_dst, m->idiag_family == AF_INET ? 4 : 16);
+	s->local_port = ntohs(m->id.idiag_sport);
+	s->peer_port = ntohs(m->id.idiag_dport);
+	s->family = m->idiag_family;
+	s->state = m->idiag_state;
+	s->uid = m->idiag_uid;
+	if (s->inode)
+		s->flags |= LP_F_SOCKET | LP_F_FILE;
+	else if (s->state != ESTABLISHED && s->state != CLOSE_WAIT)
+		s->flags |= LP_F_DEAD;
+	if (s->state == CLOSE_WAIT || s->state == LAST_ACK || s->state == CLOSING)
+		s->flags |= LP_F_FIN_IN;
 }
 
 static int take_socket(struct snapshot *snapshot, const struct nlmsghdr *h, __u32 netns)
@@ -93,23 +93,23 @@ static int take_socket(struct snapshot *snapshot, const struct nlmsghdr *h, __u3
 		unsigned short length, type;
 	} *a = (const struct rtattr *)(m + 1);
 	const char *end = (const char *)h + h->nlmsg_len;
-	struct lp_held held = {.look = {.netns = netns}};
+	struct lp_held held = {.socket = {.netns = netns}};
 	struct tcp_info info = {0};
 	size_t size = 0;
 
 	for (; (const char *)(a + 1) <= end && a->length >= sizeof(*a) && (const char *)a + a->length <= end;
 	     a = (const struct rtattr *)((const char *)a + NLMSG_ALIGN(a->length))) {
 		if (a->type == INET_DIAG_SHUTDOWN)
-			held.look.shutdown = *(const __u8 *)(a + 1);
+			held.socket.shutdown = *(const __u8 *)(a + 1);
 		if (a->type != INET_DIAG_INFO)
 			continue;
 		size = a->length - sizeof(*a) < sizeof(info) ? a->length - sizeof(*a) : sizeof(info);
 		memcpy(&info, a + 1, size);
 	}
-	take_identity(&held.look, m);
+	take_identity(&held.socket, m);
 	if (size)
-		take_info(&held.look, m, &info, size);
-	take_keepalive(&held.look, m);
+		take_info(&held.socket, m, &info, size);
+	take_keepalive(&held.socket, m);
 	return snapshot_add(snapshot, &held);
 }
 

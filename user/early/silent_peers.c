@@ -102,10 +102,10 @@ static double jiffies_ms(__u32 jiffies)
 static __u32 gives_up_ms(const struct lp_glance *glance)
 {
 	const struct lp_record *r = &glance->record;
-	struct lp_look look = {
+	struct lp_socket look = {
 		.state = r->socket.state,
 		.flags = r->socket.flags,
-		.known = LP_KNOWN_ERROR | LP_KNOWN_SENT | LP_KNOWN_RETRANS | LP_KNOWN_TIMERS,
+		.known = LP_KNOWN_SENT | LP_KNOWN_RETRANS | LP_KNOWN_TIMERS,
 		.soft_err = r->socket.soft_err,
 		.snd_una = r->socket.snd_una,
 		.snd_nxt = r->socket.snd_nxt,
@@ -131,12 +131,13 @@ static bool answers(const struct lp_glance *look, __u64 after_ns)
 {
 	const struct lp_record *r = &look->record;
 
-	return !r->socket.snd_wnd && r->socket.heard && jiffies_ms(r->socket.silent_jiffies) * 1e6 < (double)after_ns;
+	return !r->socket.snd_wnd && (r->socket.known & LP_KNOWN_HEARD) &&
+	       (__u64)r->socket.heard_ms * CLOCK_MS < after_ns;
 }
 
 static bool waits(const struct lp_glance *look)
 {
-	return look->record.socket.retransmits && data_of(&look->record).unacked;
+	return look->record.socket.retransmits && data_of(&look->record.socket).unacked;
 }
 
 static void tell(struct silent_peers *s, const struct lp_glance *look, enum lp_kind kind)

@@ -5,17 +5,17 @@
 
 #include "base/address.h"
 
-bool data_is_mapped(const struct lp_record *r)
+bool data_is_mapped(const struct lp_socket *s)
 {
-	return r->socket.family == AF_INET6 && address_is_v4(address_of(AF_INET6, r->socket.peer_addr));
+	return s->family == AF_INET6 && address_is_v4(address_of(AF_INET6, s->peer_addr));
 }
 
-bool data_closing_now(const struct lp_record *r)
+bool data_closing_now(const struct lp_socket *s)
 {
-	if (!(r->socket.flags & LP_F_OWNED))
+	if (!(s->flags & LP_F_OWNED))
 		return false;
 	/* no reference is left then; without a file (a socket of the kernel's own) sk_shutdown must do */
-	return (r->socket.flags & LP_F_FILE) ? r->socket.refs == 0 : r->socket.shutdown == 3;
+	return (s->flags & LP_F_FILE) ? s->refs == 0 : s->shutdown == 3;
 }
 
 static bool fin_queued(int state)
@@ -33,39 +33,41 @@ static __u32 less(__u32 value, __u32 by)
 	return value > by ? value - by : 0;
 }
 
-struct data data_of(const struct lp_record *r)
+struct data data_of(const struct lp_socket *s)
 {
-	bool connecting = r->socket.state == TCP_SYN_SENT || r->socket.state == TCP_SYN_RECV;
+	bool connecting = s->state == TCP_SYN_SENT || s->state == TCP_SYN_RECV;
 	struct data d = {
-		.unread = r->socket.rcv_nxt - r->socket.copied_seq,
-		.unacked = r->socket.snd_nxt - r->socket.snd_una,
-		.unsent = r->socket.write_seq - r->socket.snd_nxt,
-		.waiting = r->socket.write_seq - r->socket.snd_una,
-		.sent = r->socket.bytes_acked,
-		.received = r->socket.bytes_received,
+		.unread = s->rcv_nxt - s->copied_seq,
+		.unacked = s->snd_nxt - s->snd_una,
+		.unsent = s->write_seq - s->snd_nxt,
+		.waiting = s->write_seq - s->snd_una,
+		.sent = s->bytes_acked,
+		.received = s->bytes_received,
 	};
 
+	if (s->state == TCP_CLOSE) /* whether SYN or FIN are among these, only the state tells that it was in before */
+		d.unacked = d.unsent = d.waiting = 0;
 	/* the peer's FIN is in rcv_nxt, and is read last */
-	if (r->socket.flags & LP_F_FIN_IN)
+	if (s->flags & LP_F_FIN_IN)
 		d.unread = less(d.unread, 1);
-	if (r->socket.state == TCP_SYN_SENT)
+	if (s->state == TCP_SYN_SENT)
 		d.unread = 0; /* no sequence number of the peer's is known */
 	/* a child's SYN is not in snd_una..snd_nxt: tcp_create_openreq_child() begins after it */
-	if (r->socket.state == TCP_SYN_SENT || (connecting && (r->socket.flags & LP_F_CONNECTED)))
+	if (s->state == TCP_SYN_SENT || (connecting && (s->flags & LP_F_CONNECTED)))
 		d.unacked = less(d.unacked, 1);
-	if (fin_queued(r->socket.state) && d.waiting > 0) {
+	if (fin_queued(s->state) && d.waiting > 0) {
 		if (d.unsent)
 			d.unsent--;
 		else
 			d.unacked = less(d.unacked, 1);
 	}
 	/* bytes_acked counts our SYN when we connected, and our FIN once it is acknowledged */
-	if ((r->socket.flags & LP_F_CONNECTED) && r->socket.state != TCP_SYN_SENT)
+	if ((s->flags & LP_F_CONNECTED) && s->state != TCP_SYN_SENT)
 		d.sent = d.sent ? d.sent - 1 : 0;
-	if (d.sent && (fin_acked(r->socket.state) || (fin_queued(r->socket.state) && d.waiting == 0)))
+	if (d.sent && (fin_acked(s->state) || (fin_queued(s->state) && d.waiting == 0)))
 		d.sent--;
 	/* bytes_received counts the peer's FIN (tcp_rcv_nxt_update) */
-	if ((r->socket.flags & LP_F_FIN_IN) && d.received)
+	if ((s->flags & LP_F_FIN_IN) && d.received)
 		d.received--;
 	return d;
 }

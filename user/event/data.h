@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "record.h"
+#include "socket.h"
 
 /* Bytes; SYN and FIN are never counted. */
 struct data {
@@ -18,11 +18,11 @@ struct data {
 };
 
 /* An IPv4 peer on an IPv6 socket. */
-bool data_is_mapped(const struct lp_record *r);
+bool data_is_mapped(const struct lp_socket *socket);
 
 /* close(2) or exit is dropping the last reference: not connect(2), shutdown(2) or a softirq. */
-bool data_closing_now(const struct lp_record *r);
+bool data_closing_now(const struct lp_socket *socket);
 
-struct data data_of(const struct lp_record *r);
+struct data data_of(const struct lp_socket *socket);
 
 #endif

@@ -97,7 +97,7 @@ void event_from_record(struct event *e, const struct lp_record *record, struct v
 	e->verdict = verdict;
 	e->wall_ns = wall_ns;
 	e->error = error_of(e);
-	e->data = data_of(record);
+	e->data = data_of(&record->socket);
 	e->owner = (struct owner){.unknown = UNKNOWN_NOT_SEEN};
 	e->executable = "";
 	e->place = &place_unknown;
@@ -162,7 +162,7 @@ bool event_read_closed(const struct event *e)
 	if (r->socket.state == TCP_CLOSE_WAIT || r->socket.state == TCP_LAST_ACK || r->socket.state == TCP_CLOSING ||
 	    (r->socket.flags & LP_F_DEAD))
 		return true;
-	return (r->socket.shutdown & 1) && !data_closing_now(r) && !(r->socket.flags & LP_F_FIN_IN);
+	return (r->socket.shutdown & 1) && !data_closing_now(&r->socket) && !(r->socket.flags & LP_F_FIN_IN);
 }
 
 bool event_write_closed(const struct event *e)
@@ -186,7 +186,7 @@ double event_duration_ms(const struct event *e)
 
 double event_silent_ms(const struct event *e)
 {
-	if (!e->record->socket.heard || e->record->socket.state == TCP_SYN_SENT)
-		return -1;
-	return (double)e->record->socket.silent_jiffies * clock_jiffy_ms();
+	const struct lp_socket *s = &e->record->socket;
+
+	return (s->known & LP_KNOWN_HEARD) && s->state != TCP_SYN_SENT ? (double)s->heard_ms : -1;
 }

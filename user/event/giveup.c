@@ -8,9 +8,9 @@
 #define RTO_MAX_MS 120000 /* TCP_RTO_MAX, unless the socket has another from 6.15 on */
 #define UNKNOWN (-1)
 
-static __u32 rto_max(const struct lp_look *l)
+static __u32 rto_max(const struct lp_socket *s)
 {
-	return l->rto_max_ms ? l->rto_max_ms : RTO_MAX_MS;
+	return s->rto_max_ms ? s->rto_max_ms : RTO_MAX_MS;
 }
 
 static __u32 doubled(__u32 rto, __u32 most)
@@ -42,9 +42,9 @@ static long long model_timeout(unsigned retries, __u32 rto, __u32 most)
 }
 
 /* tcp_orphan_retries(); alive: its timeout has not yet grown to the most. */
-static unsigned orphan_retries(const struct lp_look *l, bool alive)
+static unsigned orphan_retries(const struct lp_socket *s, bool alive)
 {
-	unsigned retries = l->soft_err && !alive ? 0 : l->orphan_retries;
+	unsigned retries = s->soft_err && !alive ? 0 : s->orphan_retries;
 
 	return !retries && alive ? 8 : retries;
 }
@@ -52,105 +52,105 @@ static unsigned orphan_retries(const struct lp_look *l, bool alive)
 /* --- data (or our FIN) in flight: the retransmission timer --- */
 
 /* Since data was sent last; or back from the first time that the segment was sent again, by what the timeout is now. */
-static long long next_retransmission(const struct lp_look *l)
+static long long next_retransmission(const struct lp_socket *s)
 {
-	bool only_fin = l->state != TCP_ESTABLISHED && l->state != TCP_CLOSE_WAIT && l->snd_nxt - l->snd_una == 1;
-	long long next = (long long)in_fact(l->rto_ms) - l->sent_ms;
+	bool only_fin = s->state != TCP_ESTABLISHED && s->state != TCP_CLOSE_WAIT && s->snd_nxt - s->snd_una == 1;
+	long long next = (long long)in_fact(s->rto_ms) - s->sent_ms;
 
-	if (only_fin || !(l->known & LP_KNOWN_SENT))
-		next = 2LL * l->rto_ms - (l->rto_ms >> (l->retransmits < 32 ? l->retransmits - 1 : 31)) - l->retrans_ms;
-	return not_past(next) < l->rto_ms ? not_past(next) : l->rto_ms;
+	if (only_fin || !(s->known & LP_KNOWN_SENT))
+		next = 2LL * s->rto_ms - (s->rto_ms >> (s->retransmits < 32 ? s->retransmits - 1 : 31)) - s->retrans_ms;
+	return not_past(next) < s->rto_ms ? not_past(next) : s->rto_ms;
 }
 
-static bool times_out(const struct lp_look *l, __u32 rto, long long elapsed)
+static bool times_out(const struct lp_socket *s, __u32 rto, long long elapsed)
 {
-	unsigned retries = l->flags & LP_F_DEAD ? orphan_retries(l, rto < rto_max(l)) : l->retries2;
+	unsigned retries = s->flags & LP_F_DEAD ? orphan_retries(s, rto < rto_max(s)) : s->retries2;
 
-	return elapsed >= model_timeout(retries, RTO_MIN_MS, rto_max(l));
+	return elapsed >= model_timeout(retries, RTO_MIN_MS, rto_max(s));
 }
 
-static long long until_retransmissions_end(const struct lp_look *l)
+static long long until_retransmissions_end(const struct lp_socket *s)
 {
-	__u32 rto = l->rto_ms;
+	__u32 rto = s->rto_ms;
 	long long next;
 
-	if (!l->retransmits || !rto || !(l->known & LP_KNOWN_RETRANS))
+	if (!s->retransmits || !rto || !(s->known & LP_KNOWN_RETRANS))
 		return UNKNOWN;
-	if (l->user_timeout_ms) /* which the timer is cut to */
-		return not_past((long long)l->user_timeout_ms - l->retrans_ms);
-	if (!l->snd_wnd && !(l->flags & LP_F_DEAD)) /* taken back by the peer: another rule */
+	if (s->user_timeout_ms) /* which the timer is cut to */
+		return not_past((long long)s->user_timeout_ms - s->retrans_ms);
+	if (!s->snd_wnd && !(s->flags & LP_F_DEAD)) /* taken back by the peer: another rule */
 		return UNKNOWN;
-	for (next = next_retransmission(l); !times_out(l, rto, l->retrans_ms + next); next += in_fact(rto))
-		rto = doubled(rto, rto_max(l));
+	for (next = next_retransmission(s); !times_out(s, rto, s->retrans_ms + next); next += in_fact(rto))
+		rto = doubled(rto, rto_max(s));
 	return next;
 }
 
 /* --- a SYN --- */
 
-static long long until_connect_ends(const struct lp_look *l)
+static long long until_connect_ends(const struct lp_socket *s)
 {
-	unsigned most = l->syn_retries + l->syn_linear;
-	__u32 first = l->backoff < 32 ? l->rto_ms >> l->backoff : 0, rto = first;
-	long long limit = model_timeout(l->syn_retries, first, rto_max(l)), total = rto;
+	unsigned most = s->syn_retries + s->syn_linear;
+	__u32 first = s->backoff < 32 ? s->rto_ms >> s->backoff : 0, rto = first;
+	long long limit = model_timeout(s->syn_retries, first, rto_max(s)), total = rto;
 
-	if (!first || !(l->known & LP_KNOWN_RETRANS))
+	if (!first || !(s->known & LP_KNOWN_RETRANS))
 		return UNKNOWN;
 	for (unsigned sent = 1; sent <= most && total < limit; sent++) {
-		if (sent > l->syn_linear)
-			rto = doubled(rto, rto_max(l));
+		if (sent > s->syn_linear)
+			rto = doubled(rto, rto_max(s));
 		total += rto;
 	}
-	if (l->user_timeout_ms && l->user_timeout_ms < total) /* the second timer is cut to it */
-		total = l->user_timeout_ms > first ? l->user_timeout_ms : first;
-	return not_past(total - l->retrans_ms);
+	if (s->user_timeout_ms && s->user_timeout_ms < total) /* the second timer is cut to it */
+		total = s->user_timeout_ms > first ? s->user_timeout_ms : first;
+	return not_past(total - s->retrans_ms);
 }
 
 /* --- a closed window, or nothing can leave: the probe timer --- */
 
 /* tcp_probe0_when() */
-static long long probe_interval(const struct lp_look *l, unsigned backoff)
+static long long probe_interval(const struct lp_socket *s, unsigned backoff)
 {
-	long long interval = l->rto_ms > RTO_MIN_MS ? l->rto_ms : RTO_MIN_MS;
+	long long interval = s->rto_ms > RTO_MIN_MS ? s->rto_ms : RTO_MIN_MS;
 	unsigned most = 1;
 
-	for (__u32 ratio = rto_max(l) / RTO_MIN_MS; ratio > 1; ratio /= 2)
+	for (__u32 ratio = rto_max(s) / RTO_MIN_MS; ratio > 1; ratio /= 2)
 		most++;
 	interval <<= backoff < most ? backoff : most;
-	return interval < rto_max(l) ? interval : rto_max(l);
+	return interval < rto_max(s) ? interval : rto_max(s);
 }
 
 /* Probes that were answered are those before the last that was heard. */
-static long long next_window_probe(const struct lp_look *l)
+static long long next_window_probe(const struct lp_socket *s)
 {
-	unsigned first = l->backoff > l->probes_out ? l->backoff - l->probes_out : 0;
-	long long next = -(long long)l->heard_ms;
+	unsigned first = s->backoff > s->probes_out ? s->backoff - s->probes_out : 0;
+	long long next = -(long long)s->heard_ms;
 
-	for (unsigned i = 0; i <= l->probes_out; i++)
-		next += probe_interval(l, first + i < l->backoff ? first + i : l->backoff);
-	return not_past(next) < probe_interval(l, l->backoff) ? not_past(next) : probe_interval(l, l->backoff);
+	for (unsigned i = 0; i <= s->probes_out; i++)
+		next += probe_interval(s, first + i < s->backoff ? first + i : s->backoff);
+	return not_past(next) < probe_interval(s, s->backoff) ? not_past(next) : probe_interval(s, s->backoff);
 }
 
-static bool probes_end(const struct lp_look *l, unsigned probes, unsigned backoff)
+static bool probes_end(const struct lp_socket *s, unsigned probes, unsigned backoff)
 {
-	long long interval = backoff < 32 ? (long long)l->rto_ms << backoff : rto_max(l);
-	bool alive = interval < rto_max(l);
-	unsigned most = l->flags & LP_F_DEAD ? orphan_retries(l, alive) : l->retries2;
+	long long interval = backoff < 32 ? (long long)s->rto_ms << backoff : rto_max(s);
+	bool alive = interval < rto_max(s);
+	unsigned most = s->flags & LP_F_DEAD ? orphan_retries(s, alive) : s->retries2;
 
-	return probes >= most || ((l->flags & LP_F_DEAD) && !alive && backoff >= most);
+	return probes >= most || ((s->flags & LP_F_DEAD) && !alive && backoff >= most);
 }
 
-static long long until_probes_end(const struct lp_look *l)
+static long long until_probes_end(const struct lp_socket *s)
 {
-	unsigned probes = l->probes_out, backoff = l->backoff;
+	unsigned probes = s->probes_out, backoff = s->backoff;
 	long long next;
 
-	if (l->user_timeout_ms) /* it runs even while the peer answers */
-		return l->probes_ms ? not_past((long long)l->user_timeout_ms - l->probes_ms) : UNKNOWN;
-	if (!(l->known & LP_KNOWN_HEARD) || (!probes && !(l->flags & LP_F_DEAD)))
+	if (s->user_timeout_ms) /* it runs even while the peer answers */
+		return s->probes_ms ? not_past((long long)s->user_timeout_ms - s->probes_ms) : UNKNOWN;
+	if (!(s->known & LP_KNOWN_HEARD) || (!probes && !(s->flags & LP_F_DEAD)))
 		return UNKNOWN;
-	for (next = next_window_probe(l); !probes_end(l, probes, backoff); next += probe_interval(l, backoff)) {
+	for (next = next_window_probe(s); !probes_end(s, probes, backoff); next += probe_interval(s, backoff)) {
 		probes++;
-		if (backoff < l->retries2)
+		if (backoff < s->retries2)
 			backoff++;
 	}
 	return next;
@@ -158,50 +158,50 @@ static long long until_probes_end(const struct lp_look *l)
 
 /* --- idle: keepalive --- */
 
-static bool has_keepalive(const struct lp_look *l)
+static bool has_keepalive(const struct lp_socket *s)
 {
-	return (l->known & LP_KNOWN_TIMERS) && (l->known & LP_KNOWN_HEARD) && (l->flags & LP_F_KEEPOPEN) &&
-	       !(l->flags & LP_F_DEAD) && l->state != TCP_CLOSE && l->state != TCP_SYN_SENT && l->state != TCP_SYN_RECV;
+	return (s->known & LP_KNOWN_TIMERS) && (s->known & LP_KNOWN_HEARD) && (s->flags & LP_F_KEEPOPEN) &&
+	       !(s->flags & LP_F_DEAD) && s->state != TCP_CLOSE && s->state != TCP_SYN_SENT && s->state != TCP_SYN_RECV;
 }
 
 /* Since the peer was heard, when probe number `n`, from 0, is sent. */
-static long long probe_at(const struct lp_look *l, unsigned n)
+static long long probe_at(const struct lp_socket *s, unsigned n)
 {
-	return (long long)l->keepalive_time_ms + (long long)n * l->keepalive_interval_ms;
+	return (long long)s->keepalive_time_ms + (long long)n * s->keepalive_interval_ms;
 }
 
-static long long until_keepalive_ends(const struct lp_look *l)
+static long long until_keepalive_ends(const struct lp_socket *s)
 {
-	__u32 interval = l->keepalive_interval_ms, beyond;
-	unsigned n = l->probes_out, last = l->keepalive_probes;
+	__u32 interval = s->keepalive_interval_ms, beyond;
+	unsigned n = s->probes_out, last = s->keepalive_probes;
 
-	if (!has_keepalive(l) || !n || !interval)
+	if (!has_keepalive(s) || !n || !interval)
 		return UNKNOWN;
-	if (l->user_timeout_ms) { /* the first look at it, of one each interval, when that has passed */
-		beyond = l->user_timeout_ms > l->keepalive_time_ms ? l->user_timeout_ms - l->keepalive_time_ms : 0;
+	if (s->user_timeout_ms) { /* the first look at it, of one each interval, when that has passed */
+		beyond = s->user_timeout_ms > s->keepalive_time_ms ? s->user_timeout_ms - s->keepalive_time_ms : 0;
 		last = beyond / interval + (beyond % interval != 0);
 	}
 	if (n < last)
 		n = last;
-	return not_past(probe_at(l, n) - l->heard_ms);
+	return not_past(probe_at(s, n) - s->heard_ms);
 }
 
-long long giveup_next_probe_ms(const struct lp_look *l)
+long long giveup_next_probe_ms(const struct lp_socket *s)
 {
-	if (!has_keepalive(l) || l->snd_una != l->write_seq) /* data of ours is answered without */
+	if (!has_keepalive(s) || s->snd_una != s->write_seq) /* data of ours is answered without */
 		return UNKNOWN;
-	return not_past(probe_at(l, l->probes_out) - l->heard_ms);
+	return not_past(probe_at(s, s->probes_out) - s->heard_ms);
 }
 
-long long giveup_ms(const struct lp_look *l)
+long long giveup_ms(const struct lp_socket *s)
 {
-	if (!(l->known & LP_KNOWN_TIMERS) || l->state == TCP_CLOSE || l->state == TCP_SYN_RECV)
+	if (!(s->known & LP_KNOWN_TIMERS) || s->state == TCP_CLOSE || s->state == TCP_SYN_RECV)
 		return UNKNOWN;
-	if (l->state == TCP_SYN_SENT)
-		return until_connect_ends(l);
-	if (l->snd_nxt != l->snd_una)
-		return until_retransmissions_end(l);
-	if (l->write_seq != l->snd_nxt)
-		return until_probes_end(l);
-	return until_keepalive_ends(l);
+	if (s->state == TCP_SYN_SENT)
+		return until_connect_ends(s);
+	if (s->snd_nxt != s->snd_una)
+		return until_retransmissions_end(s);
+	if (s->write_seq != s->snd_nxt)
+		return until_probes_end(s);
+	return until_keepalive_ends(s);
 }

@@ -6,13 +6,13 @@
 #ifndef LOSTPEER_GIVEUP_H
 #define LOSTPEER_GIVEUP_H
 
-#include "look.h"
+#include "socket.h"
 
 /* Milliseconds from the look; negative: not known, or it waits for ever, or it has no reason yet. A reason is a
  * retransmission, an unanswered probe, a SYN, or a closed window with TCP_USER_TIMEOUT. */
-long long giveup_ms(const struct lp_look *look);
+long long giveup_ms(const struct lp_socket *socket);
 
 /* Milliseconds until the next keepalive probe; negative: none is due. */
-long long giveup_next_probe_ms(const struct lp_look *look);
+long long giveup_next_probe_ms(const struct lp_socket *socket);
 
 #endif

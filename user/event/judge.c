@@ -19,7 +19,7 @@ static bool close_resets(const struct close_facts *f)
 
 static struct close_facts facts_of(const struct lp_record *r, bool reset_after, const struct cause_kernel *kernel)
 {
-	struct data data = data_of(r);
+	struct data data = data_of(&r->socket);
 	struct close_facts f = {
 		.r = r,
 		.kernel = kernel,
@@ -43,7 +43,7 @@ static struct close_facts facts_of(const struct lp_record *r, bool reset_after, 
 	};
 
 	f.unaccepted = !f.socket && !f.dead && !f.mptcp && f.old != TCP_SYN_SENT;
-	f.by_close = data_closing_now(r);
+	f.by_close = data_closing_now(&r->socket);
 	if (f.owned && f.socket && !f.dead && f.by_close && !f.rst_in && f.err != ECONNABORTED && close_resets(&f))
 		f.err = 0; /* IP_RECVERR left an ICMP error on a living socket; the close has nothing to do with it */
 	return f;
@@ -73,7 +73,7 @@ static bool peer_answered(const struct close_facts *f)
  * none (ipv6_icmp_error() returns first), until the next SYN brings another, which ends the attempt by itself. */
 static bool icmp_shown(const struct close_facts *f)
 {
-	if (f->r->socket.family == AF_INET6 && !data_is_mapped(f->r) && !f->r->socket.total_retrans)
+	if (f->r->socket.family == AF_INET6 && !data_is_mapped(&f->r->socket) && !f->r->socket.total_retrans)
 		return false;
 	return f->kernel->error_report && f->remembered;
 }

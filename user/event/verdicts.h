@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Is the peer still there? The verdict on one look at a connection, and what else it tells: pure functions. */
-#ifndef LOSTPEER_CHECK_H
-#define LOSTPEER_CHECK_H
+#ifndef LOSTPEER_VERDICTS_H
+#define LOSTPEER_VERDICTS_H
 
 #include <stdbool.h>
 
 #include "event/data.h"
 #include "event/event.h"
-#include "look.h"
+#include "socket.h"
 
 /* The verdicts of lostpeer-events(7): the first that fits. */
 enum check_verdict {
@@ -23,26 +23,23 @@ enum check_verdict {
 };
 
 const char *verdicts_name(enum check_verdict verdict);
-enum check_verdict verdicts_judge(const struct lp_look *look, __u32 alive_within_ms);
+enum check_verdict verdicts_judge(const struct lp_socket *socket, __u32 alive_within_ms);
 bool verdicts_is_lost(enum check_verdict verdict);
 /* 0 is the worst. */
 unsigned verdicts_rank(enum check_verdict verdict);
 
-bool verdicts_is_connection(const struct lp_look *look); /* not a listener, not one that never connected */
-bool verdicts_is_unaccepted(const struct lp_look *look); /* in its listener's queue still */
-bool verdicts_read_closed(const struct lp_look *look);
-bool verdicts_write_closed(const struct lp_look *look);
+bool verdicts_is_connection(const struct lp_socket *socket); /* not a listener, not one that never connected */
+bool verdicts_is_unaccepted(const struct lp_socket *socket); /* in its listener's queue still */
+bool verdicts_read_closed(const struct lp_socket *socket);
+bool verdicts_write_closed(const struct lp_socket *socket);
 /* As lostpeer-events(7) has it: where the connection is. */
-enum lp_phase verdicts_phase(const struct lp_look *look);
+enum lp_phase verdicts_phase(const struct lp_socket *socket);
 /* Since the peer's FIN came, in milliseconds; negative: it has not, or nobody knows when. */
-long long verdicts_fin_ms(const struct lp_look *look);
-
-/* The look as a record, for what is made for those: filters, addresses, data. */
-void verdicts_record(const struct lp_look *look, struct lp_record *record);
+long long verdicts_fin_ms(const struct lp_socket *socket);
 
 /* All that is said of a connection. */
 struct check {
-	const struct lp_look *look;
+	const struct lp_socket *socket;
 	enum check_verdict verdict;
 	__u32 alive_within_ms;
 	long long fd;                                 /* of the process; negative: none */
@@ -52,6 +49,6 @@ struct check {
 };
 
 /* Fills all but the owner. */
-void verdicts_fill(struct check *check, const struct lp_look *look, __u32 alive_within_ms);
+void verdicts_fill(struct check *check, const struct lp_socket *socket, __u32 alive_within_ms);
 
 #endif

@@ -36,7 +36,7 @@ static struct repeat repeat_of(const struct event *e)
 /* An IPv4 peer of an IPv6 socket is a peer like any other. */
 static void unmap(struct lp_record *r)
 {
-	if (!data_is_mapped(r))
+	if (!data_is_mapped(&r->socket))
 		return;
 	memmove(r->socket.local_addr, r->socket.local_addr + 12, 4);
 	memmove(r->socket.peer_addr, r->socket.peer_addr + 12, 4);

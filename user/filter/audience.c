@@ -52,7 +52,7 @@ bool audience_wants(const struct audience *a, const struct event *e)
 	if ((a->of_root.classes & class) && (!a->of_root.netns || a->of_root.netns == e->record->socket.netns))
 		return true;
 	for (size_t i = 0; i < a->n; i++)
-		if (a->uids[i].uid == e->record->socket.sk_uid)
+		if (a->uids[i].uid == e->record->socket.uid)
 			return a->uids[i].classes & class;
 	return false;
 }

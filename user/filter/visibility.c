@@ -9,7 +9,7 @@ bool visibility_allows(__u32 uid, const struct event *e, __u32 owner_now)
 		return true;
 	if (e->record->kind == LP_KIND_STRAY) /* there is no socket, and so nobody whose it is */
 		return false;
-	return e->record->socket.sk_uid == uid && e->owner.via && e->owner.process.uid == uid && owner_now == uid;
+	return e->record->socket.uid == uid && e->owner.via && e->owner.process.uid == uid && owner_now == uid;
 }
 
 static void keep_holders_of(__u32 uid, struct owner *owner)

@@ -356,44 +356,44 @@ static void put_check_process(const struct fields *to, const struct check *c)
 
 static void put_check_data(const struct fields *to, const struct check *c)
 {
-	const struct lp_look *l = c->look;
-	bool connecting = c->verdict == CHECK_CONNECTING || l->state == TCP_SYN_SENT;
+	const struct lp_socket *s = c->socket;
+	bool connecting = c->verdict == CHECK_CONNECTING || s->state == TCP_SYN_SENT;
 
 	if (!connecting)
 		put_integer(to, "data.unread_bytes", c->event.data.unread);
-	if (l->state != TCP_CLOSE) { /* then nobody can tell any more what of it was payload */
+	if (s->state != TCP_CLOSE) { /* then nobody can tell any more what of it was payload */
 		put_integer(to, "data.unacked_bytes", c->event.data.unacked);
 		put_integer(to, "data.unsent_bytes", c->event.data.unsent);
 	}
 	if (connecting)
 		return;
-	put_boolean(to, "stream.read_closed", verdicts_read_closed(l));
-	put_boolean(to, "stream.write_closed", verdicts_write_closed(l));
+	put_boolean(to, "stream.read_closed", verdicts_read_closed(s));
+	put_boolean(to, "stream.write_closed", verdicts_write_closed(s));
 	put_ms(to, "stream.read_closed_ms", (double)c->fin_ms);
 }
 
 static void put_check_tcp(const struct fields *to, const struct check *c)
 {
-	const struct lp_look *l = c->look;
-	bool idle = l->snd_una == l->write_seq;
+	const struct lp_socket *s = c->socket;
+	bool idle = s->snd_una == s->write_seq;
 
-	if (l->cookie)
-		put_integer(to, "tcp.cookie", l->cookie);
-	put_integer(to, "tcp.retransmits", l->total_retrans);
-	if (l->srtt_us)
-		put_integer(to, "tcp.rtt_us", l->srtt_us >> 3);
-	if ((l->known & LP_KNOWN_HEARD) && l->state != TCP_SYN_SENT)
-		put_ms(to, "tcp.silent_ms", l->heard_ms);
-	put_errno(to, "tcp.soft_error", l->soft_err);
-	if (l->flags & LP_F_MPTCP)
+	if (s->cookie)
+		put_integer(to, "tcp.cookie", s->cookie);
+	put_integer(to, "tcp.retransmits", s->total_retrans);
+	if (s->srtt_us)
+		put_integer(to, "tcp.rtt_us", s->srtt_us >> 3);
+	if ((s->known & LP_KNOWN_HEARD) && s->state != TCP_SYN_SENT)
+		put_ms(to, "tcp.silent_ms", (double)s->heard_ms);
+	put_errno(to, "tcp.soft_error", s->soft_err);
+	if (s->flags & LP_F_MPTCP)
 		put_boolean(to, "tcp.mptcp", true);
-	if (l->known & LP_KNOWN_KEEPALIVE)
-		put_boolean(to, "tcp.keepalive", l->flags & LP_F_KEEPOPEN);
+	if (s->known & LP_KNOWN_KEEPALIVE)
+		put_boolean(to, "tcp.keepalive", s->flags & LP_F_KEEPOPEN);
 	put_ms(to, "tcp.keepalive_next_ms", (double)c->next_probe_ms);
-	if (l->probes_out && l->state != TCP_CLOSE)
-		put_integer(to, idle ? "tcp.keepalive_unanswered" : "tcp.probes_unanswered", l->probes_out);
-	if (l->retransmits && l->state != TCP_CLOSE)
-		put_integer(to, "tcp.retransmission", l->retransmits);
+	if (s->probes_out && s->state != TCP_CLOSE)
+		put_integer(to, idle ? "tcp.keepalive_unanswered" : "tcp.probes_unanswered", s->probes_out);
+	if (s->retransmits && s->state != TCP_CLOSE)
+		put_integer(to, "tcp.retransmission", s->retransmits);
 	if (c->gives_up_ms >= 0)
 		put_integer(to, "tcp.gives_up_in_ms", (__u64)c->gives_up_ms);
 }
@@ -407,8 +407,8 @@ void fields_of_check(const struct check *c, const char *host, __u64 wall_ns, fie
 	put_string(to, "host.name", host);
 	put_string(to, "verdict", verdicts_name(c->verdict));
 	put_integer(to, "alive_within_ms", c->alive_within_ms);
-	if (c->look->state != TCP_CLOSE) /* it is over, and nobody can tell any more what it was before */
-		put_string(to, "phase", phase_name(verdicts_phase(c->look)));
+	if (c->socket->state != TCP_CLOSE) /* it is over, and nobody can tell any more what it was before */
+		put_string(to, "phase", phase_name(verdicts_phase(c->socket)));
 	put_errno(to, "error.type", c->event.error);
 	put_check_process(to, c);
 	put_network(to, &c->record, false);

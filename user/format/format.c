@@ -16,7 +16,7 @@ static void format_ipv4(const __u8 bytes[4], char text[FORMAT_ADDRESS_LEN])
 
 bool format_address(const struct lp_record *r, const __u8 bytes[16], char text[FORMAT_ADDRESS_LEN])
 {
-	bool mapped = data_is_mapped(r);
+	bool mapped = data_is_mapped(&r->socket);
 
 	if (r->socket.family == AF_INET)
 		format_ipv4(bytes, text);

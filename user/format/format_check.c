@@ -101,10 +101,10 @@ static void put_bytes(struct line *line, __u32 bytes)
 
 static void put_heard(struct line *line, const struct check *c, const char *before, const char *after)
 {
-	if (!(c->look->known & LP_KNOWN_HEARD))
+	if (!(c->socket->known & LP_KNOWN_HEARD))
 		return;
 	line_text(line, before);
-	format_duration(line, c->look->heard_ms);
+	format_duration(line, (double)c->socket->heard_ms);
 	line_text(line, after);
 }
 
@@ -117,7 +117,7 @@ static const char *ordinal(unsigned n)
 
 static void put_retransmission(struct line *line, const struct check *c)
 {
-	unsigned n = c->look->retransmits;
+	unsigned n = c->socket->retransmits;
 
 	if (n)
 		line_printf(line, ", sent again in vain for the %u%s time", n, ordinal(n));
@@ -125,16 +125,16 @@ static void put_retransmission(struct line *line, const struct check *c)
 
 static void say_errored(struct line *line, const struct check *c)
 {
-	const char *name = strerrorname_np(c->look->err);
+	const char *name = strerrorname_np(c->socket->err);
 
 	line_printf(line, "%s waits for the application", name ? name : "an error");
 }
 
 static void say_stalled(struct line *line, const struct check *c)
 {
-	if (c->look->snd_nxt == c->look->snd_una)
-		line_printf(line, "nothing can leave this host, tried %u time%s", c->look->probes_out,
-			    c->look->probes_out == 1 ? "" : "s");
+	if (c->socket->snd_nxt == c->socket->snd_una)
+		line_printf(line, "nothing can leave this host, tried %u time%s", c->socket->probes_out,
+			    c->socket->probes_out == 1 ? "" : "s");
 	else
 		line_printf(line, "%s not acknowledged", c->event.data.unacked ? "data" : "our FIN");
 	put_retransmission(line, c);
@@ -143,7 +143,7 @@ static void say_stalled(struct line *line, const struct check *c)
 
 static void say_window_closed(struct line *line, const struct check *c)
 {
-	unsigned probes = c->look->probes_out;
+	unsigned probes = c->socket->probes_out;
 
 	line_printf(line, "the peer takes no data");
 	if (probes)
@@ -153,13 +153,13 @@ static void say_window_closed(struct line *line, const struct check *c)
 
 static void say_connecting(struct line *line, const struct check *c)
 {
-	line_printf(line, c->look->state == TCP_SYN_SENT ? "no answer to the SYN" : "not yet established");
+	line_printf(line, c->socket->state == TCP_SYN_SENT ? "no answer to the SYN" : "not yet established");
 	put_retransmission(line, c);
 }
 
 static void say_closed(struct line *line, const struct check *c)
 {
-	if (c->look->state == TCP_CLOSE) {
+	if (c->socket->state == TCP_CLOSE) {
 		line_printf(line, "over; the application has been told and keeps the descriptor");
 		return;
 	}
@@ -169,15 +169,15 @@ static void say_closed(struct line *line, const struct check *c)
 		format_duration(line, (double)c->fin_ms);
 		line_printf(line, " ago");
 	}
-	if (c->look->state != TCP_CLOSE_WAIT)
+	if (c->socket->state != TCP_CLOSE_WAIT)
 		line_printf(line, "; our FIN not acknowledged");
 	put_retransmission(line, c);
 }
 
 static void say_closing(struct line *line, const struct check *c)
 {
-	line_printf(line, c->look->state == TCP_FIN_WAIT1 ? "we have closed, our FIN not acknowledged"
-							  : "we have closed, the peer has not");
+	line_printf(line, c->socket->state == TCP_FIN_WAIT1 ? "we have closed, our FIN not acknowledged"
+							    : "we have closed, the peer has not");
 	put_retransmission(line, c);
 	put_heard(line, c, "; heard ", " ago");
 }
@@ -202,19 +202,19 @@ static_assert(sizeof(sentences) / sizeof(*sentences) == CHECK_COUNT, "a sentence
 
 static void put_keepalive(struct line *line, const struct check *c)
 {
-	const struct lp_look *l = c->look;
-	bool idle = l->snd_una == l->write_seq;
+	const struct lp_socket *s = c->socket;
+	bool idle = s->snd_una == s->write_seq;
 
-	if (c->verdict < CHECK_CLOSED || !(l->known & LP_KNOWN_KEEPALIVE) || l->state == TCP_CLOSE ||
-	    (l->flags & LP_F_DEAD))
+	if (c->verdict < CHECK_CLOSED || !(s->known & LP_KNOWN_KEEPALIVE) || s->state == TCP_CLOSE ||
+	    (s->flags & LP_F_DEAD))
 		return;
-	if (!(l->flags & LP_F_KEEPOPEN)) {
+	if (!(s->flags & LP_F_KEEPOPEN)) {
 		line_text(line, "; keepalive off");
 		return;
 	}
 	line_text(line, "; keepalive");
-	if (idle && l->probes_out)
-		line_printf(line, ", %u unanswered", l->probes_out);
+	if (idle && s->probes_out)
+		line_printf(line, ", %u unanswered", s->probes_out);
 	if (c->next_probe_ms >= 0) {
 		line_printf(line, ", next probe in about ");
 		format_duration(line, (double)c->next_probe_ms);
@@ -223,7 +223,7 @@ static void put_keepalive(struct line *line, const struct check *c)
 
 static void put_evidence(struct line *line, const struct check *c)
 {
-	const struct lp_look *l = c->look;
+	const struct lp_socket *s = c->socket;
 
 	sentences[c->verdict](line, c);
 	put_keepalive(line, c);
@@ -231,11 +231,11 @@ static void put_evidence(struct line *line, const struct check *c)
 		line_printf(line, "; the kernel gives up in about ");
 		format_duration(line, (double)c->gives_up_ms);
 	}
-	if (l->soft_err && l->soft_err != l->err && strerrorname_np(l->soft_err))
-		line_printf(line, "; earlier %s", strerrorname_np(l->soft_err));
-	if (c->verdict != CHECK_CONNECTING && verdicts_phase(l) == PHASE_UNACCEPTED)
+	if (s->soft_err && s->soft_err != s->err && strerrorname_np(s->soft_err))
+		line_printf(line, "; earlier %s", strerrorname_np(s->soft_err));
+	if (c->verdict != CHECK_CONNECTING && verdicts_phase(s) == PHASE_UNACCEPTED)
 		line_printf(line, "; not yet accepted");
-	else if (verdicts_phase(l) == PHASE_ORPHANED)
+	else if (verdicts_phase(s) == PHASE_ORPHANED)
 		line_printf(line, "; no process holds it");
 }
 
@@ -271,8 +271,8 @@ void format_check_text(struct line *line, const struct check *c, const struct ch
 	put_cell(line, w->fd, put_fd, c);
 	put_cell(line, w->local, put_local, c);
 	put_cell(line, w->peer, put_peer, c);
-	put_half(line, verdicts_read_closed(c->look));
-	put_half(line, verdicts_write_closed(c->look));
+	put_half(line, verdicts_read_closed(c->socket));
+	put_half(line, verdicts_write_closed(c->socket));
 	put_bytes(line, c->event.data.unread);
 	put_bytes(line, c->event.data.unacked);
 	put_bytes(line, c->event.data.unsent);

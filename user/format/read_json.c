@@ -201,8 +201,8 @@ static void read_tcp(struct json_object *o, struct parsed *p, enum lp_event even
 		*(event == EVENT_CONNECT_FAILED ? &r->born_ns : &r->established_ns) = from;
 	r->socket.total_retrans = (__u32)number(o, "tcp.retransmits");
 	r->socket.srtt_us = (__u32)number(o, "tcp.rtt_us") << 3;
-	r->socket.heard = has(o, "tcp.silent_ms");
-	r->socket.silent_jiffies = (__u32)(real(o, "tcp.silent_ms") / clock_jiffy_ms() + 0.5);
+	r->socket.known = has(o, "tcp.silent_ms") ? LP_KNOWN_HEARD : 0;
+	r->socket.heard_ms = (__s64)(real(o, "tcp.silent_ms") + 0.5);
 	if (r->kind == LP_KIND_SILENT)
 		r->socket.gives_up_ms =
 			has(o, "tcp.gives_up_in_ms") ? (__u32)number(o, "tcp.gives_up_in_ms") : LP_NEVER;

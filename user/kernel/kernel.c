@@ -30,20 +30,17 @@ struct kernel {
 static int on_ring(void *context, void *data, size_t size)
 {
 	struct kernel *k = context;
-	const struct lp_record *record = data;
-	struct lp_record copy;
+	struct lp_record record = {0};
 
-	if (size < sizeof(*record) || record->version != LP_RECORD_VERSION || record->kind >= LP_KIND_COUNT) {
+	memcpy(&record, data, size < LP_RECORD_SIZE ? size : LP_RECORD_SIZE);
+	if (size < LP_RECORD_SIZE || record.version != LP_RECORD_VERSION || record.kind >= LP_KIND_COUNT) {
 		k->malformed++;
 		return 0;
 	}
-	if (record->socket.cookie && !k->features.cookie) { /* hidden: the programs ask the kernel itself */
-		copy = *record;
-		copy.socket.cookie = 0;
-		record = &copy;
-	}
-	k->take(k->take_context, record);
-	return record->time_ns > k->until_ns ? -ECANCELED : 0;
+	if (!k->features.cookie) /* hidden: the programs ask the kernel itself */
+		record.socket.cookie = 0;
+	k->take(k->take_context, &record);
+	return record.time_ns > k->until_ns ? -ECANCELED : 0;
 }
 
 static int begin(struct kernel *k, const struct kernel_options *options)

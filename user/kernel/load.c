@@ -153,7 +153,7 @@ static int open_programs(struct lostpeer **skeleton, const struct kernel_feature
 	s->rodata->remembers_ended = f->send_reset_reason;
 	s->rodata->ended_of_cpu = ended_of_cpu();
 	s->rodata->place_hierarchy = options->cgroup_hierarchy;
-	s->rodata->jiffy_ns = (__u64)(clock_jiffy_ms() * 1e6);
+	s->rodata->jiffy_ms = (__u32)(clock_jiffy_ms() * LP_JIFFY_SCALE);
 	return 0;
 }
 

@@ -41,7 +41,7 @@ static struct server *servers; /* that are open */
 static void decide(struct server *s)
 {
 	const struct event *e = &s->kept.event;
-	__u32 uid = e->record ? e->record->socket.sk_uid : NOBODY;
+	__u32 uid = e->record ? e->record->socket.uid : NOBODY;
 
 	s->own = visibility_allows(uid, e, e->owner.via ? process_user(&e->owner.process) : uid) ? OWN : NOT_OWN;
 	if (s->own == NOT_OWN)
@@ -52,7 +52,7 @@ static void decide(struct server *s)
 
 static bool is_own(struct server *s, __u32 uid)
 {
-	if (s->kept.event.record && uid != s->kept.record.socket.sk_uid)
+	if (s->kept.event.record && uid != s->kept.record.socket.uid)
 		return false;
 	if (s->own == OWN_UNKNOWN)
 		decide(s);

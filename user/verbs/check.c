@@ -136,11 +136,11 @@ static int compare(const void *a, const void *b)
 /* False: not wanted. */
 static bool fill(struct run *r, struct check *c, size_t look)
 {
-	const struct lp_look *l = snapshot_get(r->snapshot, look);
+	const struct lp_socket *s = snapshot_get(r->snapshot, look);
 
-	if (!verdicts_is_connection(l))
+	if (!verdicts_is_connection(s))
 		return false;
-	verdicts_fill(c, l, (__u32)(r->options->alive_within_ns / CLOCK_MS));
+	verdicts_fill(c, s, (__u32)(r->options->alive_within_ns / CLOCK_MS));
 	return filter_event(&r->options->filter, &c->event) &&
 	       holders_find(r->holders, r->snapshot, look, &r->options->wanted, c);
 }

@@ -193,7 +193,7 @@ static enum owner_need name_current(const struct lp_record *r, struct owner *own
 {
 	if (r->kind == LP_KIND_NO_CONNECT || (r->socket.flags & LP_F_IS_BIRTH))
 		return name(owner, &r->task, birth_via(r));
-	return name(owner, &r->task, data_closing_now(r) ? VIA_CLOSER : VIA_HOLDER);
+	return name(owner, &r->task, data_closing_now(&r->socket) ? VIA_CLOSER : VIA_HOLDER);
 }
 
 enum owner_need owner_decide(const struct lp_record *r, const struct owner_evidence *e, struct owner *owner)

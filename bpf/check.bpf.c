@@ -4,13 +4,12 @@
  * own, so that a look loads these alone, and none of the hooks and maps of `lostpeer watch`.
  *
  * look_at_files   every descriptor of a TCP socket, in whatever network namespace; connected or listening
- * look_at_sockets the sockets that have none (orphaned, not yet accepted, the kernel's own), in one network namespace
+ * look_at_fileless the sockets that have none (orphaned, not yet accepted, the kernel's own), in one network namespace
  * find_namespaces which network namespaces there are tasks in
  *
  * All write to their iterators' files: struct lp_held, struct lp_dweller.
  */
-#include <bpf/bpf_endian.h>
-
+#include "check.h"
 #include "file.h"
 #include "kernel.h"
 #include "look.h"
@@ -21,39 +20,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* Only so that BTF has the types, which tests/unit compares with the agent's. */
 const struct lp_held *type_of_held __attribute__((unused));
 const struct lp_dweller *type_of_dweller __attribute__((unused));
-
-const volatile __u32 jiffy_us = 4000; /* the agent sets what it is here */
-
-static __always_inline __u32 jiffies_ms(__u32 jiffies)
-{
-	return (__u32)((__u64)jiffies * jiffy_us / 1000);
-}
-
-/* tcp_jiffies32 of a time that may not be before now by this CPU's clock. */
-static __always_inline __u32 age_ms(__u32 now, __u32 then)
-{
-	__s32 age = (__s32)(now - then);
-
-	return age > 0 ? jiffies_ms((__u32)age) : 0;
-}
-
-/* By direct loads, a fifth of the price, where the kernel gives us a typed socket. */
-#define LOOK(name) name##_typed
-#define GET(p, member) ((p)->member)
-#define GET_BITS(p, member) BPF_CORE_READ_BITFIELD(p, member)
-#define GET_ADDRESSES copy_addresses
-#include "look_fill.h"
-#undef LOOK
-#undef GET
-#undef GET_BITS
-#undef GET_ADDRESSES
-
-/* By probe reads, of a socket that is only an address. */
-#define LOOK(name) name##_probed
-#define GET(p, member) BPF_CORE_READ(p, member)
-#define GET_BITS(p, member) BPF_CORE_READ_BITFIELD_PROBED(p, member)
-#define GET_ADDRESSES probe_addresses
-#include "look_fill.h"
 
 /* 5.11: bpf_sock_from_file (b60da4955f53). */
 static __always_inline _Bool kernel_has_file_sock(void)
@@ -67,7 +33,7 @@ static __always_inline _Bool is_worth_a_look(__u8 state, __be16 peer_port)
 	return peer_port || state == TCP_LISTEN;
 }
 
-static __always_inline _Bool look_typed(struct lp_look *l, struct file *file)
+static __always_inline _Bool look_behind_typed(struct lp_socket *s, struct file *file)
 {
 	struct socket *socket = bpf_sock_from_file(file);
 	struct tcp_sock *tp;
@@ -82,17 +48,17 @@ static __always_inline _Bool look_typed(struct lp_look *l, struct file *file)
 	if (!tp || !is_worth_a_look(tp->inet_conn.icsk_inet.sk.__sk_common.skc_state,
 				    tp->inet_conn.icsk_inet.sk.__sk_common.skc_dport))
 		return 0;
-	look_fill_typed(l, tp);
+	look_typed(s, tp);
 	return 1;
 }
 
-static __always_inline _Bool look_probed(struct lp_look *l, struct file *file)
+static __always_inline _Bool look_behind_probed(struct lp_socket *s, struct file *file)
 {
 	struct sock *sk = file_sock(file);
 
 	if (!sk || !is_worth_a_look(BPF_CORE_READ(sk, __sk_common.skc_state), BPF_CORE_READ(sk, __sk_common.skc_dport)))
 		return 0;
-	look_fill_probed(l, (struct tcp_sock *)sk);
+	look_probed(s, (struct tcp_sock *)sk);
 	return 1;
 }
 
@@ -105,7 +71,7 @@ int look_at_files(struct bpf_iter__task_file *ctx)
 
 	if (!task || !file)
 		return 0;
-	if (!(kernel_has_file_sock() ? look_typed(&held.look, file) : look_probed(&held.look, file)))
+	if (!(kernel_has_file_sock() ? look_behind_typed(&held.socket, file) : look_behind_probed(&held.socket, file)))
 		return 0;
 	held.fd = ctx->fd;
 	task_fill(&held.task, task);
@@ -114,7 +80,7 @@ int look_at_files(struct bpf_iter__task_file *ctx)
 }
 
 SEC("iter/tcp")
-int look_at_sockets(struct bpf_iter__tcp *ctx)
+int look_at_fileless(struct bpf_iter__tcp *ctx)
 {
 	struct sock_common *common = ctx->sk_common;
 	struct lp_held held = {};
@@ -129,7 +95,7 @@ int look_at_sockets(struct bpf_iter__tcp *ctx)
 	socket = tp->inet_conn.icsk_inet.sk.sk_socket;
 	if (socket && socket->file)
 		return 0;
-	look_fill_typed(&held.look, tp);
+	look_typed(&held.socket, tp);
 	bpf_seq_write(ctx->meta->seq, &held, sizeof(held));
 	return 0;
 }

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the programs of bpf/check.bpf.c write to their iterators' files. */
+#ifndef LOSTPEER_CHECK_H
+#define LOSTPEER_CHECK_H
+
+#include "record.h"
+
+/* One descriptor of a TCP socket; or a socket that has none: then task.tgid is 0. */
+struct lp_held {
+	struct lp_socket socket;
+	struct lp_task task;
+	__u32 fd;
+	__u32 pad;
+};
+
+/* A task, for the network namespaces there are. */
+struct lp_dweller {
+	__u32 tid;
+	__u32 netns;
+};
+
+LP_ASSERT(sizeof(struct lp_held) == 280, "lp_held has no padding");
+
+#endif
