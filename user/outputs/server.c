@@ -8,23 +8,15 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 #define OF_UID_MAX 16
 #define LINE_NS CLOCK_SECOND      /* for his line */
 #define CHANGE_NS (20 * CLOCK_MS) /* the agent is told of another audience no oftener */
 #define PAUSE_NS (100 * CLOCK_MS) /* nobody is taken where there are no descriptors */
-#define NEVER (~0ULL)
-#define AT_ONCE 16 /* are taken, before those who are there have their turn */
+#define AT_ONCE 16                /* are taken, before those who are there have their turn */
 
 /* --- who is there; with the lock held --- */
-
-void server_watch(struct server *s, unsigned number, unsigned events, int operation)
-{
-	struct epoll_event event = {.events = events, .data.u32 = number};
-	int fd = number == SERVER_LISTENER ? s->listener : number == SERVER_WAKE ? s->wake : s->all[number]->fd;
-
-	epoll_ctl(s->epoll, operation, fd, &event);
-}
 
 static void note_audience(struct server *s)
 {
@@ -48,19 +40,18 @@ static void note_audience(struct server *s)
 static void let_go(struct server *s, unsigned number)
 {
 	s->stale |= s->all[number]->generation != 0;
-	subscriber_free(s->all[number]); /* which takes it out of the epoll as well */
+	subscriber_free(s->all[number]); /* which takes it out of the loop as well */
 	s->all[number] = NULL;
 }
 
-void server_send(struct server *s, unsigned number)
+void server_send(struct server *s, struct subscriber *u)
 {
-	struct subscriber *u = s->all[number];
 	bool whole = subscriber_send(u, s->agent->format);
 
 	if (u->stage != SUBSCRIBER_READS || u->slow == !whole)
 		return;
 	u->slow = !whole;
-	server_watch(s, number, u->slow ? EPOLLOUT : 0, EPOLL_CTL_MOD);
+	loop_change(s->loop, u->fd, u->slow ? EPOLLOUT : 0);
 }
 
 void server_begin_confirmed(struct server *s)
@@ -75,7 +66,7 @@ void server_begin_confirmed(struct server *s)
 		if (s->all[i] && s->all[i]->stage == SUBSCRIBER_WAITS && s->all[i]->generation &&
 		    s->all[i]->generation <= confirmed) {
 			subscriber_begin(s->all[i], wall_ns);
-			server_send(s, i);
+			server_send(s, s->all[i]);
 		}
 }
 
@@ -95,6 +86,34 @@ static const char *why_not(const struct server *s, __u32 uid, unsigned *free_num
 	if (*free_number == AUDIENCE_MAX)
 		return "there are 256 subscribers already";
 	return of_uid >= OF_UID_MAX ? "this user has 16 subscribers already" : NULL;
+}
+
+/* His line is there, or all that came of it. */
+static void on_line(struct server *s, struct subscriber *u)
+{
+	if (u->stage == SUBSCRIBER_ASKS && subscriber_ask(u)) {
+		loop_change(s->loop, u->fd, 0); /* what else he sends waits in his socket for ever */
+		s->stale = true;
+	} else {
+		subscriber_send(u, s->agent->format);
+	}
+}
+
+static void on_subscriber(void *context, unsigned events)
+{
+	struct subscriber *u = context;
+	struct server *s = u->server;
+
+	pthread_mutex_lock(&s->lock);
+	if (events & (EPOLLHUP | EPOLLERR)) {
+		u->stage = SUBSCRIBER_LEAVES; /* whatever he asked for */
+	} else if (u->stage == SUBSCRIBER_ASKS && (events & EPOLLIN)) {
+		if (subscriber_read(u))
+			on_line(s, u);
+	} else if (events & EPOLLOUT) {
+		server_send(s, u);
+	}
+	pthread_mutex_unlock(&s->lock);
 }
 
 static void take_in(struct server *s, int fd)
@@ -119,13 +138,18 @@ static void take_in(struct server *s, int fd)
 		return;
 	}
 	s->all[number] = u;
-	server_watch(s, number, EPOLLIN, EPOLL_CTL_ADD);
+	u->server = s;
+	if (loop_add(s->loop, fd, EPOLLIN, on_subscriber, u))
+		u->stage = SUBSCRIBER_LEAVES;
 }
 
-static void on_listener(struct server *s)
+static void on_listener(void *context, unsigned unused)
 {
+	struct server *s = context;
 	int fd = 0;
 
+	(void)unused;
+	pthread_mutex_lock(&s->lock);
 	for (int i = 0; i < AT_ONCE && fd >= 0; i++) {
 		fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0)
@@ -133,37 +157,9 @@ static void on_listener(struct server *s)
 	}
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
 		s->pause_until_ns = clock_monotonic_ns() + PAUSE_NS;
-		server_watch(s, SERVER_LISTENER, 0, EPOLL_CTL_MOD);
+		loop_change(s->loop, s->listener, 0);
 	}
-}
-
-/* His line is there, or all that came of it. */
-static void on_line(struct server *s, unsigned number)
-{
-	struct subscriber *u = s->all[number];
-
-	if (u->stage == SUBSCRIBER_ASKS && subscriber_ask(u)) {
-		server_watch(s, number, 0, EPOLL_CTL_MOD); /* what else he sends waits in his socket for ever */
-		s->stale = true;
-	} else {
-		subscriber_send(u, s->agent->format);
-	}
-}
-
-static void on_subscriber(struct server *s, unsigned number, unsigned events)
-{
-	struct subscriber *u = s->all[number];
-
-	if (!u)
-		return;
-	if (events & (EPOLLHUP | EPOLLERR)) {
-		u->stage = SUBSCRIBER_LEAVES; /* whatever he asked for */
-	} else if (u->stage == SUBSCRIBER_ASKS && (events & EPOLLIN)) {
-		if (subscriber_read(u))
-			on_line(s, number);
-	} else if (events & EPOLLOUT) {
-		server_send(s, number);
-	}
+	pthread_mutex_unlock(&s->lock);
 }
 
 /* Who said nothing wants all that he may see; who has begun a line and not ended it is no subscriber. */
@@ -178,7 +174,7 @@ static void end_waiting(struct server *s, __u64 now_ns)
 			continue;
 		if (u->asked)
 			subscriber_refuse(u, late, sizeof(late) - 1);
-		on_line(s, i);
+		on_line(s, u);
 	}
 }
 
@@ -206,23 +202,21 @@ static void take_or_not(struct server *s, __u64 now_ns)
 	if (take == s->taking || s->pause_until_ns)
 		return;
 	s->taking = take;
-	server_watch(s, SERVER_LISTENER, take ? EPOLLIN : 0, EPOLL_CTL_MOD);
+	loop_change(s->loop, s->listener, take ? EPOLLIN : 0);
 }
 
-/* Until when nothing is due; NEVER. */
+/* When something is due; 0: never. */
 static __u64 next_ns(const struct server *s)
 {
-	__u64 at = s->pause_until_ns ? s->pause_until_ns : NEVER;
+	__u64 at = clock_earlier(s->pause_until_ns, s->changed ? s->said_ns + CHANGE_NS : 0);
 
-	if (s->changed && s->said_ns + CHANGE_NS < at)
-		at = s->said_ns + CHANGE_NS;
 	for (unsigned i = 0; i < AUDIENCE_MAX; i++)
-		if (s->all[i] && s->all[i]->stage == SUBSCRIBER_ASKS && s->all[i]->line_by_ns < at)
-			at = s->all[i]->line_by_ns;
+		if (s->all[i] && s->all[i]->stage == SUBSCRIBER_ASKS)
+			at = clock_earlier(at, s->all[i]->line_by_ns);
 	return at;
 }
 
-/* After a round: those of whom epoll may have told in it are there until then. */
+/* After a turn: the subscribers that were ready in it exist until then. */
 static void tidy(struct server *s)
 {
 	__u64 now = clock_monotonic_ns();
@@ -238,13 +232,6 @@ static void tidy(struct server *s)
 	say_changed(s, now);
 }
 
-static int timeout_ms(const struct server *s)
-{
-	__u64 at = next_ns(s), now = clock_monotonic_ns();
-
-	return at == NEVER ? -1 : at <= now ? 0 : (int)((at - now + CLOCK_MS - 1) / CLOCK_MS);
-}
-
 static bool is_stopped(struct server *s)
 {
 	bool stop;
@@ -255,34 +242,30 @@ static bool is_stopped(struct server *s)
 	return stop;
 }
 
-static void on_event(struct server *s, unsigned number, unsigned events)
-{
-	__u64 times;
-
-	if (number == SERVER_LISTENER)
-		on_listener(s);
-	else if (number < AUDIENCE_MAX)
-		on_subscriber(s, number, events);
-	else if (read(s->wake, &times, sizeof(times)) < 0)
-		return; /* it was for another one */
-}
-
-void *server_serve(void *context)
+static void *serve(void *context)
 {
 	struct server *s = context;
-	struct epoll_event ready[64];
-	int n, wait;
 
 	while (!is_stopped(s)) {
 		pthread_mutex_lock(&s->lock);
 		tidy(s);
-		wait = timeout_ms(s);
+		loop_set_timer(s->timer, next_ns(s));
 		pthread_mutex_unlock(&s->lock);
-		n = epoll_wait(s->epoll, ready, 64, wait);
-		pthread_mutex_lock(&s->lock);
-		for (int i = 0; i < n; i++)
-			on_event(s, ready[i].data.u32, ready[i].events);
-		pthread_mutex_unlock(&s->lock);
+		loop_turn(s->loop);
 	}
 	return NULL;
+}
+
+int server_start(struct server *s)
+{
+	int err;
+
+	s->loop = loop_new();
+	if (!s->loop)
+		return -errno;
+	if ((err = s->wake = loop_add_event(s->loop, NULL, NULL)) < 0 ||
+	    (err = s->timer = loop_add_timer(s->loop, NULL, NULL)) < 0 ||
+	    (err = loop_add(s->loop, s->listener, 0, on_listener, s)))
+		return err;
+	return thread_start(&s->thread, serve, s);
 }

@@ -11,13 +11,15 @@
 
 #include "filter/audience.h"
 #include "base/endpoint.h"
+#include "base/loop.h"
 #include "outputs/output.h"
 #include "outputs/subscriber.h"
 
 struct server {
 	const struct output_agent *agent;
 	struct endpoint at;
-	int listener, wake, epoll;
+	struct loop *loop;
+	int listener, wake, timer;
 	pthread_t thread;
 	struct server *next; /* the main thread's list */
 
@@ -42,17 +44,12 @@ struct server {
 	__u64 said_ns, pause_until_ns;
 };
 
-/* In place of a subscriber's number, of what is not one. */
-#define SERVER_WAKE AUDIENCE_MAX
-#define SERVER_LISTENER (AUDIENCE_MAX + 1)
+/* The thread, once there is a listener. 0 or a negative errno; the loop is to be freed then, too. */
+int server_start(struct server *server);
 
-/* The thread; the context is the server. */
-void *server_serve(void *server);
-
-/* With the lock held. Watches these events of epoll. */
-void server_watch(struct server *server, unsigned number, unsigned events, int operation);
-/* What waits for him is sent; what the socket does not take is, when it does. */
-void server_send(struct server *server, unsigned number);
+/* With the lock held.
+ * What waits for him is sent; what the socket does not take is, when it does. */
+void server_send(struct server *server, struct subscriber *subscriber);
 /* Those whom the agent's loop has confirmed are told so. */
 void server_begin_confirmed(struct server *server);
 

@@ -18,6 +18,7 @@
 #define SUBSCRIBER_BYTES (1u << 20) /* some 1100 lines; taken as it is used */
 
 struct format_context;
+struct server;
 
 enum subscriber_stage {
 	SUBSCRIBER_ASKS,  /* his line is waited for */
@@ -29,6 +30,7 @@ enum subscriber_stage {
 struct subscriber {
 	int fd;
 	__u32 uid;
+	struct server *server; /* which watches the descriptor */
 	enum subscriber_stage stage;
 	__u64 line_by_ns; /* CLOCK_MONOTONIC */
 	struct filter filter;

@@ -12,8 +12,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,7 +23,6 @@
 #include "format/format_packed.h"
 #include "who/process.h"
 #include "filter/visibility.h"
-#include "base/thread.h"
 
 #define NOBODY (~0u) /* a uid that nobody has */
 
@@ -112,7 +109,7 @@ static size_t write_subscribers(void *state, const struct iovec *entries, size_t
 	pthread_mutex_lock(&s->lock);
 	for (unsigned i = 0; i < AUDIENCE_MAX; i++)
 		if (s->all[i] && s->all[i]->stage == SUBSCRIBER_READS && s->all[i]->waiting)
-			server_send(s, i);
+			server_send(s, s->all[i]);
 	pthread_mutex_unlock(&s->lock);
 	return n;
 }
@@ -131,14 +128,6 @@ static size_t unwanted(void *state)
 
 /* --- the agent's loop --- */
 
-static void wake(struct server *s)
-{
-	__u64 one = 1;
-
-	if (write(s->wake, &one, sizeof(one)) < 0)
-		return; /* it is awake */
-}
-
 static void tell_audience(void *state, struct audience *audience)
 {
 	struct server *s = state;
@@ -156,7 +145,7 @@ static void confirm(void *state, __u64 generation, __u64 wall_ns)
 	s->confirmed = generation;
 	s->confirmed_ns = wall_ns;
 	pthread_mutex_unlock(&s->audience_lock);
-	wake(s);
+	loop_wake(s->wake);
 }
 
 static void retire(void *state)
@@ -166,7 +155,7 @@ static void retire(void *state)
 	pthread_mutex_lock(&s->audience_lock);
 	s->retired = true;
 	pthread_mutex_unlock(&s->audience_lock);
-	wake(s);
+	loop_wake(s->wake);
 }
 
 /* --- beginning and end, in the main thread --- */
@@ -212,31 +201,10 @@ static int open_listener(const struct endpoint *at)
 
 static void close_all(struct server *s)
 {
-	int fds[] = {s->listener, s->wake, s->epoll};
-
-	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
+	loop_free(s->loop);
+	if (s->listener >= 0)
+		close(s->listener);
 	free(s);
-}
-
-static int set_up(struct server *s)
-{
-	int err;
-
-	s->listener = open_listener(&s->at);
-	if (s->listener < 0) {
-		err = s->listener;
-		s->listener = -1;
-		return err;
-	}
-	s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	s->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (s->wake < 0 || s->epoll < 0)
-		return -errno;
-	server_watch(s, SERVER_WAKE, EPOLLIN, EPOLL_CTL_ADD);
-	server_watch(s, SERVER_LISTENER, 0, EPOLL_CTL_ADD);
-	return thread_start(&s->thread, server_serve, s);
 }
 
 static int open_subscribers(void **state, const void *settings, const struct output_agent *agent)
@@ -248,11 +216,11 @@ static int open_subscribers(void **state, const void *settings, const struct out
 		return -ENOMEM;
 	s->agent = agent;
 	s->at = ((const struct settings *)settings)->at;
-	s->listener = s->wake = s->epoll = -1;
 	s->audience.generation = 1; /* of nobody */
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->audience_lock, NULL);
-	err = set_up(s);
+	s->listener = open_listener(&s->at);
+	err = s->listener < 0 ? s->listener : server_start(s);
 	if (err) {
 		close_all(s);
 		return err;
@@ -270,7 +238,7 @@ static void close_subscribers(void *state)
 	pthread_mutex_lock(&s->audience_lock);
 	s->stop = true;
 	pthread_mutex_unlock(&s->audience_lock);
-	wake(s);
+	loop_wake(s->wake);
 	pthread_join(s->thread, NULL);
 	for (unsigned i = 0; i < AUDIENCE_MAX; i++) {
 		if (!s->all[i])

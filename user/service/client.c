@@ -3,26 +3,26 @@
 
 #include <errno.h>
 #include <json-c/json.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/signalfd.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/endpoint.h"
+#include "base/loop.h"
 #include "format/read_json.h"
 
 #define LINE_BYTES (2 * LINE_MAX_BYTES) /* longer than any event */
 
 struct client {
 	const char *path;
-	int agent, signals, gone;
-	bool stop;
+	struct loop *loop;
+	int agent, gone, timer;
+	bool stop, came;
 	struct feeds *feeds;
 	__u64 events; /* that came */
 	struct parsed parsed;
@@ -149,19 +149,33 @@ static int subscribe(struct client *c, const char *line)
 	return err;
 }
 
+static void on_agent(void *context, unsigned what)
+{
+	(void)what;
+	((struct client *)context)->came = true;
+}
+
+static void on_end(void *context, unsigned what)
+{
+	(void)what;
+	full(context);
+}
+
 static int open_loop(struct client *c)
 {
-	sigset_t set;
+	static const int ending[] = {SIGINT, SIGTERM, SIGHUP, 0};
+	int err;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	c->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	c->gone = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return c->signals < 0 || c->gone < 0 ? say(c, strerror(errno)) : 0;
+	c->loop = loop_new();
+	if (!c->loop)
+		return say(c, strerror(errno));
+	if ((err = c->gone = loop_add_event(c->loop, on_end, c)) < 0 ||
+	    (err = c->timer = loop_add_timer(c->loop, NULL, NULL)) < 0 ||
+	    (err = loop_add_signals(c->loop, ending, on_end, c)) < 0 ||
+	    (err = loop_add(c->loop, c->agent, EPOLLIN, on_agent, c)))
+		return say(c, strerror(-err));
+	return 0;
 }
 
 static int open_feed(struct client *c, struct feed_settings *feed)
@@ -189,7 +203,7 @@ struct client *client_open(const char *path, struct feed_settings *feed)
 
 	if (c) {
 		c->path = path;
-		c->agent = c->signals = c->gone = -1;
+		c->agent = -1;
 		gethostname(c->host, sizeof(c->host) - 1);
 	}
 	if (!c || connect_agent(c) || open_loop(c) || subscribe(c, line)) {
@@ -206,28 +220,19 @@ struct client *client_open(const char *path, struct feed_settings *feed)
 
 /* --- the loop --- */
 
-static int wait_ms(const struct client *c, __u64 until_ns)
-{
-	__u64 at = feeds_deadline(c->feeds), now = clock_monotonic_ns();
-
-	at = clock_earlier(at, until_ns);
-	return !at ? -1 : at <= now ? 0 : (int)((at - now) / CLOCK_MS < 3600000 ? (at - now) / CLOCK_MS + 1 : 3600000);
-}
-
 int client_run(struct client *c, __u64 most_ns)
 {
 	__u64 until = most_ns ? clock_monotonic_ns() + most_ns : 0;
-	struct pollfd fds[] = {{.fd = c->agent, .events = POLLIN},
-			       {.fd = c->signals, .events = POLLIN},
-			       {.fd = c->gone, .events = POLLIN}};
 	int err = 0;
 
 	while (!err && !c->stop && (!until || clock_monotonic_ns() < until)) {
 		feeds_wake(c->feeds);
-		if (poll(fds, 3, wait_ms(c, until)) < 0 && errno != EINTR)
-			return -errno;
-		c->stop = (fds[1].revents | fds[2].revents) != 0;
-		if (!c->stop && fds[0].revents)
+		loop_set_timer(c->timer, clock_earlier(feeds_deadline(c->feeds), until));
+		c->came = false;
+		err = loop_turn(c->loop);
+		if (err)
+			return err;
+		if (c->came && !c->stop)
 			err = take(c);
 		feeds_tick(c->feeds, clock_monotonic_ns());
 	}
@@ -245,13 +250,11 @@ struct ledger client_finish(struct client *c)
 
 void client_close(struct client *c)
 {
-	int fds[] = {c ? c->agent : -1, c ? c->signals : -1, c ? c->gone : -1};
-
 	if (!c)
 		return;
 	feeds_free(c->feeds);
-	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
+	loop_free(c->loop);
+	if (c->agent >= 0)
+		close(c->agent);
 	free(c);
 }
