@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/loop.h"
 #include "filter/ledger.h"
 #include "outputs/output.h"
 
@@ -27,8 +28,9 @@ struct health {
 
 struct health_desk;
 
-/* NULL when out of memory or descriptors. */
-struct health_desk *health_new(void);
+typedef void health_fill(void *context, struct health *health);
+/* fill answers whoever asks, in the loop's thread. NULL when out of memory or descriptors. */
+struct health_desk *health_new(struct loop *loop, health_fill *fill, void *context);
 /* Of a desk that is closed, and that no thread can ask any more. */
 void health_free(struct health_desk *desk);
 
@@ -36,9 +38,6 @@ void health_free(struct health_desk *desk);
  * what the loop sets before it waits for who asks, which is let go at once. */
 bool health_ask(struct health_desk *desk, struct health *health, const bool *given_up);
 
-/* The loop: readable when somebody asks, who is then to be answered. */
-int health_fd(const struct health_desk *desk);
-void health_answer(struct health_desk *desk, void (*fill)(void *context, struct health *health), void *context);
 /* Nobody is answered any more. */
 void health_close(struct health_desk *desk);
 

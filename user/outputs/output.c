@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
 #include "base/thread.h"
 
 #define BATCH_BYTES 65536
@@ -214,11 +215,9 @@ static void say(const struct output *o, const char *what)
 
 static void note_failure(struct output *o, int error)
 {
-	__u64 one = 1;
-
 	if (o->options.reader_gone_fd >= 0 && error == EPIPE) {
-		if (!o->gone && write(o->options.reader_gone_fd, &one, sizeof(one)) < 0)
-			perror("lostpeer: eventfd");
+		if (!o->gone)
+			loop_wake(o->options.reader_gone_fd);
 		o->gone = true;
 	} else if (error && !o->failing) {
 		say(o, strerror(error));

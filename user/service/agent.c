@@ -7,13 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/signalfd.h>
-#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/loop.h"
+#include "base/say.h"
 #include "kernel/open_files.h"
 #include "outputs/feed.h"
 #include "outputs/health.h"
@@ -27,16 +26,6 @@
 #define LAST_LOOK_NS (50 * CLOCK_MS) /* after going to sleep: for what was on its way then */
 #define SWEEP_NS (50 * CLOCK_MS)     /* orderly ends do not wake anybody */
 
-enum source {
-	SOURCE_RING,
-	SOURCE_TIMER,
-	SOURCE_SIGNAL,
-	SOURCE_END,
-	SOURCE_READER_GONE,
-	SOURCE_HEALTH,
-	SOURCE_AUDIENCE
-};
-
 struct agent {
 	struct kernel *kernel;
 	struct cgroups *cgroups;
@@ -48,7 +37,8 @@ struct agent {
 	char host[256];
 	unsigned connections, processes;
 
-	int epoll, timer, signals, end_timer, reader_gone, audience;
+	struct loop *loop;
+	int timer, end_timer, reader_gone, audience; /* of the loop */
 	bool stop;
 	bool sweep;    /* somebody wants what does not wake us */
 	bool came;     /* in this drain */
@@ -100,16 +90,13 @@ static void tell_losses(struct agent *a)
 static void arm(struct agent *a)
 {
 	__u64 now = clock_monotonic_ns(), at = pipeline_deadline(a->pipeline);
-	struct itimerspec when = {{0}, {0}};
 
 	at = clock_earlier(at, feeds_deadline(a->feeds));
 	at = clock_earlier(at, systemd_deadline());
 	at = clock_earlier(at, a->look_ns);
 	if (a->sweep && (!at || at > now + SWEEP_NS))
 		at = now + SWEEP_NS;
-	if (at)
-		when.it_value = clock_timespec(at > now + CLOCK_MS / 10 ? at : now + CLOCK_MS / 10);
-	timerfd_settime(a->timer, TFD_TIMER_ABSTIME, &when, NULL);
+	loop_set_timer(a->timer, at && at < now + CLOCK_MS / 10 ? now + CLOCK_MS / 10 : at);
 }
 
 static void look_again(struct agent *a, bool falls_asleep)
@@ -154,19 +141,17 @@ static void reap(struct agent *a)
 	}
 }
 
-static void on_signal(struct agent *a)
+static void on_signal(void *context, unsigned signal)
 {
-	struct signalfd_siginfo info;
+	struct agent *a = context;
 
-	if (read(a->signals, &info, sizeof(info)) != sizeof(info))
-		return;
-	if (info.ssi_signo == SIGCHLD) {
+	if (signal == SIGCHLD) {
 		reap(a);
 	} else if (a->child) {
 		/* the terminal has sent SIGINT to the command as well; its end is ours */
-		if (info.ssi_signo != SIGINT)
-			kill(a->child, (int)info.ssi_signo);
-	} else if (info.ssi_signo == SIGHUP && a->options.on_hangup) {
+		if (signal != SIGINT)
+			kill(a->child, (int)signal);
+	} else if (signal == SIGHUP && a->options.on_hangup) {
 		a->options.on_hangup(a->options.context, a);
 	} else {
 		a->stop = true;
@@ -229,106 +214,70 @@ static int want(struct agent *a)
 /* Of an output, in whatever thread. */
 static void audience_changed(void *agent)
 {
-	struct agent *a = agent;
-	__u64 one = 1;
-
-	if (write(a->audience, &one, sizeof(one)) < 0)
-		perror("lostpeer: eventfd");
+	loop_wake(((struct agent *)agent)->audience);
 }
 
-static void on_source(struct agent *a, enum source source)
+static void on_audience(void *agent, unsigned unused)
 {
-	__u64 ticks;
+	(void)unused;
+	want(agent);
+	arm(agent);
+}
 
-	switch (source) {
-	case SOURCE_AUDIENCE:
-		if (read(a->audience, &ticks, sizeof(ticks)) == sizeof(ticks)) {
-			want(a);
-			arm(a);
-		}
-		break;
-	case SOURCE_RING:
-		drain(a, true);
-		break;
-	case SOURCE_TIMER:
-		if (read(a->timer, &ticks, sizeof(ticks)) == sizeof(ticks))
-			drain(a, false);
-		break;
-	case SOURCE_SIGNAL:
-		on_signal(a);
-		break;
-	case SOURCE_END:
-		if (read(a->end_timer, &ticks, sizeof(ticks)) == sizeof(ticks))
-			end(a);
-		break;
-	case SOURCE_READER_GONE:
-		if (read(a->reader_gone, &ticks, sizeof(ticks)) == sizeof(ticks))
-			end(a);
-		break;
-	case SOURCE_HEALTH:
-		health_answer(a->health, fill_health, a);
-		break;
-	}
+static void on_ring(void *agent, unsigned unused)
+{
+	(void)unused;
+	drain(agent, true);
+}
+
+static void on_timer(void *agent, unsigned unused)
+{
+	(void)unused;
+	drain(agent, false);
+}
+
+static void on_end(void *agent, unsigned unused)
+{
+	(void)unused;
+	end(agent);
 }
 
 int agent_run(struct agent *a, pid_t child, int *status)
 {
-	struct itimerspec after = {.it_value = clock_timespec(a->options.most_ns)};
-	struct epoll_event ready[8];
-	int n;
+	int err = 0;
 
 	a->child = child;
 	a->status = status;
-	timerfd_settime(a->end_timer, 0, &after, NULL);
+	if (a->options.most_ns)
+		loop_set_timer(a->end_timer, clock_monotonic_ns() + a->options.most_ns);
 	if (child)
 		reap(a); /* its SIGCHLD may have come before the signalfd */
 	arm(a);
-	while (!a->stop) {
+	while (!a->stop && !err) {
 		feeds_wake(a->feeds);
-		n = epoll_wait(a->epoll, ready, 8, -1);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		for (int i = 0; i < n; i++)
-			on_source(a, (enum source)ready[i].data.u32);
+		err = loop_turn(a->loop);
 	}
-	return 0;
+	return err;
 }
 
 /* --- beginning and end --- */
 
-static int watch_fd(struct agent *a, int fd, enum source source)
-{
-	/* what a drain leaves in the ring waits for the next wake-up, or the timer */
-	struct epoll_event event = {.events = EPOLLIN | (source == SOURCE_RING ? EPOLLET : 0), .data.u32 = source};
-
-	if (fd < 0 || epoll_ctl(a->epoll, EPOLL_CTL_ADD, fd, &event))
-		return -errno;
-	return 0;
-}
-
 static int open_loop(struct agent *a)
 {
-	sigset_t set;
-	int err;
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD, 0};
+	int err = 0;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN); /* a reader that left is an error of write() */
-	a->epoll = epoll_create1(EPOLL_CLOEXEC);
-	a->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	a->end_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-	a->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	a->reader_gone = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	a->audience = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if ((err = watch_fd(a, a->timer, SOURCE_TIMER)) || (err = watch_fd(a, a->end_timer, SOURCE_END)) ||
-	    (err = watch_fd(a, a->signals, SOURCE_SIGNAL)) || (err = watch_fd(a, a->reader_gone, SOURCE_READER_GONE)) ||
-	    (err = watch_fd(a, a->audience, SOURCE_AUDIENCE)))
-		fprintf(stderr, "lostpeer: cannot set up the event loop: %s\n", strerror(-err));
-	return err;
+	a->loop = loop_new();
+	if (!a->loop)
+		err = -errno;
+	if (err || (err = a->timer = loop_add_timer(a->loop, on_timer, a)) < 0 ||
+	    (err = a->end_timer = loop_add_timer(a->loop, on_end, a)) < 0 ||
+	    (err = loop_add_signals(a->loop, signals, on_signal, a)) < 0 ||
+	    (err = a->reader_gone = loop_add_event(a->loop, on_end, a)) < 0 ||
+	    (err = a->audience = loop_add_event(a->loop, on_audience, a)) < 0)
+		return say(err, "cannot set up the event loop: %s", strerror(-err));
+	return 0;
 }
 
 static const char *reset_reason(void *kernel, __u32 reason)
@@ -346,8 +295,8 @@ static int open_feeds(struct agent *a)
 	};
 
 	a->feeds = feeds_new(&context);
-	a->health = health_new();
-	return a->feeds && a->health ? watch_fd(a, health_fd(a->health), SOURCE_HEALTH) : -ENOMEM;
+	a->health = health_new(a->loop, fill_health, a);
+	return a->feeds && a->health ? 0 : -ENOMEM;
 }
 
 int agent_change(struct agent *a, struct feed_settings **feeds, size_t n)
@@ -400,7 +349,8 @@ static int open_pipeline(struct agent *a)
 		return err;
 	a->drained_ns = clock_monotonic_ns();
 	set_asleep(a, true);
-	return watch_fd(a, kernel_ring_fd(a->kernel), SOURCE_RING);
+	/* what a drain leaves in the ring waits for the next wake-up, or the timer */
+	return loop_add(a->loop, kernel_ring_fd(a->kernel), EPOLLIN | EPOLLET, on_ring, a);
 }
 
 int agent_open(struct agent **agent, const struct agent_options *options, struct feed_settings **feeds, size_t n)
@@ -412,7 +362,6 @@ int agent_open(struct agent **agent, const struct agent_options *options, struct
 	if (!a)
 		goto out;
 	a->options = *options;
-	a->epoll = a->timer = a->signals = a->end_timer = a->reader_gone = a->audience = -1;
 	gethostname(a->host, sizeof(a->host) - 1);
 	if ((err = open_loop(a)) || (err = open_kernel(a)) || (err = open_feeds(a)) || (err = open_pipeline(a)) ||
 	    (options->rights == RIGHTS_DROPPED_FIRST && (err = privilege_drop(true))))
@@ -477,8 +426,6 @@ struct ledger agent_ledger(const struct agent *a, size_t feed)
 
 void agent_close(struct agent *a)
 {
-	int fds[] = {a->epoll, a->timer, a->signals, a->end_timer, a->reader_gone, a->audience};
-
 	if (a->health)
 		health_close(a->health);
 	feeds_free(a->feeds);
@@ -486,8 +433,6 @@ void agent_close(struct agent *a)
 	pipeline_free(a->pipeline);
 	kernel_close(a->kernel);
 	cgroups_free(a->cgroups);
-	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
+	loop_free(a->loop);
 	free(a);
 }
