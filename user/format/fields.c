@@ -45,7 +45,7 @@ static void put(const struct fields *to, const char *name, enum field_kind kind,
 	to->put(to->to, &(struct field){.name = name, .kind = kind, .text = text, .of = 1});
 }
 
-static void put_string(const struct fields *to, const char *name, const char *value)
+static void put_text(const struct fields *to, const char *name, const char *value)
 {
 	if (*value)
 		put(to, name, FIELD_STRING, value);
@@ -90,328 +90,113 @@ static void put_time(const struct fields *to, const char *name, __u64 realtime_n
 	char text[CLOCK_TEXT_LEN];
 
 	clock_format_utc(realtime_ns, text);
-	put_string(to, name, text);
+	put(to, name, FIELD_STRING, text);
 }
 
-static void put_errno(const struct fields *to, const char *name, int error)
+static void put_boot_time(const struct fields *to, const char *name, __u64 boot_ns)
+{
+	if (boot_ns)
+		put_time(to, name, clock_wall_from_boot(boot_ns));
+}
+
+static void put_error(const struct fields *to, const char *name, int error)
 {
 	const char *word = error ? strerrorname_np(error) : NULL;
 
 	if (word)
-		put_string(to, name, word);
-}
-
-static void put_verdict(const struct fields *to, const struct event *e)
-{
-	put_string(to, "event", event_name(cause_event(e->verdict.cause)));
-	put_string(to, "cause", cause_name(e->verdict.cause));
-	if (!e->repeat.several_bys)
-		put_string(to, "by", by_name(e->verdict.by));
-	if (e->record && !e->repeat.several_phases)
-		put_string(to, "phase", phase_name(e->verdict.phase));
-	put_string(to, "severity", severity_name(e->severity));
-	if (e->verdict.ambiguous)
-		to->put(to->to, &(struct field){.name = "ambiguous",
-						.kind = FIELD_STRING,
-						.text = cause_name(e->verdict.ambiguous),
-						.array = true,
-						.of = 1});
+		put(to, name, FIELD_STRING, word);
 }
 
 #define SIGNAL_NAME_LEN 16
 
 /* "SIGKILL", where a signal ended it. */
-static bool signal_name(const struct lp_task *task, char name[SIGNAL_NAME_LEN])
+static void put_signal(const struct fields *to, const char *name, __u32 exit_code)
 {
-	const char *word = sigabbrev_np((int)(task->exit_code & 0x7f));
+	const char *word = exit_code & 0x7f ? sigabbrev_np((int)(exit_code & 0x7f)) : NULL;
+	char text[SIGNAL_NAME_LEN];
 
-	if (!(task->exit_code & 0x7f) || !word)
-		return false;
-	snprintf(name, SIGNAL_NAME_LEN, "SIG%s", word);
-	return true;
+	if (!word)
+		return;
+	snprintf(text, sizeof(text), "SIG%s", word);
+	put(to, name, FIELD_STRING, text);
 }
 
-static void put_holders(const struct fields *to, const struct owner *o)
+/* An array of one: no field has more. */
+static void put_texts(const struct fields *to, const char *name, const char *text)
 {
-	struct field field = {.name = "owner.holders", .kind = FIELD_NUMBER, .array = true, .of = o->n_holders};
-	char text[16];
+	to->put(to->to, &(struct field){.name = name, .kind = FIELD_STRING, .text = text, .array = true, .of = 1});
+}
 
-	field.text = text;
-	for (; field.at < field.of; field.at++) {
-		snprintf(text, sizeof(text), "%u", o->holders[field.at]);
+static void put_integers(const struct fields *to, const char *name, const __u32 *values, unsigned n)
+{
+	char text[NUMBER_TEXT_LEN];
+	struct field field = {.name = name, .kind = FIELD_NUMBER, .text = text, .array = true, .of = n};
+
+	for (; field.at < n; field.at++) {
+		number_format(values[field.at], text);
 		to->put(to->to, &field);
 	}
 }
 
-static void put_owner(const struct fields *to, const struct event *e)
+/* Whose fields they are, and what it does not hold itself. */
+struct subject {
+	unsigned what; /* one of enum field_of */
+	const struct event *event;
+	const struct check *check; /* NULL: it is an event, or a gap */
+	__u64 wall_ns;
+	const char *host;
+	const char *reset_reason; /* "": not known */
+};
+
+static bool is_connecting(const struct subject *s, const struct lp_record *r)
 {
+	if (s->event->repeat.count)
+		return cause_event(s->event->verdict.cause) == EVENT_CONNECT_FAILED;
+	return r->socket.state == TCP_SYN_SENT || (s->check && s->check->verdict == CHECK_CONNECTING);
+}
+
+/* What the rows of fields.def use, and the rows. */
+static void walk(const struct fields *to, const struct subject *s)
+{
+	static const struct lp_record gap;
+	const struct event *e = s->event;
+	const struct verdict *v = &e->verdict;
 	const struct owner *o = &e->owner;
-	char signal[SIGNAL_NAME_LEN];
-
-	if (o->via) {
-		put_integer(to, "process.pid", o->process.tgid);
-		if (o->process.vpid && o->process.vpid != o->process.tgid)
-			put_integer(to, "process.vpid", o->process.vpid);
-		put_string(to, "process.name", o->process.comm);
-		if (*e->executable)
-			put_string(to, "process.executable.path", e->executable);
-		if (o->process.start_boot_ns)
-			put_time(to, "process.creation.time", clock_wall_from_boot(o->process.start_boot_ns));
-		put_integer(to, "process.user.id", o->process.uid);
-		if (o->process.exiting)
-			put_boolean(to, "process.exiting", true);
-		if (o->process.exiting && signal_name(&o->process, signal))
-			put_string(to, "process.exit.signal", signal);
-		if (o->process.exiting && o->process.oom)
-			put_boolean(to, "process.exit.out_of_memory", true);
-		if (!e->repeat.several_vias)
-			put_string(to, "owner.via", via_name(o->via));
-	} else if (e->repeat.processes) {
-		put_string(to, "process.name", o->process.comm);
-		put_string(to, "process.executable.path", e->executable);
-	} else {
-		put_string(to, "owner.unknown", unknown_name(o->unknown));
-	}
-	put_holders(to, o);
-}
-
-static void put_place(const struct fields *to, const struct event *e)
-{
-	put_string(to, "process.linux.cgroup", e->place->cgroup);
-	put_string(to, "systemd.unit", e->place->unit);
-	put_string(to, "systemd.slice", e->place->slice);
-	put_string(to, "container.id", e->place->container);
-	put_string(to, "container.runtime.name", place_runtime_name(e->place->runtime));
-	put_string(to, "k8s.pod.uid", e->place->pod);
-}
-
-static void put_peer(const struct fields *to, const struct lp_task *peer)
-{
-	if (!peer->tgid)
-		return;
-	put_integer(to, "peer.process.pid", peer->tgid);
-	put_string(to, "peer.process.name", peer->comm);
-	if (peer->start_boot_ns)
-		put_time(to, "peer.process.creation.time", clock_wall_from_boot(peer->start_boot_ns));
-}
-
-static void put_network(const struct fields *to, const struct lp_record *r, bool several)
-{
+	const struct lp_task *p = &o->process;
+	const struct repeat *repeat = &e->repeat;
+	const struct lp_record *r = e->record ? e->record : &gap;
+	const struct check *c = s->check;
+	const struct lp_socket *socket = c ? c->socket : &r->socket;
+	bool has_role = socket->flags & (LP_F_CONNECTED | LP_F_ACCEPTED);
+	bool transfer = event_has_transfer(e), single = transfer && !repeat->count; /* of one connection, not several */
+	bool connecting = is_connecting(s, r);
+	bool over = c && socket->state == TCP_CLOSE; /* then nobody can tell any more what of it was payload */
+	bool idle = socket->snd_una == socket->write_seq;
 	char local[FORMAT_ADDRESS_LEN], peer[FORMAT_ADDRESS_LEN];
-	bool ipv6 = format_address(r, r->socket.peer_addr, peer);
+	bool ipv6 = format_address(r, socket->peer_addr, peer);
 
-	format_address(r, r->socket.local_addr, local);
-	put_string(to, "network.transport", "tcp");
-	if (r->socket.family)
-		put_string(to, "network.type", ipv6 ? "ipv6" : "ipv4");
-	/* before a route and a port are chosen there is no local end */
-	if (r->socket.state == TCP_LISTEN || (strcmp(local, "0.0.0.0") && strcmp(local, "::")))
-		put_string(to, "network.local.address", local);
-	if (r->socket.local_port)
-		put_integer(to, "network.local.port", r->socket.local_port);
-	if (!several || event_is_address(r->socket.peer_addr))
-		put_string(to, "network.peer.address", peer);
-	if (!several || r->socket.peer_port)
-		put_integer(to, "network.peer.port", r->socket.peer_port);
-	if (r->socket.netns)
-		put_integer(to, "network.netns", r->socket.netns);
-	put_string(to, "network.connection.state", state_names[r->socket.state]);
+	format_address(r, socket->local_addr, local);
+#define FIELD(what_has_it, name, type, when, ...)                                                                      \
+	if (s->what & (what_has_it) && (when))                                                                         \
+		put_##type(to, name, __VA_ARGS__);
+#include "format/fields.def"
+#undef FIELD
 }
 
-static void put_tcp(const struct fields *to, const struct event *e, const struct format_context *context)
+void fields_of(const struct event *e, const struct format_context *context, fields_put *put_one, void *to)
 {
-	const struct lp_record *r = e->record;
-	const char *reason = context->reset_reason ? context->reset_reason(context->kernel, r->reset_reason) : NULL;
+	const struct fields fields = {put_one, to};
+	struct subject s = {e->record ? OF_EVENT : OF_GAP, e, NULL, e->wall_ns, context->host, ""};
+	const char *reason = NULL;
 
-	if (r->socket.cookie)
-		put_integer(to, "tcp.cookie", r->socket.cookie);
-	if (!event_has_transfer(e))
-		return;
-	put_ms(to, "tcp.duration_ms", event_duration_ms(e));
-	/* whether our SYN is in the kernel's count is known with the role */
-	if (r->socket.state != TCP_SYN_SENT && (r->socket.flags & (LP_F_CONNECTED | LP_F_ACCEPTED)))
-		put_integer(to, "tcp.bytes_sent", e->data.sent);
-	if (r->socket.state != TCP_SYN_SENT)
-		put_integer(to, "tcp.bytes_received", e->data.received);
-	put_integer(to, "tcp.retransmits", r->socket.total_retrans);
-	if (r->socket.srtt_us)
-		put_integer(to, "tcp.rtt_us", r->socket.srtt_us >> 3);
-	put_ms(to, "tcp.silent_ms", event_silent_ms(e));
-	if (r->kind == LP_KIND_SILENT && r->socket.gives_up_ms != LP_NEVER)
-		put_integer(to, "tcp.gives_up_in_ms", r->socket.gives_up_ms);
-	put_errno(to, "tcp.soft_error", r->socket.soft_err);
-	if (r->kind == LP_KIND_CLOSE && reason)
-		put_string(to, "tcp.reset_reason", reason);
-	if (r->socket.flags & LP_F_MPTCP)
-		put_boolean(to, "tcp.mptcp", true);
+	if (e->record && context->reset_reason)
+		reason = context->reset_reason(context->kernel, e->record->reset_reason);
+	if (reason)
+		s.reset_reason = reason;
+	walk(&fields, &s);
 }
 
-static void put_data(const struct fields *to, const struct event *e)
+void fields_of_check(const struct check *c, const char *host, __u64 wall_ns, fields_put *put_one, void *to)
 {
-	bool connecting = e->record->socket.state == TCP_SYN_SENT;
-
-	if (!connecting)
-		put_integer(to, "data.unread_bytes", e->data.unread);
-	put_integer(to, "data.unacked_bytes", e->data.unacked);
-	put_integer(to, "data.unsent_bytes", e->data.unsent);
-	if (connecting)
-		return;
-	put_boolean(to, "stream.read_closed", event_read_closed(e));
-	put_boolean(to, "stream.write_closed", event_write_closed(e));
-}
-
-static void put_transfer(const struct fields *to, const struct event *e, const struct format_context *context)
-{
-	put_tcp(to, e, context);
-	if (event_has_transfer(e))
-		put_data(to, e);
-}
-
-static void put_ended(const struct fields *to, const struct ended *ended)
-{
-	if (!ended->wall_ns)
-		return;
-	put_time(to, "ended.time", ended->wall_ns);
-	put_string(to, "ended.event", event_name(cause_event(ended->cause)));
-	put_string(to, "ended.cause", cause_name(ended->cause));
-}
-
-/* How many wait like this one, for the application to close them, or to accept them. */
-static void put_held(const struct fields *to, const struct event *e)
-{
-	const struct lp_record *r = e->record;
-
-	if (r->kind == LP_KIND_IGNORED && !e->repeat.count)
-		put_integer(to, "ignored.connections", r->socket.holds);
-	if (r->kind != LP_KIND_QUEUE_FULL)
-		return;
-	put_integer(to, "listen.queue_length", r->socket.holds);
-	put_integer(to, "listen.backlog", r->backlog);
-}
-
-/* What each of them had of its own is left out. */
-static void put_repeat(const struct fields *to, const struct event *e)
-{
-	const struct repeat *r = &e->repeat;
-
-	if (event_has_transfer(e)) {
-		if (cause_event(e->verdict.cause) != EVENT_CONNECT_FAILED)
-			put_integer(to, "data.unread_bytes", r->unread);
-		put_integer(to, "data.unacked_bytes", r->unacked);
-		put_integer(to, "data.unsent_bytes", r->unsent);
-	}
-	put_integer(to, "repeat.count", r->count);
-	put_time(to, "repeat.first", r->first_ns);
-	put_time(to, "repeat.last", r->last_ns);
-	if (r->processes)
-		put_integer(to, "repeat.processes", r->processes);
-}
-
-static void put_connection(const struct fields *to, const struct event *e, const struct format_context *context)
-{
-	const struct lp_record *r = e->record;
-
-	put_errno(to, "error.type", e->error);
-	if (r->socket.flags & (LP_F_CONNECTED | LP_F_ACCEPTED))
-		put_string(to, "role", r->socket.flags & LP_F_CONNECTED ? "client" : "server");
-	put_owner(to, e);
-	put_place(to, e);
-	put_peer(to, &e->peer);
-	put_network(to, r, e->repeat.count > 0);
-	if (e->repeat.count)
-		put_repeat(to, e);
-	else
-		put_transfer(to, e, context);
-	put_ended(to, &e->ended);
-	put_held(to, e);
-}
-
-void fields_of(const struct event *e, const struct format_context *context, fields_put *put_one, void *whom)
-{
-	const struct fields fields = {put_one, whom}, *to = &fields;
-
-	put_integer(to, "schema", 1);
-	put_time(to, "time", e->wall_ns);
-	put_string(to, "host.name", context->host);
-	put_verdict(to, e);
-	if (e->record)
-		put_connection(to, e, context);
-	if (e->loss.count) {
-		if (!e->loss_hidden)
-			put_integer(to, "lost.count", e->loss.count);
-		put_time(to, "lost.first", e->loss.first_ns);
-		put_time(to, "lost.last", e->loss.last_ns);
-	}
-}
-
-/* --- lostpeer check --- */
-
-static void put_check_process(const struct fields *to, const struct check *c)
-{
-	put_owner(to, &c->event);
-	if (c->fd >= 0)
-		put_integer(to, "process.fd", (__u64)c->fd);
-	put_place(to, &c->event);
-}
-
-static void put_check_data(const struct fields *to, const struct check *c)
-{
-	const struct lp_socket *s = c->socket;
-	bool connecting = c->verdict == CHECK_CONNECTING || s->state == TCP_SYN_SENT;
-
-	if (!connecting)
-		put_integer(to, "data.unread_bytes", c->event.data.unread);
-	if (s->state != TCP_CLOSE) { /* then nobody can tell any more what of it was payload */
-		put_integer(to, "data.unacked_bytes", c->event.data.unacked);
-		put_integer(to, "data.unsent_bytes", c->event.data.unsent);
-	}
-	if (connecting)
-		return;
-	put_boolean(to, "stream.read_closed", verdicts_read_closed(s));
-	put_boolean(to, "stream.write_closed", verdicts_write_closed(s));
-	put_ms(to, "stream.read_closed_ms", (double)c->fin_ms);
-}
-
-static void put_check_tcp(const struct fields *to, const struct check *c)
-{
-	const struct lp_socket *s = c->socket;
-	bool idle = s->snd_una == s->write_seq;
-
-	if (s->cookie)
-		put_integer(to, "tcp.cookie", s->cookie);
-	put_integer(to, "tcp.retransmits", s->total_retrans);
-	if (s->srtt_us)
-		put_integer(to, "tcp.rtt_us", s->srtt_us >> 3);
-	if ((s->known & LP_KNOWN_HEARD) && s->state != TCP_SYN_SENT)
-		put_ms(to, "tcp.silent_ms", (double)s->heard_ms);
-	put_errno(to, "tcp.soft_error", s->soft_err);
-	if (s->flags & LP_F_MPTCP)
-		put_boolean(to, "tcp.mptcp", true);
-	if (s->known & LP_KNOWN_KEEPALIVE)
-		put_boolean(to, "tcp.keepalive", s->flags & LP_F_KEEPOPEN);
-	put_ms(to, "tcp.keepalive_next_ms", (double)c->next_probe_ms);
-	if (s->probes_out && s->state != TCP_CLOSE)
-		put_integer(to, idle ? "tcp.keepalive_unanswered" : "tcp.probes_unanswered", s->probes_out);
-	if (s->retransmits && s->state != TCP_CLOSE)
-		put_integer(to, "tcp.retransmission", s->retransmits);
-	if (c->gives_up_ms >= 0)
-		put_integer(to, "tcp.gives_up_in_ms", (__u64)c->gives_up_ms);
-}
-
-void fields_of_check(const struct check *c, const char *host, __u64 wall_ns, fields_put *put_one, void *whom)
-{
-	const struct fields fields = {put_one, whom}, *to = &fields;
-
-	put_integer(to, "schema", 1);
-	put_time(to, "time", wall_ns);
-	put_string(to, "host.name", host);
-	put_string(to, "verdict", verdicts_name(c->verdict));
-	put_integer(to, "alive_within_ms", c->alive_within_ms);
-	if (c->socket->state != TCP_CLOSE) /* it is over, and nobody can tell any more what it was before */
-		put_string(to, "phase", phase_name(verdicts_phase(c->socket)));
-	put_errno(to, "error.type", c->event.error);
-	put_check_process(to, c);
-	put_network(to, &c->record, false);
-	put_check_tcp(to, c);
-	put_check_data(to, c);
+	walk(&(struct fields){put_one, to}, &(struct subject){OF_CHECK, &c->event, c, wall_ns, host, ""});
 }

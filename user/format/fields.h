@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The fields of an event, and of what `lostpeer check` says, by the names and in the order of lostpeer-events(7): one
- * walk for every format that has fields. What is not known is left out. */
+/* The fields of an event, and of what `lostpeer check` says, by the names and in the order of lostpeer-events(7): the
+ * rows of fields.def, for every format that has fields. What is not known is left out. */
 #ifndef LOSTPEER_FIELDS_H
 #define LOSTPEER_FIELDS_H
 
@@ -10,6 +10,15 @@
 struct check;
 struct event;
 struct format_context;
+
+/* What has a field: fields.def. */
+enum field_of {
+	OF_EVENT = 1, /* with a record */
+	OF_GAP = 2,   /* events_lost */
+	OF_CHECK = 4, /* what `lostpeer check` says of a connection */
+	OF_BOTH = OF_EVENT | OF_CHECK,
+	OF_ALL = OF_BOTH | OF_GAP
+};
 
 enum field_kind {
 	FIELD_STRING, /* untrusted, never empty */
