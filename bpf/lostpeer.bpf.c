@@ -10,17 +10,16 @@
  *   tcp_retransmit_skb    lists a socket whose retransmission timer ran out (silent.h), for the agent to look at
  *   sched_process_fork    notes who forks, and follows the descendants of a command
  *
- * bpf/iterators.h (sockets that existed before, holders), bpf/other_end.h (other ends that live on), bpf/glance.h (what a
- * socket says now), bpf/syscalls.h (--connect-hook, --accept-hook) and bpf/cgroups.h (cgroups that are gone) belong to the
+ * bpf/iterators.h (sockets that existed before, holders), bpf/agent_look.h (what a socket says
+ * when the agent looks), bpf/syscalls.h (--connect-hook, --accept-hook) and bpf/cgroups.h (cgroups that are gone) belong to the
  * same object. Nothing here runs for a send, a receive, or a packet that is fine.
  */
 #include "kernel.h"
 #include <bpf/bpf_endian.h>
 #include "maps.h"
 #include "emit.h"
-#include "other_end.h"
 #include "facts.h"
-#include "glance.h"
+#include "agent_look.h"
 #include "ended.h"
 #include "iterators.h"
 #include "reentry.h"
@@ -35,7 +34,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 const struct lp_record *type_of_record __attribute__((unused));
 const struct lp_holder *type_of_holder __attribute__((unused));
 const struct lp_cgroup *type_of_cgroup __attribute__((unused));
-const struct lp_glance *type_of_glance __attribute__((unused));
 
 /* The agent's own tgid while it runs a command: who it forks is followed. 0: nobody. */
 const volatile __u32 follow_parent = 0;

@@ -96,11 +96,11 @@ struct {
 	__type(value, __u64); /* start_boottime */
 } followed SEC(".maps");
 
-/* Sockets whose holders the agent is looking for: an address of struct sock, or netns << 16 | port of a listener.
- * The agent fills and empties it around one run of the iterator, in batches of at most this many. */
+/* What the agent is looking for. Of holders of a socket: its address, or netns << 16 | port of a listener. Of other ends:
+ * their ports, local << 16 | peer. The agent fills and empties it around one run of a program. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
+	__uint(max_entries, LP_SOUGHT_MAX);
 	__type(key, __u64);
 	__type(value, __u32);
 } sought SEC(".maps");

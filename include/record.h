@@ -25,8 +25,8 @@ enum lp_kind {
 	LP_KIND_OWNER,      /* after a CLOSE: this task destroyed the socket in process context; joins that CLOSE */
 	LP_KIND_STRAY, /* we answered data with a RST, and have no full socket for it, or a listener: state; an event of
 			     * its own, if the agent takes it for news (user/who/recently_closed.h) */
-	LP_KIND_END, /* not from the ring: the other end of a connection, alive, as the walk of bpf/other_end.h found it */
-	/* Not from the ring either, but what the agent found when it looked (bpf/glance.h); events of their own. */
+	LP_KIND_LOOK,  /* not from the ring: what the agent saw when it looked (bpf/agent_look.h) */
+	/* Not from the ring either, but what became of looks; events of their own. */
 	LP_KIND_SILENT,     /* its data has waited for an acknowledgement for too long (user/early/silent_peers.h) */
 	LP_KIND_BACK,       /* ... and was acknowledged */
 	LP_KIND_IGNORED,    /* the peer closed long ago, and we do nothing (user/early/ignored_closes.h) */
@@ -34,8 +34,8 @@ enum lp_kind {
 	LP_KIND_COUNT
 };
 
-#define LP_ENDS_MAX 4096 /* other ends looked for in one walk */
-#define LP_LOOK_MAX 32   /* sockets looked at in one run of a program */
+#define LP_SOUGHT_MAX 4096 /* sockets looked for in one walk */
+#define LP_LOOK_MAX 32     /* sockets looked at in one run of a program */
 
 /* Whom lp_record.task names (DESIGN: the owner rule). */
 enum lp_who {
@@ -82,23 +82,6 @@ struct lp_record {
 
 #define LP_NEVER 0xffffffffu
 
-#define LP_GLANCES_MAX 32 /* sockets looked at in one run */
-
-/* What a socket says of itself when the agent looks. */
-struct lp_glance {
-	struct lp_record record; /* kind 0: no such socket, or not in a state that was asked for */
-	__u32 sent_jiffies;      /* since payload was sent last, or it was established */
-	__u32 acked_jiffies;     /* since an acknowledgement came last; the peer's FIN carries one */
-	__u32 rto_jiffies;       /* icsk_rto */
-	__u32 rto_max_jiffies;   /* icsk_rto_max, from 6.15; 0: not known */
-	__u32 backoff;           /* icsk_backoff */
-	__u32 retransmit_ms;     /* since the first retransmission of what waits */
-	__u32 retries2;          /* sysctls of its network namespace */
-	__u32 orphan_retries;
-	__u32 drops; /* sk_drops: of a listener, the segments that it turned away */
-	__u32 unused;
-};
-
 #define LP_SILENT_MAX 32768
 
 /* A socket that had a retransmission timeout (bpf/silent.h). */
@@ -115,7 +98,7 @@ struct lp_listed {
 /* A listener whose accept queue was filled (bpf/silent.h). */
 struct lp_filled {
 	__u64 since_ns; /* CLOCK_MONOTONIC */
-	__u32 drops;    /* as in lp_glance, then */
+	__u32 drops;    /* lp_socket.drops, then */
 	__u32 unused;
 };
 
@@ -206,7 +189,6 @@ enum lp_stat {
 LP_ASSERT(sizeof(struct lp_task) == 56, "lp_task has no padding");
 LP_ASSERT(__builtin_offsetof(struct lp_record, task) == 32, "header of lp_record");
 LP_ASSERT(sizeof(struct lp_record) == 304, "lp_record has no padding");
-LP_ASSERT(sizeof(struct lp_glance) == 344, "lp_glance has no padding");
 LP_ASSERT(sizeof(struct lp_listed) == 24, "lp_listed has no padding");
 LP_ASSERT(sizeof(struct lp_filled) == 16, "lp_filled has no padding");
 LP_ASSERT(sizeof(struct lp_cgroup) == 512, "lp_cgroup has no padding");

@@ -8,7 +8,7 @@
 
 #include "early/accept_queues.c"
 
-static struct lp_glance listener; /* its address is 64 */
+static struct lp_record listener; /* its address is 64 */
 static struct lp_filled filled;
 static bool is_listed;
 static struct lp_alarms alarms;
@@ -19,7 +19,7 @@ static struct lp_record told[32];
 int sockets_look_at(struct kernel *kernel, const __u64 *sockets, size_t n, __u32 states, sockets_take *take,
 		    void *context)
 {
-	struct lp_glance none = {0};
+	struct lp_record none = {0};
 
 	(void)kernel;
 	assert_int_equal(states, 1u << TCP_LISTEN);
@@ -73,20 +73,20 @@ static void take_told(void *context, const struct lp_record *record)
 
 static void set_queue(__u32 length, __u32 drops)
 {
-	listener.record = (struct lp_record){.kind = LP_KIND_END,
-					     .socket.state = TCP_LISTEN,
-					     .socket.sk = 64,
-					     .socket.local_port = 80,
-					     .socket.holds = length,
-					     .backlog = 4,
-					     .socket.flags = LP_F_SOCKET | LP_F_FILE};
-	listener.drops = drops;
+	listener = (struct lp_record){.kind = LP_KIND_LOOK,
+				      .socket.state = TCP_LISTEN,
+				      .socket.sk = 64,
+				      .socket.local_port = 80,
+				      .socket.ack_backlog = length,
+				      .socket.max_ack_backlog = 4,
+				      .socket.drops = drops,
+				      .socket.flags = LP_F_SOCKET | LP_F_FILE};
 }
 
 /* What the kernel side does when the connection comes that fills it. */
 static void fill(__u64 now_ns)
 {
-	filled = (struct lp_filled){now_ns, listener.drops, 0};
+	filled = (struct lp_filled){now_ns, listener.socket.drops, 0};
 	is_listed = true;
 	alarms.queues = 1;
 	accept_queues_tick(queues, now_ns);
@@ -185,7 +185,7 @@ static void test_closed_listener_is_forgotten(void **state)
 	(void)state;
 	set_queue(5, 1000);
 	fill(100 * CLOCK_SECOND);
-	listener.record.kind = 0;
+	listener.kind = 0;
 	run_to(300 * CLOCK_SECOND);
 	assert_int_equal(n_told, 0);
 	assert_false(is_listed);

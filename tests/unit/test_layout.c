@@ -144,13 +144,6 @@ static const struct member dweller[] = {
 	DWELLER(netns),
 };
 
-#define GLANCE(m) MEMBER(lp_glance, m)
-static const struct member glance[] = {
-	GLANCE(record),          GLANCE(sent_jiffies), GLANCE(acked_jiffies), GLANCE(rto_jiffies),
-	GLANCE(rto_max_jiffies), GLANCE(backoff),      GLANCE(retransmit_ms), GLANCE(retries2),
-	GLANCE(orphan_retries),  GLANCE(drops),        GLANCE(unused),
-};
-
 #define LISTED(m) MEMBER(lp_listed, m)
 static const struct member listed[] = {
 	LISTED(since_ns), LISTED(snd_una), LISTED(ports), LISTED(ended), LISTED(unused),
@@ -249,10 +242,9 @@ static void test_wants(void **state)
 	check_layout("lp_wants", sizeof(struct lp_wants), wants, COUNT(wants));
 }
 
-static void test_glances(void **state)
+static void test_lists(void **state)
 {
 	(void)state;
-	check_layout("lp_glance", sizeof(struct lp_glance), glance, COUNT(glance));
 	check_layout("lp_listed", sizeof(struct lp_listed), listed, COUNT(listed));
 	check_layout("lp_filled", sizeof(struct lp_filled), filled, COUNT(filled));
 	check_layout("lp_alarms", sizeof(struct lp_alarms), alarms, COUNT(alarms));
@@ -273,7 +265,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_task),   cmocka_unit_test(test_record), cmocka_unit_test(test_holder),
-		cmocka_unit_test(test_cgroup), cmocka_unit_test(test_wants),  cmocka_unit_test(test_glances),
+		cmocka_unit_test(test_cgroup), cmocka_unit_test(test_wants),  cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_look), /* of the other object: last */
 	};
 

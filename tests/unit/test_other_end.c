@@ -40,15 +40,15 @@ __u64 clock_monotonic_ns(void)
 	return now_ns;
 }
 
-int sockets_find_ends(struct kernel *k, const __u32 *ports, size_t n, sockets_found *found, void *context)
+int sockets_find(struct kernel *k, const __u64 *ports, size_t n, sockets_take *take, void *context)
 {
 	k->walks++;
 	k->sought = n;
 	now_ns += k->takes_ns;
 	for (unsigned i = 0; i < k->n_ends; i++)
 		for (size_t j = 0; j < n; j++)
-			if (ports[j] == ((__u32)k->ends[i].socket.local_port << 16 | k->ends[i].socket.peer_port))
-				found(context, &k->ends[i]);
+			if (ports[j] == sockets_ports(k->ends[i].socket.local_port, k->ends[i].socket.peer_port))
+				take(context, &k->ends[i]);
 	return 0;
 }
 
@@ -64,7 +64,7 @@ static void done(void *context, const struct other_end_event *event)
 static void ask(void *context, const struct lp_record *record)
 {
 	assert_ptr_equal(context, &out);
-	assert_int_equal(record->kind, LP_KIND_END);
+	assert_int_equal(record->kind, LP_KIND_LOOK);
 	out.asked++;
 }
 
@@ -404,7 +404,7 @@ static void test_who_reset_waits_until_the_peer_was_told(void **state)
 static void lives_on(struct lp_record *r)
 {
 	kernel.ends[kernel.n_ends] = *r;
-	kernel.ends[kernel.n_ends].kind = LP_KIND_END;
+	kernel.ends[kernel.n_ends].kind = LP_KIND_LOOK;
 	kernel.ends[kernel.n_ends++].time_ns = 0;
 }
 

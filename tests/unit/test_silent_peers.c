@@ -13,7 +13,7 @@
 
 static struct sockets_listed list[SOCKETS];
 static size_t n_listed;
-static struct lp_glance sockets[SOCKETS]; /* by address: 64, 128, ... */
+static struct lp_record sockets[SOCKETS]; /* by address: 64, 128, ... */
 static struct lp_alarms alarms;
 static enum lp_kind told[16];
 static __u64 told_of[16];
@@ -24,10 +24,10 @@ int sockets_look_at(struct kernel *kernel, const __u64 *which, size_t n, __u32 s
 {
 	(void)kernel;
 	for (size_t i = 0; i < n; i++) {
-		struct lp_glance *glance = &sockets[which[i] / 64 - 1];
-		struct lp_glance gone = {0};
+		struct lp_record *socket = &sockets[which[i] / 64 - 1];
+		struct lp_record gone = {0};
 
-		take(context, states & 1u << glance->record.socket.state ? glance : &gone);
+		take(context, states & 1u << socket->socket.state ? socket : &gone);
 	}
 	return 0;
 }
@@ -76,11 +76,8 @@ static void take_told(void *context, const struct lp_record *record)
 /* A connection with so many bytes on the way, sent again; its address. */
 static __u64 waits_for(unsigned number, __u32 bytes)
 {
-	struct lp_glance *glance = &sockets[number];
-
-	*glance = (struct lp_glance){0};
-	glance->record = (struct lp_record){
-		.kind = LP_KIND_END,
+	sockets[number] = (struct lp_record){
+		.kind = LP_KIND_LOOK,
 		.socket.state = TCP_ESTABLISHED,
 		.socket.sk = 64 * (number + 1ULL),
 		.socket.local_port = 1,
@@ -93,13 +90,13 @@ static __u64 waits_for(unsigned number, __u32 bytes)
 		.socket.known = LP_KNOWN_HEARD,
 		.socket.heard_ms = 400000,
 	};
-	return glance->record.socket.sk;
+	return sockets[number].socket.sk;
 }
 
 /* What the kernel side does at a retransmission timeout. */
 static void timeout_of(__u64 sk, __u64 since_ns)
 {
-	struct lp_listed listed = {since_ns, sockets[sk / 64 - 1].record.socket.snd_una, 1u << 16 | 2, 0, 0};
+	struct lp_listed listed = {since_ns, sockets[sk / 64 - 1].socket.snd_una, 1u << 16 | 2, 0, 0};
 
 	sockets_forget_silent(NULL, sk);
 	sockets_add_silent(NULL, sk, &listed);
@@ -108,7 +105,7 @@ static void timeout_of(__u64 sk, __u64 since_ns)
 
 static void acknowledge(__u64 sk)
 {
-	struct lp_record *r = &sockets[sk / 64 - 1].record;
+	struct lp_record *r = &sockets[sk / 64 - 1];
 
 	r->socket.snd_una = r->socket.snd_nxt;
 	r->socket.retransmits = 0;
@@ -186,8 +183,8 @@ static void test_back_and_silent_again(void **state)
 	assert_int_equal(n_told, 2);
 	assert_int_equal(told[1], LP_KIND_BACK);
 	assert_int_equal(n_listed, 0);
-	sockets[0].record.socket.snd_nxt = sockets[0].record.socket.write_seq += 5;
-	sockets[0].record.socket.retransmits = 1;
+	sockets[0].socket.snd_nxt = sockets[0].socket.write_seq += 5;
+	sockets[0].socket.retransmits = 1;
 	timeout_of(sk, 10 * CLOCK_SECOND);
 	run_to(*state, 16 * CLOCK_SECOND);
 	assert_int_equal(n_told, 3);
@@ -201,8 +198,8 @@ static void test_listed_anew_before_the_look(void **state)
 
 	timeout_of(sk, CLOCK_SECOND);
 	run_to(*state, 8 * CLOCK_SECOND);
-	sockets[0].record.socket.snd_una += 10;
-	sockets[0].record.socket.snd_nxt = sockets[0].record.socket.write_seq += 10;
+	sockets[0].socket.snd_una += 10;
+	sockets[0].socket.snd_nxt = sockets[0].socket.write_seq += 10;
 	timeout_of(sk, 8 * CLOCK_SECOND + 100);
 	run_to(*state, 9 * CLOCK_SECOND);
 	assert_int_equal(n_told, 2);
@@ -223,7 +220,7 @@ static void test_ends_while_silent(void **state)
 	assert_int_equal(n_told, 3);
 	for (size_t i = 0; i < n_listed; i++)
 		list[i].listed.ended = list[i].sk == lost ? 1 : list[i].sk == acked ? 2 : 0;
-	sockets[2].record.socket.peer_port = 3; /* another connection has its address */
+	sockets[2].socket.peer_port = 3; /* another connection has its address */
 	run_to(*state, 9 * CLOCK_SECOND);
 	assert_int_equal(n_told, 4);
 	assert_int_equal(told[3], LP_KIND_BACK);
@@ -236,7 +233,7 @@ static void test_fin_alone_is_no_data(void **state)
 {
 	__u64 sk = waits_for(0, 1);
 
-	sockets[0].record.socket.state = TCP_FIN_WAIT1;
+	sockets[0].socket.state = TCP_FIN_WAIT1;
 	timeout_of(sk, CLOCK_SECOND);
 	run_to(*state, 8 * CLOCK_SECOND);
 	assert_int_equal(n_told, 0);
@@ -247,12 +244,12 @@ static void test_closed_window_that_answers_is_not_silent(void **state)
 {
 	__u64 sk = waits_for(0, 10);
 
-	sockets[0].record.socket.snd_wnd = 0;
-	sockets[0].record.socket.heard_ms = 4;
+	sockets[0].socket.snd_wnd = 0;
+	sockets[0].socket.heard_ms = 4;
 	timeout_of(sk, CLOCK_SECOND);
 	run_to(*state, 20 * CLOCK_SECOND);
 	assert_int_equal(n_told, 0);
-	sockets[0].record.socket.heard_ms = 400000;
+	sockets[0].socket.heard_ms = 400000;
 	run_to(*state, 21 * CLOCK_SECOND);
 	assert_int_equal(n_told, 1);
 }
@@ -261,7 +258,7 @@ static void test_lists_what_waited_before(void **state)
 {
 	waits_for(0, 10);
 	waits_for(1, 10);
-	sockets[1].record.socket.retransmits = 0;
+	sockets[1].socket.retransmits = 0;
 	silent_peers_seed(*state, &sockets[0]);
 	silent_peers_seed(*state, &sockets[1]);
 	assert_int_equal(n_listed, 1);

@@ -65,17 +65,19 @@ static void note_listed(struct accept_queues *q, const struct sockets_filled *it
 	queue->listed = true;
 }
 
-static bool is_full(const struct lp_record *r)
+static bool is_full(const struct lp_socket *s)
 {
-	return r->socket.holds > r->backlog; /* sk_acceptq_is_full() */
+	return s->ack_backlog > s->max_ack_backlog; /* sk_acceptq_is_full() */
 }
 
-static void tell(struct accept_queues *q, struct queue *queue, const struct lp_glance *look)
+static void tell(struct accept_queues *q, struct queue *queue, const struct lp_record *look)
 {
-	struct lp_record record = look->record;
+	struct lp_record record = *look;
 
 	sockets_name(q->kernel, &record);
 	record.kind = LP_KIND_QUEUE_FULL;
+	record.socket.holds = record.socket.ack_backlog;
+	record.backlog = record.socket.max_ack_backlog;
 	record.socket.dropped = queue->full_drops - queue->drops;
 	record.socket.since_ns = queue->since_ns;
 	record.socket.flags &=
@@ -90,21 +92,20 @@ static void tell(struct accept_queues *q, struct queue *queue, const struct lp_g
 	q->tell(q->context, &record);
 }
 
-static void take_look(void *context, const struct lp_glance *look)
+static void take_look(void *context, const struct lp_record *r)
 {
 	struct accept_queues *q = context;
-	const struct lp_record *r = &look->record;
 	struct queue *queue = r->kind ? find(q, r->socket.sk) : NULL;
 
 	if (!queue || (queue->port && queue->port != r->socket.local_port))
 		return;
 	queue->port = r->socket.local_port;
-	if (is_full(r)) {
+	if (is_full(&r->socket)) {
 		queue->full_ns = q->now_ns;
-		queue->full_drops = look->drops;
+		queue->full_drops = r->socket.drops;
 	}
 	if (queue->full_drops != queue->drops && q->now_ns >= queue->next_ns)
-		tell(q, queue, look);
+		tell(q, queue, r);
 	queue->listed = q->now_ns < queue->full_ns + ACCEPT_QUEUES_PATIENCE_NS || q->now_ns < queue->next_ns;
 }
 
@@ -162,13 +163,13 @@ void accept_queues_free(struct accept_queues *q)
 	free(q);
 }
 
-void accept_queues_seed(struct accept_queues *q, const struct lp_glance *look)
+void accept_queues_seed(struct accept_queues *q, const struct lp_record *look)
 {
-	struct lp_filled filled = {.since_ns = look->record.time_ns, .drops = look->drops};
+	struct lp_filled filled = {.since_ns = look->time_ns, .drops = look->socket.drops};
 
-	if (look->record.socket.state != TCP_LISTEN || !is_full(&look->record))
+	if (look->socket.state != TCP_LISTEN || !is_full(&look->socket))
 		return;
-	sockets_add_filled(q->kernel, look->record.socket.sk, &filled);
+	sockets_add_filled(q->kernel, look->socket.sk, &filled);
 	sockets_alarms(q->kernel)->queues = 1;
 }
 

@@ -31,7 +31,7 @@ struct accept_queues *accept_queues_new(struct kernel *kernel, accept_queues_tel
 void accept_queues_free(struct accept_queues *queues);
 
 /* A listener that existed before the agent, which is listed if its queue is full. */
-void accept_queues_seed(struct accept_queues *queues, const struct lp_glance *look);
+void accept_queues_seed(struct accept_queues *queues, const struct lp_record *look);
 /* Looks at what is listed. now_ns: CLOCK_MONOTONIC. */
 void accept_queues_tick(struct accept_queues *queues, __u64 now_ns);
 __u64 accept_queues_deadline(const struct accept_queues *queues); /* CLOCK_MONOTONIC; 0: nothing is listed */

@@ -10,8 +10,6 @@
 #include "early/accept_queues.h"
 #include "early/silent_peers.h"
 
-#define EVERY_STATE 0xffffffffu
-
 static const struct option_spec keys[] = {
 	{"silent-after", "DURATION",
 	 "say peer_silent once data has waited so long for an acknowledgement; 0: never (5s)", option_pause,
@@ -42,7 +40,7 @@ __u32 early_classes(__u32 classes, const struct early_options *options)
 }
 
 /* What came before the hooks; ignored_closes.h begins with a look of its own. */
-static void seed(void *context, const struct lp_glance *look)
+static void seed(void *context, const struct lp_record *look)
 {
 	struct early *w = context;
 
@@ -75,7 +73,7 @@ int early_want(struct early *w, __u32 classes)
 		return -ENOMEM;
 	w->seeding = more;
 	if (more & (LP_CLASS_SILENT | LP_CLASS_QUEUES))
-		sockets_look_at_all(w->kernel, EVERY_STATE, seed, w);
+		sockets_look_at_all(w->kernel, SOCKETS_EVERY_STATE, seed, w);
 	return 0;
 }
 

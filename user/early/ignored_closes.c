@@ -121,14 +121,19 @@ static struct close *remember(struct ignored_closes *g, struct close **slot)
 
 /* --- what a look says --- */
 
-static __u64 jiffies_ns(__u32 jiffies)
-{
-	return (__u64)(jiffies * clock_jiffy_ms() * 1e6);
-}
-
 static __u64 least(__u64 a, __u64 b)
 {
 	return a < b ? a : b;
+}
+
+/* Since we sent data, or heard of the peer. */
+static __u64 idle_ns(const struct lp_socket *s)
+{
+	__u64 idle_ms = (__u64)s->heard_ms;
+
+	if (s->known & LP_KNOWN_SENT)
+		idle_ms = least(idle_ms, (__u64)s->sent_ms);
+	return idle_ms * CLOCK_MS;
 }
 
 /* The same connection, and nothing has moved. */
@@ -147,12 +152,11 @@ static void walk_before(struct ignored_closes *g, __u64 at_ns)
 
 /* Both ages are since the peer's FIN at most, for that came with an acknowledgement. Keepalive probes of ours are
  * answered by acknowledgements of nothing: of such a connection it counts that nothing moves from one look to the next. */
-static void take_look(void *context, const struct lp_glance *look)
+static void take_look(void *context, const struct lp_record *r)
 {
 	struct ignored_closes *g = context;
-	const struct lp_record *r = &look->record;
 	struct close **slot = slot_of(g, r->socket.sk), *c = *slot;
-	__u64 since = g->now_ns - least(jiffies_ns((__u32)least(look->sent_jiffies, look->acked_jiffies)), g->now_ns);
+	__u64 since = g->now_ns - least(idle_ns(&r->socket), g->now_ns);
 
 	if (c && !is_unmoved(&c->record, r)) {
 		forget(g, slot);

@@ -94,97 +94,69 @@ static bool is_same(const struct sockets_listed *item, const struct lp_record *r
 	return r->kind && item->listed.ports == ((__u32)r->socket.local_port << 16 | r->socket.peer_port);
 }
 
-static double jiffies_ms(__u32 jiffies)
+static __u32 gives_up_ms(const struct lp_socket *s)
 {
-	return jiffies * clock_jiffy_ms();
-}
-
-static __u32 gives_up_ms(const struct lp_glance *glance)
-{
-	const struct lp_record *r = &glance->record;
-	struct lp_socket look = {
-		.state = r->socket.state,
-		.flags = r->socket.flags,
-		.known = LP_KNOWN_SENT | LP_KNOWN_RETRANS | LP_KNOWN_TIMERS,
-		.soft_err = r->socket.soft_err,
-		.snd_una = r->socket.snd_una,
-		.snd_nxt = r->socket.snd_nxt,
-		.write_seq = r->socket.write_seq,
-		.snd_wnd = r->socket.snd_wnd,
-		.sent_ms = (__u32)jiffies_ms(glance->sent_jiffies),
-		.retrans_ms = glance->retransmit_ms,
-		.rto_ms = (__u32)jiffies_ms(glance->rto_jiffies),
-		.rto_max_ms = (__u32)jiffies_ms(glance->rto_max_jiffies),
-		.user_timeout_ms = r->socket.user_timeout_ms,
-		.retransmits = r->socket.retransmits,
-		.backoff = (__u8)glance->backoff,
-		.retries2 = (__u8)glance->retries2,
-		.orphan_retries = (__u8)glance->orphan_retries,
-	};
-	long long ms = giveup_ms(&look);
+	long long ms = giveup_ms(s);
 
 	return ms < 0 || ms >= LP_NEVER ? LP_NEVER : (__u32)ms;
 }
 
 /* A peer that answers, and has closed its window, is not silent: what is sent again then are window probes. */
-static bool answers(const struct lp_glance *look, __u64 after_ns)
+static bool answers(const struct lp_socket *s, __u64 after_ns)
 {
-	const struct lp_record *r = &look->record;
-
-	return !r->socket.snd_wnd && (r->socket.known & LP_KNOWN_HEARD) &&
-	       (__u64)r->socket.heard_ms * CLOCK_MS < after_ns;
+	return !s->snd_wnd && (s->known & LP_KNOWN_HEARD) && (__u64)s->heard_ms * CLOCK_MS < after_ns;
 }
 
-static bool waits(const struct lp_glance *look)
+static bool waits(const struct lp_socket *s)
 {
-	return look->record.socket.retransmits && data_of(&look->record.socket).unacked;
+	return s->retransmits && data_of(s).unacked;
 }
 
-static void tell(struct silent_peers *s, const struct lp_glance *look, enum lp_kind kind)
+static void tell(struct silent_peers *s, const struct lp_record *look, enum lp_kind kind)
 {
-	struct lp_record record = look->record;
+	struct lp_record record = *look;
 
 	record.kind = (__u8)kind;
 	if (kind == LP_KIND_SILENT)
-		record.socket.gives_up_ms = gives_up_ms(look);
+		record.socket.gives_up_ms = gives_up_ms(&look->socket);
 	s->tell(s->context, &record);
 }
 
 /* Whose it is was found out when it was told to be silent, and may not be known any more. */
-static void tell_back(struct silent_peers *s, struct told **slot, const struct lp_glance *look)
+static void tell_back(struct silent_peers *s, struct told **slot, const struct lp_record *look)
 {
-	struct lp_glance named = *look;
+	struct lp_record named = *look;
 	const struct lp_record *before = &(*slot)->record;
 
-	named.record.who = before->who;
-	named.record.task = before->task;
-	named.record.socket.flags |=
+	named.who = before->who;
+	named.task = before->task;
+	named.socket.flags |=
 		before->socket.flags & (LP_F_STATE | LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED);
-	named.record.born_ns = before->born_ns;
-	named.record.established_ns = before->established_ns;
+	named.born_ns = before->born_ns;
+	named.established_ns = before->established_ns;
 	if (before->who != LP_WHO_CLOSER) /* it may have been closed since */
-		sockets_name(s->kernel, &named.record);
+		sockets_name(s->kernel, &named);
 	forget_told(s, slot);
 	tell(s, &named, LP_KIND_BACK);
 }
 
-static void tell_silent(struct silent_peers *s, const struct lp_glance *look)
+static void tell_silent(struct silent_peers *s, const struct lp_record *look)
 {
-	struct lp_glance named = *look;
+	struct lp_record named = *look;
 
-	sockets_name(s->kernel, &named.record);
-	if (remember_told(s, &named.record))
+	sockets_name(s->kernel, &named);
+	if (remember_told(s, &named))
 		tell(s, &named, LP_KIND_SILENT);
 }
 
 /* Of what was not told. */
-static void judge(struct round *round, const struct sockets_listed *item, const struct lp_glance *look)
+static void judge(struct round *round, const struct sockets_listed *item, const struct lp_record *look)
 {
 	struct silent_peers *s = round->silent;
 
-	if (!is_same(item, &look->record) || look->record.socket.snd_una != item->listed.snd_una || !waits(look)) {
+	if (!is_same(item, look) || look->socket.snd_una != item->listed.snd_una || !waits(&look->socket)) {
 		sockets_forget_silent(s->kernel, item->sk);
-	} else if (answers(look, s->after_ns)) {
+	} else if (answers(&look->socket, s->after_ns)) {
 		look_again(round, round->now_ns + LOOK_NS);
 	} else if (round->found == TOLD_AT_ONCE) {
 		look_again(round, round->now_ns + CROWD_NS);
@@ -196,26 +168,26 @@ static void judge(struct round *round, const struct sockets_listed *item, const 
 }
 
 /* Acknowledged since, it may wait again already: then it is listed anew. */
-static void judge_told(struct round *round, const struct sockets_listed *item, const struct lp_glance *look,
+static void judge_told(struct round *round, const struct sockets_listed *item, const struct lp_record *look,
 		       struct told **slot)
 {
 	struct silent_peers *s = round->silent;
 
-	if (!is_same(item, &look->record)) {
+	if (!is_same(item, look)) {
 		forget_told(s, slot);
 		sockets_forget_silent(s->kernel, item->sk);
-	} else if (look->record.socket.snd_una == (*slot)->record.socket.snd_una) {
+	} else if (look->socket.snd_una == (*slot)->record.socket.snd_una) {
 		look_again(round, round->now_ns + LOOK_NS);
 	} else {
 		tell_back(s, slot, look);
-		if (look->record.socket.snd_una != item->listed.snd_una)
+		if (look->socket.snd_una != item->listed.snd_una)
 			sockets_forget_silent(s->kernel, item->sk);
 		else
 			look_again(round, round->now_ns + LOOK_NS);
 	}
 }
 
-static void take_look(void *context, const struct lp_glance *look)
+static void take_look(void *context, const struct lp_record *look)
 {
 	struct round *round = context;
 	const struct sockets_listed *item = &round->due[round->at++];
@@ -233,14 +205,14 @@ static void take_look(void *context, const struct lp_glance *look)
 static void end(struct silent_peers *s, const struct sockets_listed *item)
 {
 	struct told **slot = slot_of(s, item->sk);
-	struct lp_glance last = {0};
+	struct lp_record last;
 
 	sockets_forget_silent(s->kernel, item->sk);
 	if (!*slot)
 		return;
-	last.record = (*slot)->record;
-	last.record.time_ns = clock_monotonic_ns();
-	last.record.socket.snd_una = last.record.socket.snd_nxt = last.record.socket.write_seq;
+	last = (*slot)->record;
+	last.time_ns = clock_monotonic_ns();
+	last.socket.snd_una = last.socket.snd_nxt = last.socket.write_seq;
 	if (item->listed.ended == 2)
 		tell_back(s, slot, &last);
 	else
@@ -325,20 +297,19 @@ void silent_peers_free(struct silent_peers *s)
 }
 
 /* Since when it waits is known but for the timer that runs: that is the longest, and left out. */
-void silent_peers_seed(struct silent_peers *s, const struct lp_glance *look)
+void silent_peers_seed(struct silent_peers *s, const struct lp_record *look)
 {
-	const struct lp_record *r = &look->record;
-	double waited =
-		jiffies_ms(look->rto_jiffies) * (1 - 1.0 / (double)(1ULL << (look->backoff < 63 ? look->backoff : 63)));
+	const struct lp_socket *socket = &look->socket;
+	double waited_ms = socket->rto_ms * (1 - 1.0 / (double)(1ULL << (socket->backoff < 63 ? socket->backoff : 63)));
 	struct lp_listed listed = {
-		.since_ns = r->time_ns - (__u64)(waited * 1e6),
-		.snd_una = r->socket.snd_una,
-		.ports = (__u32)r->socket.local_port << 16 | r->socket.peer_port,
+		.since_ns = look->time_ns - (__u64)(waited_ms * 1e6),
+		.snd_una = socket->snd_una,
+		.ports = (__u32)socket->local_port << 16 | socket->peer_port,
 	};
 
-	if (!(STATES & 1u << r->socket.state) || !waits(look))
+	if (!(STATES & 1u << socket->state) || !waits(socket))
 		return;
-	sockets_add_silent(s->kernel, r->socket.sk, &listed);
+	sockets_add_silent(s->kernel, socket->sk, &listed);
 	sockets_alarms(s->kernel)->silent = 1;
 }
 

@@ -25,7 +25,7 @@ struct silent_peers *silent_peers_new(struct kernel *kernel, __u64 after_ns, sil
 void silent_peers_free(struct silent_peers *silent);
 
 /* A socket that existed before the agent, which is listed if its data waits. */
-void silent_peers_seed(struct silent_peers *silent, const struct lp_glance *look);
+void silent_peers_seed(struct silent_peers *silent, const struct lp_record *look);
 /* Looks at what is due. now_ns: CLOCK_MONOTONIC. */
 void silent_peers_tick(struct silent_peers *silent, __u64 now_ns);
 __u64 silent_peers_deadline(const struct silent_peers *silent); /* CLOCK_MONOTONIC; 0: nothing is listed */

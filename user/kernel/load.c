@@ -40,8 +40,6 @@ static void choose_programs(struct lostpeer *s, const struct kernel_features *f,
 	/* iterators are run when needed, never attached for good */
 	bpf_program__set_autoattach(s->progs.seed_files, false);
 	bpf_program__set_autoattach(s->progs.find_holders, false);
-	/* run when needed as well */
-	bpf_program__set_autoattach(s->progs.look_at_ends, false);
 }
 
 static void choose_maps(struct lostpeer *s, const struct kernel_options *options)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "kernel/open_files.h"
 
-#include <bpf/bpf.h>
 #include <string.h>
 
 #include "base/say.h"
 #include "kernel/iterator.h"
 #include "kernel/kernel.h"
+#include "kernel/sought.h"
 #include "lostpeer.skel.h"
 
 struct seeding {
@@ -56,16 +56,11 @@ int open_files_find(struct kernel *k, __u32 tgid, const __u64 *keys, size_t n, o
 {
 	struct finding finding = {found, context};
 	union bpf_iter_link_info of_one = {.task = {.pid = tgid}};
-	int map = bpf_map__fd(kernel_skeleton(k)->maps.sought);
-	__u32 one = 1;
-	int err = 0;
+	int err = sought_add(k, keys, n);
 
-	for (size_t i = 0; i < n && !err; i++)
-		err = bpf_map_update_elem(map, &keys[i], &one, BPF_ANY);
 	if (!err)
 		err = iterator_run(kernel_skeleton(k)->progs.find_holders, tgid ? &of_one : NULL,
 				   sizeof(struct lp_holder), pass_holder, &finding);
-	for (size_t i = 0; i < n; i++)
-		bpf_map_delete_elem(map, &keys[i]);
+	sought_remove(k, keys, n);
 	return err;
 }

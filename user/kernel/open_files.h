@@ -13,7 +13,7 @@ struct kernel;
  * message. */
 int open_files_seed(struct kernel *kernel, unsigned *connections, unsigned *processes);
 
-#define OPEN_FILES_SOUGHT_MAX 4096
+#define OPEN_FILES_SOUGHT_MAX LP_SOUGHT_MAX
 static inline __u64 open_files_listener_key(__u32 netns, __u16 port)
 {
 	return (__u64)netns << 16 | port;

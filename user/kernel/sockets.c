@@ -8,64 +8,68 @@
 #include <string.h>
 
 #include "kernel/kernel.h"
+#include "kernel/sought.h"
 #include "lostpeer.skel.h"
 
 #define BATCH 1024 /* entries of a map at a time; no bucket has more */
 
-/* --- programs over addresses --- */
+/* --- looks --- */
 
-int sockets_run(struct kernel *kernel, const struct bpf_program *program, const __u64 *sockets, const char *remembered,
-		__u32 n)
+struct look {
+	struct kernel *kernel;
+	__u32 states;
+	bool ports;  /* only those whose ports are sought */
+	bool absent; /* those that are not there are handed over as well */
+	sockets_take *take;
+	void *context;
+};
+
+/* At LP_LOOK_MAX at most. remembered: values of `conns`; NULL: nothing is. */
+static int look_at_some(void *context, const __u64 *sockets, const char *remembered, __u32 n)
 {
-	struct lostpeer__bss *shared = kernel_skeleton(kernel)->bss;
-	const size_t size = sizeof(shared->looked_at_conns[0]);
+	const struct look *look = context;
+	struct lostpeer *s = kernel_skeleton(look->kernel);
+	struct lp_record seen[LP_LOOK_MAX]; /* a copy: whom they are handed to may look, too */
+	const size_t size = sizeof(s->bss->looked_at_conns[0]);
 	LIBBPF_OPTS(bpf_test_run_opts, run);
-
-	memcpy(shared->looked_at, sockets, n * sizeof(*sockets));
-	if (remembered)
-		memcpy(shared->looked_at_conns, remembered, n * size);
-	else
-		memset(shared->looked_at_conns, 0, n * size);
-	shared->n_looked_at = n;
-	return bpf_prog_test_run_opts(bpf_program__fd(program), &run);
-}
-
-/* At LP_GLANCES_MAX at most. Whom they are handed to may look, too. */
-static int look_at_some(struct kernel *kernel, const __u64 *sockets, const char *remembered, __u32 n, __u32 states,
-			sockets_take *take, void *context)
-{
-	struct lostpeer *s = kernel_skeleton(kernel);
-	struct lp_glance found[LP_GLANCES_MAX];
 	int err;
 
-	s->bss->looked_states = states;
-	err = sockets_run(kernel, s->progs.glance_at_sockets, sockets, remembered, n);
+	memcpy(s->bss->looked_at, sockets, n * sizeof(*sockets));
+	if (remembered)
+		memcpy(s->bss->looked_at_conns, remembered, n * size);
+	else
+		memset(s->bss->looked_at_conns, 0, n * size);
+	s->bss->n_looked_at = n;
+	s->bss->looked_states = look->states;
+	s->bss->looked_ports = look->ports;
+	err = bpf_prog_test_run_opts(bpf_program__fd(s->progs.look_at_sockets), &run);
 	if (err)
 		return err;
-	memcpy(found, s->bss->glances, n * sizeof(*found));
 	for (__u32 i = 0; i < n; i++)
-		take(context, &found[i]);
+		if ((seen[i].kind = s->bss->seen[i].kind))
+			seen[i] = s->bss->seen[i];
+	for (__u32 i = 0; i < n; i++)
+		if (seen[i].kind || look->absent)
+			look->take(look->context, &seen[i]);
 	return 0;
 }
 
 int sockets_look_at(struct kernel *kernel, const __u64 *sockets, size_t n, __u32 states, sockets_take *take,
 		    void *context)
 {
+	struct look look = {.kernel = kernel, .states = states, .absent = true, .take = take, .context = context};
 	int err = 0;
 
-	for (size_t at = 0; at < n && !err; at += LP_GLANCES_MAX)
-		err = look_at_some(kernel, sockets + at, NULL,
-				   n - at < LP_GLANCES_MAX ? (__u32)(n - at) : LP_GLANCES_MAX, states, take, context);
+	for (size_t at = 0; at < n && !err; at += LP_LOOK_MAX)
+		err = look_at_some(&look, sockets + at, NULL, n - at < LP_LOOK_MAX ? (__u32)(n - at) : LP_LOOK_MAX);
 	return err;
 }
 
-static void take_name(void *context, const struct lp_glance *glance)
+static void take_name(void *context, const struct lp_record *named)
 {
 	struct lp_record *r = context;
-	const struct lp_record *named = &glance->record;
 
-	if (!named->kind || named->socket.local_port != r->socket.local_port ||
-	    named->socket.peer_port != r->socket.peer_port)
+	if (named->socket.local_port != r->socket.local_port || named->socket.peer_port != r->socket.peer_port)
 		return;
 	r->who = named->who;
 	r->task = named->task;
@@ -78,9 +82,10 @@ void sockets_name(struct kernel *kernel, struct lp_record *r)
 {
 	const struct lostpeer *s = kernel_skeleton(kernel);
 	char remembered[sizeof(s->bss->looked_at_conns[0])];
+	struct look look = {.kernel = kernel, .states = 1u << r->socket.state, .take = take_name, .context = r};
 
 	if (!bpf_map_lookup_elem(bpf_map__fd(s->maps.conns), &r->socket.sk, remembered))
-		look_at_some(kernel, &r->socket.sk, remembered, 1, 1u << r->socket.state, take_name, r);
+		look_at_some(&look, &r->socket.sk, remembered, 1);
 }
 
 /* --- through a map --- */
@@ -115,93 +120,34 @@ static int through_map(const struct bpf_map *map, int (*each)(void *context, con
 	return err;
 }
 
-struct through {
-	size_t size; /* of a value */
-	__u32 most;
-	sockets_batch *each;
-	void *context;
-};
-
-static int in_batches(void *context, const struct batch *batch, __u32 n)
+static int look_at_batch(void *context, const struct batch *batch, __u32 n)
 {
-	const struct through *t = context;
+	const struct look *look = context;
+	const size_t size = sizeof(kernel_skeleton(look->kernel)->bss->looked_at_conns[0]);
 	int err = 0;
 
-	for (__u32 i = 0; i < n && !err; i += t->most)
-		err = t->each(t->context, batch->keys + i, batch->values + i * t->size,
-			      n - i < t->most ? n - i : t->most);
+	for (__u32 i = 0; i < n && !err; i += LP_LOOK_MAX)
+		err = look_at_some(context, batch->keys + i, batch->values + i * size,
+				   n - i < LP_LOOK_MAX ? n - i : LP_LOOK_MAX);
 	return err;
-}
-
-int sockets_through(struct kernel *kernel, __u32 most, sockets_batch *each, void *context)
-{
-	const struct bpf_map *conns = kernel_skeleton(kernel)->maps.conns;
-	struct through through = {bpf_map__value_size(conns), most, each, context};
-
-	return through_map(conns, in_batches, &through);
-}
-
-struct looking {
-	struct kernel *kernel;
-	__u32 states;
-	sockets_take *take;
-	void *context;
-};
-
-static void take_found(void *context, const struct lp_glance *look)
-{
-	const struct looking *looking = context;
-
-	if (look->record.kind)
-		looking->take(looking->context, look);
-}
-
-static int look_at_batch(void *context, const __u64 *sockets, const char *remembered, __u32 n)
-{
-	struct looking *looking = context;
-
-	return look_at_some(looking->kernel, sockets, remembered, n, looking->states, take_found, looking);
 }
 
 int sockets_look_at_all(struct kernel *kernel, __u32 states, sockets_take *take, void *context)
 {
-	struct looking looking = {kernel, states, take, context};
+	struct look look = {.kernel = kernel, .states = states, .take = take, .context = context};
 
-	return sockets_through(kernel, LP_GLANCES_MAX, look_at_batch, &looking);
+	return through_map(kernel_skeleton(kernel)->maps.conns, look_at_batch, &look);
 }
 
-/* --- the other ends --- */
-
-struct end_look {
-	struct kernel *kernel;
-	sockets_found *found;
-	void *context;
-};
-
-static int look_at_ends(void *context, const __u64 *sockets, const char *remembered, __u32 n)
+int sockets_find(struct kernel *kernel, const __u64 *ports, size_t n, sockets_take *take, void *context)
 {
-	const struct end_look *look = context;
-	struct lostpeer__bss *shared = kernel_skeleton(look->kernel)->bss;
-	int err = sockets_run(look->kernel, kernel_skeleton(look->kernel)->progs.look_at_ends, sockets, remembered, n);
+	struct look look = {
+		.kernel = kernel, .states = SOCKETS_EVERY_STATE, .ports = true, .take = take, .context = context};
+	int err = sought_add(kernel, ports, n);
 
-	for (__u32 i = 0; !err && i < shared->n_found_ends; i++)
-		look->found(look->context, &shared->found_ends[i]);
-	return err;
-}
-
-int sockets_find_ends(struct kernel *k, const __u32 *ports, size_t n, sockets_found *found, void *context)
-{
-	struct end_look look = {k, found, context};
-	int map = bpf_map__fd(kernel_skeleton(k)->maps.sought_ends);
-	__u32 one = 1;
-	int err = 0;
-
-	for (size_t i = 0; i < n && !err; i++)
-		err = bpf_map_update_elem(map, &ports[i], &one, BPF_ANY);
 	if (!err)
-		err = sockets_through(k, LP_LOOK_MAX, look_at_ends, &look);
-	for (size_t i = 0; i < n; i++)
-		bpf_map_delete_elem(map, &ports[i]);
+		err = through_map(kernel_skeleton(kernel)->maps.conns, look_at_batch, &look);
+	sought_remove(kernel, ports, n);
 	return err;
 }
 

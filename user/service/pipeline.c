@@ -107,7 +107,7 @@ static void pass_on(struct pipeline *p, const struct lp_record *record, bool res
 	struct other_end_event event = {record, reset_after, owner, "", {0}};
 
 	other_end_note(p->ends, record, owner);
-	if (record->kind == LP_KIND_END)
+	if (record->kind == LP_KIND_LOOK)
 		return;
 	note_end(p, record, reset_after, owner->via ? &owner->process : NULL);
 	if (!judge(p, record, reset_after)) {

@@ -199,7 +199,7 @@ static struct end *remember(struct other_ends *ends, const struct lp_record *r)
 
 	if (end) {
 		/* that it ended is not forgotten, whatever was asked of it in between */
-		if (r->kind != LP_KIND_END || end->record.kind == LP_KIND_END)
+		if (r->kind != LP_KIND_LOOK || end->record.kind == LP_KIND_LOOK)
 			end->record = *r;
 		return end;
 	}
@@ -373,7 +373,7 @@ void other_end_note(struct other_ends *ends, const struct lp_record *r, const st
 	if (owner->via) {
 		end->known = KNOWN;
 		end->owner = owner->process;
-	} else if (end->known != KNOWN && (r->kind != LP_KIND_END || end->record.kind == LP_KIND_END)) {
+	} else if (end->known != KNOWN && (r->kind != LP_KIND_LOOK || end->record.kind == LP_KIND_LOOK)) {
 		end->known =
 			UNKNOWN; /* else it has ended since it was found, and who had it is being looked for anew */
 	}
@@ -386,10 +386,10 @@ void other_end_note(struct other_ends *ends, const struct lp_record *r, const st
 
 struct walk {
 	const struct other_ends *ends;
-	struct waiting *asking[LP_ENDS_MAX];
-	__u32 ports[LP_ENDS_MAX];
-	struct lp_record found[LP_ENDS_MAX]; /* of the asker with the same index */
-	struct choice choice[LP_ENDS_MAX];
+	struct waiting *asking[LP_SOUGHT_MAX];
+	__u64 ports[LP_SOUGHT_MAX];
+	struct lp_record found[LP_SOUGHT_MAX]; /* of the asker with the same index */
+	struct choice choice[LP_SOUGHT_MAX];
 	size_t n;
 };
 
@@ -398,19 +398,21 @@ static void note_found(void *context, const struct lp_record *record)
 	struct walk *walk = context;
 
 	for (size_t i = 0; i < walk->n; i++)
-		if (choose(&walk->choice[i], other_end_distance(&walk->asking[i]->record, record)))
+		if (choose(&walk->choice[i], other_end_distance(&walk->asking[i]->record, record))) {
 			walk->found[i] = *record;
+			walk->found[i].time_ns = 0; /* no record is to come of it that is worth waiting for */
+		}
 }
 
 static void gather(struct other_ends *ends, struct walk *walk, __u64 now_ns)
 {
-	for (struct waiting *w = ends->oldest; w && walk->n < LP_ENDS_MAX; w = w->next) {
+	for (struct waiting *w = ends->oldest; w && walk->n < LP_SOUGHT_MAX; w = w->next) {
 		if (w->walked || now_ns < w->until_ns || find_other(ends, &w->record))
 			continue;
 		w->walked = true;
 		walk->asking[walk->n] = w;
 		walk->choice[walk->n] = (struct choice){0};
-		walk->ports[walk->n++] = (__u32)w->record.socket.peer_port << 16 | w->record.socket.local_port;
+		walk->ports[walk->n++] = sockets_ports(w->record.socket.peer_port, w->record.socket.local_port);
 	}
 }
 
@@ -428,7 +430,7 @@ static void walk_ends(struct other_ends *ends, __u64 now_ns)
 	gather(ends, walk, now_ns);
 	if (walk->n) {
 		began = clock_monotonic_ns();
-		sockets_find_ends(ends->kernel, walk->ports, walk->n, note_found, walk);
+		sockets_find(ends->kernel, walk->ports, walk->n, note_found, walk);
 		took = clock_monotonic_ns() - began;
 		ends->next_walk_ns =
 			began + (took * WALK_SHARE > WALK_INTERVAL_NS ? took * WALK_SHARE : WALK_INTERVAL_NS);

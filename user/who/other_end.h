@@ -33,7 +33,7 @@ struct other_end_event {
 	struct lp_task peer;
 };
 typedef void other_end_done(void *context, const struct other_end_event *event);
-/* Hands a record of LP_KIND_END to whoever finds out its owner, and notes it here. */
+/* Hands a record of LP_KIND_LOOK to whoever finds out its owner, and notes it here. */
 typedef void other_end_ask(void *context, const struct lp_record *record);
 
 /* NULL when out of memory. */

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The agent looks at sockets, in whatever network namespace, orphans too: for early warnings, and for the other end of a
+ * connection where that lives on. It writes their addresses, with what it read of each from `conns`, and runs
+ * look_at_sockets over them: an iterator over the map would do both, but some kernels are set up to refuse it.
+ *
+ * By probe reads alone: a socket may be destroyed meanwhile, which whoever looked finds out by its ports.
+ */
+#ifndef LOSTPEER_BPF_AGENT_LOOK_H
+#define LOSTPEER_BPF_AGENT_LOOK_H
+
+#include "look.h"
+#include "maps.h"
+
+/* Between the agent and look_at_sockets, 15 KiB. The program looks at no map that grows, for which 5.10 warns of programs
+ * of this type. */
+__u64 looked_at[LP_LOOK_MAX];
+unsigned char looked_at_conns[LP_LOOK_MAX][sizeof(struct conn)] __attribute__((aligned(8)));
+__u32 n_looked_at;
+__u32 looked_states; /* of a socket in none of these (bits of 1 << state) nothing else is read */
+_Bool looked_ports;  /* ... nor of one whose ports are not in `sought`: the agent walks all that are remembered */
+struct lp_record seen[LP_LOOK_MAX]; /* each of the address with the same index; kind 0: none of these */
+
+static __always_inline _Bool is_sought(struct sock *sk, struct tcp_sock *tp)
+{
+	__u64 ports = (__u64)bpf_ntohs(BPF_CORE_READ(tp, inet_conn.icsk_inet.inet_sport)) << 16 |
+		      bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+
+	return bpf_map_lookup_elem(&sought, &ports) != (void *)0;
+}
+
+/* Whom it belongs to: a candidate, but for an orphan's closer (user/who/owner.c judges as ever). */
+static __always_inline void name_owner_of_look(struct lp_record *r, const struct conn *conn)
+{
+	r->socket.flags |= LP_F_STATE | (conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED));
+	r->born_ns = conn->born_ns;
+	r->established_ns = conn->established_ns;
+	if ((r->socket.flags & LP_F_DEAD) && conn->closer.tgid) {
+		r->who = LP_WHO_CLOSER;
+		r->task = conn->closer;
+	} else if (conn->birth.tgid) {
+		r->who = r->socket.flags & (LP_F_SOCKET | LP_F_DEAD) ? LP_WHO_BIRTH : LP_WHO_LISTENER;
+		r->task = conn->birth;
+	}
+}
+
+static __always_inline void look_at_socket(struct lp_record *r, __u64 key, const struct conn *conn)
+{
+	struct sock *sk = (struct sock *)key;
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+
+	r->kind = 0;
+	if ((conn->flags & CONN_KEPT) || state > TCP_NEW_SYN_RECV || !(looked_states & (1u << state)))
+		return;
+	if (looked_ports && !is_sought(sk, tp))
+		return;
+	__builtin_memset(r, 0, sizeof(*r));
+	r->version = LP_RECORD_VERSION;
+	r->kind = LP_KIND_LOOK;
+	r->time_ns = bpf_ktime_get_ns();
+	look_probed(&r->socket, tp);
+	if (!kernel_has_cookie())
+		r->socket.cookie = 0;
+	if (conn->flags || conn->birth.tgid) /* else nothing is remembered */
+		name_owner_of_look(r, conn);
+}
+
+/* Global, so that the verifier walks it once and not for each index. */
+__noinline int look_at_number(__u32 i)
+{
+	if (i < LP_LOOK_MAX)
+		look_at_socket(&seen[i], looked_at[i], (struct conn *)looked_at_conns[i]);
+	return 0;
+}
+
+/* Attached to nothing: the agent runs it (BPF_PROG_TEST_RUN, from 5.10). */
+SEC("raw_tp")
+int look_at_sockets(void *ctx)
+{
+	for (__u32 i = 0; i < LP_LOOK_MAX && i < n_looked_at; i++)
+		look_at_number(i);
+	return 0;
+}
+
+#endif
