@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "facts.h"
@@ -563,6 +564,41 @@ static void test_refuses_wrong_values(void **state)
 	filter_free(&f);
 }
 
+static bool no_memory;
+
+char *strndup(const char *text, size_t n)
+{
+	size_t length = strnlen(text, n);
+	char *copy = no_memory ? NULL : malloc(length + 1);
+
+	if (!copy)
+		return NULL;
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	return copy;
+}
+
+static void test_says_that_it_is_out_of_memory(void **state)
+{
+	static const struct {
+		enum filter_kind kind;
+		const char *text;
+	} texts[] = {
+		{FILTER_CAUSE, "reset"},    {FILTER_NAME, "nginx"},           {FILTER_UNIT, "nginx.service"},
+		{FILTER_CONTAINER, "8f3a"}, {FILTER_CGROUP, "/system.slice"},
+	};
+	struct filter f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		filter_init(&f);
+		no_memory = true;
+		assert_string_equal(filter_add(&f, texts[i].kind, false, texts[i].text), "out of memory");
+		no_memory = false;
+		filter_free(&f);
+	}
+}
+
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 static void test_lists_and_numbers(void **state)
@@ -614,6 +650,7 @@ int main(void)
 		cmocka_unit_test(test_wants_one_namespace_or_all),
 		cmocka_unit_test(test_gaps_always_pass),
 		cmocka_unit_test(test_refuses_wrong_values),
+		cmocka_unit_test(test_says_that_it_is_out_of_memory),
 	};
 	struct CMUnitTest all[COUNT(tests) + COUNT(networks)];
 	char names[COUNT(networks)][96];

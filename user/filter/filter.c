@@ -29,7 +29,13 @@ struct filter_value {
 typedef const char *parse_value(struct filter_value *value, const char *text);
 typedef bool match_value(const struct filter_value *value, const struct event *event);
 
-static const char *read_json_event(struct filter_value *value, const char *text)
+static const char *keep(struct filter_value *value, const char *text, size_t n)
+{
+	value->text = strndup(text, n);
+	return value->text ? NULL : "out of memory";
+}
+
+static const char *parse_event(struct filter_value *value, const char *text)
 {
 	value->number = event_by_name(text);
 	return value->number ? NULL : "not an event of lostpeer-events(7)";
@@ -37,8 +43,7 @@ static const char *read_json_event(struct filter_value *value, const char *text)
 
 static const char *parse_cause(struct filter_value *value, const char *text)
 {
-	value->text = strdup(text);
-	return cause_name_exists(text) ? NULL : "not a cause of lostpeer-events(7)";
+	return cause_name_exists(text) ? keep(value, text, strlen(text)) : "not a cause of lostpeer-events(7)";
 }
 
 static const char *parse_port(struct filter_value *value, const char *text)
@@ -53,10 +58,7 @@ static const char *parse_pid(struct filter_value *value, const char *text)
 
 static const char *parse_name(struct filter_value *value, const char *text)
 {
-	value->text = strdup(text);
-	if (value->text && strlen(text) >= LP_COMM_LEN) /* the kernel keeps no more of a name */
-		value->text[LP_COMM_LEN - 1] = '\0';
-	return *text ? NULL : "empty";
+	return *text ? keep(value, text, LP_COMM_LEN - 1) : "empty"; /* the kernel keeps no more of a name */
 }
 
 /* As systemctl reads one: a pattern of the shell's, and ".service" may be left out. */
@@ -67,16 +69,15 @@ static const char *parse_unit(struct filter_value *value, const char *text)
 	if (!*text || strchr(text, '/'))
 		return "not the name of a unit";
 	if (dot && place_is_unit_type(dot))
-		value->text = strdup(text);
-	else if (asprintf(&value->text, "%s.service", text) < 0)
+		return keep(value, text, strlen(text));
+	if (asprintf(&value->text, "%s.service", text) < 0)
 		value->text = NULL;
 	return value->text ? NULL : "out of memory";
 }
 
 static const char *parse_container(struct filter_value *value, const char *text)
 {
-	value->text = strdup(text);
-	return *text && !strchr(text, '/') ? NULL : "not the id of a container";
+	return *text && !strchr(text, '/') ? keep(value, text, strlen(text)) : "not the id of a container";
 }
 
 static const char *parse_cgroup(struct filter_value *value, const char *text)
@@ -87,8 +88,7 @@ static const char *parse_cgroup(struct filter_value *value, const char *text)
 		return "not a path in the hierarchy, such as /system.slice/nginx.service";
 	while (n && text[n - 1] == '/')
 		n--;
-	value->text = strndup(text, n); /* of the root: "" */
-	return NULL;
+	return keep(value, text, n); /* of the root: "" */
 }
 
 /* An inode, or a path such as /run/netns/NAME or /proc/PID/ns/net. */
@@ -206,7 +206,7 @@ static const struct {
 	parse_value *parse;
 	match_value *match;
 } kinds[FILTER_COUNT] = {
-	[FILTER_EVENT] = {read_json_event, match_event},
+	[FILTER_EVENT] = {parse_event, match_event},
 	[FILTER_CAUSE] = {parse_cause, match_cause},
 	[FILTER_PORT] = {parse_port, match_port},
 	[FILTER_LOCAL_PORT] = {parse_port, match_local_port},
