@@ -108,7 +108,7 @@ static void help_options(const struct option_group *group)
 
 	for (size_t i = 0; i < group->count; i++) {
 		const struct option_spec *spec = option_at(group, i);
-		const char *text = *(const char *const *)((const char *)spec + group->help);
+		const char *text = *(const char *const *)((const char *)spec + group->help) ?: spec->help;
 
 		snprintf(left, sizeof(left), "--%s%.*s%s%s", has_opposite(spec) ? "[not-]" : "", (int)name_length(spec),
 			 spec->name, spec->argument ? " " : "", spec->argument ? spec->argument : "");
@@ -178,6 +178,7 @@ static bool parse_one(const struct option_table *table, int argc, char **argv, v
 	size_t length = value ? (size_t)(value - word) : strlen(word);
 	const struct option_use *use = NULL;
 	const struct option_spec *spec;
+	char *target = context;
 	bool opposite;
 
 	value = value ? value + 1 : NULL;
@@ -191,10 +192,10 @@ static bool parse_one(const struct option_table *table, int argc, char **argv, v
 	} else if (!spec->argument && value) {
 		return wrong(why, word, length, value, "takes no value");
 	}
-	if (use && table->take)
-		reason = table->take(context, spec, opposite, value);
-	else
-		reason = options_set(spec, use ? *(void **)((char *)context + use->offset) : context, opposite, value);
+	if (use && !table->take)
+		target = use->points ? *(char **)(target + use->offset) : target + use->offset;
+	reason = use && table->take ? table->take(context, spec, opposite, value)
+				    : options_set(spec, target, opposite, value);
 	return reason ? wrong(why, word, length, value, reason) : true;
 }
 

@@ -52,7 +52,7 @@ struct line;
 struct option_group {
 	const void *rows;
 	size_t count, size; /* rows, bytes of each */
-	size_t help;        /* where in a row a pointer to its help is */
+	size_t help;        /* where in a row its help is; NULL there: as in the option_spec */
 };
 
 #define OPTION_GROUP(rows)                                                                                             \
@@ -63,7 +63,8 @@ struct option_group {
 struct option_use {
 	const struct option_group *group;
 	const char *title; /* in the help; NULL: none */
-	size_t offset;     /* in the verb's context, of a pointer to theirs */
+	size_t offset;     /* in the verb's context, of theirs */
+	bool points;       /* there is a pointer to it */
 };
 
 #define OPTIONS_USES_MAX 16

@@ -13,19 +13,20 @@
 #include "event/event.h"
 #include "record.h"
 
+/* In the order of --help. check has those from FILTER_PID on: the others are of events, and it looks at what is there. */
 enum filter_kind {
 	FILTER_EVENT,
 	FILTER_CAUSE,
+	FILTER_PID,
+	FILTER_NAME,
+	FILTER_UNIT,
+	FILTER_CONTAINER,
+	FILTER_CGROUP,
 	FILTER_PORT, /* either end */
 	FILTER_LOCAL_PORT,
 	FILTER_PEER_PORT,
 	FILTER_PEER, /* address or CIDR */
 	FILTER_NETNS,
-	FILTER_PID, /* from here on only the owner decides */
-	FILTER_NAME,
-	FILTER_UNIT,
-	FILTER_CONTAINER,
-	FILTER_CGROUP,
 	FILTER_COUNT
 };
 
@@ -45,6 +46,8 @@ struct filter {
 
 /* Options of `watch`, and keys of every output in the configuration, that set it. */
 extern const struct option_group filter_keys;
+/* Options of check, whose --fd is between them. */
+extern const struct option_group filter_pid_now, filter_others_now;
 
 void filter_init(struct filter *filter);
 void filter_free(struct filter *filter);

@@ -5,19 +5,14 @@
 
 #include "base/options.h"
 
-struct asked {
-	struct filter *filter;
-};
-
 static const struct option_table table = {
 	.verb = "subscription",
-	.uses = {{&filter_keys, NULL, offsetof(struct asked, filter)}},
+	.uses = {{.group = &filter_keys}},
 };
 
 bool subscription_parse(const char *text, size_t length, struct filter *filter, struct line *why)
 {
 	char line[SUBSCRIPTION_LINE_MAX], *words[SUBSCRIPTION_LINE_MAX / 2], *word, *rest = line;
-	struct asked asked = {filter};
 	int n = 0;
 
 	filter_init(filter);
@@ -33,5 +28,5 @@ bool subscription_parse(const char *text, size_t length, struct filter *filter, 
 	while ((word = strsep(&rest, " \t\r")))
 		if (*word)
 			words[n++] = word;
-	return options_apply(&table, n, words, &asked, why);
+	return options_apply(&table, n, words, filter, why);
 }

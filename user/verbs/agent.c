@@ -61,10 +61,10 @@ static struct option_table make_table(void)
 			   "their peer. Each key of lostpeer.conf(5) is an option as well. SIGHUP reads the "
 			   "configuration again.",
 		.own = OPTION_GROUP(options),
-		.uses = {{&kernel_keys, NULL, 0},
-			 {&early_keys, NULL, 0},
-			 {&filter_keys, "Of every output:", 0},
-			 {&feed_keys, NULL, 0}},
+		.uses = {{.group = &kernel_keys},
+			 {.group = &early_keys},
+			 {.group = &filter_keys, .title = "Of every output:"},
+			 {.group = &feed_keys}},
 		.take = take,
 	};
 	static char titles[OPTIONS_USES_MAX][48];
@@ -74,7 +74,7 @@ static struct option_table make_table(void)
 		if (!output_list[i]->keys.count)
 			continue;
 		snprintf(titles[n], sizeof(titles[n]), "Of an output of the kind %s:", output_list[i]->name);
-		table.uses[n] = (struct option_use){&output_list[i]->keys, titles[n], 0};
+		table.uses[n] = (struct option_use){.group = &output_list[i]->keys, .title = titles[n]};
 		n++;
 	}
 	return table;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,13 +61,7 @@ struct run {
 
 /* --- options --- */
 
-static const char *set_filter(const struct option_spec *spec, void *filter, bool opposite, const char *value)
-{
-	return filter_add_list(filter, (enum filter_kind)spec->least, opposite, value);
-}
-
 #define SHORTER_THAN_MS ((UINT32_MAX + 1ULL) * CLOCK_MS - 1)
-#define FILTER_OF(kind) OPTION_AT(struct options, filter), .least = FILTER_##kind
 
 static const struct option_spec options[] = {
 	{"json", NULL, "one JSON object a line, as in lostpeer-events(7)", option_flag,
@@ -75,19 +70,14 @@ static const struct option_spec options[] = {
 	 OPTION_AT(struct options, alive_within_ns), .most = SHORTER_THAN_MS},
 	{"watch", "INTERVAL", "look again and again, each time after this", option_duration,
 	 OPTION_AT(struct options, watch_ns), .most = SHORTER_THAN_MS},
-	{"pid*", "PID", "only connections that this process holds", set_filter, FILTER_OF(PID)},
+};
+
+static const struct option_spec descriptor[] = {
 	{"fd", "N", "only this descriptor of the process of --pid", option_number, OPTION_AT(struct options, fd), 0,
 	 INT32_MAX, .wrong = "not a descriptor"},
-	{"name*", "NAME", "only of processes of this name (comm)", set_filter, FILTER_OF(NAME)},
-	{"unit*", "UNIT", "only of processes in this systemd unit", set_filter, FILTER_OF(UNIT)},
-	{"container*", "ID", "only of this container", set_filter, FILTER_OF(CONTAINER)},
-	{"cgroup*", "PATH", "only of this cgroup and those below it", set_filter, FILTER_OF(CGROUP)},
-	{"port*", "PORT", "only with this port at either end", set_filter, FILTER_OF(PORT)},
-	{"local-port*", "PORT", "only with this port at our end", set_filter, FILTER_OF(LOCAL_PORT)},
-	{"peer-port*", "PORT", "only with this port at the peer's end", set_filter, FILTER_OF(PEER_PORT)},
-	{"peer*", "ADDRESS[/BITS]", "only with a peer of this address or network", set_filter, FILTER_OF(PEER)},
-	{"netns*", "INODE|PATH", "only in this network namespace", set_filter, FILTER_OF(NETNS)},
 };
+
+static const struct option_group of_descriptor = OPTION_GROUP(descriptor);
 
 static const struct option_table table = {
 	.verb = "check",
@@ -97,6 +87,9 @@ static const struct option_table table = {
 		   "rights,\n"
 		   "3 not all that was asked for could be seen. A value may be a list: 80,443.",
 	.own = OPTION_GROUP(options),
+	.uses = {{.group = &filter_pid_now, .offset = offsetof(struct options, filter)},
+		 {.group = &of_descriptor},
+		 {.group = &filter_others_now, .offset = offsetof(struct options, filter)}},
 };
 
 /* --- rows --- */

@@ -23,8 +23,6 @@
 
 struct watch {
 	struct agent_options agent;
-	struct kernel_options *kernel; /* these two are in agent */
-	struct early_options *early;
 	struct feed_settings *feed;
 	struct filter *filter; /* in feed */
 	const char *output;    /* --output */
@@ -65,10 +63,10 @@ static const struct option_table table = {
 		"Shows, live, each TCP connection on this host that loses its peer. With COMMAND: runs it, shows only\n"
 		"its connections and its descendants', and exits with its status. A value may be a list: 80,443.",
 	.own = OPTION_GROUP(options),
-	.uses = {{&filter_keys, NULL, offsetof(struct watch, filter)},
-		 {&feed_keys, NULL, offsetof(struct watch, feed)},
-		 {&kernel_keys, NULL, offsetof(struct watch, kernel)},
-		 {&early_keys, NULL, offsetof(struct watch, early)}},
+	.uses = {{.group = &filter_keys, .offset = offsetof(struct watch, filter), .points = true},
+		 {.group = &feed_keys, .offset = offsetof(struct watch, feed), .points = true},
+		 {.group = &kernel_keys, .offset = offsetof(struct watch, agent.kernel)},
+		 {.group = &early_keys, .offset = offsetof(struct watch, agent.early)}},
 };
 
 /* Starts the command, which waits until *go is closed, so that it is watched from its first system call. */
@@ -287,8 +285,6 @@ int watch_main(int argc, char **argv)
 		return EXIT_RUNTIME;
 	}
 	w.feed->group_ns = w.feed->rate = NOT_GIVEN;
-	w.kernel = &w.agent.kernel;
-	w.early = &w.agent.early;
 	w.filter = &w.feed->filter;
 	switch (options_parse(&table, argc, argv, &w, &rest)) {
 	case OPTIONS_HELPED:

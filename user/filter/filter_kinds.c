@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "filter/filter_kinds.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/number.h"
+
+/* --- values, and what they match --- */
+
+static const char *keep(struct filter_value *value, const char *text, size_t n)
+{
+	value->text = strndup(text, n);
+	return value->text ? NULL : "out of memory";
+}
+
+static const char *parse_event(struct filter_value *value, const char *text)
+{
+	value->number = event_by_name(text);
+	return value->number ? NULL : "not an event of lostpeer-events(7)";
+}
+
+static const char *parse_cause(struct filter_value *value, const char *text)
+{
+	return cause_name_exists(text) ? keep(value, text, strlen(text)) : "not a cause of lostpeer-events(7)";
+}
+
+static const char *parse_port(struct filter_value *value, const char *text)
+{
+	return number_parse(text, 0, 65535, &value->number) ? "not a port (0 to 65535)" : NULL;
+}
+
+static const char *parse_pid(struct filter_value *value, const char *text)
+{
+	return number_parse(text, 1, 4194304, &value->number) ? "not a process id" : NULL;
+}
+
+static const char *parse_name(struct filter_value *value, const char *text)
+{
+	return *text ? keep(value, text, LP_COMM_LEN - 1) : "empty"; /* the kernel keeps no more of a name */
+}
+
+/* As systemctl reads one: a pattern of the shell's, and ".service" may be left out. */
+static const char *parse_unit(struct filter_value *value, const char *text)
+{
+	const char *dot = strrchr(text, '.');
+
+	if (!*text || strchr(text, '/'))
+		return "not the name of a unit";
+	if (dot && place_is_unit_type(dot))
+		return keep(value, text, strlen(text));
+	if (asprintf(&value->text, "%s.service", text) < 0)
+		value->text = NULL;
+	return value->text ? NULL : "out of memory";
+}
+
+static const char *parse_container(struct filter_value *value, const char *text)
+{
+	return *text && !strchr(text, '/') ? keep(value, text, strlen(text)) : "not the id of a container";
+}
+
+static const char *parse_cgroup(struct filter_value *value, const char *text)
+{
+	size_t n = strlen(text);
+
+	if (*text != '/')
+		return "not a path in the hierarchy, such as /system.slice/nginx.service";
+	while (n && text[n - 1] == '/')
+		n--;
+	return keep(value, text, n); /* of the root: "" */
+}
+
+/* An inode, or a path such as /run/netns/NAME or /proc/PID/ns/net. */
+static const char *parse_netns(struct filter_value *value, const char *text)
+{
+	struct stat st;
+
+	if (!strchr(text, '/'))
+		return number_parse(text, 1, UINT32_MAX, &value->number) ? "neither an inode nor a path" : NULL;
+	if (stat(text, &st))
+		return strerror(errno);
+	value->number = st.st_ino;
+	return NULL;
+}
+
+static const char *parse_peer(struct filter_value *value, const char *text)
+{
+	static const char wrong[] = "neither an address nor a CIDR";
+	char address[INET6_ADDRSTRLEN];
+	const char *slash = strchr(text, '/');
+	size_t n = slash ? (size_t)(slash - text) : strlen(text);
+	__u64 bits = 0;
+	__u8 v4[4];
+
+	if (n >= sizeof(address))
+		return wrong;
+	memcpy(address, text, n);
+	address[n] = '\0';
+	if (inet_pton(AF_INET, address, v4) == 1) {
+		value->network.address = address_of(AF_INET, v4);
+		if (slash && number_parse(slash + 1, 0, 32, &bits))
+			return wrong;
+		value->network.bits = slash ? 96 + (unsigned)bits : 128;
+		value->network.v4 = true;
+	} else if (inet_pton(AF_INET6, address, value->network.address.bytes) == 1) {
+		if (slash && number_parse(slash + 1, 0, 128, &bits))
+			return wrong;
+		value->network.bits = slash ? (unsigned)bits : 128;
+		value->network.v4 = value->network.bits >= 96 && address_is_v4(value->network.address);
+	} else {
+		return wrong;
+	}
+	return NULL;
+}
+
+static bool match_event(const struct filter_value *value, const struct event *e)
+{
+	return value->number == cause_event(e->verdict.cause);
+}
+static bool match_cause(const struct filter_value *value, const struct event *e)
+{
+	return !strcmp(value->text, cause_name(e->verdict.cause));
+}
+static bool match_local_port(const struct filter_value *value, const struct event *e)
+{
+	return value->number == e->record->socket.local_port;
+}
+static bool match_peer_port(const struct filter_value *value, const struct event *e)
+{
+	return value->number == e->record->socket.peer_port;
+}
+static bool match_port(const struct filter_value *value, const struct event *e)
+{
+	return match_local_port(value, e) || match_peer_port(value, e);
+}
+static bool match_netns(const struct filter_value *value, const struct event *e)
+{
+	return value->number == e->record->socket.netns;
+}
+/* Any process that is known to hold the socket. */
+static bool match_pid(const struct filter_value *value, const struct event *e)
+{
+	for (unsigned i = 0; i < e->owner.n_holders; i++)
+		if (value->number == e->owner.holders[i])
+			return true;
+	return e->owner.via && value->number == e->owner.process.tgid;
+}
+static bool match_name(const struct filter_value *value, const struct event *e)
+{
+	return e->owner.via && !strcmp(value->text, e->owner.process.comm);
+}
+static bool match_unit(const struct filter_value *value, const struct event *e)
+{
+	return !fnmatch(value->text, e->place->unit, FNM_NOESCAPE) ||
+	       !fnmatch(value->text, e->place->system_unit, FNM_NOESCAPE);
+}
+/* As docker reads one: the beginning of a hash is enough, a name has to be whole. */
+static bool match_container(const struct filter_value *value, const struct event *e)
+{
+	const char *id = e->place->container;
+
+	return place_is_hash(id) ? !strncmp(id, value->text, strlen(value->text)) : !strcmp(id, value->text);
+}
+/* That cgroup and all below it. */
+static bool match_cgroup(const struct filter_value *value, const struct event *e)
+{
+	const char *path = place_cgroup_path(e->place->cgroup);
+	size_t n = strlen(value->text);
+
+	return path && !strncmp(path, value->text, n) && (!path[n] || path[n] == '/');
+}
+static bool match_peer(const struct filter_value *value, const struct event *e)
+{
+	unsigned bits = value->network.bits, whole = bits / 8;
+	struct address peer = address_of(e->record->socket.family, e->record->socket.peer_addr);
+	const __u8 *bytes = peer.bytes, *wanted = value->network.address.bytes;
+	__u8 mask = (__u8)(0xff00u >> (bits % 8));
+
+	if (value->network.v4 != address_is_v4(peer) || memcmp(bytes, wanted, whole))
+		return false;
+	return !(bits % 8) || !((bytes[whole] ^ wanted[whole]) & mask);
+}
+
+/* --- options --- */
+
+static const char *add(const struct option_spec *spec, void *filter, bool opposite, const char *values)
+{
+	const struct filter_row *row = (const struct filter_row *)spec;
+
+	return filter_add_list(filter, (enum filter_kind)(row - filter_kinds), opposite, values);
+}
+
+static const char *set_severity(const struct option_spec *spec, void *min_severity, bool opposite, const char *value)
+{
+	int severity = severity_by_name(value);
+
+	(void)opposite;
+	*(enum lp_severity *)min_severity = (enum lp_severity)severity;
+	return severity < 0 ? spec->wrong : NULL;
+}
+
+#define KIND(kind, name, argument, help, ...)                                                                          \
+	[1 + FILTER_##kind] = {{name "*", argument, help, .set = add}, __VA_ARGS__}
+
+/* As --help shows them: --all, the kinds, --min-severity. */
+static const struct filter_row rows[] = {
+	{.option = {"all", NULL, "the orderly ends too: peer_closed, local_closed, abandoned at once", option_flag,
+		    OPTION_AT(struct filter, all)}},
+	KIND(EVENT, "event", "EVENT", "only this event, such as peer_lost", NULL, parse_event, match_event),
+	KIND(CAUSE, "cause", "CAUSE", "only this cause, such as reset", NULL, parse_cause, match_cause),
+	KIND(PID, "pid", "PID", "only connections that this process held", "only connections that this process holds",
+	     parse_pid, match_pid, .of_owner = true),
+	KIND(NAME, "name", "NAME", "only connections of processes of this name",
+	     "only of processes of this name (comm)", parse_name, match_name, .of_owner = true, .has_commas = true),
+	KIND(UNIT, "unit", "UNIT", "only of this systemd unit; * and ? match", "only of processes in this systemd unit",
+	     parse_unit, match_unit, .of_owner = true),
+	KIND(CONTAINER, "container", "ID", "only of this container, by the beginning of its id",
+	     "only of this container", parse_container, match_container, .of_owner = true),
+	KIND(CGROUP, "cgroup", "PATH", "only of this cgroup and those below it", NULL, parse_cgroup, match_cgroup,
+	     .of_owner = true, .has_commas = true),
+	KIND(PORT, "port", "PORT", "only connections with this port at either end", "only with this port at either end",
+	     parse_port, match_port),
+	KIND(LOCAL_PORT, "local-port", "PORT", "only with this port at our end", NULL, parse_port, match_local_port),
+	KIND(PEER_PORT, "peer-port", "PORT", "only with this port at the peer's end", NULL, parse_port,
+	     match_peer_port),
+	KIND(PEER, "peer", "ADDRESS[/BITS]", "only with a peer of this address or network", NULL, parse_peer,
+	     match_peer),
+	KIND(NETNS, "netns", "INODE|PATH", "only in this network namespace", NULL, parse_netns, match_netns),
+	{.option = {"min-severity", "SEVERITY", "only from this on: error, warning, notice, info", set_severity,
+		    OPTION_AT(struct filter, min_severity), .wrong = "neither error, warning, notice nor info"}},
+};
+static_assert(sizeof(rows) / sizeof(*rows) == FILTER_COUNT + 2, "a row for each kind, and two more");
+
+const struct filter_row *const filter_kinds = rows + 1;
+
+#define ROWS_NOW(from, count)                                                                                          \
+	{                                                                                                              \
+		rows + 1 + (from), count, sizeof(*rows), offsetof(struct filter_row, help_now)                         \
+	}
+
+const struct option_group filter_keys = OPTION_GROUP(rows);
+const struct option_group filter_pid_now = ROWS_NOW(FILTER_PID, 1);
+const struct option_group filter_others_now = ROWS_NOW(FILTER_PID + 1, FILTER_COUNT - FILTER_PID - 1);
