@@ -9,20 +9,24 @@
 #include "event/close_facts.h"
 #include "record.h"
 
-static const char *const event_names[] = {
-	[EVENT_NONE] = "",
-	[EVENT_CONNECT_FAILED] = "connect_failed",
-	[EVENT_PEER_LOST] = "peer_lost",
-	[EVENT_PEER_CLOSED] = "peer_closed",
-	[EVENT_LOCAL_CLOSED] = "local_closed",
-	[EVENT_LOCAL_RESET] = "local_reset",
-	[EVENT_ACCEPT_DROPPED] = "accept_dropped",
-	[EVENT_PEER_SILENT] = "peer_silent",
-	[EVENT_PEER_BACK] = "peer_back",
-	[EVENT_CLOSE_IGNORED] = "close_ignored",
-	[EVENT_EVENTS_LOST] = "events_lost",
+static const struct {
+	const char *name;
+	const char *verb; /* who did what to the peer */
+	const char *message_id;
+} events[] = {
+	[EVENT_NONE] = {"", "", ""},
+	[EVENT_CONNECT_FAILED] = {"connect_failed", "could not connect to", "14b349353c384335937db860a5822be4"},
+	[EVENT_PEER_LOST] = {"peer_lost", "lost", "4abde428fb0046deb6445144af31db27"},
+	[EVENT_PEER_CLOSED] = {"peer_closed", "was left by", "7579da81c91842bbb49a8583dcce6280"},
+	[EVENT_LOCAL_CLOSED] = {"local_closed", "left", "260d0d7a54ec48259c9e9d8f2a9c75b6"},
+	[EVENT_LOCAL_RESET] = {"local_reset", "reset", "ac024b4d413a452caa1373d82d9c1462"},
+	[EVENT_ACCEPT_DROPPED] = {"accept_dropped", "turned connections away", "26b6a7fa03ea4d4098798bc850e699b1"},
+	[EVENT_PEER_SILENT] = {"peer_silent", "hears nothing from", "391f1309691e4a07884c904673cce8d6"},
+	[EVENT_PEER_BACK] = {"peer_back", "hears again from", "37b6f83b415d461a96b70e3c059a1b4d"},
+	[EVENT_CLOSE_IGNORED] = {"close_ignored", "still holds its end to", "6263692d5a11467f8959b2b06eae9ce0"},
+	[EVENT_EVENTS_LOST] = {"events_lost", "", "62abbb303c674d6e844b610b016f134e"},
 };
-static_assert(sizeof(event_names) / sizeof(*event_names) == EVENT_COUNT, "a name for each event");
+static_assert(sizeof(events) / sizeof(*events) == EVENT_COUNT, "a row for each event");
 
 static const char *const by_names[] = {
 	[BY_PEER] = "peer",   [BY_NETWORK] = "network", [BY_LOCAL] = "local",
@@ -144,7 +148,17 @@ const char *cause_sentence(enum lp_cause cause)
 
 const char *event_name(enum lp_event event)
 {
-	return event_names[event];
+	return events[event].name;
+}
+
+const char *event_verb(enum lp_event event)
+{
+	return events[event].verb;
+}
+
+const char *event_message_id(enum lp_event event)
+{
+	return events[event].message_id;
 }
 
 const char *by_name(enum lp_by by)
@@ -168,7 +182,7 @@ bool cause_name_exists(const char *name)
 enum lp_event event_by_name(const char *name)
 {
 	for (int i = EVENT_NONE + 1; i < EVENT_COUNT; i++)
-		if (!strcmp(event_names[i], name))
+		if (!strcmp(events[i].name, name))
 			return (enum lp_event)i;
 	return EVENT_NONE;
 }

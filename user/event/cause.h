@@ -90,6 +90,8 @@ const char *cause_sentence(enum lp_cause cause);      /* what happened, for peop
 
 /* The words of the contract. */
 const char *event_name(enum lp_event event);
+const char *event_verb(enum lp_event event);       /* for people: "lost"; what follows is the peer */
+const char *event_message_id(enum lp_event event); /* of systemd's journal; never used for anything else again */
 const char *by_name(enum lp_by by);
 const char *phase_name(enum lp_phase phase);
 

@@ -6,29 +6,12 @@
  */
 #include "format/format.h"
 
-#include <assert.h>
 #include <ctype.h>
 #include <string.h>
 
 #include "format/fields.h"
 
 #define DAEMON 3 /* syslog's facility */
-
-/* One for each event, for journalctl MESSAGE_ID=... and for catalogs; never used for anything else again. */
-static const char *const message_ids[] = {
-	[EVENT_NONE] = "",
-	[EVENT_CONNECT_FAILED] = "14b349353c384335937db860a5822be4",
-	[EVENT_PEER_LOST] = "4abde428fb0046deb6445144af31db27",
-	[EVENT_PEER_CLOSED] = "7579da81c91842bbb49a8583dcce6280",
-	[EVENT_LOCAL_CLOSED] = "260d0d7a54ec48259c9e9d8f2a9c75b6",
-	[EVENT_LOCAL_RESET] = "ac024b4d413a452caa1373d82d9c1462",
-	[EVENT_ACCEPT_DROPPED] = "26b6a7fa03ea4d4098798bc850e699b1",
-	[EVENT_PEER_SILENT] = "391f1309691e4a07884c904673cce8d6",
-	[EVENT_PEER_BACK] = "37b6f83b415d461a96b70e3c059a1b4d",
-	[EVENT_CLOSE_IGNORED] = "6263692d5a11467f8959b2b06eae9ce0",
-	[EVENT_EVENTS_LOST] = "62abbb303c674d6e844b610b016f134e",
-};
-static_assert(sizeof(message_ids) / sizeof(*message_ids) == EVENT_COUNT, "an id for each event");
 
 static void put_text(struct line *line, const char *name, const char *untrusted)
 {
@@ -69,7 +52,7 @@ void format_journal(struct line *line, const struct event *e, const struct forma
 	line_printf(line, "MESSAGE=");
 	format_sentence(line, e);
 	line_printf(line, "\nMESSAGE_ID=%s\nPRIORITY=%d\nSYSLOG_FACILITY=%d\nSYSLOG_IDENTIFIER=lostpeer\n",
-		    message_ids[cause_event(e->verdict.cause)], severity_syslog(e->severity), DAEMON);
+		    event_message_id(cause_event(e->verdict.cause)), severity_syslog(e->severity), DAEMON);
 	if (e->record)
 		put_object(line, e);
 	fields_of(e, context, put, line);

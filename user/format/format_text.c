@@ -14,22 +14,6 @@
 #define WHOM_COLUMN 24
 #define WHAT_COLUMN 30
 
-/* Who did what to whom. */
-static const char *const verbs[] = {
-	[EVENT_NONE] = "",
-	[EVENT_CONNECT_FAILED] = "could not connect to",
-	[EVENT_PEER_LOST] = "lost",
-	[EVENT_PEER_CLOSED] = "was left by",
-	[EVENT_LOCAL_CLOSED] = "left",
-	[EVENT_LOCAL_RESET] = "reset",
-	[EVENT_ACCEPT_DROPPED] = "turned connections away", /* whose, nobody knows */
-	[EVENT_PEER_SILENT] = "hears nothing from",
-	[EVENT_PEER_BACK] = "hears again from",
-	[EVENT_CLOSE_IGNORED] = "still holds its end to",
-	[EVENT_EVENTS_LOST] = "",
-};
-static_assert(sizeof(verbs) / sizeof(*verbs) == EVENT_COUNT, "a verb for each event");
-
 static const char *const colours[] = {
 	[SEVERITY_ERROR] = "\033[1;31m",
 	[SEVERITY_WARNING] = "\033[33m",
@@ -309,7 +293,7 @@ void format_sentence(struct line *line, const struct event *e)
 		return;
 	}
 	put_who(line, e, "an unknown process");
-	line_printf(line, " %s ", verbs[event]);
+	line_printf(line, " %s ", event_verb(event));
 	if (event != EVENT_ACCEPT_DROPPED) {
 		put_whom(line, e);
 		line_printf(line, " ");
