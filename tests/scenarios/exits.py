@@ -4,7 +4,7 @@ import os
 import re
 
 import clock
-from ends import first, peer
+from other_end import first, peer
 from trial import Absent, OneOf, Set, one_family, scenario
 
 

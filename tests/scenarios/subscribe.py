@@ -10,7 +10,7 @@ import subprocess
 
 import clock
 from agent_verb import LOSSES, Service
-from asked import EXAMPLES
+from check_verb import EXAMPLES
 from trial import KERNEL, scenario
 
 ONE = OTHER = None  # two users

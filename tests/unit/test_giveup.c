@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* When the kernel gives up, beside what is known of kernels: the documented minutes of tcp(7) and ip-sysctl, and sums that
- * can be made by hand. What really happens, tests/scenarios/check.py sees. */
+ * can be made by hand. tests/scenarios/check_verdicts.py sees what really happens. */
 /* what a vector sets anew after LOOK() */
 #pragma GCC diagnostic ignored "-Woverride-init"
 

@@ -2,9 +2,9 @@
 """`lostpeer check`: a connection of each kind, and what the application knows of it beside what is said. All of them
 existed before, in network namespaces of their own, and nothing is read from any."""
 import clock
+from check_run import KNOWS, WITHOUT_BPF, Look, agrees, checked, differences, once_checked, status
 from contract import check_faults
 from hostile import NAMES, Legible, controls, written
-from look import KNOWS, WITHOUT_BPF, Look, agrees, checked, differences, once_checked, status
 
 # A verdict each.
 

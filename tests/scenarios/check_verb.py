@@ -11,8 +11,8 @@ import time
 
 import clock
 from agent import PROGRAM
+from check_run import WITHOUT_BPF, Look, checked, once_checked
 from hostile import controls
-from look import WITHOUT_BPF, Look, checked, once_checked
 from trial import KERNEL, scenario
 
 portable = scenario(families=("ipv4",), own=True, portable=True)
