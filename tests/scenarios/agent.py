@@ -34,9 +34,9 @@ class Agent:
         """Start and wait for readiness. The output goes to a file, or to a descriptor that the caller reads.
         without: features of the kernel that it is to do without."""
         self.file = tempfile.TemporaryFile()
-        self.messages = tempfile.TemporaryFile()
+        self.stderr = tempfile.TemporaryFile()
         self.process = subprocess.Popen([*prefix, PROGRAM, verb, *options], stdin=subprocess.DEVNULL,
-                                        stdout=self.file if output is None else output, stderr=self.messages,
+                                        stdout=self.file if output is None else output, stderr=self.stderr,
                                         # what its filter refuses is a failure here, not a line among others
                                         env=dict({"LOSTPEER_SECCOMP": "kill"}, **os.environ, LOSTPEER_WITHOUT=without),
                                         preexec_fn=prepare)
@@ -49,14 +49,14 @@ class Agent:
 
     def ready(self):
         def watching():
-            if "lostpeer: watching " in self.said():
+            if "lostpeer: watching " in self.messages():
                 return True
             if self.process.poll() is not None:
-                raise RuntimeError("lostpeer ended with %d: %s" % (self.process.returncode, self.said().strip()))
+                raise RuntimeError("lostpeer ended with %d: %s" % (self.process.returncode, self.messages().strip()))
         clock.wait(watching, "readiness of lostpeer", 60)
 
-    def said(self):
-        return read(self.messages).decode("utf-8", "replace")
+    def messages(self):
+        return read(self.stderr).decode("utf-8", "replace")
 
     def written(self, since=0):
         return read(self.file, since)
@@ -98,11 +98,11 @@ class Agent:
         """What is wrong with the run as such: status, output, ledger."""
         found = list(self.bad)
         if self.status != 0:
-            found.append("exit status %s: %s" % (self.status, self.said()[-400:]))
+            found.append("exit status %s: %s" % (self.status, self.messages()[-400:]))
         return found + self.ledger_faults()
 
     def ledger(self):
-        last = (self.said().strip().splitlines() or [""])[-1]
+        last = (self.messages().strip().splitlines() or [""])[-1]
         match = LEDGER.match(last)
         if not match:
             return last
@@ -117,9 +117,9 @@ class Agent:
         if ledger["emitted"] != parts or ledger["pending"]:
             found.append("the ledger does not balance: %r" % ledger)
         repeated = [event["repeat.count"] for event in self.events if "repeat.count" in event]
-        told = len([event for event in self.events if event.get("event") != "events_lost"]) - len(repeated)
-        if self.events and ledger["written"] not in (told, len(self.events) - len(repeated)):
-            found.append("the ledger says %d written, there are %d" % (ledger["written"], told))
+        reported = len([event for event in self.events if event.get("event") != "events_lost"]) - len(repeated)
+        if self.events and ledger["written"] not in (reported, len(self.events) - len(repeated)):
+            found.append("the ledger says %d written, there are %d" % (ledger["written"], reported))
         if self.events and ledger["grouped"] != sum(repeated):
             found.append("the ledger says %d grouped, there are %d" % (ledger["grouped"], sum(repeated)))
         return found
@@ -130,7 +130,7 @@ class Agent:
             self.process.kill()
             self.process.wait()
         self.file.close()
-        self.messages.close()
+        self.stderr.close()
 
 
 def read(file, since=0):

@@ -62,11 +62,11 @@ class Service:
         with open(self.config, "w") as f:
             f.write(text.replace("DIR", self.directory))
 
-    def hang_up(self, said):
+    def reload(self, message):
         """SIGHUP, and wait until it has said so once more."""
-        before = self.agent.said().count(said)
+        before = self.agent.messages().count(message)
         self.agent.process.send_signal(signal.SIGHUP)
-        clock.wait(lambda: self.agent.said().count(said) > before, "the end of the reload: %s" % self.agent.said())
+        clock.wait(lambda: self.agent.messages().count(message) > before, "the end of the reload: %s" % self.agent.messages())
 
     def events(self, name):
         return parse(self.raw(name))
@@ -78,7 +78,7 @@ class Service:
     def ledgers(self):
         """By title; an output that was dropped may have several."""
         found = {}
-        for line in self.agent.said().splitlines():
+        for line in self.agent.messages().splitlines():
             of_one = re.match(r"lostpeer: (\D[^:]*): (.*)", line)
             match = of_one and LEDGER.match("lostpeer: " + of_one.group(2))
             if not match:
@@ -98,10 +98,10 @@ class Service:
         self.agent.process.send_signal(signal.SIGTERM)
         self.agent.status = self.agent.process.wait(60 * clock.SLOW)
         if self.agent.status != 0:
-            problems.append("exit status %s: %s" % (self.agent.status, self.agent.said()[-400:]))
+            problems.append("exit status %s: %s" % (self.agent.status, self.agent.messages()[-400:]))
         ledgers = self.ledgers()
         if not ledgers:
-            problems.append("no ledger: %s" % self.agent.said())
+            problems.append("no ledger: %s" % self.agent.messages())
         for title, of_title in ledgers.items():
             for ledger in of_title:
                 parts = sum(ledger[name] for name in ("written", "filtered", "grouped", "lost", "pending"))
@@ -115,7 +115,7 @@ def parse(data):
     return [json.loads(line) for line in data.splitlines()]
 
 
-def told(events):
+def without_gaps(events):
     return [event for event in events if event["event"] != "events_lost"]
 
 
@@ -168,7 +168,7 @@ cause = linger
     t.settle()
     t.settle()
     problems = service.stop()
-    whole = told(service.events("all"))
+    whole = without_gaps(service.events("all"))
     if len([e for e in whole if e["event"] != "peer_closed" and e["event"] != "local_closed"]) != 60:
         problems.append("not 60 drops but %d" % len(whole))
     wanted = {
@@ -176,15 +176,15 @@ cause = linger
         "other": [e for e in whole if e.get("process.name") == "other"],
     }
     for name, events in wanted.items():
-        if keys(told(service.events(name))) != keys(events) or not events:
+        if keys(without_gaps(service.events(name))) != keys(events) or not events:
             problems.append("%s: %d events, not %d" % (name, len(service.events(name)), len(events)))
-    got = told(parse(service.agent.written()))
+    got = without_gaps(parse(service.agent.written()))
     if keys(got) != keys([e for e in whole if e["cause"] == "linger"]) or len(got) != 20:
         problems.append("stdout: %d events, not 20" % len(got))
     lines = service.raw("text").decode().splitlines()
     if len(lines) != 20 or not all("connect_failed/refused" in line for line in lines):
         problems.append("text: %s" % lines[:3])
-    grouped = told(service.events("grouped"))
+    grouped = without_gaps(service.events("grouped"))
     ledger = service.ledgers()["file grouped"][0]
     if sum(e.get("repeat.count", 1) for e in grouped) != 60 or ledger["grouped"] != 60 - ledger["written"]:
         problems.append("grouped: %s %s" % (ledger, grouped))
@@ -202,9 +202,9 @@ def wrong_configuration(t):
         f.flush()
         for words in (["--check-config"], []):
             done = run("--config", f.name, *words)
-            said = done.stderr.splitlines()
+            messages = done.stderr.splitlines()
             for line, word in ((2, "ring"), (3, "bogus"), (5, "port"), (6, "pigeon"), (7, "already")):
-                assert any(text.startswith("%s:%d: " % (f.name, line)) and word in text for text in said), (
+                assert any(text.startswith("%s:%d: " % (f.name, line)) and word in text for text in messages), (
                     "line %d is not named: %s" % (line, done.stderr))
             assert done.returncode == 2 and not done.stdout, "status %d" % done.returncode
     for words in (["--bogus"], ["--path", "x"], ["--output", "pigeon"], ["--output", "file", "--port", "x"], ["word"],
@@ -235,7 +235,7 @@ RELOADED = "read the configuration again"
 
 
 @portable
-def hang_up_loses_nothing(t):
+def reload_loses_nothing(t):
     """While drops come: rotated, changed, broken, and changed again; each event is in one file or in the next."""
     host = t.loopback()
     first = """
@@ -251,32 +251,32 @@ netns = NETNS
     enough = lambda name: clock.wait(lambda: service.raw(name).count(b"\n") >= 20, "lines in %s" % name)
     enough("events")
     os.rename(service.path("events"), service.path("rotated"))
-    service.hang_up(RELOADED)
+    service.reload(RELOADED)
     clock.wait(lambda: os.path.exists(service.path("events")), "the new file")
     enough("events")
     service.write_config(first.replace("DIR/events", "DIR/other\nall = yes"))
-    service.hang_up(RELOADED)
+    service.reload(RELOADED)
     enough("other")
     service.write_config(first.replace("path = DIR/events", "path = DIR/nowhere/events\nbogus = 1"))
-    service.hang_up("goes on as before")
+    service.reload("goes on as before")
     service.write_config(first.replace("DIR/events", "DIR/nowhere/events"))
-    service.hang_up("goes on as before")
+    service.reload("goes on as before")
     service.write_config(first.replace("DIR/events", "DIR/last"))
-    service.hang_up(RELOADED)
+    service.reload(RELOADED)
     enough("last")
     host("go = False; outcome(thread)")
     count = host("count")
     t.settle()
     problems = service.stop()
-    kept = told(service.events("kept"))
-    parts = {name: told(service.events(name)) for name in ("rotated", "events", "other", "last")}
+    kept = without_gaps(service.events("kept"))
+    parts = {name: without_gaps(service.events(name)) for name in ("rotated", "events", "other", "last")}
     if len(kept) != count:
-        problems.append("%d drops, %d told" % (count, len(kept)))
+        problems.append("%d drops, %d reported" % (count, len(kept)))
     if keys(sum(parts.values(), [])) != keys(kept):
         problems.append("%d drops in the one, %s in the parts of the other" % (
             len(kept), {name: len(events) for name, events in parts.items()}))
-    if "bogus" not in service.agent.said() or "nowhere" not in service.agent.said():
-        problems.append("what was wrong is not said: %s" % service.agent.said())
+    if "bogus" not in service.agent.messages() or "nowhere" not in service.agent.messages():
+        problems.append("the errors are not named: %s" % service.agent.messages())
     if [len(of_title) for title, of_title in sorted(service.ledgers().items())] != [3, 1]:
         problems.append("ledgers: %s" % service.ledgers())
     assert not problems, "\n".join(problems)
@@ -292,7 +292,7 @@ def small_disk(size, again=False):
 
 
 @scenario(families=("ipv4",), alone=True, portable=True)
-def whatever_happens_the_ledger_adds_up(t):
+def ledger_adds_up_under_faults(t):
     """Drops with one disk full for half of them, a stalled stdout, and SIGHUPs: every gap is told, nothing is lost
     elsewhere, and memory is bounded."""
     drops = 2000 if t.many(5) < 5 else 10000
@@ -314,8 +314,8 @@ netns = NETNS
 """.replace("NETNS", str(host.netns)), output=theirs)
     os.close(theirs)
     host("refused(%d)" % (drops // 2))
-    clock.wait(lambda: "No space left" in service.agent.said(), "a full disk")
-    service.hang_up(RELOADED)
+    clock.wait(lambda: "No space left" in service.agent.messages(), "a full disk")
+    service.reload(RELOADED)
     assert small_disk(1 << 30, again=True), "the disk does not grow"
     host("refused(%d)" % (drops - drops // 2))
     memory = resident(service.pid)
@@ -332,13 +332,13 @@ netns = NETNS
         full = parse(f.read())
     good, out = service.events("good"), parse(data[0])
     ledgers = {title: of_title[0] for title, of_title in service.ledgers().items()}
-    assert len(ledgers) == 3, "ledgers of %s: %s" % (sorted(ledgers), service.agent.said())
+    assert len(ledgers) == 3, "ledgers of %s: %s" % (sorted(ledgers), service.agent.messages())
     for title, events in (("file full", full), ("file good", good), ("stdout", out)):
         ledger = ledgers[title]
-        if len(told(events)) != ledger["written"]:
-            problems.append("%s: %d events, ledger %r" % (title, len(told(events)), ledger))
+        if len(without_gaps(events)) != ledger["written"]:
+            problems.append("%s: %d events, ledger %r" % (title, len(without_gaps(events)), ledger))
         if gaps(events) != ledger["lost"]:
-            problems.append("%s: told %d lost, ledger %r" % (title, gaps(events), ledger))
+            problems.append("%s: reported %d lost, ledger %r" % (title, gaps(events), ledger))
     if ledgers["file good"]["lost"] or ledgers["file good"]["written"] != drops + 1:
         problems.append("the good one: %r, %d drops" % (ledgers["file good"], drops))
     if not ledgers["file full"]["write_failed"] or gaps(full, "write_failed") != ledgers["file full"]["write_failed"]:
@@ -376,7 +376,7 @@ def documented():
 
 
 @agents
-def keeps_the_rights_that_are_documented(t):
+def keeps_documented_capabilities(t):
     """Every thread has exactly the capabilities of SECURITY.md, and the filter; and that is enough for all there is to
     tell of a process of another user in a cgroup of its own."""
     built = subprocess.run([PROGRAM, "--version"], stdout=subprocess.PIPE, universal_newlines=True).stdout
@@ -404,7 +404,7 @@ def keeps_the_rights_that_are_documented(t):
     t.settle()
     problems += service.stop()
     watch.stop()
-    for events in (told(service.events("events")), told(watch.events)):
+    for events in (without_gaps(service.events("events")), without_gaps(watch.events)):
         if len(events) != 1:
             problems.append("%d events" % len(events))
             continue
@@ -417,7 +417,7 @@ def keeps_the_rights_that_are_documented(t):
 
 
 @portable
-def two_at_once(t):
+def two_agents_at_once(t):
     """Neither takes anything from the other, though they append to the same file."""
     host = t.loopback()
     config = "[file]\npath = %s\nnetns = %d\n[file own]\npath = DIR/own\nnetns = %d\n"
@@ -431,11 +431,11 @@ def two_at_once(t):
     host("refused(100)")
     t.settle()
     problems += services[1].stop()
-    own = [told(service.events("own")) for service in services]
+    own = [without_gaps(service.events("own")) for service in services]
     if [len(events) for events in own] != [400, 500]:
         problems.append("of 400 and 500: %s" % [len(events) for events in own])
-    if keys(told(parse(read(shared)))) != keys(own[0] + own[1]):
-        problems.append("the file that both write has %d events" % len(told(parse(read(shared)))))
+    if keys(without_gaps(parse(read(shared)))) != keys(own[0] + own[1]):
+        problems.append("the file that both write has %d events" % len(without_gaps(parse(read(shared)))))
     assert not problems, "\n".join(problems)
 
 
@@ -463,4 +463,4 @@ def service_manager(t):
     comes("READY=1")
     service.agent.process.send_signal(signal.SIGTERM)
     comes("STOPPING=1")
-    assert service.agent.process.wait(60 * clock.SLOW) == 0, service.agent.said()
+    assert service.agent.process.wait(60 * clock.SLOW) == 0, service.agent.messages()

@@ -30,7 +30,7 @@ def knows(s):
 STATES = {"close": "closed", "syn_received": "syn_received"}
 
 
-class Look:
+class CheckRun:
     """One run of it."""
 
     def __init__(self, *options, without="", prefix=(), text=False, **how):
@@ -38,7 +38,7 @@ class Look:
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               env=dict(os.environ, LOSTPEER_WITHOUT=without), timeout=120 * clock.SLOW, **how)
         self.status = done.returncode
-        self.said = done.stderr.decode("utf-8", "replace")
+        self.messages = done.stderr.decode("utf-8", "replace")
         self.out = done.stdout
         self.rows = []
         if not text:
@@ -52,11 +52,11 @@ class Look:
 
     def one(self, end):
         rows = self.of(end)
-        assert len(rows) == 1, "%d rows for %s: %s %s" % (len(rows), end.local, rows or self.rows[:5], self.said)
+        assert len(rows) == 1, "%d rows for %s: %s %s" % (len(rows), end.local, rows or self.rows[:5], self.messages)
         return rows[0]
 
 
-def told(end, variable="s"):
+def known(end, variable="s"):
     end(KNOWS)
     return end("knows(%s)" % variable)
 
@@ -89,9 +89,9 @@ def agrees(t, end, verdict, *options, diag=True, **more):
     seen = None
     for without in ("", WITHOUT_BPF) if diag else ("",):
         def compare():
-            before = told(end)
-            row = Look("--pid", str(end.host.pid), *options, without=without).one(end)
-            after = told(end)
+            before = known(end)
+            row = CheckRun("--pid", str(end.host.pid), *options, without=without).one(end)
+            after = known(end)
             wanted = expected(t, end, verdict, before, bool(without))
             wanted.update({name.replace("__", "."): value for name, value in more.items() if not without})
             problems = differences(row, wanted) + contract.check_faults(row)
@@ -108,4 +108,4 @@ def agrees(t, end, verdict, *options, diag=True, **more):
 
 
 def status(end, *options, **how):
-    return Look("--pid", str(end.host.pid), *options, **how).status
+    return CheckRun("--pid", str(end.host.pid), *options, **how).status

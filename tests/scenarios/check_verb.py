@@ -11,7 +11,7 @@ import time
 
 import clock
 from agent import PROGRAM
-from check_run import WITHOUT_BPF, Look, checked, once_checked
+from check_run import WITHOUT_BPF, CheckRun, checked, once_checked
 from hostile import controls
 from trial import KERNEL, scenario
 
@@ -30,16 +30,16 @@ def check_descriptor(t):
     wanted = lambda what: ["--pid", str(client.pid), "--fd", str(what if type(what) is int else client(what + ".fileno()"))]
     for without in "", WITHOUT_BPF:
         for name in "one", "other":
-            found = Look(*wanted(name), without=without)
-            assert found.status == 0 and len(found.rows) == 1, (name, found.status, found.said)
+            found = CheckRun(*wanted(name), without=without)
+            assert found.status == 0 and len(found.rows) == 1, (name, found.status, found.messages)
             assert found.one(c)["process.fd"] == client(name + ".fileno()"), found.rows
         for name in "u", "new", 900:
-            found = Look(*wanted(name), without=without)
-            assert found.status == 3 and not found.rows and "descriptor" in found.said, (name, found.status, found.said)
+            found = CheckRun(*wanted(name), without=without)
+            assert found.status == 3 and not found.rows and "descriptor" in found.messages, (name, found.status, found.messages)
     server("linger(s); s.close()")
     client("reached(s, 'close')")
-    found = Look(*wanted("one"))
-    assert found.status == 1 and found.one(c)["verdict"] == "errored", (found.status, found.said)
+    found = CheckRun(*wanted("one"))
+    assert found.status == 1 and found.one(c)["verdict"] == "errored", (found.status, found.messages)
 
 
 @portable
@@ -48,14 +48,14 @@ def check_statuses(t):
     host = t.loopback()
     for words in (["--fd", "3"], ["--fd", "3", "--pid", "1,2"], ["--fd", "x", "--pid", "1"], ["--pid", "0"], ["--bogus"],
                   ["--alive-within", "soon"], ["--watch", "0s"], ["--port", "70000"], ["word"], ["--event", "reset"]):
-        found = Look(*words)
-        assert found.status == 2 and len(found.said.splitlines()) == 1 and not found.out, (words, found.status, found.said)
+        found = CheckRun(*words)
+        assert found.status == 2 and len(found.messages.splitlines()) == 1 and not found.out, (words, found.status, found.messages)
     for words in (["--pid", str(NO_PID)], ["--pid", str(NO_PID), "--fd", "3"]):
         for without in "", WITHOUT_BPF:
-            found = Look(*words, without=without)
-            assert found.status == 3 and "no process %d" % NO_PID in found.said, (words, found.status, found.said)
-    found = Look("--pid", str(host.pid), text=True)
-    assert found.status == 0 and not found.out and "0 connections" in found.said, (found.status, found.said)
+            found = CheckRun(*words, without=without)
+            assert found.status == 3 and "no process %d" % NO_PID in found.messages, (words, found.status, found.messages)
+    found = CheckRun("--pid", str(host.pid), text=True)
+    assert found.status == 0 and not found.out and "0 connections" in found.messages, (found.status, found.messages)
 
 
 @portable
@@ -68,10 +68,10 @@ def check_filters(t):
                           (["--peer", c.peer[0] + "/24"], 1), (["--peer", "::/96"], 0), (["--not-peer", c.peer[0]], 0),
                           (["--name", "client"], 1), (["--name", "server"], 0), (["--not-name", "client"], 0),
                           (["--cgroup", "/"], 1), (["--unit", "none"], 0), (["--container", "none"], 0)):
-        found = Look(*own, *words)
+        found = CheckRun(*own, *words)
         assert len(found.of(c)) == wanted and len(found.rows) == wanted, (words, found.rows)
-    assert len(Look("--netns", "/proc/%d/ns/net" % client.pid).rows) == 1
-    both = Look("--port", str(c.local[1]))
+    assert len(CheckRun("--netns", "/proc/%d/ns/net" % client.pid).rows) == 1
+    both = CheckRun("--port", str(c.local[1]))
     assert both.of(c) and both.of(s), "every namespace is seen: %s" % both.rows
 
 
@@ -87,13 +87,13 @@ def check_order(t):
         server("s = l.accept()[0]; " + how)
         server("kept = kept + [s] if 'kept' in globals() else [s]")
     client("wait(lambda: [state(s) for s in sockets] == ['established', 'close_wait', 'close', 'established'])")
-    text = Look("--pid", str(client.pid), "--alive-within", "1h", text=True)
+    text = CheckRun("--pid", str(client.pid), "--alive-within", "1h", text=True)
     lines = text.out.decode().splitlines()
     assert [line.split()[0] for line in lines] == ["VERDICT", "errored", "closed", "alive", "alive"], lines
     for column in ("WHO", "FD", "LOCAL", "PEER", "READ", "WRITE", "EVIDENCE"):
         at = lines[0].index(column)
         assert all(line[at - 1] == " " and line[at] != " " for line in lines[1:]), (column, lines)
-    assert "4 connections: 1 errored, 1 closed, 2 alive" in text.said, text.said
+    assert "4 connections: 1 errored, 1 closed, 2 alive" in text.messages, text.messages
     assert not controls(text.out), text.out
 
 
@@ -130,17 +130,17 @@ def check_ordinary_user(t):
     client("os.setgroups([]); os.setresgid(%d, %d, %d); os.setresuid(%d, %d, %d); libc.prctl(4, 1, 0, 0, 0)" % (
         (NOBODY,) * 6))
     own = ["--pid", str(client.pid), "--fd", str(client("s.fileno()"))]
-    found = Look(*own, prefix=as_nobody(client))
-    assert found.status == 0 and "sock_diag" in found.said, (found.status, found.said)
+    found = CheckRun(*own, prefix=as_nobody(client))
+    assert found.status == 0 and "sock_diag" in found.messages, (found.status, found.messages)
     assert found.one(c)["verdict"] == "alive" and found.one(c)["process.user.id"] == NOBODY, found.rows
-    everything = Look(prefix=as_nobody(client))
-    assert everything.status == 3 and "cannot be looked into" in everything.said, (everything.status, everything.said)
-    others = Look("--pid", str(server.pid), prefix=as_nobody(client))
-    assert others.status == 3 and not others.rows, (others.status, others.said)
+    everything = CheckRun(prefix=as_nobody(client))
+    assert everything.status == 3 and "cannot be looked into" in everything.messages, (everything.status, everything.messages)
+    others = CheckRun("--pid", str(server.pid), prefix=as_nobody(client))
+    assert others.status == 3 and not others.rows, (others.status, others.messages)
     server("linger(s); s.close()")
     client("reached(s, 'close')")
-    gone = Look(*own, prefix=as_nobody(client))
-    assert gone.status == 3 and not gone.rows and "not connected" in gone.said, (gone.status, gone.said)
+    gone = CheckRun(*own, prefix=as_nobody(client))
+    assert gone.status == 3 and not gone.rows and "not connected" in gone.messages, (gone.status, gone.messages)
     t.premise(client("s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)") == 104, "the error is still there")
 
 
@@ -153,10 +153,10 @@ def check_bpf_alone(t):
             "--inh-caps=-all,+bpf,+perfmon", "--ambient-caps=-all,+bpf,+perfmon"]
     if KERNEL < (5, 11):
         t.skip("BPF memory counts against RLIMIT_MEMLOCK")
-    found = Look("--pid", str(client.pid), prefix=caps)
-    assert found.status == 0 and found.one(c)["verdict"] == "alive" and not found.said, (found.status, found.said)
-    found = Look("--netns", str(client.netns), prefix=caps)
-    assert found.status == 3 and len(found.rows) == 1 and "cannot be entered" in found.said, (found.status, found.said)
+    found = CheckRun("--pid", str(client.pid), prefix=caps)
+    assert found.status == 0 and found.one(c)["verdict"] == "alive" and not found.messages, (found.status, found.messages)
+    found = CheckRun("--netns", str(client.netns), prefix=caps)
+    assert found.status == 3 and len(found.rows) == 1 and "cannot be entered" in found.messages, (found.status, found.messages)
 
 
 # Nothing is changed.
@@ -171,7 +171,7 @@ def check_changes_nothing(t):
     c("wait(lambda: queued(s) == 0); wire = capture(); before = s.recv(1000, socket.MSG_PEEK)")
     for without in "", WITHOUT_BPF:
         for _ in range(3):
-            Look("--netns", str(c.host.netns), without=without).one(c)
+            CheckRun("--netns", str(c.host.netns), without=without).one(c)
     t.premise(c("(s.recv(1000, socket.MSG_PEEK), unread(s), queued(s))") == (b"abc" * 100, 300, 0), "peek as before")
     t.premise(c("before == s.recv(1000)"), "the same bytes")
     t.premise(s("s.recv(1000)") == b"x" * 50, "the same bytes at the other end")
@@ -185,8 +185,8 @@ PATIENCE = int(max(1, min(4, clock.SLOW)))
 
 
 def gives_up(t, end, seconds):
-    """Look, wait for the end, and compare."""
-    row = clock.wait(lambda: next((row for row in Look("--pid", str(end.host.pid)).of(end) if "tcp.gives_up_in_ms" in row),
+    """CheckRun, wait for the end, and compare."""
+    row = clock.wait(lambda: next((row for row in CheckRun("--pid", str(end.host.pid)).of(end) if "tcp.gives_up_in_ms" in row),
                                   None), "an estimate")
     began = time.monotonic()
     assert row["tcp.gives_up_in_ms"] <= seconds * 1000, row
@@ -240,7 +240,7 @@ def check_gives_up_probing(t):
     c("fill(s)")
     s("drop(s)")
     c("sysctls(retries2=%d); wait(lambda: probes(s) > 1)" % (3 + PATIENCE))
-    row = Look("--pid", str(client.pid)).one(c)
+    row = CheckRun("--pid", str(client.pid)).one(c)
     assert row["verdict"] == "window_closed" and row["tcp.probes_unanswered"] >= 1, row
     gives_up(t, c, 120)
 
@@ -277,18 +277,18 @@ def check_example_c(t):
         c, s = t.connection(client, server)
         s("s.send(b'abc')")
         c("wait(lambda: unread(s) == 3)")
-        said, status = answers(client, path)
-        lines = dict(line.split(" ", 1) for line in said.splitlines())
-        assert status == 0 and json.loads(lines["lostpeer"])["verdict"] == "alive", said
-        assert lines["poll"] == "error=0 peer_closed=0 over=0" and lines["peek"] == "data", said
-        assert lines["kernel"].startswith("state=1 retransmission=0 "), said
+        output, status = answers(client, path)
+        lines = dict(line.split(" ", 1) for line in output.splitlines())
+        assert status == 0 and json.loads(lines["lostpeer"])["verdict"] == "alive", output
+        assert lines["poll"] == "error=0 peer_closed=0 over=0" and lines["peek"] == "data", output
+        assert lines["kernel"].startswith("state=1 retransmission=0 "), output
         s("linger(s); s.close()")
         c("reached(s, 'close'); s.recv(3)")
-        said, status = answers(client, path)
-        lines = dict(line.split(" ", 1) for line in said.splitlines())
+        output, status = answers(client, path)
+        lines = dict(line.split(" ", 1) for line in output.splitlines())
         row = json.loads(lines["lostpeer"])
-        assert status == 1 and (row["verdict"], row["error.type"]) == ("errored", "ECONNRESET"), said
-        assert lines["poll"] == "error=1 peer_closed=1 over=1" and lines["peek"] == "Connection reset by peer", said
+        assert status == 1 and (row["verdict"], row["error.type"]) == ("errored", "ECONNRESET"), output
+        assert lines["poll"] == "error=1 peer_closed=1 over=1" and lines["peek"] == "Connection reset by peer", output
     finally:
         shutil.rmtree(os.path.dirname(path[0]))
 
@@ -313,5 +313,5 @@ def check_example_python(t):
     found = json.loads(answers(client, path)[0])
     assert found["lostpeer"]["verdict"] == "errored" and found["poll"]["error"], found
     assert found["lostpeer"]["error.type"] == "EPIPE" and found["kernel"]["state"] == "closed", found
-    # recv() had said the end before, and does not take this error; the next send is told
+    # recv() had output the end before, and does not take this error; the next send is told
     assert c.error("s.send(b'x')") == "EPIPE"

@@ -2,7 +2,7 @@
 """`lostpeer check`: a connection of each kind, and what the application knows of it beside what is said. All of them
 existed before, in network namespaces of their own, and nothing is read from any."""
 import clock
-from check_run import KNOWS, WITHOUT_BPF, Look, agrees, checked, differences, once_checked, status
+from check_run import KNOWS, WITHOUT_BPF, CheckRun, agrees, checked, differences, once_checked, status
 from contract import check_faults
 from hostile import NAMES, Legible, controls, written
 
@@ -48,11 +48,11 @@ def check_errored(t):
     row = agrees(t, c, "errored", diag=False, error__type="ECONNRESET", data__unread_bytes=33, phase=None)
     assert row["stream.read_closed"] and row["stream.write_closed"], row
     assert status(c) == 1
-    unseen = Look("--pid", str(c.host.pid), without=WITHOUT_BPF)
-    assert unseen.status == 3 and "not connected" in unseen.said and not unseen.of(c), (unseen.status, unseen.said)
+    unseen = CheckRun("--pid", str(c.host.pid), without=WITHOUT_BPF)
+    assert unseen.status == 3 and "not connected" in unseen.messages and not unseen.of(c), (unseen.status, unseen.messages)
     t.premise(c("s.recv(100)") == bytes(33), "the data is still there")
     error = c("s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)")
-    t.premise(error == 104, "the application is told %d" % error)
+    t.premise(error == 104, "the application gets %d" % error)
     agrees(t, c, "closed", diag=False, error__type=None, phase=None)
 
 
@@ -111,7 +111,7 @@ def check_closed(t):
     c("reached(s, 'close_wait'); since = time.monotonic()")
     row = agrees(t, c, "closed", phase="half_closed", stream__read_closed=True, stream__write_closed=False)
     # only BPF tells whether keepalive is off and data was ever sent
-    row = Look("--pid", str(c.host.pid)).one(c)
+    row = CheckRun("--pid", str(c.host.pid)).one(c)
     assert row["data.unread_bytes"] == 5, row
     now = c("time.monotonic() - since") * 1000
     assert now - 500 * clock.SLOW < row["stream.read_closed_ms"] < now + 500 * clock.SLOW, (now, row)
@@ -147,16 +147,16 @@ def check_orphan(t):
     c, s = t.connection()
     s("drop(s)")
     c("s.send(bytes(2000)); s.close()")
-    row = clock.wait(lambda: next((row for row in Look("--netns", str(c.host.netns)).of(c)
+    row = clock.wait(lambda: next((row for row in CheckRun("--netns", str(c.host.netns)).of(c)
                                    if row["verdict"] == "stalled"), None), "a stalled orphan")
     problems = differences(row, {"phase": "orphaned", "owner.unknown": "holder_gone", "process.pid": None,
                                  "process.fd": None, "data.unacked_bytes": 2000, "data.unsent_bytes": 0,
                                  "stream.write_closed": True, "network.connection.state": "fin_wait_1"})
     assert not problems + check_faults(row), problems + check_faults(row)
     assert 0 < row["tcp.gives_up_in_ms"] < 400000, row
-    diag = clock.wait(lambda: Look("--netns", str(c.host.netns), without=WITHOUT_BPF).of(c), "the same by sock_diag")[0]
+    diag = clock.wait(lambda: CheckRun("--netns", str(c.host.netns), without=WITHOUT_BPF).of(c), "the same by sock_diag")[0]
     assert (diag["verdict"], diag["phase"], diag["owner.unknown"]) == ("stalled", "orphaned", "holder_gone"), diag
-    assert not Look("--pid", str(c.host.pid)).of(c)
+    assert not CheckRun("--pid", str(c.host.pid)).of(c)
 
 
 @checked
@@ -168,7 +168,7 @@ def check_unaccepted(t):
     s = t.waiting(server, c)
     c("s.send(bytes(12)); wait(lambda: queued(s) == 0)")
     for without in "", WITHOUT_BPF:
-        row = Look("--pid", str(server.pid), without=without).one(s)
+        row = CheckRun("--pid", str(server.pid), without=without).one(s)
         problems = differences(row, {"verdict": "alive", "phase": "unaccepted", "owner.via": "listener",
                                      "process.pid": server.pid, "process.fd": None, "data.unread_bytes": 12})
         assert not problems + check_faults(row), (without, problems, check_faults(row))
@@ -180,17 +180,17 @@ def check_shared(t):
     c, s = t.connection()
     child = s.host.fork()
     pids = sorted((s.host.pid, child.pid))
-    whole = Look("--netns", str(s.host.netns)).one(s)
+    whole = CheckRun("--netns", str(s.host.netns)).one(s)
     problems = differences(whole, {"owner.unknown": "shared", "owner.holders": pids, "process.pid": None})
     for pid in pids:
-        row = Look("--pid", str(pid)).one(s)
+        row = CheckRun("--pid", str(pid)).one(s)
         problems += differences(row, {"owner.via": "holder", "owner.holders": pids, "process.pid": pid})
     child("libc.prctl(15, b'only-child', 0, 0, 0)")
-    row = Look("--name", "only-child").one(s)
+    row = CheckRun("--name", "only-child").one(s)
     problems += differences(row, {"process.pid": child.pid, "process.name": "only-child"})
-    assert not Look("--netns", str(s.host.netns), "--not-pid", str(child.pid)).of(s)
+    assert not CheckRun("--netns", str(s.host.netns), "--not-pid", str(child.pid)).of(s)
     s("s.close()")
-    problems += differences(Look("--netns", str(s.host.netns)).one(s), {"process.pid": child.pid, "owner.holders": None})
+    problems += differences(CheckRun("--netns", str(s.host.netns)).one(s), {"process.pid": child.pid, "owner.holders": None})
     assert not problems, problems
 
 
@@ -201,10 +201,10 @@ def check_hostile_names(t):
     c, s = t.connection(client, server)
     for name in NAMES:
         c("libc.prctl(15, name, 0, 0, 0)", name=name)
-        row = Look("--pid", str(client.pid)).one(c)
+        row = CheckRun("--pid", str(client.pid)).one(c)
         want = written(client.process.refresh().name)
-        assert row["process.name"] == want, "%r said as %r" % (name, row["process.name"])
-        text = Look("--pid", str(client.pid), text=True)
+        assert row["process.name"] == want, "%r reported as %r" % (name, row["process.name"])
+        text = CheckRun("--pid", str(client.pid), text=True)
         text.out.decode("utf-8")
         assert not controls(text.out), "%r: %r" % (name, text.out)
         assert text.out.count(b"\n") == 2 and Legible(name) == text.out.decode("utf-8"), text.out

@@ -132,9 +132,9 @@ def signals(t):
         agent = t.agent("--json", "--netns", str(host.netns))
         host(once)
         agent.stop(number)
-        told = [event for event in agent.events if event["event"] != "events_lost"]  # which may be of anything
-        assert agent.status == 0 and len(told) == 1, "%s: status %r, %d events: %s" % (
-            number, agent.status, len(told), agent.said())
+        drops = [event for event in agent.events if event["event"] != "events_lost"]  # which may be of anything
+        assert agent.status == 0 and len(drops) == 1, "%s: status %r, %d events: %s" % (
+            number, agent.status, len(drops), agent.messages())
         assert not agent.faults(), agent.faults()
 
 
@@ -159,9 +159,9 @@ def command(t):
     script = 'python3 -c "%s"; (python3 -c "%s" & wait); exit 7' % (LOSE % 11, LOSE % 12)
     agent = inside(host, "sh", "-c", script)
     host("go = False")
-    assert agent.status == 7, "status %r: %s" % (agent.status, agent.said())
+    assert agent.status == 7, "status %r: %s" % (agent.status, agent.messages())
     got = sorted(event["network.peer.port"] for event in agent.events)
-    assert got == [11, 12], "ports %s: %s" % (got, agent.said())
+    assert got == [11, 12], "ports %s: %s" % (got, agent.messages())
     assert {event["process.name"] for event in agent.events} <= {"python3", "python"}, agent.events
 
 
@@ -172,7 +172,7 @@ def command_statuses(t):
     for words, wanted in ((["true"], 0), (["sh", "-c", "exit 3"], 3), (["sh", "-c", "kill -9 $$"], 137),
                           (["sh", "-c", "kill -15 $$"], 143), (["/nonexistent/command"], 127), (["/etc/passwd"], 126)):
         agent = inside(host, *words)
-        assert agent.status == wanted, "%s: status %r, not %d: %s" % (words, agent.status, wanted, agent.said())
+        assert agent.status == wanted, "%s: status %r, not %d: %s" % (words, agent.status, wanted, agent.messages())
 
 
 @portable
@@ -184,9 +184,9 @@ def wrong_options(t):
                   ["--group", "often"], ["--group", "0s"], ["--rate", "-1"], ["--rate", "1000001"], ["--netns", "none"],
                   ["--not-port", "70000"]):
         done = run(*words)
-        said = done.stderr.strip()
-        assert done.returncode == 2, "%s: status %d: %s" % (words, done.returncode, said)
-        assert words[0] in said and len(said.splitlines()) <= 2, "%s: %r" % (words, said)
+        message = done.stderr.strip()
+        assert done.returncode == 2, "%s: status %d: %s" % (words, done.returncode, message)
+        assert words[0] in message and len(message.splitlines()) <= 2, "%s: %r" % (words, message)
         assert not done.stdout, "%s: on standard output: %r" % (words, done.stdout)
 
 
@@ -199,9 +199,9 @@ def run(*words, **how):
 def without_rights(t):
     """One clear sentence, exit 2."""
     done = run("--json", "--for", "1s", preexec_fn=lambda: (os.setgroups([]), os.setgid(65534), os.setuid(65534)))
-    said = done.stderr.strip()
-    assert done.returncode == 2, "status %d: %s" % (done.returncode, said)
-    assert said.startswith("lostpeer") and len(said.splitlines()) <= 2 and not done.stdout, "%r" % said
+    message = done.stderr.strip()
+    assert done.returncode == 2, "status %d: %s" % (done.returncode, message)
+    assert message.startswith("lostpeer") and len(message.splitlines()) <= 2 and not done.stdout, "%r" % message
 
 
 @portable

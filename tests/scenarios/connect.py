@@ -137,7 +137,7 @@ def unreachable_neighbour(t):
 
 
 @scenario()
-def unreachable_told_early(t):
+def unreachable_error_read_early(t):
     """The application reads SO_ERROR, which takes the ICMP error away, and closes a socket that looks healthy."""
     client, server, router = t.routed()
     router("nft('forward tcp flags syn reject with icmpx type host-unreachable')")

@@ -54,7 +54,7 @@ def thousand_connections_closed(t):
 
 
 @crowd
-def processes_amid_a_storm(t):
+def processes_exit_among_others(t):
     """200 processes lose one peer each and exit, while others are executed and gone by the hundred."""
     client, server = t.pair()
     server("l = listen(256); all = []")
@@ -103,7 +103,7 @@ def children_exit_at_once(t):
         t.expect(end, "peer_lost", "reset", "established", error="ECONNRESET", via=FOUND)
 
 
-def adrift(t, client, server):
+def unheld_connections(t, client, server):
     """40 connections of a process that has sent its descriptors away: when they are lost, nobody holds them, and an
     agent looks for one among all open files."""
     sender = t.beside(client, "sender")
@@ -116,14 +116,14 @@ def adrift(t, client, server):
     return ends
 
 
-def closed_amid_walks(t):
+def close_during_walks(t):
     """Connections that a server closes with a byte unread, at leisure, while agents walk again and again."""
     client, server = t.pair()
     n = t.many(2000)
     for host in client, server:
         host(ROOM)
     server("l = listen(4096)")
-    lost = adrift(t, client, server)
+    lost = unheld_connections(t, client, server)
     client("all = [tcp() for _ in range(n)]\nfor s in all: s.connect(target); s.send(b'x')", n=n,
            target=server("HERE, l.getsockname()[1]"))
     server("all = [l.accept()[0] for _ in range(n)]\nfor s in all: wait(lambda: unread(s), 'a byte')", n=n)
@@ -142,10 +142,10 @@ def closed_amid_walks(t):
 
 
 @crowd
-def closes_amid_walks(t):
+def closed_during_walks(t):
     """A walk over all open files holds each for a moment, and so may be the last to let go of one that is closed
     meanwhile: the close then runs in the agent."""
-    for end in closed_amid_walks(t):
+    for end in close_during_walks(t):
         if end.role == "client":
             t.expect(end, "peer_lost", "reset", "established", error="ECONNRESET")
         else:
@@ -154,7 +154,7 @@ def closes_amid_walks(t):
 
 
 @scenario(families=("ipv4",), heavy=True, everywhere=True)
-def abandoned_amid_each_other(t):
+def abandoned_concurrently(t):
     """Processes that connect and give up, again and again: where the kernel may be preempted, one comes between any two
     steps of another, also between the copies of a program on one tracepoint. As many as there are copies."""
     client, server = t.pair()

@@ -94,9 +94,9 @@ def silent_and_lost(t):
     t.expect(c, "peer_lost", "retransmit_timeout", "established", error=error, unacked=300)
     events = t.check(agent)
     # about when the kernel would give up was right
-    told, lost = of(events, "peer_silent")[0], of(events, "peer_lost")[0]
-    took, said = seconds_between(nanoseconds(told["time"]), lost), told["tcp.gives_up_in_ms"] / 1000
-    assert abs(took - said) <= 0.2 * took + WITHIN, "given up after %.3f s, not %.3f s" % (took, said)
+    silent, lost = of(events, "peer_silent")[0], of(events, "peer_lost")[0]
+    took, estimate = seconds_between(nanoseconds(silent["time"]), lost), silent["tcp.gives_up_in_ms"] / 1000
+    assert abs(took - estimate) <= 0.2 * took + WITHIN, "given up after %.3f s, not %.3f s" % (took, estimate)
 
 
 @portable
@@ -130,9 +130,9 @@ def silent_user_timeout(t):
     error = c.error()
     t.expect(c, "peer_lost", "user_timeout", "established", error=error, unacked=10)
     events = t.check(agent)
-    told, lost = of(events, "peer_silent")[0], of(events, "peer_lost")[0]
-    took = seconds_between(nanoseconds(told["time"]), lost)
-    assert abs(took - told["tcp.gives_up_in_ms"] / 1000) <= WITHIN, (took, told["tcp.gives_up_in_ms"])
+    silent, lost = of(events, "peer_silent")[0], of(events, "peer_lost")[0]
+    took = seconds_between(nanoseconds(silent["time"]), lost)
+    assert abs(took - silent["tcp.gives_up_in_ms"] / 1000) <= WITHIN, (took, silent["tcp.gives_up_in_ms"])
 
 
 @portable
@@ -244,7 +244,7 @@ def connecting_is_not_silent(t):
     time.sleep(patience() + 2)
     client("s.close()")
     agent.stop()
-    assert not [e for e in of(agent.events, "peer_silent") if e["network.netns"] == client.netns], "a SYN is told as data"
+    assert not [e for e in of(agent.events, "peer_silent") if e["network.netns"] == client.netns], "a SYN counts as data"
 
 
 @portable
@@ -325,10 +325,10 @@ def ignored_by_two(t):
         ends.append([closed_by_client(t, client, host) for _ in range(count)])
     wait_for(agent, server, "close_ignored", 2)
     agent.stop()
-    told = {e["process.pid"]: e["ignored.connections"] for e in reversed(of(agent.events, "close_ignored"))
+    reported = {e["process.pid"]: e["ignored.connections"] for e in reversed(of(agent.events, "close_ignored"))
             if e["network.netns"] == server.netns}
-    assert told.keys() == {server.pid, other.pid}, told
-    assert told[server.pid] == 1 and told[other.pid] in (1, 2), told
+    assert reported.keys() == {server.pid, other.pid}, reported
+    assert reported[server.pid] == 1 and reported[other.pid] in (1, 2), reported
     assert not agent.faults(), agent.faults()
 
 
@@ -410,9 +410,9 @@ def queue_full(t):
     dropped = server(overflows)
     t.premise(dropped > 0, "the kernel counts overflows")
     agent.stop()
-    told = [e for e in of(agent.events, "accept_dropped") if e["network.netns"] == server.netns]
+    reported = [e for e in of(agent.events, "accept_dropped") if e["network.netns"] == server.netns]
     problems = agent.faults()
-    first = told[0]
+    first = reported[0]
     wanted = {"cause": "queue_full", "by": "local", "phase": "connecting", "severity": "warning",
               "process.pid": server.pid, "owner.via": "listener", "network.local.port": target[1],
               "network.connection.state": "listen", "listen.queue_length": 2, "listen.backlog": 1,
@@ -424,13 +424,13 @@ def queue_full(t):
     if not 0 < first["repeat.count"] <= dropped:
         problems.append("%d turned away, of %d overflows" % (first["repeat.count"], dropped))
     import contract
-    problems += [fault for event in told for fault in contract.faults(event)]
+    problems += [fault for event in reported for fault in contract.faults(event)]
     t.matrix.seen.add("accept_dropped/queue_full")
     assert not problems, "\n".join(problems)
 
 
 @portable
-def queue_full_of_before(t):
+def queue_full_before_start(t):
     """It was full before the agent came."""
     client, server = t.pair()
     server("l = listen(0)")
@@ -440,13 +440,13 @@ def queue_full_of_before(t):
     client("more = [begin(target) for _ in range(3)]", target=target)
     wait_for(agent, server, "accept_dropped")
     agent.stop()
-    told = next(e for e in of(agent.events, "accept_dropped") if e["network.netns"] == server.netns)
-    assert told["process.pid"] == server.pid and told["network.local.port"] == target[1], told
+    reported = next(e for e in of(agent.events, "accept_dropped") if e["network.netns"] == server.netns)
+    assert reported["process.pid"] == server.pid and reported["network.local.port"] == target[1], reported
     assert not agent.faults(), agent.faults()
 
 
 @one
-def queue_that_just_fills(t):
+def queue_full_without_drops(t):
     """Full, and nobody was turned away; and one that is full again and again, and drained in time."""
     client, server = t.pair()
     server("l = listen(1)")
@@ -456,5 +456,5 @@ def queue_that_just_fills(t):
         time.sleep(1.2)
         server("kept = globals().get('kept', []) + [l.accept()[0], l.accept()[0]]")
     agent.stop()
-    told = [e for e in of(agent.events, "accept_dropped") if e["network.netns"] == server.netns]
-    assert not told and not agent.faults(), (told, agent.faults())
+    reported = [e for e in of(agent.events, "accept_dropped") if e["network.netns"] == server.netns]
+    assert not reported and not agent.faults(), (reported, agent.faults())

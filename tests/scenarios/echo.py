@@ -54,7 +54,7 @@ class Program(End):
         self.process = Process(pid)
         super().__init__(host, role, local=None, peer=None)
 
-    def said(self):
+    def wait_for_stderr(self):
         """Wait for its end; what it wrote on standard error."""
         return self.host("p.communicate(timeout=30 * 20)[1]")
 
@@ -72,7 +72,7 @@ def started(t, program=CLIENT):
     return c, s, wire
 
 
-def met(c, s):
+def learn_addresses(c, s):
     """The server says who has connected."""
     port = int(s.host("p.stdout.readline()"))
     c.local, c.peer = (c.host("HERE"), port), (s.host("HERE"), 50007)
@@ -87,8 +87,8 @@ def expect(t, end, event, cause, phase, **fields):
 def echo_close(t):
     c, s, wire = started(t)
     wire("w.release()")
-    met(c, s)
-    t.premise(c.said() == "" and s.said() == "", "no errors")
+    learn_addresses(c, s)
+    t.premise(c.wait_for_stderr() == "" and s.wait_for_stderr() == "", "no errors")
     c.ended()
     s.ended()
     expect(t, c, "local_closed", "close", "orphaned")
@@ -101,8 +101,8 @@ def echo_timeout_of_client(t):
     c, s, wire = started(t)
     c("sysctls(retries2=1)")
     wire("w.on_data('left'); w.release()")
-    met(c, s)
-    t.premise("TimeoutError: [Errno 110]" in c.said(), "the client is told ETIMEDOUT")
+    learn_addresses(c, s)
+    t.premise("TimeoutError: [Errno 110]" in c.wait_for_stderr(), "the client gets ETIMEDOUT")
     expect(t, c, "peer_lost", "retransmit_timeout", "established", error="ETIMEDOUT", unacked=12)
     t.premise(s.host("p.poll()") is None, "the server waits")
 
@@ -113,14 +113,14 @@ def echo_timeout_of_server(t):
     c, s, wire = started(t)
     s.host("sysctls(retries2=1)")
     wire("w.on_data('right'); w.release()")
-    met(c, s)
+    learn_addresses(c, s)
     wire("w.trapped()")
     outstanding = c.host(QUEUES % 50007)[0][0]
     c.host("sysctls(retries2=1)")
-    t.premise("TimeoutError: [Errno 110]" in s.said(), "the server is told ETIMEDOUT")
+    t.premise("TimeoutError: [Errno 110]" in s.wait_for_stderr(), "the server gets ETIMEDOUT")
     expect(t, s, "peer_lost", "retransmit_timeout", "established", error="ETIMEDOUT", unacked=12)
     if outstanding:
-        t.premise("TimeoutError: [Errno 110]" in c.said(), "the client is told ETIMEDOUT")
+        t.premise("TimeoutError: [Errno 110]" in c.wait_for_stderr(), "the client gets ETIMEDOUT")
         expect(t, c, "peer_lost", "retransmit_timeout", "established", error="ETIMEDOUT", unacked=12)
 
 
@@ -129,16 +129,16 @@ def echo_reset(t):
     """The client is killed with the answer unread."""
     c, s, wire = started(t)
     wire("w.on_data('right', 'hold'); w.release()")
-    met(c, s)
+    learn_addresses(c, s)
     wire("w.trapped()")
     c.host("os.kill(p.pid, %d)" % signal.SIGSTOP)
     c.host("wait(lambda: open('/proc/%d/stat' % p.pid).read().split()[2] == 'T', 'a stopped client')")
     wire("w.release()")
     c.host("wait(lambda: " + QUEUES % 50007 + "[0][1] == 12, 'the answer')")
     c.host("p.kill()")
-    c.said()
+    c.wait_for_stderr()
     expect(t, c, "local_reset", "unread_data", "established", unread=12, exiting="SIGKILL")
-    t.premise("ConnectionResetError: [Errno 104]" in s.said(), "the server is told ECONNRESET")
+    t.premise("ConnectionResetError: [Errno 104]" in s.wait_for_stderr(), "the server gets ECONNRESET")
     expect(t, s, "peer_lost", "reset", "established", error="ECONNRESET",
            via=OneOf("accept", "closer", "holder"))
 
@@ -148,11 +148,11 @@ def echo_write_after_close(t):
     """The server is killed while idle; the client writes once more, and again: EPIPE."""
     c, s, wire = started(t, TALKER)
     wire("w.release()")
-    met(c, s)
+    learn_addresses(c, s)
     c.host("p.stdin.write('\\n'); p.stdin.flush()")
     t.premise("Received b'Hello, world'" in c.host("p.stdout.readline()"), "the echo")
     s.host("p.kill()")
-    s.said()
+    s.wait_for_stderr()
     expect(t, s, "local_closed", "close", "orphaned", exiting="SIGKILL")
     c.comes_to("close_wait")
     expect(t, c, "peer_closed", "fin", "established")
@@ -160,7 +160,7 @@ def echo_write_after_close(t):
     c.host("p.stdin.write('\\n'); p.stdin.flush()")
     c.ended()
     c.host("p.stdin.write('\\n'); p.stdin.flush()")
-    t.premise("BrokenPipeError: [Errno 32]" in c.said(), "the client is told EPIPE")
+    t.premise("BrokenPipeError: [Errno 32]" in c.wait_for_stderr(), "the client gets EPIPE")
     expect(t, c, "peer_lost", "reset", "half_closed", error="EPIPE", unacked=12,
            via=OneOf("connect", "closer", "holder"))
     t.late(s, state="time_wait", process=s.process, exiting="SIGKILL")

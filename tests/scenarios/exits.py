@@ -112,7 +112,7 @@ def write(path, value):
 
 
 @scenario(families=("ipv4",), heavy=True)
-def exits_for_want_of_memory(t):
+def exits_out_of_memory(t):
     """The kernel's out-of-memory killer, in a cgroup of the server's own."""
     c, s = t.connection()
     c("s.send(b'unread')")

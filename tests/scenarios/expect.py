@@ -120,7 +120,7 @@ class Truth:
         return "%s/%s %s" % (self.fields["event"], self.fields["cause"], ends(self.fields))
 
 
-def said(event):
+def kind(event):
     return "%s/%s" % (event.get("event"), event.get("cause"))
 
 
@@ -138,11 +138,11 @@ def ends(fields):
 class Comparison:
     """Truths and events, matched one with one.
 
-    problems: every difference as a line of text; told: (truth, its event or None); unexpected: what is left."""
+    problems: every difference as a line of text; matched: (truth, its event or None); unexpected: what is left."""
 
     def __init__(self, truths, events):
         self.problems = []
-        self.told = []
+        self.matched = []
         self.events = events
         self.used = set()
         self.by_identity = {}
@@ -153,13 +153,13 @@ class Comparison:
         # What has no exact match is shown beside the nearest event that is left.
         for truth in pending:
             self.explain(truth)
-        self.told += [(truth, None) for truth in truths if truth.hidden]
+        self.matched += [(truth, None) for truth in truths if truth.hidden]
         self.unexpected = [event for event in events if id(event) not in self.used]
-        self.problems += ["unexpected: %s %s" % (said(event), ends(event)) for event in self.unexpected]
+        self.problems += ["unexpected: %s %s" % (kind(event), ends(event)) for event in self.unexpected]
 
     def take(self, truth, event):
         self.used.add(id(event))
-        self.told.append((truth, event))
+        self.matched.append((truth, event))
 
     def match(self, truth):
         for event in self.by_identity.get(truth.identity(), ()):
@@ -181,5 +181,5 @@ class Comparison:
             self.problems.append("%s: %s" % (truth, "; ".join("%s expected %r got %r" % difference
                                                               for difference in near[1])))
         elif not truth.optional:
-            self.told.append((truth, None))
+            self.matched.append((truth, None))
             self.problems.append("missing: %s" % truth)

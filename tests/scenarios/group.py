@@ -128,7 +128,7 @@ def die_grouped(t, server, workers, agent):
 
 
 @agents
-def loop_drowns_nobody(t):
+def loop_does_not_hide_others(t):
     """A process is refused at hundreds of ports: above its rate it is one record, and another's event is shown."""
     host = t.loopback()
     loop, quiet = t.beside(host, "loop"), t.beside(host, "quiet")

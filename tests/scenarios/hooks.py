@@ -75,7 +75,7 @@ def no_port_hooked(t):
 
 
 @own_agent
-def nothing_more_with_hook(t):
+def hook_adds_no_other_event(t):
     """What the states show anyway is told once, and what is no failure not at all."""
     client, server, agent = hooked(t)
     port = server("x = bound(); x.getsockname()[1]")
@@ -95,7 +95,7 @@ def nothing_more_with_hook(t):
 
 
 @scenario(families=("ipv4",), own=True)
-def worker_gone_before_it_is_found(t):
+def worker_killed_before_search(t):
     """A worker of several on one listener accepts, loses its peer, and is killed before anyone looks."""
     client, master = t.pair()
     t.listen(master)

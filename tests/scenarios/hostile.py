@@ -97,7 +97,7 @@ def on_terminal(t, environment):
     agent.stop()
     os.close(master)
     if agent.status != 0:
-        raise AssertionError("exit status %r: %s" % (agent.status, agent.said()))
+        raise AssertionError("exit status %r: %s" % (agent.status, agent.messages()))
     data = data[: data.rindex(b"\n") + 1]  # what was read after it may be cut within a sequence
     data.decode("utf-8")
     return data

@@ -7,7 +7,7 @@ import platform
 import subprocess
 
 import contract
-from expect import Absent, said
+from expect import Absent, kind
 
 NOTHING = "nothing"
 ABSENT = "absent"
@@ -27,7 +27,7 @@ class Matrix:
 
     def count(self, comparison, events):
         """Of one scenario: its truths, and that nothing else was said."""
-        for truth, event in comparison.told:
+        for truth, event in comparison.matched:
             self.count_cause(truth, event)
             if event:
                 self.count_owner(truth, event)
@@ -38,7 +38,7 @@ class Matrix:
             self.cells[NOTHING, NOTHING] += 1
         for event in events:
             self.pairs.update(pairs(event))
-            self.seen.add(said(event))
+            self.seen.add(kind(event))
             self.seen.update(name for name in OPTIONAL_FIELDS if name in event)
 
     def count_cause(self, truth, event):
@@ -51,7 +51,7 @@ class Matrix:
             self.causes["wrong"] += 1
         else:
             self.cells[what, words(event)] += 1
-            self.causes["wrong" if what not in [said(event)] + others(event) else
+            self.causes["wrong" if what not in [kind(event)] + others(event) else
                         "ambiguous" if others(event) else "right"] += 1
 
     def count_owner(self, truth, event):
@@ -78,10 +78,10 @@ class Matrix:
                  "  causes: %(right)d right, %(ambiguous)d named among two, %(wrong)d wrong, "
                  "%(absent)d absent by design" % self.causes,
                  "  owners: %(right)d right, %(wrong)d wrong, %(unknown)d unknown by design" % self.owners,
-                 "  nothing more was said in %d scenarios" % self.cells[NOTHING, NOTHING]]
+                 "  no other event in %d scenarios" % self.cells[NOTHING, NOTHING]]
         cells = self.off_diagonal()
         width = max([len(what) for what, _, _ in cells], default=0)
-        return "\n".join(lines + ["  %5d x %-*s  said: %s" % (n, width, what, answer) for what, answer, n in cells])
+        return "\n".join(lines + ["  %5d x %-*s  reported: %s" % (n, width, what, answer) for what, answer, n in cells])
 
     def summary(self, doctor):
         table = {}
@@ -115,17 +115,17 @@ class Doubt:
     """What doctor says of an ambiguous answer."""
 
     def __init__(self, entry):
-        self.said, self.other, self.type = entry["said"], entry["or"], entry.get("network.type")
+        self.reported, self.other, self.type = entry["said"], entry["or"], entry.get("network.type")
 
     def covers(self, pair):
-        return (self.said, self.other) == pair[:2] and self.type in (None, pair[2])
+        return (self.reported, self.other) == pair[:2] and self.type in (None, pair[2])
 
     def __str__(self):
-        return "%s may be %s%s" % (self.said, self.other, " over " + self.type if self.type else "")
+        return "%s may be %s%s" % (self.reported, self.other, " over " + self.type if self.type else "")
 
 
 def pairs(event):
-    return {(said(event), other, event.get("network.type")) for other in others(event)}
+    return {(kind(event), other, event.get("network.type")) for other in others(event)}
 
 
 def always_absent(doctor):
@@ -152,7 +152,7 @@ def full(event, cause):
 
 
 def words(event):
-    return " or ".join([said(event)] + others(event))
+    return " or ".join([kind(event)] + others(event))
 
 
 def true_words(truth, event):
@@ -160,7 +160,7 @@ def true_words(truth, event):
     cause = truth.fields["cause"]
     if isinstance(cause, str):
         return "%s/%s" % (truth.fields["event"], cause)
-    return said(event) if event and cause == event.get("cause") else "%s/%r" % (truth.fields["event"], cause)
+    return kind(event) if event and cause == event.get("cause") else "%s/%r" % (truth.fields["event"], cause)
 
 
 def ask_doctor(program, without=""):

@@ -35,17 +35,17 @@ def reset(t, c, s):
 
 
 @scenario()
-def ends_on_loopback(t):
+def other_end_on_loopback(t):
     reset(t, *t.connection(*neighbours(t)))
 
 
 @scenario()
-def ends_in_two_namespaces(t):
+def other_end_in_two_namespaces(t):
     reset(t, *t.connection(*t.pair()))
 
 
 @one_family
-def ends_on_an_address_of_its_own(t):
+def other_end_on_own_address(t):
     """No loopback address, and yet it never leaves the namespace."""
     client, server = t.pair()
     other = t.beside(server, "neighbour")
@@ -53,7 +53,7 @@ def ends_on_an_address_of_its_own(t):
 
 
 @one_family
-def ends_of_one_process(t):
+def other_end_of_one_process(t):
     host = t.loopback()
     host("l = listen(); s = tcp(); s.connect(l.getsockname()); d = l.accept()[0]")
     c, s = End(host, "client"), End(host, "server", name="d")
@@ -63,7 +63,7 @@ def ends_of_one_process(t):
 
 
 @one_family
-def ends_far_from_each_other(t):
+def other_end_far_away(t):
     """The RST takes its time: the other end is told before it comes, and remembered."""
     client, server, wire = t.wired()
     c, s = t.connection(client, server)
@@ -77,7 +77,7 @@ def ends_far_from_each_other(t):
 
 
 @one_family
-def ends_of_a_closer(t):
+def other_end_closed(t):
     """The other end closed, and its socket is gone; what we send then is reset."""
     client, server = t.pair()
     c, s = t.connection(client, server)
@@ -93,7 +93,7 @@ def ends_of_a_closer(t):
 
 
 @one_family
-def ends_that_live_on(t):
+def other_end_alive(t):
     """The other end knows nothing of it: its socket lives, and is found."""
     c, s = t.connection(*neighbours(t))
     s("drop(s)")
@@ -105,7 +105,7 @@ def ends_that_live_on(t):
 
 
 @one_family
-def ends_that_live_on_without_a_descriptor(t):
+def other_end_alive_without_descriptor(t):
     """The other end is an orphan."""
     c, s = t.connection(*neighbours(t))
     s("drop(s); s.close()")
@@ -119,7 +119,7 @@ def ends_that_live_on_without_a_descriptor(t):
 
 
 @one_family
-def ends_unaccepted(t):
+def other_end_unaccepted(t):
     """Who listens is the other end of who waits in its queue."""
     client, server = t.pair()
     t.listen(server)
@@ -131,7 +131,7 @@ def ends_unaccepted(t):
 
 
 @one_family
-def ends_of_twins(t):
+def other_end_of_twins(t):
     """Two connections with the same addresses and ports in four namespaces, which end at once."""
     pairs = []
     for names in (("client", "server"), ("twin", "nitwit")):
@@ -150,7 +150,7 @@ def ends_of_twins(t):
 
 
 @one_family
-def ends_refused(t):
+def other_end_refused(t):
     """There is no connection, so there is no other end."""
     client, server = t.pair()
     client("s = bound()")
@@ -161,7 +161,7 @@ def ends_refused(t):
 
 
 @scenario(families=("ipv4",), own=True)
-def ends_filtered(t):
+def other_end_filtered(t):
     """What is not shown is still an other end."""
     c, s = t.connection(*t.pair())
     agent = t.agent("--json", "--event", "peer_lost")

@@ -135,7 +135,7 @@ def owner_unaccepted_of_two_workers(t):
              extra={"owner.holders": Set([one.pid, two.pid])})
 
 
-def rivals(t):
+def two_listeners(t):
     """Two processes with a listener each on one port, and a connection in the queue of the one that is returned."""
     client, one = t.pair()
     two = t.beside(one, "two")
@@ -152,13 +152,13 @@ def rivals(t):
 @scenario()
 def owner_of_two_listeners(t):
     """SO_REUSEPORT: who accepted it, not who happens to listen on the same port."""
-    c, server = rivals(t)
+    c, server = two_listeners(t)
     reset_by_client(t, c, t.accept(server), via=ANYHOW)
 
 
 @one_family
 def owner_of_two_listeners_closed(t):
-    c, server = rivals(t)
+    c, server = two_listeners(t)
     s = t.accept(server)
     c("s.close()")
     t.expect(c, "local_closed", "close", "orphaned")
@@ -170,7 +170,7 @@ def owner_of_two_listeners_closed(t):
 @scenario()
 def owner_of_two_listeners_unaccepted(t):
     """The right one of the two, or nobody."""
-    c, server = rivals(t)
+    c, server = two_listeners(t)
     s = t.waiting(server, c)
     c("linger(s); s.close()")
     t.expect(c, "local_reset", "linger", "established")

@@ -127,7 +127,7 @@ def place_of_listener(t):
     cgroup.remove()
 
 
-def stopped(agent):
+def suspend(agent):
     """The agent reads nothing until it is let go on."""
     os.kill(agent.pid, signal.SIGSTOP)
 
@@ -144,12 +144,12 @@ def check_later(t, agent):
 
 
 @alone_agent
-def place_gone(t):
+def place_removed(t):
     """Process and cgroup are gone when the event is read."""
     cgroup = Cgroup(t, "libpod-%s.scope/container" % HASH)
     c, s = connected(t, cgroup)
     agent = t.agent("--json", "--netns", "%d,%d" % (c.host.netns, s.host.netns))
-    stopped(agent)
+    suspend(agent)
     s("s.send(b'unread')")
     c("wait(lambda: unread(s) == 6)")
     c.host.kill()
@@ -184,8 +184,8 @@ def place_filters(t):
         wanted = {"peer_lost"} if matches else set()
         if name.startswith("--not-"):
             wanted = {"peer_lost", "local_reset"} - wanted
-        told = {event["event"] for event in agent.events}
-        assert told == wanted, "%s %s told %s, not %s" % (name, value, told, wanted)
+        reported = {event["event"] for event in agent.events}
+        assert reported == wanted, "%s %s reported %s, not %s" % (name, value, reported, wanted)
         assert not agent.faults(), agent.faults()
     t.hosts[0].kill()
     cgroup.remove()
@@ -239,7 +239,7 @@ def contained(t, runtime):
         line = hierarchy()[0]
         path = [text for text in process.cgroups if text.startswith(line)][0]
         t.premise(path.endswith("/" + container.name), "a cgroup with the container's name: %s" % path)
-        stopped(agent)
+        suspend(agent)
         s("linger(s); s.close()")
         client.finish()  # until the runtime has ended, and the container with it
         t.premise(not os.path.exists(hierarchy()[1] + path[len(line):]), "the container's cgroup is gone")

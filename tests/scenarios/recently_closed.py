@@ -10,7 +10,7 @@ MEMORY = 4096  # ends that are remembered, shared out among the CPUs
 
 
 @scenario()
-def gone_after_close(t):
+def recently_closed_in_order(t):
     """Server and client close in turn; what the one that is left then says is answered, once for all segments."""
     c, s = t.connection()
     s("s.close()")
@@ -25,7 +25,7 @@ def gone_after_close(t):
 
 
 @scenario()
-def gone_expired_orphan(t):
+def recently_closed_expired_orphan(t):
     """We closed with data in flight and gave up; then the peer speaks again."""
     c, s = impatient(t)
     s("drop(s)")
@@ -39,7 +39,7 @@ def gone_expired_orphan(t):
 
 
 @one_family
-def gone_held_when_it_timed_out(t):
+def recently_closed_timed_out_while_held(t):
     """A process holds the socket still, and is who lost the peer, when the peer comes back."""
     c, s = impatient(t)
     s("drop(s)")
@@ -52,7 +52,7 @@ def gone_held_when_it_timed_out(t):
 
 
 @scenario()
-def gone_with_data_in_flight(t):
+def recently_closed_with_data_in_flight(t):
     """Both ends reset; what crosses the RST on its way is answered by another, and is no event."""
     client, server, wire = t.wired()
     c, s = t.connection(client, server)
@@ -68,7 +68,7 @@ def gone_with_data_in_flight(t):
 
 
 @scenario(families=("ipv4",), own=True)
-def gone_from_memory(t):
+def recently_closed_beyond_capacity(t):
     """The memory is bounded: after more ends than it has room for, the owner of the first is not known any more; that of
     the last is."""
     if KERNEL < (6, 10):

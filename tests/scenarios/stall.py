@@ -37,7 +37,7 @@ def stalled_reader(t):
     agent = t.agent("--json", "--netns", str(host.netns), output=theirs)
     os.close(theirs)
     host("flood(20000)")
-    assert agent.process.poll() is None, "the agent ended: %s" % agent.said()
+    assert agent.process.poll() is None, "the agent ended: %s" % agent.messages()
     data = []
     reader = threading.Thread(target=lambda: data.append(read_until(ours, lambda _: False, 600)), daemon=True)
     reader.start()
@@ -52,15 +52,15 @@ def stalled_reader(t):
     events = [json.loads(line) for line in data[0].decode().splitlines()]
     gaps = [event for event in events if event["event"] == "events_lost"]
     ledger = agent.ledger()
-    assert status == 0, "status %r: %s" % (status, agent.said())
+    assert status == 0, "status %r: %s" % (status, agent.messages())
     assert isinstance(ledger, dict), "no ledger: %r" % ledger
     assert ledger["emitted"] == sum(ledger[name] for name in ledger if name != "emitted"), "ledger %r" % ledger
     assert ledger["pending"] == 0 and ledger["emitted"] >= 40000, "ledger %r" % ledger
     assert gaps and {gap["cause"] for gap in gaps} == {"output_full"}, "gaps %s" % gaps[:3]
-    assert sum(gap["lost.count"] for gap in gaps) == ledger["lost"], "told %d lost, the ledger says %d" % (
+    assert sum(gap["lost.count"] for gap in gaps) == ledger["lost"], "reported %d lost, the ledger says %d" % (
         sum(gap["lost.count"] for gap in gaps), ledger["lost"])
-    told = len(events) - len(gaps)
-    assert told in (ledger["written"], ledger["written"] - len(gaps)), "%d events, ledger %r" % (told, ledger)
+    reported = len(events) - len(gaps)
+    assert reported in (ledger["written"], ledger["written"] - len(gaps)), "%d events, ledger %r" % (reported, ledger)
     assert events[-1]["cause"] == "refused" or events[-2]["cause"] == "refused", "the last is %s" % events[-1]
 
 

@@ -103,7 +103,7 @@ class Trial:
         self.until = None
         self.module = made.module
         self.matrix = Matrix()
-        self.heard = shared.size() if shared else 0
+        self.offset = shared.size() if shared else 0
 
     # The network.
 
@@ -275,25 +275,25 @@ class Trial:
         self.until, began = clock.now(), time.monotonic()
         seen = shared and not self.agents
         if seen:
-            self.wait_until_told()
+            self.wait_for_due_events()
         least = (0.7 if self.searched() and not seen else 0.15) * max(1, clock.SLOW / 2)
         time.sleep(max(0, began + least - time.monotonic()))
 
-    def wait_until_told(self):
+    def wait_for_due_events(self):
         """Until as much is told as is due: what is missing then is for judge() to say."""
         due = sum(not truth.optional for truth in self.truths)
         marks = [b'"network.netns":%d' % inode for inode in self.namespaces()]
         mine, rest = [], b""
 
-        def told():
+        def all_came():
             nonlocal rest
-            data = shared.written(self.heard)
-            self.heard += len(data)
+            data = shared.written(self.offset)
+            self.offset += len(data)
             *lines, rest = (rest + data).split(b"\n")
             mine.extend(json.loads(line) for line in lines if any(mark in line for mark in marks))
             return len(own(mine, self.namespaces(), self.until)) >= due
         try:
-            clock.wait(told, "what is due", 2)
+            clock.wait(all_came, "what is due", 2)
         except (TimeoutError, ValueError):  # or a line that is none: faults() says so
             pass
 

@@ -13,12 +13,12 @@ import owners
 import peer
 import timeout
 from agent import PROGRAM, Agent
-from expect import Comparison, Truth, said
+from expect import Comparison, Truth, kind
 from trial import KERNEL, own, scenario
 
 FEATURES = ("send_reset", "send_reset_reason", "destroy_sock", "error_report", "fork", "cookie", "iterator_of_one")
 # One drop of each kind that some feature helps to judge, or whose owner it helps to find.
-DROPS = (connect.refused, connect.unreachable_told_early, connect.abandoned_by_close, peer.reset_unread,
+DROPS = (connect.refused, connect.unreachable_error_read_early, connect.abandoned_by_close, peer.reset_unread,
          local.data_after_close, local.data_after_close_orphaned, local.data_after_close_with_acknowledgement,
          local.linger2, local.unread_data, timeout.keepalive_timeout, orderly.close_by_client,
          owners.owner_forked_after_accept, owners.owner_several, owners.owner_duplicated, owners.owner_thread_blocked,
@@ -51,20 +51,20 @@ class Promise:
     def allows(self, whole, event):
         """What is wrong with this event, beside that of an agent that has all."""
         ignored = set(OWN) | self.lacking
-        if said(whole) != said(event) or whole.get("ambiguous") != event.get("ambiguous"):
-            if not self.covers(event, said(whole)):
-                return ["%s said as %s" % (matrix.words(whole), matrix.words(event))]
+        if kind(whole) != kind(event) or whole.get("ambiguous") != event.get("ambiguous"):
+            if not self.covers(event, kind(whole)):
+                return ["%s reported as %s" % (matrix.words(whole), matrix.words(event))]
             ignored |= set(OF_CAUSE)
         if self.owners and "process.pid" in whole and "process.pid" not in event:
             ignored |= {name for name in whole.keys() | event.keys() if name.startswith(("process.", "owner."))}
-        found = ["%s of %s: %r instead of %r" % (name, said(whole), event.get(name), whole.get(name))
+        found = ["%s of %s: %r instead of %r" % (name, kind(whole), event.get(name), whole.get(name))
                  for name in sorted((whole.keys() | event.keys()) - ignored) if whole.get(name) != event.get(name)]
-        return found + ["%s has %s" % (said(event), name) for name in self.absent if name in event]
+        return found + ["%s has %s" % (kind(event), name) for name in self.absent if name in event]
 
     def covers(self, event, what):
         """Whether an ambiguous answer leaves open what it was, and doctor says so of all that it leaves open."""
         left_open = matrix.pairs(event)
-        return what in [said(event)] + matrix.others(event) and left_open and all(
+        return what in [kind(event)] + matrix.others(event) and left_open and all(
             any(doubt.covers(pair) for doubt in self.doubts) for pair in left_open)
 
 
@@ -89,12 +89,12 @@ def compare_with_truth(truths, without, events):
                    name.endswith((".address", ".port"))}, truth.optional, truth.really) for truth in truths]
     owners_of = {id(truth): full.fields.get("process.pid") for truth, full in zip(bare, truths)}
     comparison = Comparison(bare, events)
-    for truth, event in comparison.told:
+    for truth, event in comparison.matched:
         what = truth.really or "%s/%s" % (truth.fields["event"], truth.fields["cause"])
         if not event:
             problems.append("missing: %s" % truth)
-        elif what != said(event) and not promise.covers(event, what):
-            problems.append("%s said as %s" % (what, matrix.words(event)))
+        elif what != kind(event) and not promise.covers(event, what):
+            problems.append("%s reported as %s" % (what, matrix.words(event)))
         elif "process.pid" in event and not owners_of[id(truth)] == event["process.pid"]:
             problems.append("%s: the owner is %r, not %r" % (truth, event["process.pid"], owners_of[id(truth)]))
     problems += ["unexpected: %s" % matrix.words(event) for event in comparison.unexpected]
@@ -115,19 +115,19 @@ def without_features(t):
     for names, agent in lacking.items():
         agent.stop()
         problems += ["without %s: %s" % (names, fault) for fault in agent.faults()]
-        told = own(agent.events, t.namespaces(), t.until)
-        problems += compare(names, events, told) if names != every else []
-        problems += compare_with_truth(t.truths, names, told)
+        reported = own(agent.events, t.namespaces(), t.until)
+        problems += compare(names, events, reported) if names != every else []
+        problems += compare_with_truth(t.truths, names, reported)
     assert not problems, "\n".join(problems)
 
 
 @scenario(families=("ipv4",), own=True, portable=True)
-def without_what_is_asked(t):
+def without_asked_feature(t):
     """Both verbs say what they do without; a name that is none, or a command that cannot be followed, is refused."""
     def run(without, *words):
         agent = Agent(*words[1:], verb=words[0], ready=False, without=without)
         try:
-            return agent.process.wait(60 * clock.SLOW), agent.said()
+            return agent.process.wait(60 * clock.SLOW), agent.messages()
         finally:
             agent.end()
     for words in ("doctor",), ("watch", "--for", "1ms"):
@@ -143,7 +143,7 @@ def without_what_is_asked(t):
 
 
 @scenario(families=("ipv4",), own=True, portable=True)
-def without_what_is_refused(t):
+def without_refused_program(t):
     """A kernel may refuse a program though it has what that needs: the agent does without, and says so."""
     done = subprocess.run([os.path.join(os.path.dirname(PROGRAM), "tests/refusals")], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, universal_newlines=True, timeout=200 * clock.SLOW)
