@@ -117,6 +117,9 @@ $(BUILD)/user/check/snapshot_bpf.o: $(BUILD)/check.skel.h
 $(CORE): $(CORE_OBJ)
 	$(call say,AR,$@)rm -f $@ && $(AR) qcs $@ $^
 
+# counted there
+$(BUILD)/tests/test_pipeline: LDFLAGS += -Wl,--wrap=cause_judge,--wrap=event_new,--wrap=event_judge
+
 $(BUILD)/tests/%: tests/unit/%.c $(CORE)
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)$(CC) $(AGENT_CFLAGS) $(LDFLAGS) $< $(TEST_LINK) -o $@ -lcmocka $(AGENT_LIBS)

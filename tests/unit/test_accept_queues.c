@@ -65,11 +65,14 @@ volatile struct lp_alarms *sockets_alarms(struct kernel *kernel)
 	return &alarms;
 }
 
-static void take_told(void *context, const struct lp_record *record)
+static void take_told(void *context, struct event *event)
 {
 	(void)context;
-	told[n_told++] = *record;
+	told[n_told++] = *event->record;
+	event_free(event);
 }
+
+static const struct early_calls calls = {.found = take_told};
 
 static void set_queue(__u32 length, __u32 drops)
 {
@@ -106,7 +109,7 @@ static int begin(void **state)
 	n_told = 0;
 	is_listed = false;
 	alarms = (struct lp_alarms){0};
-	queues = accept_queues_new(NULL, take_told, NULL);
+	queues = accept_queues_new(NULL, &calls);
 	set_queue(0, 1000);
 	return queues ? 0 : -1;
 }

@@ -55,28 +55,35 @@ int sockets_look_at_all(struct kernel *kernel, __u32 states, sockets_take *take,
 	return 0;
 }
 
-static bool ask_owner(void *context, const struct lp_record *record)
+void pending_add(struct pending_list *list, struct event *event, pending_done *done, void *context)
 {
-	struct owner owner = {.unknown = UNKNOWN_SHARED};
+	__u32 pid = owner_of[event->record->socket.sk / 64 - 1];
 
-	(void)context;
-	assert_int_equal(record->kind, LP_KIND_IGNORED);
-	if (!wanted)
-		return false;
-	if (owner_of[record->socket.sk / 64 - 1])
-		owner = (struct owner){.via = VIA_ACCEPT, .process = {.tgid = owner_of[record->socket.sk / 64 - 1]}};
-	ignored_closes_note(ignored, record, &owner);
-	return true;
+	(void)list;
+	event->owner = (struct owner){.unknown = UNKNOWN_SHARED};
+	if (pid)
+		event->owner = (struct owner){.via = VIA_ACCEPT, .process = {.tgid = pid}};
+	done(context, event);
 }
 
-static void take_told(void *context, const struct lp_record *record, const struct owner *owner)
+static bool wants(void *context, struct event *event)
 {
 	(void)context;
-	told[n_told].tgid = owner->via ? owner->process.tgid : 0;
-	told[n_told].holds = record->socket.holds;
-	told[n_told].sk = record->socket.sk;
+	assert_int_equal(event->record->kind, LP_KIND_IGNORED);
+	return wanted;
+}
+
+static void take_told(void *context, struct event *event)
+{
+	(void)context;
+	told[n_told].tgid = event->owner.via ? event->owner.process.tgid : 0;
+	told[n_told].holds = event->record->socket.holds;
+	told[n_told].sk = event->record->socket.sk;
 	told[n_told++].at_ns = now_ns;
+	event_free(event);
 }
+
+static const struct early_calls calls = {.tell = take_told, .wants = wants};
 
 /* A connection of that process, whose peer closes now. */
 static void peer_closes(unsigned number, unsigned pid)
@@ -121,7 +128,7 @@ static int begin(void **state)
 	gone = false;
 	wanted = true;
 	now_ns = 1000 * CLOCK_SECOND;
-	ignored = ignored_closes_new(NULL, AFTER, ask_owner, take_told, NULL);
+	ignored = ignored_closes_new(NULL, AFTER, &calls);
 	return ignored ? 0 : -1;
 }
 

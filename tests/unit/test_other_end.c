@@ -52,20 +52,24 @@ int sockets_find(struct kernel *k, const __u64 *ports, size_t n, sockets_take *t
 	return 0;
 }
 
-static void done(void *context, const struct other_end_event *event)
+static void done(void *context, struct event *event)
 {
 	assert_ptr_equal(context, &out);
 	out.told++;
 	out.sk = event->record->socket.sk;
 	out.peer = event->peer.tgid;
 	out.times[event->record->socket.snd_wnd]++;
+	event_free(event);
 }
 
-static void ask(void *context, const struct lp_record *record)
+void pending_add(struct pending_list *list, struct event *event, pending_done *noted, void *context)
 {
-	assert_ptr_equal(context, &out);
-	assert_int_equal(record->kind, LP_KIND_LOOK);
+	(void)list;
+	(void)noted;
+	assert_ptr_equal(context, ends);
+	assert_int_equal(event->record->kind, LP_KIND_LOOK);
 	out.asked++;
+	event_free(event);
 }
 
 static struct lp_record end_of(__u64 sk, const char *local, __u16 local_port, const char *peer, __u16 peer_port)
@@ -98,7 +102,7 @@ static int set_up(void **state)
 	b.socket.rcv_nxt = a.socket.snd_una + 1000;
 	b.socket.snd_una = b.socket.snd_nxt = a.socket.rcv_nxt = 7000;
 	b.socket.netns = 2;
-	ends = other_end_new(&kernel, done, ask, &out);
+	ends = other_end_new(&kernel, NULL, done, &out);
 	return ends ? 0 : -1;
 }
 
@@ -122,18 +126,22 @@ static struct owner owner_of(__u32 pid)
 
 static void note(const struct lp_record *r, __u32 pid)
 {
-	struct owner owner = owner_of(pid);
+	other_end_note(ends, &(struct event){.record = r, .owner = owner_of(pid)});
+}
 
-	other_end_note(ends, r, &owner);
+static void expect(const struct lp_record *r)
+{
+	other_end_expect(ends, &(struct event){.record = r});
 }
 
 /* As the agent does it. */
 static void add(const struct lp_record *r, __u32 pid)
 {
-	struct owner owner = owner_of(pid);
+	struct event *event = event_new(r);
 
-	other_end_note(ends, r, &owner);
-	other_end_add(ends, &(struct other_end_event){r, false, &owner, "", {0}});
+	event->owner = owner_of(pid);
+	other_end_note(ends, event);
+	other_end_add(ends, event);
 }
 
 static void pass(__u64 ns)
@@ -296,7 +304,7 @@ static void test_an_owner_that_is_looked_for_is_waited_for(void **state)
 {
 	(void)state;
 	add(&b, SERVER_PID);
-	other_end_expect(ends, &a);
+	expect(&a);
 	pass(200 * CLOCK_MS);
 	assert_int_equal(out.told, 0);
 	assert_int_equal(other_end_deadline(ends), 0); /* the other has one */
@@ -308,7 +316,7 @@ static void test_an_owner_that_is_not_found_is_not_waited_for(void **state)
 {
 	(void)state;
 	add(&b, SERVER_PID);
-	other_end_expect(ends, &a);
+	expect(&a);
 	pass(WAIT);
 	assert_int_equal(out.told, 0);
 	note(&a, 0);
@@ -429,7 +437,7 @@ static void test_an_end_that_ends_meanwhile_is_asked_again(void **state)
 	add(&b, SERVER_PID);
 	pass(WAIT);
 	assert_int_equal(out.asked, 1);
-	other_end_expect(ends, &a);
+	expect(&a);
 	note(&kernel.ends[0], 0);
 	assert_int_equal(out.told, 0);
 	note(&a, CLIENT_PID);
@@ -612,7 +620,7 @@ static void test_each_event_comes_out_exactly_once(void **state)
 			pass((__u64)(random() % 3) * CLOCK_MS / 2);
 			break;
 		case 1:
-			other_end_expect(ends, &r);
+			expect(&r);
 			break;
 		case 2:
 			note(&r, random() % 2 ? SERVER_PID : 0);

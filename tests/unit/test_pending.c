@@ -73,14 +73,15 @@ int open_files_find(struct kernel *k, __u32 tgid, const __u64 *keys, size_t n, o
 	return k->error;
 }
 
-static void done(void *context, const struct lp_record *record, bool reset_after, const struct owner *owner)
+static void done(void *context, struct event *event)
 {
 	assert_ptr_equal(context, &out);
 	out.told++;
-	out.record = *record;
-	out.reset_after = reset_after;
-	out.owner = *owner;
-	out.times[record->socket.snd_wnd]++;
+	out.record = *event->record;
+	out.reset_after = event->reset_after;
+	out.owner = event->owner;
+	out.times[event->record->socket.snd_wnd]++;
+	event_free(event);
 }
 
 static int set_up(void **state)
@@ -90,7 +91,7 @@ static int set_up(void **state)
 	memset(&out, 0, sizeof(out));
 	kernel.features.iterator_of_one = true;
 	now_ns = 1000 * CLOCK_MS;
-	list = pending_new(&kernel, done, &out);
+	list = pending_new(&kernel);
 	return list ? 0 : -1;
 }
 
@@ -134,7 +135,7 @@ static struct lp_record owner_record(const struct lp_record *of, __u32 tgid)
 
 static void add(struct lp_record r)
 {
-	pending_add(list, &r);
+	pending_add(list, event_new(&r), done, &out);
 }
 
 static void holds(const struct lp_record *r, __u32 tgid)

@@ -23,12 +23,22 @@ static struct {
 	struct recently_closed_end end;
 } out;
 
-static void on_done(void *context, const struct lp_record *stray, const struct recently_closed_end *end)
+static void on_done(void *context, struct event *stray, const struct recently_closed_end *end)
 {
 	(void)context;
 	out.told++;
-	out.stray = *stray;
+	out.stray = *stray->record;
 	out.end = *end;
+	event_free(stray);
+}
+
+static void note(const struct lp_record *end, enum lp_cause cause, const struct lp_task *owner)
+{
+	struct event event = {.record = end, .verdict = {.cause = cause}};
+
+	if (owner)
+		event.owner = (struct owner){.via = VIA_HOLDER, .process = *owner};
+	recently_closed_note(gone, &event);
 }
 
 static int begin(void **state)
@@ -89,7 +99,7 @@ static void stray_comes(__u16 port)
 {
 	struct lp_record stray = record(LP_KIND_STRAY, NOW, port, 0);
 
-	recently_closed_add(gone, &stray);
+	recently_closed_add(gone, event_new(&stray));
 	recently_closed_tick(gone, NOW + RECENTLY_CLOSED_WAIT_NS);
 	assert_int_equal(out.told, 1);
 }
@@ -175,8 +185,8 @@ static void judged_end_has_its_cause_and_owner(void **state)
 	(void)state;
 	fill_slot(&slots[0], &end, TCP_ESTABLISHED, 0);
 	slots[0].time_ns += 500; /* written a little later than the record */
-	recently_closed_note(gone, &end, PEER_LOST_RETRANSMIT_TIMEOUT, NULL);
-	recently_closed_note(gone, &end, PEER_LOST_RETRANSMIT_TIMEOUT, &owner);
+	note(&end, PEER_LOST_RETRANSMIT_TIMEOUT, NULL);
+	note(&end, PEER_LOST_RETRANSMIT_TIMEOUT, &owner);
 	stray_comes(1000);
 	assert_int_equal(out.end.cause, PEER_LOST_RETRANSMIT_TIMEOUT);
 	assert_int_equal(out.end.owner.tgid, 43);
@@ -190,7 +200,7 @@ static void judged_before_is_another_connection(void **state)
 
 	(void)state;
 	end.time_ns = NOW - 10;
-	recently_closed_note(gone, &judged, LOCAL_RESET_LINGER, NULL);
+	note(&judged, LOCAL_RESET_LINGER, NULL);
 	fill_slot(&slots[0], &end, TCP_FIN_WAIT2, 42);
 	stray_comes(1000);
 	assert_int_equal(out.end.cause, LOCAL_CLOSED_CLOSE);
@@ -208,7 +218,7 @@ static void data_in_flight_at_a_reset_is_no_news(void **state)
 		struct lp_record end = record(LP_KIND_CLOSE, NOW - 10, (__u16)(1000 + i), i + 1);
 
 		out.told = 0;
-		recently_closed_note(gone, &end, ends[i], NULL);
+		note(&end, ends[i], NULL);
 		stray_comes((__u16)(1000 + i));
 		assert_false(recently_closed_is_news(&out.stray, &out.end));
 	}
@@ -234,12 +244,12 @@ static void stray_waits_for_what_is_judged_meanwhile(void **state)
 	struct lp_record stray = record(LP_KIND_STRAY, NOW, 1000, 0), end = record(LP_KIND_CLOSE, NOW - 10, 1000, 1);
 
 	(void)state;
-	recently_closed_add(gone, &stray);
+	recently_closed_add(gone, event_new(&stray));
 	assert_int_equal(recently_closed_deadline(gone), NOW + RECENTLY_CLOSED_WAIT_NS);
 	recently_closed_tick(gone, NOW + RECENTLY_CLOSED_WAIT_NS - 1);
 	assert_int_equal(out.told, 0);
 	assert_int_equal(recently_closed_count(gone), 1);
-	recently_closed_note(gone, &end, LOCAL_RESET_LINGER, NULL);
+	note(&end, LOCAL_RESET_LINGER, NULL);
 	recently_closed_tick(gone, NOW + RECENTLY_CLOSED_WAIT_NS);
 	assert_int_equal(out.told, 1);
 	assert_int_equal(out.end.cause, LOCAL_RESET_LINGER);
@@ -252,7 +262,7 @@ static void full_queue_tells_the_oldest(void **state)
 	for (unsigned i = 0; i < RECENTLY_CLOSED_WAITING + 2; i++) {
 		struct lp_record stray = record(LP_KIND_STRAY, NOW + i, (__u16)(1 + i), 0);
 
-		recently_closed_add(gone, &stray);
+		recently_closed_add(gone, event_new(&stray));
 	}
 	assert_int_equal(out.told, 2);
 	assert_int_equal(out.stray.socket.local_port, 2);
@@ -267,7 +277,7 @@ static void oldest_judged_gives_way(void **state)
 	for (unsigned i = 0; i <= RECENTLY_CLOSED_JUDGED; i++) {
 		struct lp_record end = record(LP_KIND_CLOSE, 1000 + i, (__u16)(1 + i), i + 1);
 
-		recently_closed_note(gone, &end, PEER_LOST_KEEPALIVE_TIMEOUT, NULL);
+		note(&end, PEER_LOST_KEEPALIVE_TIMEOUT, NULL);
 	}
 	stray_comes(1);
 	assert_int_equal(out.end.time_ns, 0);

@@ -66,12 +66,15 @@ volatile struct lp_alarms *sockets_alarms(struct kernel *kernel)
 	return &alarms;
 }
 
-static void take_told(void *context, const struct lp_record *record)
+static void take_told(void *context, struct event *event)
 {
 	(void)context;
-	told[n_told] = (enum lp_kind)record->kind;
-	told_of[n_told++] = record->socket.sk;
+	told[n_told] = (enum lp_kind)event->record->kind;
+	told_of[n_told++] = event->record->socket.sk;
+	event_free(event);
 }
+
+static const struct early_calls calls = {.found = take_told};
 
 /* A connection with so many bytes on the way, sent again; its address. */
 static __u64 waits_for(unsigned number, __u32 bytes)
@@ -116,7 +119,7 @@ static int begin(void **state)
 	n_listed = n_told = 0;
 	alarms = (struct lp_alarms){0};
 	memset(sockets, 0, sizeof(sockets));
-	*state = silent_peers_new(NULL, AFTER, take_told, NULL);
+	*state = silent_peers_new(NULL, AFTER, &calls);
 	return *state ? 0 : -1;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "early/early.h"
 #include "kernel/sockets.h"
 
 #define LOOK_NS CLOCK_SECOND
@@ -28,8 +29,7 @@ struct queue {
 
 struct accept_queues {
 	struct kernel *kernel;
-	accept_queues_tell *tell;
-	void *context;
+	const struct early_calls *calls;
 	struct queue *all;
 	__u64 now_ns;
 	__u64 next_ns; /* 0: nothing is listed */
@@ -73,6 +73,7 @@ static bool is_full(const struct lp_socket *s)
 static void tell(struct accept_queues *q, struct queue *queue, const struct lp_record *look)
 {
 	struct lp_record record = *look;
+	struct event *event;
 
 	sockets_name(q->kernel, &record);
 	record.kind = LP_KIND_QUEUE_FULL;
@@ -89,7 +90,9 @@ static void tell(struct accept_queues *q, struct queue *queue, const struct lp_r
 	if (queue->interval_ns > ACCEPT_QUEUES_REPEAT_MAX_NS)
 		queue->interval_ns = ACCEPT_QUEUES_REPEAT_MAX_NS;
 	queue->next_ns = q->now_ns + queue->interval_ns;
-	q->tell(q->context, &record);
+	event = event_new(&record);
+	if (event)
+		q->calls->found(q->calls->context, event);
 }
 
 static void take_look(void *context, const struct lp_record *r)
@@ -140,15 +143,14 @@ static void look_round(struct accept_queues *q)
 	drop_unlisted(q);
 }
 
-struct accept_queues *accept_queues_new(struct kernel *kernel, accept_queues_tell *tell_function, void *context)
+struct accept_queues *accept_queues_new(struct kernel *kernel, const struct early_calls *calls)
 {
 	struct accept_queues *q = calloc(1, sizeof(*q));
 
 	if (!q)
 		return NULL;
 	q->kernel = kernel;
-	q->tell = tell_function;
-	q->context = context;
+	q->calls = calls;
 	return q;
 }
 

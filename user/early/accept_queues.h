@@ -20,14 +20,12 @@
 #define ACCEPT_QUEUES_PATIENCE_NS (10 * CLOCK_SECOND)
 #define ACCEPT_QUEUES_REPEAT_MAX_NS (320 * CLOCK_SECOND)
 
-struct kernel;
 struct accept_queues;
-
-/* Gets a record of LP_KIND_QUEUE_FULL. */
-typedef void accept_queues_tell(void *context, const struct lp_record *record);
+struct early_calls;
+struct kernel;
 
 /* NULL when out of memory. */
-struct accept_queues *accept_queues_new(struct kernel *kernel, accept_queues_tell *tell, void *context);
+struct accept_queues *accept_queues_new(struct kernel *kernel, const struct early_calls *calls);
 void accept_queues_free(struct accept_queues *queues);
 
 /* A listener that existed before the agent, which is listed if its queue is full. */

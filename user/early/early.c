@@ -23,7 +23,7 @@ const struct option_group early_keys = OPTION_GROUP(keys);
 struct early {
 	struct kernel *kernel;
 	struct early_options options;
-	struct early_calls calls;
+	const struct early_calls *calls;
 	struct silent_peers *silent;
 	struct ignored_closes *ignored;
 	struct accept_queues *queues;
@@ -63,12 +63,11 @@ int early_want(struct early *w, __u32 classes)
 	__u32 more = early_classes(classes, &w->options) & all & ~have(w);
 
 	if (more & LP_CLASS_SILENT)
-		w->silent = silent_peers_new(w->kernel, w->options.silent_after_ns, w->calls.found, w->calls.context);
+		w->silent = silent_peers_new(w->kernel, w->options.silent_after_ns, w->calls);
 	if (more & LP_CLASS_IGNORED)
-		w->ignored = ignored_closes_new(w->kernel, w->options.ignored_after_ns, w->calls.ask, w->calls.tell,
-						w->calls.context);
+		w->ignored = ignored_closes_new(w->kernel, w->options.ignored_after_ns, w->calls);
 	if (more & LP_CLASS_QUEUES)
-		w->queues = accept_queues_new(w->kernel, w->calls.found, w->calls.context);
+		w->queues = accept_queues_new(w->kernel, w->calls);
 	if (more & ~have(w))
 		return -ENOMEM;
 	w->seeding = more;
@@ -86,7 +85,7 @@ struct early *early_new(struct kernel *kernel, __u32 classes, const struct early
 		return NULL;
 	w->kernel = kernel;
 	w->options = *options;
-	w->calls = *calls;
+	w->calls = calls;
 	if (early_want(w, classes)) {
 		early_free(w);
 		return NULL;
@@ -102,12 +101,6 @@ void early_free(struct early *w)
 	ignored_closes_free(w->ignored);
 	accept_queues_free(w->queues);
 	free(w);
-}
-
-void early_note(struct early *w, const struct lp_record *record, const struct owner *owner)
-{
-	if (w->ignored)
-		ignored_closes_note(w->ignored, record, owner);
 }
 
 void early_tick(struct early *w, __u64 now_ns)

@@ -9,8 +9,9 @@
 #include "event/event.h"
 #include "record.h"
 
-struct kernel;
 struct early;
+struct kernel;
+struct pending_list;
 
 struct early_options {
 	__u64 silent_after_ns;  /* 0: nobody is silent */
@@ -24,14 +25,16 @@ struct early_options {
 /* Options of `watch`, and keys of [agent] in the configuration, that set them. */
 extern const struct option_group early_keys;
 
+/* To whom it is handed; must outlive it. */
 struct early_calls {
-	/* A record whose owner is not known yet. */
-	void (*found)(void *context, const struct lp_record *record);
-	/* Who holds this? The answer is for early_note(). False: nobody wants to know. */
-	bool (*ask)(void *context, const struct lp_record *record);
-	/* A record whose owner is known. */
-	void (*tell)(void *context, const struct lp_record *record, const struct owner *owner);
+	/* Takes an event whose owner is not known yet. */
+	void (*found)(void *context, struct event *event);
+	/* Takes one whose owner is known. */
+	void (*tell)(void *context, struct event *event);
+	/* Whether anybody wants such an event. */
+	bool (*wants)(void *context, struct event *event);
 	void *context;
+	struct pending_list *pending; /* which is asked for owners */
 };
 
 /* What is wanted of these classes with these options. */
@@ -44,7 +47,6 @@ void early_free(struct early *early);
 /* More is wanted from now on, or less: what is not wanted any more is still looked for. 0 or -ENOMEM. */
 int early_want(struct early *early, __u32 classes);
 
-void early_note(struct early *early, const struct lp_record *record, const struct owner *owner);
 /* Does what is due. now_ns: CLOCK_MONOTONIC. */
 void early_tick(struct early *early, __u64 now_ns);
 __u64 early_deadline(const struct early *early); /* CLOCK_MONOTONIC; 0: there is nothing to look at */

@@ -7,7 +7,9 @@
 
 #include "base/clock.h"
 #include "event/task.h"
+#include "early/early.h"
 #include "kernel/sockets.h"
+#include "who/pending.h"
 #include "who/process.h"
 
 #define BUCKETS 16384
@@ -44,9 +46,7 @@ struct holder {
 struct ignored_closes {
 	struct kernel *kernel;
 	__u64 after_ns;
-	ignored_closes_ask *ask;
-	ignored_closes_tell *tell;
-	void *context;
+	const struct early_calls *calls;
 	struct holder *holders;
 	unsigned count;  /* of closes */
 	unsigned asking; /* of which the holder is being looked for */
@@ -181,33 +181,6 @@ static void take_look(void *context, const struct lp_record *r)
 
 /* --- who holds them --- */
 
-static void ask(struct ignored_closes *g, struct close *c)
-{
-	struct lp_record record = c->record; /* the answer may come at once, and move what there is */
-
-	c->asked = true;
-	g->asking++;
-	if (g->ask(g->context, &record))
-		return;
-	c->unwanted = true;
-	c->asked = false;
-	g->asking--;
-}
-
-static void ask_all(struct ignored_closes *g)
-{
-	g->unasked = false;
-	for (unsigned i = 0; i < BUCKETS && !g->unasked; i++)
-		for (struct close *c = g->buckets[i]; c && !g->unasked; c = c->chain) {
-			if (!c->ripe || c->holder || c->asked || c->unwanted)
-				continue;
-			if (g->asking == ASKING_MAX)
-				g->unasked = true;
-			else
-				ask(g, c);
-		}
-}
-
 static bool is_of(const struct holder *h, const struct lp_record *r, const struct owner *owner)
 {
 	if (owner->via)
@@ -232,20 +205,56 @@ static struct holder *holder_of(struct ignored_closes *g, const struct lp_record
 	return h;
 }
 
-void ignored_closes_note(struct ignored_closes *g, const struct lp_record *record, const struct owner *owner)
+static void join_holder(struct ignored_closes *g, struct close *c, const struct owner *owner)
 {
-	struct close *c = *slot_of(g, record->socket.sk);
-
-	if (!c || !c->asked || !is_unmoved(&c->record, record))
-		return;
-	c->asked = false;
-	g->asking--;
-	c->holder = holder_of(g, record, owner);
+	c->holder = holder_of(g, &c->record, owner);
 	if (!c->holder)
 		return; /* out of memory: asked again with the next walk */
 	c->sibling = c->holder->closes;
 	c->holder->closes = c;
 	c->holder->count++;
+}
+
+static void note_holder(void *context, struct event *event)
+{
+	struct ignored_closes *g = context;
+	struct close *c = *slot_of(g, event->record->socket.sk);
+
+	if (c && c->asked && is_unmoved(&c->record, event->record)) {
+		c->asked = false;
+		g->asking--;
+		join_holder(g, c, &event->owner);
+	}
+	event_free(event);
+}
+
+/* The answer may come at once. */
+static void ask(struct ignored_closes *g, struct close *c)
+{
+	struct event *event = event_new(&c->record);
+
+	if (event && g->calls->wants(g->calls->context, event)) {
+		c->asked = true;
+		g->asking++;
+		pending_add(g->calls->pending, event, note_holder, g);
+		return;
+	}
+	c->unwanted = event != NULL; /* else asked again with the next walk */
+	event_free(event);
+}
+
+static void ask_all(struct ignored_closes *g)
+{
+	g->unasked = false;
+	for (unsigned i = 0; i < BUCKETS && !g->unasked; i++)
+		for (struct close *c = g->buckets[i]; c && !g->unasked; c = c->chain) {
+			if (!c->ripe || c->holder || c->asked || c->unwanted)
+				continue;
+			if (g->asking == ASKING_MAX)
+				g->unasked = true;
+			else
+				ask(g, c);
+		}
 }
 
 /* Who is gone may have left its connections to another. */
@@ -277,12 +286,17 @@ static const struct close *oldest_of(const struct holder *h)
 static void tell(struct ignored_closes *g, struct holder *h, __u64 now_ns)
 {
 	struct lp_record record = oldest_of(h)->record;
+	struct event *event;
 
 	record.socket.holds = h->count;
 	record.time_ns = now_ns;
+	event = event_new(&record);
 	h->interval_ns = h->interval_ns ? least(h->interval_ns * 2, IGNORED_CLOSES_REPEAT_MAX_NS) : g->after_ns;
 	h->next_ns = now_ns + h->interval_ns;
-	g->tell(g->context, &record, &h->owner);
+	if (!event)
+		return;
+	event->owner = h->owner;
+	g->calls->tell(g->calls->context, event);
 }
 
 static __u64 next_telling(const struct ignored_closes *g)
@@ -344,8 +358,7 @@ static void walk(struct ignored_closes *g, __u64 now_ns)
 
 /* --- from outside --- */
 
-struct ignored_closes *ignored_closes_new(struct kernel *kernel, __u64 after_ns, ignored_closes_ask *ask_function,
-					  ignored_closes_tell *tell_function, void *context)
+struct ignored_closes *ignored_closes_new(struct kernel *kernel, __u64 after_ns, const struct early_calls *calls)
 {
 	struct ignored_closes *g = calloc(1, sizeof(*g));
 
@@ -353,9 +366,7 @@ struct ignored_closes *ignored_closes_new(struct kernel *kernel, __u64 after_ns,
 		return NULL;
 	g->kernel = kernel;
 	g->after_ns = after_ns;
-	g->ask = ask_function;
-	g->tell = tell_function;
-	g->context = context;
+	g->calls = calls;
 	g->next_walk_ns = 1; /* what was there before */
 	return g;
 }

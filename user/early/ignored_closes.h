@@ -20,21 +20,13 @@
 #define IGNORED_CLOSES_MAX 65536
 #define IGNORED_CLOSES_REPEAT_MAX_NS (3600 * CLOCK_SECOND)
 
+struct early_calls;
 struct ignored_closes;
 struct kernel;
 
-/* ask: who holds this (LP_KIND_IGNORED, holds 0)? The answer is for ignored_closes_note(). False: nobody wants to know of it.
- * tell: the event, holds above 0. */
-typedef bool ignored_closes_ask(void *context, const struct lp_record *record);
-typedef void ignored_closes_tell(void *context, const struct lp_record *record, const struct owner *owner);
-
 /* NULL when out of memory. */
-struct ignored_closes *ignored_closes_new(struct kernel *kernel, __u64 after_ns, ignored_closes_ask *ask,
-					  ignored_closes_tell *tell, void *context);
+struct ignored_closes *ignored_closes_new(struct kernel *kernel, __u64 after_ns, const struct early_calls *calls);
 void ignored_closes_free(struct ignored_closes *ignored);
-
-/* Who holds the connection that was asked for. */
-void ignored_closes_note(struct ignored_closes *ignored, const struct lp_record *record, const struct owner *owner);
 
 /* Does what is due. now_ns: CLOCK_MONOTONIC. */
 void ignored_closes_tick(struct ignored_closes *ignored, __u64 now_ns);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "early/early.h"
 #include "event/data.h"
 #include "event/giveup.h"
 #include "kernel/sockets.h"
@@ -30,8 +31,7 @@ struct told {
 struct silent_peers {
 	struct kernel *kernel;
 	__u64 after_ns;
-	silent_peers_tell *tell;
-	void *context;
+	const struct early_calls *calls;
 	__u64 next_ns; /* 0: nothing is listed */
 	unsigned n_told;
 	struct told *buckets[BUCKETS];
@@ -115,11 +115,14 @@ static bool waits(const struct lp_socket *s)
 static void tell(struct silent_peers *s, const struct lp_record *look, enum lp_kind kind)
 {
 	struct lp_record record = *look;
+	struct event *event;
 
 	record.kind = (__u8)kind;
 	if (kind == LP_KIND_SILENT)
 		record.socket.gives_up_ms = gives_up_ms(&look->socket);
-	s->tell(s->context, &record);
+	event = event_new(&record);
+	if (event)
+		s->calls->found(s->calls->context, event);
 }
 
 /* Whose it is was found out when it was told to be silent, and may not be known any more. */
@@ -274,8 +277,7 @@ static void run_round(struct silent_peers *s, __u64 now_ns)
 
 /* --- from outside --- */
 
-struct silent_peers *silent_peers_new(struct kernel *kernel, __u64 after_ns, silent_peers_tell *tell_function,
-				      void *context)
+struct silent_peers *silent_peers_new(struct kernel *kernel, __u64 after_ns, const struct early_calls *calls)
 {
 	struct silent_peers *s = calloc(1, sizeof(*s));
 
@@ -283,8 +285,7 @@ struct silent_peers *silent_peers_new(struct kernel *kernel, __u64 after_ns, sil
 		return NULL;
 	s->kernel = kernel;
 	s->after_ns = after_ns;
-	s->tell = tell_function;
-	s->context = context;
+	s->calls = calls;
 	return s;
 }
 

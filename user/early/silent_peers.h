@@ -14,14 +14,12 @@
 
 #include "record.h"
 
+struct early_calls;
 struct kernel;
 struct silent_peers;
 
-/* Gets a record of LP_KIND_SILENT or LP_KIND_BACK. */
-typedef void silent_peers_tell(void *context, const struct lp_record *record);
-
 /* NULL when out of memory. */
-struct silent_peers *silent_peers_new(struct kernel *kernel, __u64 after_ns, silent_peers_tell *tell, void *context);
+struct silent_peers *silent_peers_new(struct kernel *kernel, __u64 after_ns, const struct early_calls *calls);
 void silent_peers_free(struct silent_peers *silent);
 
 /* A socket that existed before the agent, which is listed if its data waits. */

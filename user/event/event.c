@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -91,39 +92,76 @@ static int error_of(const struct event *e)
 	return e->verdict.cause == CONNECT_FAILED_NO_PORT ? EADDRNOTAVAIL : e->record->socket.err;
 }
 
-void event_from_record(struct event *e, const struct lp_record *record, struct verdict verdict, __u64 wall_ns)
+static void init(struct event *e, const struct lp_record *record)
 {
+	memset(e, 0, sizeof(*e));
 	e->record = record;
+	e->owner.unknown = UNKNOWN_NOT_SEEN;
+	e->executable = "";
+	e->place = &place_unknown;
+}
+
+struct travelling {
+	struct event event;
+	struct lp_record record;
+};
+
+struct event *event_new(const struct lp_record *record)
+{
+	struct travelling *t = malloc(sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->record = *record;
+	init(&t->event, &t->record);
+	return &t->event;
+}
+
+void event_free(struct event *e)
+{
+	if (e && *e->executable)
+		free((char *)e->executable);
+	free(e);
+}
+
+struct lp_record *event_record(struct event *e)
+{
+	return &((struct travelling *)e)->record;
+}
+
+void event_set_executable(struct event *e, const char *path)
+{
+	e->executable = *path ? strdup(path) ?: "" : "";
+}
+
+void event_judge(struct event *e, struct verdict verdict, __u64 wall_ns)
+{
 	e->verdict = verdict;
 	e->wall_ns = wall_ns;
 	e->error = error_of(e);
-	e->data = data_of(&record->socket);
-	e->owner = (struct owner){.unknown = UNKNOWN_NOT_SEEN};
-	e->executable = "";
-	e->place = &place_unknown;
-	memset(&e->peer, 0, sizeof(e->peer));
-	e->ended = (struct ended){0};
-	e->loss = (struct loss){0};
-	e->loss_hidden = false;
-	e->repeat = (struct repeat){0};
-	if (record->kind == LP_KIND_QUEUE_FULL)
+	e->data = data_of(&e->record->socket);
+	if (e->record->kind == LP_KIND_QUEUE_FULL)
 		e->repeat = (struct repeat){
-			.count = record->socket.dropped,
-			.first_ns = clock_wall_from_monotonic(record->socket.since_ns),
+			.count = e->record->socket.dropped,
+			.first_ns = clock_wall_from_monotonic(e->record->socket.since_ns),
 			.last_ns = wall_ns,
 		};
 	e->severity = severity_of(e);
 }
 
+void event_from_record(struct event *e, const struct lp_record *record, struct verdict verdict, __u64 wall_ns)
+{
+	init(e, record);
+	event_judge(e, verdict, wall_ns);
+}
+
 void event_from_loss(struct event *e, enum lp_cause place, struct loss loss)
 {
-	memset(e, 0, sizeof(*e));
+	init(e, NULL);
 	e->verdict = (struct verdict){.cause = place, .by = cause_by(place), .phase = PHASE_ESTABLISHED};
 	e->severity = cause_severity(place);
 	e->wall_ns = loss.last_ns;
 	e->loss = loss;
-	e->executable = "";
-	e->place = &place_unknown;
 }
 
 void event_keep(struct kept_event *kept, const struct event *e)

@@ -67,6 +67,7 @@ struct repeat {
 
 struct event {
 	const struct lp_record *record; /* NULL for events_lost */
+	bool reset_after;               /* a RST of ours followed it, as cause_judge() is told */
 	struct verdict verdict;
 	enum lp_severity severity;
 	__u64 wall_ns; /* CLOCK_REALTIME */
@@ -99,7 +100,17 @@ const char *unknown_name(enum owner_unknown unknown);
 /* Which of what the kernel side is asked for brings it: one of enum lp_class; 0: none, it is a gap. */
 __u32 event_class(const struct event *event);
 
-/* Fills verdict, severity, time and data; not the owner. */
+/* One that travels, with a copy of the record, as yet without a verdict. Who is handed it has it: he hands it on or
+ * frees it. NULL when out of memory. */
+struct event *event_new(const struct lp_record *record);
+void event_free(struct event *event);
+/* Its record, to note what is found out later. */
+struct lp_record *event_record(struct event *event);
+void event_set_executable(struct event *event, const char *path);
+/* What can be said once there is a verdict: severity, time and data. */
+void event_judge(struct event *event, struct verdict verdict, __u64 wall_ns);
+
+/* The same in one, without an owner; the record is not copied. */
 void event_from_record(struct event *event, const struct lp_record *record, struct verdict verdict, __u64 wall_ns);
 void event_from_loss(struct event *event, enum lp_cause place, struct loss loss);
 

@@ -82,7 +82,7 @@ static void on_record(void *context, const struct lp_record *record)
 
 static void tell_losses(struct agent *a)
 {
-	losses_tell(&a->losses, a->kernel, pipeline_early(a->pipeline), a->feeds, a->drained_ns);
+	losses_tell(&a->losses, a->kernel, a->pipeline, a->feeds, a->drained_ns);
 }
 
 /* --- the loop --- */
@@ -164,7 +164,7 @@ static struct feeds_flow flow(const struct agent *a)
 
 	kernel_stats(a->kernel, stats);
 	return (struct feeds_flow){.emitted = stats[LP_STAT_EMITTED] + pipeline_found(a->pipeline),
-				   .ring_full = stats[LP_STAT_LOST]};
+				   .ring_full = stats[LP_STAT_LOST] + pipeline_lost(a->pipeline)};
 }
 
 static void fill_health(void *context, struct health *health)

@@ -5,6 +5,7 @@
 #include "early/early.h"
 #include "kernel/kernel.h"
 #include "outputs/feed.h"
+#include "service/pipeline.h"
 
 #define MISSED_INTERVAL_NS 1000000000ULL
 
@@ -25,14 +26,16 @@ static void tell(struct feeds *feeds, enum lp_cause place, __u64 *told, __u64 no
 	feeds_gap(feeds, &event);
 }
 
-void losses_tell(struct losses *l, struct kernel *kernel, const struct early *early, struct feeds *feeds,
+void losses_tell(struct losses *l, struct kernel *kernel, const struct pipeline *pipeline, struct feeds *feeds,
 		 __u64 since_ns)
 {
 	__u64 stats[LP_STAT_COUNT], missed, now_ns = clock_monotonic_ns();
 
 	kernel_stats(kernel, stats);
-	tell(feeds, EVENTS_LOST_RING_FULL, &l->ring_full, stats[LP_STAT_LOST] + stats[LP_STAT_JOIN_LOST], since_ns);
-	tell(feeds, EVENTS_LOST_STATE_FULL, &l->state_full, stats[LP_STAT_STATE_FULL] + early_lost(early), since_ns);
+	tell(feeds, EVENTS_LOST_RING_FULL, &l->ring_full,
+	     stats[LP_STAT_LOST] + stats[LP_STAT_JOIN_LOST] + pipeline_lost(pipeline), since_ns);
+	tell(feeds, EVENTS_LOST_STATE_FULL, &l->state_full,
+	     stats[LP_STAT_STATE_FULL] + early_lost(pipeline_early(pipeline)), since_ns);
 	if (l->missed_checked_ns && now_ns - l->missed_checked_ns < MISSED_INTERVAL_NS)
 		return;
 	l->missed_checked_ns = now_ns;

@@ -5,9 +5,9 @@
 
 #include <asm/types.h>
 
-struct early;
 struct feeds;
 struct kernel;
+struct pipeline;
 
 /* So many at each place, as far as they were told. Zeroed: none. */
 struct losses {
@@ -16,7 +16,7 @@ struct losses {
 };
 
 /* Tells what came since. since_ns: CLOCK_MONOTONIC, when that was done last; 0: never. */
-void losses_tell(struct losses *losses, struct kernel *kernel, const struct early *early, struct feeds *feeds,
+void losses_tell(struct losses *losses, struct kernel *kernel, const struct pipeline *pipeline, struct feeds *feeds,
 		 __u64 since_ns);
 
 #endif

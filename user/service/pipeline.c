@@ -27,106 +27,94 @@ struct pipeline {
 	struct pending_list *pending;
 	struct other_ends *ends;
 	struct recently_closed *recently_closed;
+	struct early_calls calls;
 	struct early *early;
 	struct cause_kernel cause_kernel;
-	struct event event; /* the one being told */
-	struct place place; /* of that */
 	bool muted;
 	__u64 strays_since_ns; /* CLOCK_MONOTONIC */
 	unsigned strays;       /* told since then, of which nothing was remembered */
 	__u64 found;           /* events that were looked for */
+	__u64 lost;            /* for want of memory */
 };
 
-/* How many events it is. */
-static __u64 stands_for(const struct lp_record *record)
+static bool is_judged(const struct event *e)
 {
-	return record->kind == LP_KIND_QUEUE_FULL ? record->socket.dropped : 1;
+	return e->verdict.cause != CAUSE_NONE;
 }
 
-static void filter_out(struct pipeline *p, const struct lp_record *record)
+/* Whether anybody wants it, by what is known before its owner is. Once, when no RST can join it any more. */
+static bool judge(struct pipeline *p, struct event *e)
 {
-	feeds_filter_out(p->feeds, stands_for(record));
-}
-
-/* Whether that much of an event is wanted as is known by now; fills p->event. */
-static bool judge(struct pipeline *p, const struct lp_record *record, bool reset_after)
-{
-	struct verdict verdict = cause_judge(record, reset_after, &p->cause_kernel);
+	struct verdict verdict = cause_judge(e->record, e->reset_after, &p->cause_kernel);
 
 	if (!verdict.cause)
 		return false;
-	event_from_record(&p->event, record, verdict, clock_wall_from_monotonic(record->time_ns));
-	return feeds_accept(p->feeds, &p->event);
+	event_judge(e, verdict, clock_wall_from_monotonic(e->record->time_ns));
+	return feeds_accept(p->feeds, e);
 }
+
+/* How many events it is. */
+static __u64 stands_for(const struct event *e)
+{
+	return e->repeat.count ? e->repeat.count : 1;
+}
+
+static void filter_out(struct pipeline *p, struct event *e)
+{
+	feeds_filter_out(p->feeds, stands_for(e));
+	event_free(e);
+}
+
+/* --- out --- */
 
 static bool follows(const struct pipeline *p, const struct owner *owner)
 {
 	return owner->via && remembered_follows(p->kernel, owner->process.tgid, owner->process.start_boot_ns);
 }
 
-/* The last test, and out: p->event is whole but for its place. */
-static void tell(struct pipeline *p)
+/* The last test, and out: all is known but for the place. */
+static void tell(void *context, struct event *e)
 {
-	struct event *e = &p->event;
+	struct pipeline *p = context;
 	const struct owner *owner = &e->owner;
+	struct place place;
 
+	if (p->muted || (p->parts.follow && !follows(p, owner))) {
+		filter_out(p, e);
+		return;
+	}
 	if (owner->via) {
-		cgroups_find(p->parts.cgroups, p->kernel, &owner->process, e->record->time_ns, &p->place);
-		e->place = &p->place;
+		cgroups_find(p->parts.cgroups, p->kernel, &owner->process, e->record->time_ns, &place);
+		e->place = &place;
 	}
 	if (e->repeat.count) /* it is a record of several by itself */
 		e->repeat.processes = owner->via != VIA_NONE;
-	if (p->muted || (p->parts.follow && !follows(p, owner)))
-		filter_out(p, e->record);
-	else
-		feeds_put(p->feeds, e, clock_monotonic_ns());
+	feeds_put(p->feeds, e, clock_monotonic_ns());
+	event_free(e);
 }
 
-static void on_ends(void *context, const struct other_end_event *told)
+/* Now: the process may be gone soon. */
+static void set_executable(struct pipeline *p, struct event *e)
+{
+	if (e->owner.via)
+		event_set_executable(e, executables_find(p->executables, &e->owner.process, e->record->time_ns));
+}
+
+/* --- its owner is known --- */
+
+static void on_owner(void *context, struct event *e)
 {
 	struct pipeline *p = context;
-	struct event *e = &p->event;
+	bool is_wanted = is_judged(e) || judge(p, e);
 
-	judge(p, told->record, told->reset_after);
-	e->owner = *told->owner;
-	e->peer = told->peer;
-	e->executable = told->executable;
-	tell(p);
-}
-
-/* For what may still be said to it when it is gone. */
-static void note_end(struct pipeline *p, const struct lp_record *record, bool reset_after, const struct lp_task *owner)
-{
-	if (record->kind == LP_KIND_CLOSE)
-		recently_closed_note(p->recently_closed, record,
-				     cause_judge(record, reset_after, &p->cause_kernel).cause, owner);
-}
-
-static void pass_on(struct pipeline *p, const struct lp_record *record, bool reset_after, const struct owner *owner)
-{
-	struct other_end_event event = {record, reset_after, owner, "", {0}};
-
-	other_end_note(p->ends, record, owner);
-	if (record->kind == LP_KIND_LOOK)
-		return;
-	note_end(p, record, reset_after, owner->via ? &owner->process : NULL);
-	if (!judge(p, record, reset_after)) {
-		filter_out(p, record);
+	other_end_note(p->ends, e);
+	recently_closed_note(p->recently_closed, e);
+	if (!is_wanted) {
+		filter_out(p, e);
 		return;
 	}
-	if (owner->via) /* now: it may be gone soon */
-		event.executable = executables_find(p->executables, &owner->process, record->time_ns);
-	other_end_add(p->ends, &event);
-}
-
-static void on_owner(void *context, const struct lp_record *record, bool reset_after, const struct owner *owner)
-{
-	struct pipeline *p = context;
-
-	if (record->kind == LP_KIND_IGNORED) /* as on_ask_ignored() asked */
-		early_note(p->early, record, owner);
-	else
-		pass_on(p, record, reset_after, owner);
+	set_executable(p, e);
+	other_end_add(p->ends, e);
 }
 
 /* Anybody can send data for what never was; of what nothing is remembered, so many are told in a second. */
@@ -141,118 +129,101 @@ static bool may_tell_unknown(struct pipeline *p, const struct lp_record *stray, 
 	return p->strays++ < STRAYS_MAX;
 }
 
-static void on_stray(void *context, const struct lp_record *stray, const struct recently_closed_end *ended)
+static void on_stray(void *context, struct event *e, const struct recently_closed_end *ended)
 {
 	struct pipeline *p = context;
-	struct lp_record record = *stray;
-	struct event *e = &p->event;
+	struct lp_record *record = event_record(e);
+	bool is_news = recently_closed_is_news(record, ended) && may_tell_unknown(p, record, ended);
 
-	record.socket.flags |= ended->flags;
-	if (record.socket.state == TCP_LISTEN) /* who listens now is not who had it */
-		record.socket.state = TCP_CLOSE;
-	record.socket.cookie = ended->cookie;
-	if (!recently_closed_is_news(stray, ended) || !may_tell_unknown(p, stray, ended) || !judge(p, &record, false)) {
-		filter_out(p, &record);
+	record->socket.flags |= ended->flags;
+	if (record->socket.state == TCP_LISTEN) /* who listens now is not who had it */
+		record->socket.state = TCP_CLOSE;
+	record->socket.cookie = ended->cookie;
+	if (!is_news || !judge(p, e)) {
+		filter_out(p, e);
 		return;
 	}
 	if (ended->time_ns)
 		e->ended = (struct ended){clock_wall_from_monotonic(ended->time_ns), ended->cause};
-	e->owner.unknown = UNKNOWN_SOCKET_GONE;
-	if (ended->owner.tgid) {
+	e->owner = (struct owner){.unknown = UNKNOWN_SOCKET_GONE};
+	if (ended->owner.tgid)
 		e->owner = (struct owner){.via = VIA_CLOSER, .process = ended->owner};
-		e->executable = executables_find(p->executables, &ended->owner, stray->time_ns);
-	}
-	tell(p);
+	set_executable(p, e);
+	tell(p, e);
 }
 
-static void on_ask(void *context, const struct lp_record *record)
-{
-	struct pipeline *p = context;
+/* --- it comes --- */
 
-	pending_add(p->pending, record);
+static void ask_owner(struct pipeline *p, struct event *e)
+{
+	other_end_expect(p->ends, e);
+	pending_add(p->pending, e, on_owner, p);
 }
 
-static bool proves_owner(const struct lp_record *record)
+/* What is not told may still be the other end of what is, or prove the owner of what waits: who was at work on it is who
+ * held it. */
+static void reject(struct pipeline *p, struct event *e)
 {
-	return record->who == LP_WHO_CURRENT || record->who == LP_WHO_CLOSER;
+	pending_join(p->pending, e->record);
+	if (e->owner.via)
+		other_end_note(p->ends, e);
+	filter_out(p, e);
 }
 
-/* What is not told may still be the other end of what is: who was at work on it is who held it. */
-static void note_silently(struct pipeline *p, const struct lp_record *record)
+static void take_event(struct pipeline *p, struct event *e)
 {
-	struct owner owner = {.via = VIA_HOLDER, .process = record->task};
+	const struct lp_record *record = e->record;
+	bool waits = cause_waits_for_reset(record), is_wanted = waits || judge(p, e);
 
-	if (proves_owner(record))
-		other_end_note(p->ends, record, &owner);
-}
-
-/* What its verdict already keeps out need not look for an owner. */
-static bool is_out(struct pipeline *p, const struct lp_record *record)
-{
-	struct verdict verdict;
-
-	if (cause_waits_for_reset(record))
-		return false;
-	verdict = cause_judge(record, false, &p->cause_kernel);
-	if (!verdict.cause)
-		return true;
-	event_from_record(&p->event, record, verdict, 0);
-	return !feeds_accept(p->feeds, &p->event);
+	if (record->who == LP_WHO_CURRENT || record->who == LP_WHO_CLOSER)
+		e->owner = (struct owner){.via = VIA_HOLDER, .process = record->task};
+	if (!waits)
+		recently_closed_note(p->recently_closed, e);
+	if (is_wanted)
+		ask_owner(p, e);
+	else
+		reject(p, e);
 }
 
 void pipeline_take(struct pipeline *p, const struct lp_record *record)
 {
-	if (record->kind == LP_KIND_RESET_SENT || record->kind == LP_KIND_OWNER) {
+	struct event *e;
+
+	if (record->kind == LP_KIND_RESET_SENT || record->kind == LP_KIND_OWNER)
 		pending_join(p->pending, record);
-		return;
-	}
-	if (record->kind == LP_KIND_STRAY) {
-		recently_closed_add(p->recently_closed, record);
-		return;
-	}
-	if (!cause_waits_for_reset(record))
-		note_end(p, record, false, proves_owner(record) ? &record->task : NULL);
-	if (is_out(p, record)) {
-		pending_join(p->pending, record); /* it may prove the owner of what waits */
-		note_silently(p, record);
-		filter_out(p, record);
-	} else {
-		other_end_expect(p->ends, record);
-		pending_add(p->pending, record);
-	}
+	else if (!(e = event_new(record)))
+		p->lost++;
+	else if (record->kind == LP_KIND_STRAY)
+		recently_closed_add(p->recently_closed, e);
+	else
+		take_event(p, e);
 }
 
 /* --- what was looked for --- */
 
-static void on_found(void *context, const struct lp_record *record)
+static bool wants(void *context, struct event *e)
 {
-	struct pipeline *p = context;
-
-	p->found += stands_for(record);
-	if (is_out(p, record)) {
-		filter_out(p, record);
-		return;
-	}
-	other_end_expect(p->ends, record);
-	pending_add(p->pending, record);
+	return judge(context, e);
 }
 
-static bool on_ask_ignored(void *context, const struct lp_record *record)
+static void on_found(void *context, struct event *e)
 {
 	struct pipeline *p = context;
+	bool is_wanted = judge(p, e);
 
-	if (is_out(p, record))
-		return false;
-	pending_add(p->pending, record);
-	return true;
+	p->found += stands_for(e);
+	if (is_wanted)
+		ask_owner(p, e);
+	else
+		filter_out(p, e);
 }
 
-static void on_ignored(void *context, const struct lp_record *record, const struct owner *owner)
+static void on_found_with_owner(void *context, struct event *e)
 {
 	struct pipeline *p = context;
 
 	p->found++;
-	pass_on(p, record, false, owner);
+	on_owner(p, e);
 }
 
 /* --- from outside --- */
@@ -269,9 +240,10 @@ struct pipeline *pipeline_new(const struct pipeline_parts *parts)
 	p->cause_kernel.error_report = kernel_features(p->kernel)->error_report;
 	p->cause_kernel.send_reset = kernel_features(p->kernel)->send_reset;
 	p->executables = executables_new();
-	p->pending = pending_new(p->kernel, on_owner, p);
-	p->ends = other_end_new(p->kernel, on_ends, on_ask, p);
+	p->pending = pending_new(p->kernel);
+	p->ends = other_end_new(p->kernel, p->pending, tell, p);
 	p->recently_closed = recently_closed_new(remembered_ended(p->kernel), on_stray, p);
+	p->calls = (struct early_calls){on_found, on_found_with_owner, wants, p, p->pending};
 	if (!p->executables || !p->pending || !p->ends || !p->recently_closed) {
 		pipeline_free(p);
 		return NULL;
@@ -293,11 +265,9 @@ void pipeline_free(struct pipeline *p)
 
 int pipeline_want(struct pipeline *p, __u32 classes)
 {
-	struct early_calls calls = {on_found, on_ask_ignored, on_ignored, p};
-
 	if (p->early)
 		return early_want(p->early, classes);
-	p->early = early_new(p->kernel, classes, &p->parts.early, &calls);
+	p->early = early_new(p->kernel, classes, &p->parts.early, &p->calls);
 	return p->early ? 0 : -ENOMEM;
 }
 
@@ -332,6 +302,11 @@ void pipeline_finish(struct pipeline *p)
 __u64 pipeline_found(const struct pipeline *p)
 {
 	return p->found;
+}
+
+__u64 pipeline_lost(const struct pipeline *p)
+{
+	return p->lost;
 }
 
 const struct early *pipeline_early(const struct pipeline *p)

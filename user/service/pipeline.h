@@ -44,6 +44,8 @@ void pipeline_finish(struct pipeline *pipeline);
 
 /* Events that did not come through the ring. */
 __u64 pipeline_found(const struct pipeline *pipeline);
+/* Events that came through it, and for which there was no memory. */
+__u64 pipeline_lost(const struct pipeline *pipeline);
 const struct early *pipeline_early(const struct pipeline *pipeline);
 
 #endif

@@ -189,7 +189,8 @@ static bool find_by_id(struct cgroups *c, const struct kernel *kernel, __u64 id,
 		return false;
 	if (recall(&c->by_id, id, 0, c->hierarchy ? since_ns : 0, path))
 		return true;
-	if (!remembered_gone_cgroup(kernel, id, path) && !open_by_id(c, id, path) && !remembered_gone_cgroup(kernel, id, path))
+	if (!remembered_gone_cgroup(kernel, id, path) && !open_by_id(c, id, path) &&
+	    !remembered_gone_cgroup(kernel, id, path))
 		return false;
 	text_cache_remember(&c->by_id, id, 0, now, path);
 	return true;

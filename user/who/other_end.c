@@ -6,10 +6,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "base/address.h"
 #include "base/clock.h"
 #include "kernel/sockets.h"
+#include "who/pending.h"
 
 /* On one host both come within microseconds; a busy one takes its time for a RST. */
 #define RECORD_WAIT_NS (5 * CLOCK_MS)
@@ -41,23 +43,20 @@ struct end {
 };
 
 struct waiting {
-	struct waiting *next, *previous; /* oldest first */
-	struct end *end;                 /* of its socket, as long as that is remembered */
-	struct lp_record record;
-	struct owner owner;
-	char *executable;
-	__u64 until_ns; /* for the other's record */
-	bool reset_after;
+	TAILQ_ENTRY(waiting) in_order;
+	struct event *event;
+	struct end *end; /* of its socket, as long as that is remembered */
+	__u64 until_ns;  /* for the other's record */
 	bool walked;
 	bool expects; /* the other has come, its owner is being looked for */
 };
 
 struct other_ends {
 	struct kernel *kernel;
+	struct pending_list *pending;
 	other_end_done *done;
-	other_end_ask *ask;
 	void *context;
-	struct waiting *oldest, *newest;
+	TAILQ_HEAD(, waiting) waiting; /* oldest first */
 	unsigned count;
 	__u64 next_walk_ns;
 	unsigned at; /* the slot that is used next */
@@ -225,56 +224,52 @@ static struct end *find_other(struct other_ends *ends, const struct lp_record *r
 
 /* --- what waits --- */
 
-struct other_ends *other_end_new(struct kernel *kernel, other_end_done *done, other_end_ask *ask, void *context)
+struct other_ends *other_end_new(struct kernel *kernel, struct pending_list *pending, other_end_done *done,
+				 void *context)
 {
 	struct other_ends *ends = calloc(1, sizeof(*ends));
 
 	if (!ends)
 		return NULL;
 	ends->kernel = kernel;
+	ends->pending = pending;
 	ends->done = done;
-	ends->ask = ask;
 	ends->context = context;
+	TAILQ_INIT(&ends->waiting);
 	for (unsigned i = 0; i < BUCKETS; i++)
 		ends->buckets[i] = NONE;
 	return ends;
 }
 
-static void free_waiting(struct waiting *w)
+/* The event is the caller's. */
+static void take_out(struct other_ends *ends, struct waiting *w)
 {
-	free(w->executable);
+	TAILQ_REMOVE(&ends->waiting, w, in_order);
+	if (w->end && w->end->waiting == w)
+		w->end->waiting = NULL;
+	ends->count--;
 	free(w);
 }
 
 void other_end_free(struct other_ends *ends)
 {
-	struct waiting *next;
+	struct waiting *w;
 
-	for (struct waiting *w = ends ? ends->oldest : NULL; w; w = next) {
-		next = w->next;
-		free_waiting(w);
+	while (ends && (w = TAILQ_FIRST(&ends->waiting))) {
+		event_free(w->event);
+		take_out(ends, w);
 	}
 	free(ends);
 }
 
-static void unlink_waiting(struct other_ends *ends, struct waiting *w)
+static void hand_back(struct other_ends *ends, struct waiting *w, const struct lp_task *peer)
 {
-	*(w->previous ? &w->previous->next : &ends->oldest) = w->next;
-	*(w->next ? &w->next->previous : &ends->newest) = w->previous;
-	if (w->end && w->end->waiting == w)
-		w->end->waiting = NULL;
-	ends->count--;
-}
-
-static void tell(struct other_ends *ends, struct waiting *w, const struct lp_task *peer)
-{
-	struct other_end_event event = {&w->record, w->reset_after, &w->owner, w->executable ? w->executable : "", {0}};
+	struct event *event = w->event;
 
 	if (peer)
-		event.peer = *peer;
-	unlink_waiting(ends, w);
-	ends->done(ends->context, &event);
-	free_waiting(w);
+		event->peer = *peer;
+	take_out(ends, w);
+	ends->done(ends->context, event);
 }
 
 /* Of a connection that never was there is no other end. */
@@ -296,42 +291,40 @@ static __u64 later(__u64 one, __u64 other)
  */
 static __u64 last_moment(const struct other_ends *ends, const struct waiting *w)
 {
+	const struct lp_record *r = w->event->record;
 	__u64 patience = w->until_ns + PATIENCE_NS;
 
-	if (w->walked || (!w->record.socket.err && w->record.kind != LP_KIND_CLOSE))
+	if (w->walked || (!r->socket.err && r->kind != LP_KIND_CLOSE))
 		return w->until_ns;
-	if (is_loopback(&w->record) || ends->next_walk_ns <= patience)
+	if (is_loopback(r) || ends->next_walk_ns <= patience)
 		return later(w->until_ns, ends->next_walk_ns);
-	return w->record.socket.err ? w->until_ns : patience;
+	return r->socket.err ? w->until_ns : patience;
 }
 
 static void settle(struct other_ends *ends, struct waiting *w, __u64 now_ns)
 {
-	const struct end *other = find_other(ends, &w->record);
-	struct lp_task owner;
+	const struct end *other = find_other(ends, w->event->record);
 
 	w->expects = other && other->known == EXPECTED;
-	if (other && other->known == KNOWN) {
-		owner = other->owner;
-		tell(ends, w, &owner);
-	} else if (other && other->known == UNKNOWN) {
-		tell(ends, w, NULL);
-	} else if (!other && now_ns >= last_moment(ends, w) && (w->walked || now_ns < ends->next_walk_ns)) {
-		tell(ends, w, NULL);
-	}
+	if (other && other->known == KNOWN)
+		hand_back(ends, w, &other->owner);
+	else if (other && other->known == UNKNOWN)
+		hand_back(ends, w, NULL);
+	else if (!other && now_ns >= last_moment(ends, w) && (w->walked || now_ns < ends->next_walk_ns))
+		hand_back(ends, w, NULL);
 }
 
 static void settle_all(struct other_ends *ends, __u64 now_ns)
 {
-	struct waiting *next;
+	struct waiting *w, *next;
 
-	for (struct waiting *w = ends->oldest; w; w = next) {
-		next = w->next;
+	for (w = TAILQ_FIRST(&ends->waiting); w; w = next) {
+		next = TAILQ_NEXT(w, in_order);
 		settle(ends, w, now_ns);
 	}
 }
 
-void other_end_add(struct other_ends *ends, const struct other_end_event *event)
+void other_end_add(struct other_ends *ends, struct event *event)
 {
 	struct waiting *w = has_other(event->record) ? calloc(1, sizeof(*w)) : NULL;
 
@@ -340,39 +333,35 @@ void other_end_add(struct other_ends *ends, const struct other_end_event *event)
 		return;
 	}
 	if (ends->count == WAITING_MAX)
-		tell(ends, ends->oldest, NULL);
-	w->record = *event->record;
-	w->owner = *event->owner;
-	w->reset_after = event->reset_after;
-	w->executable = *event->executable ? strdup(event->executable) : NULL;
+		hand_back(ends, TAILQ_FIRST(&ends->waiting), NULL);
+	w->event = event;
 	w->until_ns = later(event->record->time_ns + RECORD_WAIT_NS, clock_monotonic_ns() + SLEEP_NS);
 	w->end = find_socket(ends, event->record);
 	if (w->end)
 		w->end->waiting = w;
-	w->previous = ends->newest;
-	*(ends->newest ? &ends->newest->next : &ends->oldest) = w;
-	ends->newest = w;
+	TAILQ_INSERT_TAIL(&ends->waiting, w, in_order);
 	ends->count++;
 	settle(ends, w, 0);
 }
 
-void other_end_expect(struct other_ends *ends, const struct lp_record *r)
+void other_end_expect(struct other_ends *ends, const struct event *event)
 {
-	struct end *end = remember(ends, r);
+	struct end *end = remember(ends, event->record);
 
 	if (end->known != KNOWN)
 		end->known = EXPECTED;
 }
 
 /* Who waited for this is told at once. */
-void other_end_note(struct other_ends *ends, const struct lp_record *r, const struct owner *owner)
+void other_end_note(struct other_ends *ends, const struct event *event)
 {
+	const struct lp_record *r = event->record;
 	struct end *end = remember(ends, r);
 	const struct end *other;
 
-	if (owner->via) {
+	if (event->owner.via) {
 		end->known = KNOWN;
-		end->owner = owner->process;
+		end->owner = event->owner.process;
 	} else if (end->known != KNOWN && (r->kind != LP_KIND_LOOK || end->record.kind == LP_KIND_LOOK)) {
 		end->known =
 			UNKNOWN; /* else it has ended since it was found, and who had it is being looked for anew */
@@ -398,7 +387,7 @@ static void note_found(void *context, const struct lp_record *record)
 	struct walk *walk = context;
 
 	for (size_t i = 0; i < walk->n; i++)
-		if (choose(&walk->choice[i], other_end_distance(&walk->asking[i]->record, record))) {
+		if (choose(&walk->choice[i], other_end_distance(walk->asking[i]->event->record, record))) {
 			walk->found[i] = *record;
 			walk->found[i].time_ns = 0; /* no record is to come of it that is worth waiting for */
 		}
@@ -406,14 +395,37 @@ static void note_found(void *context, const struct lp_record *record)
 
 static void gather(struct other_ends *ends, struct walk *walk, __u64 now_ns)
 {
-	for (struct waiting *w = ends->oldest; w && walk->n < LP_SOUGHT_MAX; w = w->next) {
-		if (w->walked || now_ns < w->until_ns || find_other(ends, &w->record))
+	struct waiting *w;
+
+	TAILQ_FOREACH(w, &ends->waiting, in_order) {
+		const struct lp_socket *socket = &w->event->record->socket;
+
+		if (walk->n == LP_SOUGHT_MAX)
+			break;
+		if (w->walked || now_ns < w->until_ns || find_other(ends, w->event->record))
 			continue;
 		w->walked = true;
 		walk->asking[walk->n] = w;
 		walk->choice[walk->n] = (struct choice){0};
-		walk->ports[walk->n++] = sockets_ports(w->record.socket.peer_port, w->record.socket.local_port);
+		walk->ports[walk->n++] = sockets_ports(socket->peer_port, socket->local_port);
 	}
+}
+
+static void note_asked(void *context, struct event *end)
+{
+	other_end_note(context, end);
+	event_free(end);
+}
+
+/* Whose it is. */
+static void ask(struct other_ends *ends, const struct lp_record *record)
+{
+	struct event *end = event_new(record);
+
+	if (!end)
+		return;
+	other_end_expect(ends, end);
+	pending_add(ends->pending, end, note_asked, ends);
 }
 
 static void walk_ends(struct other_ends *ends, __u64 now_ns)
@@ -421,7 +433,7 @@ static void walk_ends(struct other_ends *ends, __u64 now_ns)
 	struct walk *walk;
 	__u64 began, took;
 
-	if (!ends->oldest || now_ns < ends->next_walk_ns)
+	if (TAILQ_EMPTY(&ends->waiting) || now_ns < ends->next_walk_ns)
 		return;
 	walk = malloc(sizeof(*walk)); /* a MiB, for a moment; touched as far as it is used */
 	if (!walk)
@@ -435,12 +447,9 @@ static void walk_ends(struct other_ends *ends, __u64 now_ns)
 		ends->next_walk_ns =
 			began + (took * WALK_SHARE > WALK_INTERVAL_NS ? took * WALK_SHARE : WALK_INTERVAL_NS);
 	}
-	for (size_t i = 0; i < walk->n; i++) {
-		if (!is_chosen(&walk->choice[i]))
-			continue;
-		other_end_expect(ends, &walk->found[i]);
-		ends->ask(ends->context, &walk->found[i]);
-	}
+	for (size_t i = 0; i < walk->n; i++)
+		if (is_chosen(&walk->choice[i]))
+			ask(ends, &walk->found[i]);
 	free(walk);
 }
 
@@ -453,25 +462,23 @@ void other_end_tick(struct other_ends *ends, __u64 now_ns)
 
 void other_end_finish(struct other_ends *ends)
 {
-	while (ends->oldest) {
-		const struct end *other = find_other(ends, &ends->oldest->record);
-		struct lp_task owner = other && other->known == KNOWN ? other->owner : (struct lp_task){0};
+	struct waiting *w;
 
-		tell(ends, ends->oldest, &owner);
+	while ((w = TAILQ_FIRST(&ends->waiting))) {
+		const struct end *other = find_other(ends, w->event->record);
+
+		hand_back(ends, w, other && other->known == KNOWN ? &other->owner : NULL);
 	}
 }
 
 __u64 other_end_deadline(const struct other_ends *ends)
 {
-	__u64 earliest = 0, at;
+	const struct waiting *w;
+	__u64 earliest = 0;
 
-	for (const struct waiting *w = ends->oldest; w; w = w->next) {
-		if (w->expects) /* pending.h has a deadline for it */
-			continue;
-		at = last_moment(ends, w);
-		if (!earliest || at < earliest)
-			earliest = at;
-	}
+	TAILQ_FOREACH(w, &ends->waiting, in_order)
+		if (!w->expects) /* else pending.h has a deadline for it */
+			earliest = clock_earlier(earliest, last_moment(ends, w));
 	return earliest;
 }
 

@@ -21,35 +21,28 @@
 
 #define OTHER_ENDS_MAX 4096
 
-struct other_ends;
 struct kernel;
+struct other_ends;
+struct pending_list;
 
-/* An event that waits, or is told: what pending.h found, and who is at the other end; peer->tgid 0: not known. */
-struct other_end_event {
-	const struct lp_record *record;
-	bool reset_after;
-	const struct owner *owner;
-	const char *executable; /* of the owner, read when it was found; "" if not known */
-	struct lp_task peer;
-};
-typedef void other_end_done(void *context, const struct other_end_event *event);
-/* Hands a record of LP_KIND_LOOK to whoever finds out its owner, and notes it here. */
-typedef void other_end_ask(void *context, const struct lp_record *record);
+typedef void other_end_done(void *context, struct event *event);
 
 /* NULL when out of memory. */
-struct other_ends *other_end_new(struct kernel *kernel, other_end_done *done, other_end_ask *ask, void *context);
+struct other_ends *other_end_new(struct kernel *kernel, struct pending_list *pending, other_end_done *done,
+				 void *context);
 void other_end_free(struct other_ends *ends);
 
-/* This record has come, and its owner is being looked for. */
-void other_end_expect(struct other_ends *ends, const struct lp_record *record);
+/* It has come, and its owner is being looked for. */
+void other_end_expect(struct other_ends *ends, const struct event *event);
 /* Its owner is known, or will not be. */
-void other_end_note(struct other_ends *ends, const struct lp_record *record, const struct owner *owner);
+void other_end_note(struct other_ends *ends, const struct event *event);
 
-/* Takes a copy of an event, noted before; done gets it now or later, once. */
-void other_end_add(struct other_ends *ends, const struct other_end_event *event);
-/* Tells what has waited enough. now_ns: CLOCK_MONOTONIC. */
+/* Takes an event, noted before; done, whose it is then, gets it now or later, once: with who is at the other end, if that
+ * is known. */
+void other_end_add(struct other_ends *ends, struct event *event);
+/* Hands back what has waited enough. now_ns: CLOCK_MONOTONIC. */
 void other_end_tick(struct other_ends *ends, __u64 now_ns);
-/* Tells everything that waits. */
+/* Hands back everything. */
 void other_end_finish(struct other_ends *ends);
 
 __u64 other_end_deadline(const struct other_ends *ends); /* CLOCK_MONOTONIC; 0: nothing waits, or only for pending.h */

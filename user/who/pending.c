@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "base/clock.h"
 #include "event/judge.h"
@@ -20,31 +21,30 @@
 #define BUCKETS 4096
 
 struct pending {
-	struct pending *next, *previous; /* oldest first */
-	struct pending *chain;           /* of its bucket */
-	struct lp_record record;
+	TAILQ_ENTRY(pending) in_order;
+	LIST_ENTRY(pending) in_bucket;
+	struct event *event;
+	pending_done *done;
+	void *context;
 	struct owner_evidence evidence;
 	enum owner_need need;
 	__u64 arrived_ns;
 	__u64 destroyer_by_ns; /* until when a destroyer is waited for */
 	bool waits_for_reset;
-	bool reset_after;
 };
 
 struct pending_list {
 	struct kernel *kernel;
-	pending_done *done;
-	void *context;
-	struct pending *oldest, *newest;
+	TAILQ_HEAD(, pending) all; /* oldest first */
 	unsigned count;
-	struct pending *buckets[BUCKETS];
+	LIST_HEAD(bucket, pending) buckets[BUCKETS]; /* newest first */
 	__u64 since_ns;
 	__u64 next_look_ns, next_walk_ns;
 };
 
-static unsigned bucket_of(__u64 sk)
+static struct bucket *bucket_of(struct pending_list *list, const struct lp_record *record)
 {
-	return (unsigned)(sk >> 6) * 2654435761u >> 20;
+	return &list->buckets[(unsigned)(record->socket.sk >> 6) * 2654435761u >> 20];
 }
 
 /* Where forks are not seen, anybody may have forked just now. */
@@ -53,98 +53,74 @@ static __u64 last_fork(void *kernel, __u32 tgid)
 	return kernel_features(kernel)->fork ? remembered_last_fork(kernel, tgid) : UINT64_MAX;
 }
 
-struct pending_list *pending_new(struct kernel *kernel, pending_done *done, void *context)
+struct pending_list *pending_new(struct kernel *kernel)
 {
 	struct pending_list *list = calloc(1, sizeof(*list));
 
 	if (!list)
 		return NULL;
 	list->kernel = kernel;
-	list->done = done;
-	list->context = context;
+	TAILQ_INIT(&list->all);
 	list->since_ns = clock_monotonic_ns();
 	return list;
 }
 
-static void unlink_pending(struct pending_list *list, struct pending *p)
+/* The event is the caller's. */
+static void take_out(struct pending_list *list, struct pending *p)
 {
-	struct pending **slot = &list->buckets[bucket_of(p->record.socket.sk)];
-
-	while (*slot != p)
-		slot = &(*slot)->chain;
-	*slot = p->chain;
-	*(p->previous ? &p->previous->next : &list->oldest) = p->next;
-	*(p->next ? &p->next->previous : &list->newest) = p->previous;
+	TAILQ_REMOVE(&list->all, p, in_order);
+	LIST_REMOVE(p, in_bucket);
 	list->count--;
-}
-
-static void free_pending(struct pending *p)
-{
 	free(p->evidence.found);
 	free(p);
 }
 
 void pending_free(struct pending_list *list)
 {
-	struct pending *next;
+	struct pending *p;
 
-	if (!list)
-		return;
-	for (struct pending *p = list->oldest; p; p = next) {
-		next = p->next;
-		free_pending(p);
+	while (list && (p = TAILQ_FIRST(&list->all))) {
+		event_free(p->event);
+		take_out(list, p);
 	}
 	free(list);
 }
 
-static void tell(struct pending_list *list, struct pending *p, const struct owner *owner)
+static void hand_back(struct pending_list *list, struct pending *p)
 {
-	unlink_pending(list, p);
-	list->done(list->context, &p->record, p->reset_after, owner);
-	free_pending(p);
+	struct event *event = p->event;
+	pending_done *done = p->done;
+	void *context = p->context;
+
+	take_out(list, p);
+	done(context, event);
 }
 
-/* Tells it if nothing is missing any more. */
+/* Hands it back if nothing is missing any more. */
 static void settle(struct pending_list *list, struct pending *p)
 {
-	struct owner owner;
-
-	p->need = owner_decide(&p->record, &p->evidence, &owner);
+	p->need = owner_decide(p->event->record, &p->evidence, &p->event->owner);
 	if (p->need == NEED_NOTHING && !p->waits_for_reset)
-		tell(list, p, &owner);
+		hand_back(list, p);
 }
 
 /* Without any further evidence: who has not been looked for is not gone. */
 static void settle_now(struct pending_list *list, struct pending *p)
 {
-	struct owner owner;
+	struct owner *owner = &p->event->owner;
 
 	p->evidence.waited = p->evidence.looked = p->evidence.walked = true;
-	owner_decide(&p->record, &p->evidence, &owner);
-	if (!owner.via)
-		owner = (struct owner){.unknown = UNKNOWN_NOT_SEEN};
-	tell(list, p, &owner);
-}
-
-static struct pending *new_pending(const struct pending_list *list, const struct lp_record *record)
-{
-	struct pending *p = calloc(1, sizeof(*p));
-
-	if (!p)
-		return NULL;
-	p->record = *record;
-	p->waits_for_reset = cause_waits_for_reset(record);
-	p->evidence.can_look = kernel_features(list->kernel)->iterator_of_one;
-	p->evidence.since_ns = list->since_ns;
-	p->evidence.boot_ahead_ns = clock_boot_ahead_ns();
-	p->evidence.last_fork = last_fork;
-	p->evidence.fork_context = list->kernel;
-	return p;
+	owner_decide(p->event->record, &p->evidence, owner);
+	if (!owner->via)
+		*owner = (struct owner){.unknown = UNKNOWN_NOT_SEEN};
+	hand_back(list, p);
 }
 
 static bool is_of(const struct pending *p, const struct lp_record *record)
 {
-	return p->record.socket.sk == record->socket.sk && p->record.socket.cookie == record->socket.cookie;
+	const struct lp_socket *socket = &p->event->record->socket;
+
+	return socket->sk == record->socket.sk && socket->cookie == record->socket.cookie;
 }
 
 /* What a record proves of an earlier one of its socket, the peer's FIN, say: who was at work on it. */
@@ -161,9 +137,9 @@ static void join(struct pending_list *list, struct pending *p, const struct lp_r
 		p->evidence.destroyer = record->task;
 		p->evidence.destroyer.exiting = 0; /* it may exit now; that is not what ended the connection */
 	} else if (record->kind == LP_KIND_RESET_SENT && p->waits_for_reset) {
-		p->reset_after = true;
+		p->event->reset_after = true;
 		p->waits_for_reset = false;
-		p->record.reset_reason = record->reset_reason;
+		event_record(p->event)->reset_reason = record->reset_reason;
 	}
 	settle(list, p);
 }
@@ -172,43 +148,52 @@ static void join(struct pending_list *list, struct pending *p, const struct lp_r
  * socket's before: the newest is the one that is meant, and its inode tells which are of it. */
 void pending_join(struct pending_list *list, const struct lp_record *record)
 {
-	struct pending *next, *newest = list->buckets[bucket_of(record->socket.sk)];
+	struct pending *p = LIST_FIRST(bucket_of(list, record)), *next;
 	__u64 inode;
 
 	if (!proves_owner(record) && record->kind != LP_KIND_RESET_SENT)
 		return;
-	while (newest && !is_of(newest, record))
-		newest = newest->chain;
-	inode = newest ? newest->record.socket.inode : 0;
-	for (struct pending *p = newest; p; p = next) {
-		next = p->chain;
-		if (is_of(p, record) && p->record.socket.inode == inode)
+	while (p && !is_of(p, record))
+		p = LIST_NEXT(p, in_bucket);
+	for (inode = p ? p->event->record->socket.inode : 0; p; p = next) {
+		next = LIST_NEXT(p, in_bucket);
+		if (is_of(p, record) && p->event->record->socket.inode == inode)
 			join(list, p, record);
 	}
 }
 
-void pending_add(struct pending_list *list, const struct lp_record *record)
+void pending_add(struct pending_list *list, struct event *event, pending_done *done, void *context)
 {
-	unsigned bucket = bucket_of(record->socket.sk);
-	struct owner nobody = {.unknown = UNKNOWN_NOT_SEEN};
-	struct pending *p;
+	const struct lp_record *record = event->record;
+	struct pending *p = calloc(1, sizeof(*p));
 
 	pending_join(list, record);
 	if (list->count == PENDING_MAX)
-		settle_now(list, list->oldest);
-	p = new_pending(list, record);
-	if (!p) { /* out of memory: told without its owner rather than not at all */
-		list->done(list->context, record, false, &nobody);
+		settle_now(list, TAILQ_FIRST(&list->all));
+	if (!p) { /* out of memory: without its owner rather than not at all */
+		event->owner = (struct owner){.unknown = UNKNOWN_NOT_SEEN};
+		done(context, event);
 		return;
 	}
-	/* from when the kernel saw it: what was to come has come if the agent was late */
-	p->arrived_ns = record->time_ns;
-	p->destroyer_by_ns = record->time_ns + DESTROYER_WAIT_NS;
-	p->previous = list->newest;
-	*(list->newest ? &list->newest->next : &list->oldest) = p;
-	list->newest = p;
-	p->chain = list->buckets[bucket];
-	list->buckets[bucket] = p;
+	*p = (struct pending){
+		.event = event,
+		.done = done,
+		.context = context,
+		.waits_for_reset = cause_waits_for_reset(record),
+		/* from when the kernel saw it: what was to come has come if the agent was late */
+		.arrived_ns = record->time_ns,
+		.destroyer_by_ns = record->time_ns + DESTROYER_WAIT_NS,
+		.evidence =
+			{
+				.can_look = kernel_features(list->kernel)->iterator_of_one,
+				.since_ns = list->since_ns,
+				.boot_ahead_ns = clock_boot_ahead_ns(),
+				.last_fork = last_fork,
+				.fork_context = list->kernel,
+			},
+	};
+	TAILQ_INSERT_TAIL(&list->all, p, in_order);
+	LIST_INSERT_HEAD(bucket_of(list, record), p, in_bucket);
 	list->count++;
 	settle(list, p);
 }
@@ -229,9 +214,9 @@ static struct owner_found *found_slot(struct owner_evidence *e, const struct lp_
 
 static __u64 key_of(const struct pending *p)
 {
-	if (owner_is_listener(&p->record))
-		return open_files_listener_key(p->record.socket.netns, p->record.socket.local_port);
-	return p->record.socket.sk;
+	if (owner_is_listener(p->event->record))
+		return open_files_listener_key(p->event->record->socket.netns, p->event->record->socket.local_port);
+	return p->event->record->socket.sk;
 }
 
 /* One round of evidence: for those that need `need`, of process tgid or (0) of all. */
@@ -252,7 +237,7 @@ static void note_holder(void *context, const struct lp_holder *holder)
 	for (size_t i = 0; i < round->n; i++) {
 		if (round->keys[i] != holder->key)
 			continue;
-		if (!holder->listening && round->who[i]->record.socket.inode != holder->inode)
+		if (!holder->listening && round->who[i]->event->record->socket.inode != holder->inode)
 			continue; /* the socket is gone, and another one has its address */
 		slot = found_slot(&round->who[i]->evidence, &holder->task);
 		if (slot)
@@ -262,9 +247,13 @@ static void note_holder(void *context, const struct lp_holder *holder)
 
 static void gather(struct round *round)
 {
+	struct pending *p;
+
 	round->n = 0;
-	for (struct pending *p = round->list->oldest; p && round->n < OPEN_FILES_SOUGHT_MAX; p = p->next) {
-		if (p->need != round->need || (round->tgid && p->record.task.tgid != round->tgid))
+	TAILQ_FOREACH(p, &round->list->all, in_order) {
+		if (round->n == OPEN_FILES_SOUGHT_MAX)
+			break;
+		if (p->need != round->need || (round->tgid && p->event->record->task.tgid != round->tgid))
 			continue;
 		round->keys[round->n] = key_of(p);
 		round->who[round->n++] = p;
@@ -298,10 +287,11 @@ static void run_round(struct round *round)
 
 static struct pending *first_that_needs(const struct pending_list *list, enum owner_need need)
 {
-	struct pending *p = list->oldest;
+	struct pending *p;
 
-	while (p && p->need != need)
-		p = p->next;
+	TAILQ_FOREACH(p, &list->all, in_order)
+		if (p->need == need)
+			break;
 	return p;
 }
 
@@ -314,7 +304,7 @@ static void look(struct pending_list *list, struct round *round)
 	round->need = NEED_LOOK;
 	while ((p = first_that_needs(list, NEED_LOOK)) && clock_monotonic_ns() >= list->next_look_ns) {
 		begun = clock_monotonic_ns();
-		round->tgid = p->record.task.tgid;
+		round->tgid = p->event->record->task.tgid;
 		run_round(round);
 		took = clock_monotonic_ns() - begun;
 		list->next_look_ns = took > CLOCK_MS ? begun + 5 * took : 0;
@@ -333,10 +323,10 @@ static void walk(struct pending_list *list, struct round *round)
 
 static void end_waits(struct pending_list *list, __u64 now_ns)
 {
-	struct pending *next;
+	struct pending *p, *next;
 
-	for (struct pending *p = list->oldest; p; p = next) {
-		next = p->next;
+	for (p = TAILQ_FIRST(&list->all); p; p = next) {
+		next = TAILQ_NEXT(p, in_order);
 		if (p->waits_for_reset && now_ns >= p->arrived_ns + RESET_WAIT_NS) {
 			p->waits_for_reset = false;
 			settle(list, p);
@@ -359,10 +349,12 @@ void pending_tick(struct pending_list *list, __u64 now_ns)
 
 void pending_finish(struct pending_list *list)
 {
+	struct pending *p, *next;
+
 	list->next_look_ns = list->next_walk_ns = 0;
-	while (list->oldest) {
-		for (struct pending *p = list->oldest, *next; p; p = next) {
-			next = p->next;
+	while (!TAILQ_EMPTY(&list->all)) {
+		for (p = TAILQ_FIRST(&list->all); p; p = next) {
+			next = TAILQ_NEXT(p, in_order);
 			p->waits_for_reset = false;
 			p->evidence.waited = true;
 			settle(list, p);
@@ -390,9 +382,10 @@ static __u64 due(const struct pending_list *list, const struct pending *p)
 
 __u64 pending_deadline(const struct pending_list *list)
 {
+	const struct pending *p;
 	__u64 earliest = 0;
 
-	for (const struct pending *p = list->oldest; p; p = p->next)
+	TAILQ_FOREACH(p, &list->all, in_order)
 		earliest = clock_earlier(earliest, due(list, p));
 	return earliest;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What waits: records that cannot be told yet, for the RST that may join them (a millisecond) or for the evidence
- * that the owner rule asks for. Each record handed in comes out exactly once, through `done`.
+ * What waits: events that cannot be told yet, for the RST that may join them (a millisecond) or for the evidence
+ * that the owner rule asks for. Each that is handed in is handed back exactly once, with its owner.
  *
- * Bounded: PENDING_MAX records; when full the oldest is told with what is known of it.
+ * Bounded: PENDING_MAX events; when full the oldest is handed back with what is known of it.
  * Walks over all processes are shared by all that waits, four a second at most; looks at one process take no more
  * than a fifth of the time.
  */
@@ -20,22 +20,21 @@
 struct kernel;
 struct pending_list;
 
-/* reset_after: a RST of ours followed the close (see cause_judge). record and owner live until it returns. */
-typedef void pending_done(void *context, const struct lp_record *record, bool reset_after, const struct owner *owner);
+typedef void pending_done(void *context, struct event *event);
 
 /* NULL when out of memory. */
-struct pending_list *pending_new(struct kernel *kernel, pending_done *done, void *context);
+struct pending_list *pending_new(struct kernel *kernel);
 void pending_free(struct pending_list *list);
 
-/* Takes a copy of a record that stands for an event; may call done at once. */
-void pending_add(struct pending_list *list, const struct lp_record *record);
+/* Takes an event, whose owner is asked for; may call done, whose it is then, at once. */
+void pending_add(struct pending_list *list, struct event *event, pending_done *done, void *context);
 /* A LP_KIND_RESET_SENT or LP_KIND_OWNER record, or one that is not added: joins what it belongs to, if that still
  * waits. */
 void pending_join(struct pending_list *list, const struct lp_record *record);
 
 /* Does what is due. now_ns: CLOCK_MONOTONIC. */
 void pending_tick(struct pending_list *list, __u64 now_ns);
-/* Tells everything that waits, after one last walk. */
+/* Hands back everything, after one last walk. */
 void pending_finish(struct pending_list *list);
 
 /* When pending_tick() has work: CLOCK_MONOTONIC; 0: nothing waits. */

@@ -29,7 +29,7 @@ struct recently_closed {
 	unsigned next;                     /* the slot of judged that is used next */
 	unsigned first_waiting, n_waiting; /* in a ring */
 	struct judged judged[RECENTLY_CLOSED_JUDGED];
-	struct lp_record waiting[RECENTLY_CLOSED_WAITING]; /* oldest first */
+	struct event *waiting[RECENTLY_CLOSED_WAITING]; /* oldest first */
 };
 
 struct recently_closed *recently_closed_new(const struct lp_ended *slots, recently_closed_done *done, void *context)
@@ -46,6 +46,8 @@ struct recently_closed *recently_closed_new(const struct lp_ended *slots, recent
 
 void recently_closed_free(struct recently_closed *gone)
 {
+	for (; gone && gone->n_waiting; gone->n_waiting--)
+		event_free(gone->waiting[gone->first_waiting++ % RECENTLY_CLOSED_WAITING]);
 	free(gone);
 }
 
@@ -83,9 +85,9 @@ static struct judged *find_judged(struct recently_closed *gone, const struct lp_
 	return NULL;
 }
 
-void recently_closed_note(struct recently_closed *gone, const struct lp_record *r, enum lp_cause cause,
-			  const struct lp_task *owner)
+void recently_closed_note(struct recently_closed *gone, const struct event *event)
 {
+	const struct lp_record *r = event->record;
 	struct judged *j = find_judged(gone, r);
 
 	if (!gone->slots || r->kind != LP_KIND_CLOSE)
@@ -99,9 +101,9 @@ void recently_closed_note(struct recently_closed *gone, const struct lp_record *
 		j->end.cookie = r->socket.cookie;
 		j->end.flags = r->socket.flags & (LP_F_CONNECTED | LP_F_ACCEPTED);
 	}
-	j->end.cause = cause;
-	if (owner)
-		j->end.owner = *owner;
+	j->end.cause = event->verdict.cause;
+	if (event->owner.via)
+		j->end.owner = event->owner.process;
 }
 
 /* The kernel side writes meanwhile: a slot is whole if its time is the same before and after. */
@@ -174,41 +176,41 @@ static void find_in_judged(const struct recently_closed *gone, const struct lp_r
 
 /* --- what waits --- */
 
-static void tell_first(struct recently_closed *gone)
+static void hand_back_first(struct recently_closed *gone)
 {
-	struct lp_record stray = gone->waiting[gone->first_waiting];
+	struct event *stray = gone->waiting[gone->first_waiting];
 	struct recently_closed_end end = {0};
 	__u64 sk = 0;
 
 	gone->first_waiting = (gone->first_waiting + 1) % RECENTLY_CLOSED_WAITING;
 	gone->n_waiting--;
-	find_in_slots(gone, &stray, &end, &sk);
-	find_in_judged(gone, &stray, &end, sk);
-	gone->done(gone->context, &stray, &end);
+	find_in_slots(gone, stray->record, &end, &sk);
+	find_in_judged(gone, stray->record, &end, sk);
+	gone->done(gone->context, stray, &end);
 }
 
-void recently_closed_add(struct recently_closed *gone, const struct lp_record *stray)
+void recently_closed_add(struct recently_closed *gone, struct event *stray)
 {
 	if (gone->n_waiting == RECENTLY_CLOSED_WAITING)
-		tell_first(gone);
-	gone->waiting[(gone->first_waiting + gone->n_waiting++) % RECENTLY_CLOSED_WAITING] = *stray;
+		hand_back_first(gone);
+	gone->waiting[(gone->first_waiting + gone->n_waiting++) % RECENTLY_CLOSED_WAITING] = stray;
 }
 
 void recently_closed_tick(struct recently_closed *gone, __u64 now_ns)
 {
 	while (gone->n_waiting && recently_closed_deadline(gone) <= now_ns)
-		tell_first(gone);
+		hand_back_first(gone);
 }
 
 void recently_closed_finish(struct recently_closed *gone)
 {
 	while (gone->n_waiting)
-		tell_first(gone);
+		hand_back_first(gone);
 }
 
 __u64 recently_closed_deadline(const struct recently_closed *gone)
 {
-	return gone->n_waiting ? gone->waiting[gone->first_waiting].time_ns + RECENTLY_CLOSED_WAIT_NS : 0;
+	return gone->n_waiting ? gone->waiting[gone->first_waiting]->record->time_ns + RECENTLY_CLOSED_WAIT_NS : 0;
 }
 
 unsigned recently_closed_count(const struct recently_closed *gone)

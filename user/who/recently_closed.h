@@ -14,7 +14,7 @@
 #include <stdbool.h>
 
 #include "base/clock.h"
-#include "event/cause.h"
+#include "event/event.h"
 #include "record.h"
 
 #define RECENTLY_CLOSED_WAIT_NS (20 * CLOCK_MS)
@@ -32,21 +32,20 @@ struct recently_closed_end {
 	struct lp_task owner; /* tgid 0: not known */
 };
 
-typedef void recently_closed_done(void *context, const struct lp_record *stray, const struct recently_closed_end *end);
+typedef void recently_closed_done(void *context, struct event *stray, const struct recently_closed_end *end);
 
 /* slots: where the kernel side writes, LP_ENDED of them; NULL: it does not. NULL when out of memory. */
 struct recently_closed *recently_closed_new(const struct lp_ended *slots, recently_closed_done *done, void *context);
 void recently_closed_free(struct recently_closed *gone);
 
-/* A LP_KIND_CLOSE record was judged; again with its owner when that is known. owner NULL: not yet. */
-void recently_closed_note(struct recently_closed *gone, const struct lp_record *record, enum lp_cause cause,
-			  const struct lp_task *owner);
+/* It was judged, or its owner is known now; of any but a LP_KIND_CLOSE nothing is remembered. */
+void recently_closed_note(struct recently_closed *gone, const struct event *event);
 
-/* Takes a copy of a LP_KIND_STRAY record; done gets it from recently_closed_tick(), once. */
-void recently_closed_add(struct recently_closed *gone, const struct lp_record *stray);
-/* Tells what has waited long enough. now_ns: CLOCK_MONOTONIC. */
+/* Takes an event of LP_KIND_STRAY; done, whose it is then, gets it from recently_closed_tick(), once. */
+void recently_closed_add(struct recently_closed *gone, struct event *stray);
+/* Hands back what has waited long enough. now_ns: CLOCK_MONOTONIC. */
 void recently_closed_tick(struct recently_closed *gone, __u64 now_ns);
-/* Tells everything that waits. */
+/* Hands back everything. */
 void recently_closed_finish(struct recently_closed *gone);
 
 __u64 recently_closed_deadline(const struct recently_closed *gone); /* CLOCK_MONOTONIC; 0: nothing waits */
