@@ -26,16 +26,6 @@ static bool is_about(const struct said *said, const struct scene *scene, const s
 	return said->pid && said->pid == end_owner(end);
 }
 
-static int64_t number_of(const struct said *said, const char *name)
-{
-	return json_object_get_int64(json_object_object_get(said->line, name));
-}
-
-static const char *text_of(const struct said *said, const char *name)
-{
-	return json_object_get_string(json_object_object_get(said->line, name));
-}
-
 static bool has_number(const struct json_object *array, int64_t number)
 {
 	for (size_t i = 0; array && i < json_object_array_length(array); i++)
@@ -59,15 +49,15 @@ static bool holders_are_right(const struct said *said, const struct end *end)
 
 static bool is_also_right(const struct said *said, unsigned int also, const struct end *end)
 {
-	if ((also & ALSO_PEER) && number_of(said, "peer.process.pid") != end_owner(end->peer))
+	if ((also & ALSO_PEER) && said_number(said->line, "peer.process.pid") != end_owner(end->peer))
 		return false;
 	if ((also & ALSO_HOLDERS) && !holders_are_right(said, end))
 		return false;
-	if ((also & ALSO_KILLED) && !same(text_of(said, "process.exit.signal"), "SIGKILL"))
+	if ((also & ALSO_KILLED) && !same(said_text(said->line, "process.exit.signal"), "SIGKILL"))
 		return false;
-	if ((also & ALSO_UNIT) && !same(text_of(said, "systemd.unit"), DEMO_UNIT))
+	if ((also & ALSO_UNIT) && !same(said_text(said->line, "systemd.unit"), DEMO_UNIT))
 		return false;
-	return !(also & ALSO_VPID) || number_of(said, "process.vpid") == 1;
+	return !(also & ALSO_VPID) || said_number(said->line, "process.vpid") == 1;
 }
 
 static bool is_expected(const struct said *said, const struct expected *expected, const struct end *end)
@@ -126,16 +116,16 @@ static void also_format(const struct said *said, unsigned int also, char text[TE
 
 	text[0] = '\0';
 	if (also & ALSO_KILLED)
-		snprintf(text, TEXT_LEN, ", %.16s", text_of(said, "process.exit.signal") ?: "no signal");
+		snprintf(text, TEXT_LEN, ", %.16s", said_text(said->line, "process.exit.signal") ?: "no signal");
 	else if (also & ALSO_HOLDERS)
 		snprintf(text, TEXT_LEN, ", %zu holders", holders ? json_object_array_length(holders) : 0);
 	else if (also & ALSO_UNIT)
-		snprintf(text, TEXT_LEN, ", unit %.32s", text_of(said, "systemd.unit") ?: "none");
+		snprintf(text, TEXT_LEN, ", unit %.32s", said_text(said->line, "systemd.unit") ?: "none");
 	else if (also & ALSO_VPID)
-		snprintf(text, TEXT_LEN, ", vpid %d", (int)number_of(said, "process.vpid"));
+		snprintf(text, TEXT_LEN, ", vpid %d", (int)said_number(said->line, "process.vpid"));
 	else if (also & ALSO_PEER)
-		snprintf(text, TEXT_LEN, ", peer %.16s[%d]", text_of(said, "peer.process.name") ?: "?",
-			 (int)number_of(said, "peer.process.pid"));
+		snprintf(text, TEXT_LEN, ", peer %.16s[%d]", said_text(said->line, "peer.process.name") ?: "?",
+			 (int)said_number(said->line, "peer.process.pid"));
 }
 
 static void said_format(const struct said *said, unsigned int also, char text[TEXT_LEN])

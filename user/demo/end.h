@@ -43,6 +43,9 @@ void end_stop(struct end *self);
 /* Who holds its connection. */
 pid_t end_owner(const struct end *self);
 
+/* Moves this process into the other end's network namespace. Returns 0 or negative errno. */
+int end_enter(const struct end *other);
+
 const char *end_address(const struct end *self);
 
 /* Adds to what the application did and saw: "…, …". */
@@ -60,7 +63,7 @@ int end_saw(struct end *self, const struct step *step, const char *call, int err
 __u64 end_deadline(void);
 bool end_waits(__u64 deadline);
 
-/* "ECONNRESET", and "errno 99" for one without a name here. In static memory. */
+/* "ECONNRESET"; "errno 0" for 0. */
 const char *end_error_name(int err);
 
 #endif

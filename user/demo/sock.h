@@ -4,6 +4,7 @@
 #define LOSTPEER_DEMO_SOCK_H
 
 #include <arpa/inet.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -12,6 +13,15 @@
 static inline int sock_new(void)
 {
 	return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+/* Makes the socket drop every packet for it before TCP sees it. Returns what setsockopt() returns. */
+static inline int sock_drop_all(int fd)
+{
+	struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog program = {.len = 1, .filter = &drop};
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }
 
 /* where: dotted, NULL for any; port in host byte order. */

@@ -17,26 +17,19 @@
 /* A sock_diag socket of the peer's namespace: a socket belongs to the namespace in which it was made. */
 static int diag_open(struct end *peer)
 {
-	char path[64];
-	int there, here, fd = -1, err = 0;
+	int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int fd = here < 0 ? -errno : end_enter(peer);
 
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)peer->pid);
-	here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	there = open(path, O_RDONLY | O_CLOEXEC);
-	if (here < 0 || there < 0 || setns(there, CLONE_NEWNET) < 0) {
-		err = errno;
-	} else {
+	if (!fd) {
 		fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-		err = errno;
-		/* Left in the wrong namespace, whatever this end does next is none of the row's. */
+		fd = fd < 0 ? -errno : fd;
+		/* In the wrong namespace, this end's next steps would act on the wrong sockets. */
 		if (setns(here, CLONE_NEWNET) < 0)
 			_exit(1);
 	}
 	if (here >= 0)
 		close(here);
-	if (there >= 0)
-		close(there);
-	return fd < 0 ? -err : fd;
+	return fd;
 }
 
 /* Asks, and returns what the kernel answers: 0 or negative errno. */

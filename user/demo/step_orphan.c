@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,13 +42,10 @@ int step_listen_aside(struct end *self, const struct step *step)
 static int make_orphan(struct end *self)
 {
 	struct sockaddr_in address = sock_address(end_address(self->peer), ASIDE_PORT);
-	struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
-	struct sock_fprog program = {.len = 1, .filter = &drop};
 	int fd = sock_new();
 	int result = STEP_DONE;
 
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || sock_drop_all(fd) < 0)
 		result = end_fail(self, "orphan: %s", strerror(errno));
 	close(fd);
 	return result;

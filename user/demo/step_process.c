@@ -17,17 +17,11 @@
 
 int step_join(struct end *self, const struct step *step)
 {
-	char path[64];
-	int fd, err;
+	int err = end_enter(self->peer);
 
 	(void)step;
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)self->peer->pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	err = fd < 0 || setns(fd, CLONE_NEWNET) < 0;
-	if (fd >= 0)
-		close(fd);
 	if (err)
-		return end_fail(self, "cannot join the other end's namespace: %s", strerror(errno));
+		return end_fail(self, "cannot join the other end's namespace: %s", strerror(-err));
 	self->netns = self->peer->netns;
 	return STEP_DONE;
 }

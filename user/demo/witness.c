@@ -149,18 +149,14 @@ int witness_start(struct witness *witness, int signals)
 	return err;
 }
 
-static const char *text_of(const struct json_object *line, const char *name)
+const char *said_text(const struct json_object *line, const char *name)
 {
-	struct json_object *value;
-
-	return json_object_object_get_ex(line, name, &value) ? json_object_get_string(value) : NULL;
+	return json_object_get_string(json_object_object_get(line, name));
 }
 
-static int64_t number_of(const struct json_object *line, const char *name)
+int64_t said_number(const struct json_object *line, const char *name)
 {
-	struct json_object *value;
-
-	return json_object_object_get_ex(line, name, &value) ? json_object_get_int64(value) : 0;
+	return json_object_get_int64(json_object_object_get(line, name));
 }
 
 /* Takes over the line. */
@@ -175,17 +171,17 @@ static int witness_add(struct witness *witness, struct json_object *line)
 	witness->said = grown;
 	witness->said[witness->said_count++] = (struct said){
 		.line = line,
-		.time = text_of(line, "time"),
-		.event = text_of(line, "event"),
-		.cause = text_of(line, "cause"),
-		.by = text_of(line, "by"),
-		.phase = text_of(line, "phase"),
-		.error = text_of(line, "error.type"),
-		.process = text_of(line, "process.name"),
-		.pid = (int)number_of(line, "process.pid"),
-		.netns = (uint32_t)number_of(line, "network.netns"),
-		.local_port = (int)number_of(line, "network.local.port"),
-		.peer_port = (int)number_of(line, "network.peer.port"),
+		.time = said_text(line, "time"),
+		.event = said_text(line, "event"),
+		.cause = said_text(line, "cause"),
+		.by = said_text(line, "by"),
+		.phase = said_text(line, "phase"),
+		.error = said_text(line, "error.type"),
+		.process = said_text(line, "process.name"),
+		.pid = (int)said_number(line, "process.pid"),
+		.netns = (uint32_t)said_number(line, "network.netns"),
+		.local_port = (int)said_number(line, "network.local.port"),
+		.peer_port = (int)said_number(line, "network.peer.port"),
 	};
 	return 0;
 }

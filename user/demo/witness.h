@@ -41,6 +41,10 @@ int witness_start(struct witness *witness, int signals);
  * what went wrong. */
 int witness_stop(struct witness *witness);
 
+/* A field of a line; NULL or 0 if the line has no such field. */
+const char *said_text(const struct json_object *line, const char *name);
+int64_t said_number(const struct json_object *line, const char *name);
+
 /* Ends it if it runs, and frees everything. */
 void witness_close(struct witness *witness);
 
