@@ -54,11 +54,3 @@ void row_name(const struct row *row, char *name, size_t size)
 	snprintf(name, size, "%s/%s%s%s", event_name(cause_event(row->cause)), cause_name(row->cause),
 		 row->variant ? ":" : "", row->variant ? row->variant : "");
 }
-
-bool demo_has_row(enum lp_cause cause)
-{
-	for (size_t i = 0; i < row_count(); i++)
-		if (demo_rows[i].cause == cause)
-			return true;
-	return false;
-}

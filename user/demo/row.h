@@ -52,7 +52,4 @@ void row_name(const struct row *row, char *name, size_t size);
 const struct step *row_step(const struct row *row, size_t index);
 size_t row_step_count(const struct row *row);
 
-/* Whether the demonstration has a row for this cause (a test asks for every cause of the contract). */
-bool demo_has_row(enum lp_cause cause);
-
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The table. A is the end that the row is about. Each cause has a row (tests/unit asks demo_has_row() for every one),
- * but for those of events_lost: it tells of the agent, not of a connection.
+ * The table. A is the end that the row is about. Each cause has a row, except those of events_lost, which concern the
+ * agent and not a connection.
  *
  * A packet that the network lost is made by the socket that it was for: its filter drops it before TCP sees it.
  * The kernel's patience is shortened by socket options and by the namespace's own sysctls.
