@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* lostpeer [VERB] [OPTION...]: finds the verb; without one it watches. */
+/* lostpeer [VERB] [OPTION...]: runs the verb, by default watch. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +29,7 @@ static void help(void)
 	printf("\nlostpeer VERB --help shows its options; lostpeer --version what was built.\n");
 }
 
-/* A descriptor below 3 that is closed would be given to something else, and be written to. */
+/* If one of these is closed, the next file that is opened takes its number and messages go into that file. */
 static int check_standard_files(void)
 {
 	if (fcntl(STDIN_FILENO, F_GETFD) < 0 && open("/dev/null", O_RDONLY) < 0)

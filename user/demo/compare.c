@@ -13,13 +13,13 @@ static bool same(const char *a, const char *b)
 	return a && b && !strcmp(a, b);
 }
 
-/* Each end has its namespace for itself; the port leaves out what prepares a row. The number of a namespace that is
- * gone is given again, so what was before is about another one. */
+/* Each end has a namespace of its own; the port excludes the traffic that prepares a row. The kernel reuses the numbers
+ * of namespaces, so an event from before the row is about another namespace. */
 static bool is_about(const struct said *said, const struct scene *scene, const struct end *end)
 {
 	if (!said->time || strcmp(said->time, scene->begun) < 0)
 		return false;
-	if (said->netns && end->netns == end->peer->netns) /* both ends are in one */
+	if (said->netns && end->netns == end->peer->netns) /* both ends share one */
 		return said->netns == end->netns && said->local_port == end->port;
 	if (said->netns)
 		return said->netns == end->netns && (said->local_port == DEMO_PORT || said->peer_port == DEMO_PORT);
@@ -34,7 +34,6 @@ static bool has_number(const struct json_object *array, int64_t number)
 	return false;
 }
 
-/* All who hold it, and nobody else. */
 static bool holders_are_right(const struct said *said, const struct end *end)
 {
 	struct json_object *array = json_object_object_get(said->line, "owner.holders");
@@ -72,7 +71,7 @@ static bool is_expected(const struct said *said, const struct expected *expected
 	return said->pid == end_owner(end) && is_also_right(said, expected->also, end);
 }
 
-/* Whether what is expected of this end was said, each once, and nothing else. */
+/* Whether each expected event of this end came exactly once, and no other event. */
 static bool end_is_right(const struct scene *scene, const struct end *end, const struct witness *witness)
 {
 	const struct expected *expected = scene->row->expected[end->side];
@@ -109,7 +108,7 @@ static void print_line(FILE *out, const char *side, const char *truth, const cha
 	fprintf(out, "%.*s\n", (int)n, line);
 }
 
-/* What the row is about, beside the event. */
+/* The field that the row tests besides the event. */
 static void also_format(const struct said *said, unsigned int also, char text[TEXT_LEN])
 {
 	struct json_object *holders = json_object_object_get(said->line, "owner.holders");
@@ -158,7 +157,7 @@ static void print_end(FILE *out, const struct scene *scene, const struct end *en
 		print_line(out, side, truth, "nothing", verdict);
 }
 
-/* Where an end is wrong: all that was expected, and the whole of what was said. */
+/* For an end that is wrong: everything that was expected, and every event in full. */
 static void print_wrong(FILE *out, const struct scene *scene, const struct end *end, const struct witness *witness)
 {
 	const struct expected *expected = scene->row->expected[end->side];

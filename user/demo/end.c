@@ -27,7 +27,7 @@ __u64 end_deadline(void)
 	return clock_monotonic_ns() + END_PATIENCE_MS * CLOCK_MS;
 }
 
-bool end_waits(__u64 deadline)
+bool end_wait(__u64 deadline)
 {
 	nanosleep(&(struct timespec){.tv_nsec = 2 * CLOCK_MS}, NULL);
 	return clock_monotonic_ns() < deadline;
@@ -57,7 +57,7 @@ const char *end_address(const struct end *self)
 	return self->side == A ? DEMO_ADDRESS_A : DEMO_ADDRESS_B;
 }
 
-void end_tell(struct end *self, const char *what)
+void end_note(struct end *self, const char *what)
 {
 	size_t used = strlen(self->truth);
 
@@ -82,7 +82,7 @@ int end_saw(struct end *self, const struct step *step, const char *call, int err
 		snprintf(what, sizeof(what), "%s said %s", call, end_error_name(err));
 	else
 		snprintf(what, sizeof(what), "%s said end of file", call);
-	end_tell(self, what);
+	end_note(self, what);
 	if (err)
 		self->error = err;
 	if (err == step->want)
@@ -90,7 +90,7 @@ int end_saw(struct end *self, const struct step *step, const char *call, int err
 	return end_fail(self, "%s, not %s", what, step->want ? end_error_name(step->want) : "end of file");
 }
 
-/* The process of an end: runs the steps that it is told, until the director is gone. */
+/* Runs the steps whose indexes come from the director, until the director ends. */
 static void end_serve(struct end *self, const struct row *row, int sock)
 {
 	int index;
@@ -102,7 +102,7 @@ static void end_serve(struct end *self, const struct row *row, int sock)
 		self->problem[0] = '\0';
 		result = step->run(self, step);
 		if (result == STEP_DONE && step->did)
-			end_tell(self, step->did);
+			end_note(self, step->did);
 		if (write(sock, &result, sizeof(result)) != sizeof(result))
 			break;
 	}
@@ -115,7 +115,7 @@ static void end_main(struct end *self, const struct row *row, int sock, pid_t di
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NAME, self->side == A ? "demo-a" : "demo-b");
-	/* However the director ends, its ends go with it, and their namespaces with them. */
+	/* However the director ends, its ends die too, and so do their namespaces. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != director)
 		_exit(1);
@@ -150,13 +150,13 @@ int end_start(struct end *self, const struct row *row, int *sock)
 	return 0;
 }
 
-/* Once all that lived in it have died; its children do so after it. */
+/* Retries for a second: the children in the cgroup die after this end. */
 static void remove_cgroup(struct end *self)
 {
 	__u64 deadline = clock_monotonic_ns() + CLOCK_SECOND;
 	char *slash;
 
-	while (*self->cgroup && rmdir(self->cgroup) && errno == EBUSY && end_waits(deadline))
+	while (*self->cgroup && rmdir(self->cgroup) && errno == EBUSY && end_wait(deadline))
 		;
 	slash = strrchr(self->cgroup, '/');
 	if (!slash)

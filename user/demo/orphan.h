@@ -2,11 +2,11 @@
 #ifndef LOSTPEER_DEMO_ORPHAN_H
 #define LOSTPEER_DEMO_ORPHAN_H
 
-/* Opens the host's tcp_max_orphans and remembers its value; the ends inherit it, for in their own namespaces there
- * is no such file. Returns 0 or negative errno: where we are in a namespace ourselves, there is none here either. */
+/* Opens the host's tcp_max_orphans and remembers its value. The ends inherit the descriptor, because the file exists
+ * only in the initial network namespace. Returns 0 or negative errno. */
 int orphan_limit_open(void);
 
-/* Puts the value back, if an end did not come to it. */
+/* Restores the value, in case an end died before it could. */
 void orphan_limit_close(void);
 
 #endif

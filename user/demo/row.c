@@ -3,11 +3,11 @@
 
 #include <stdio.h>
 
-/* What an end leaves unfinished when it is stopped, the kernel would try to finish for two minutes, and keep the
- * namespace for it. */
+/* By default the kernel tries for two minutes to close the connections of an end that was stopped, and keeps the
+ * namespace until then. */
 #define SHORT_AFTERLIFE "ipv4/tcp_orphan_retries=1"
 
-/* Two namespaces, joined, in which the ends have heard of each other. */
+/* Makes two namespaces, links them, and waits until the ends reach each other. */
 static const struct step prologue[] = {
 	{.who = B, .run = step_unshare},
 	{.who = A, .run = step_unshare},

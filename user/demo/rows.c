@@ -3,8 +3,8 @@
  * The table. A is the end that the row is about. Each cause has a row, except those of events_lost, which concern the
  * agent and not a connection.
  *
- * A packet that the network lost is made by the socket that it was for: its filter drops it before TCP sees it.
- * The kernel's patience is shortened by socket options and by the namespace's own sysctls.
+ * To lose a packet as a network would, the receiving socket has a filter that drops it before TCP sees it. Socket
+ * options and the namespace's own sysctls shorten the kernel's timeouts.
  */
 #include "demo/row.h"
 
@@ -16,7 +16,7 @@
 /* Most steps need only their first two or three fields. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
-/* enum of include/net/tcp_states.h that <linux/tcp.h> does not have */
+/* From the kernel's include/net/tcp_states.h; <linux/tcp.h> does not have it. */
 #define STATE_FIN_WAIT2 5
 
 #define A_CONNECTS                                                                                                     \
@@ -30,7 +30,7 @@
 		B, step_deaf                                                                                           \
 	}
 
-/* The neighbour is given up after one question and a fifth of a second; otherwise after three seconds. */
+/* The kernel gives up on a neighbour after one request and 0.2 s. By default it takes 3 s. */
 #define SHORT_NEIGHBOUR                                                                                                \
 	{A, step_sysctl, .text = "ipv4/neigh/peer0/mcast_solicit=1"},                                                  \
 	{                                                                                                              \
@@ -47,7 +47,7 @@ const struct row demo_rows[] = {
 	{
 		.cause = CONNECT_FAILED_TIMEOUT,
 		.story = "A's SYNs are lost",
-		/* From 6.5 a SYN is sent four times at intervals of a second before the count begins. */
+		/* Linux 6.5 and later send four SYNs, a second apart, that TCP_SYNCNT does not count. */
 		.steps = {B_IS_DEAF_TO_SYN,
 			  {A, step_sysctl, .text = "ipv4/tcp_syn_linear_timeouts=0", .arg = 1},
 			  {A, step_option, .option = TCP_SYNCNT, .arg = 1},
@@ -218,7 +218,7 @@ const struct row demo_rows[] = {
 		.cause = PEER_LOST_USER_TIMEOUT,
 		.variant = "window",
 		.story = "B does not read, but answers; A has set TCP_USER_TIMEOUT",
-		/* B's kernel would leave window probes that come within half a second of another unanswered. */
+		/* By default B's kernel does not answer a window probe within 0.5 s of the previous one. */
 		.steps = {{B, step_sysctl, .text = "ipv4/tcp_invalid_ratelimit=0"},
 			  {B, step_listen},
 			  {B, step_small_buffers},
@@ -324,7 +324,7 @@ const struct row demo_rows[] = {
 			  {A, step_wait_state, .arg = STATE_FIN_WAIT2},
 			  {A, step_close, .did = "closed, TCP_LINGER2 -1"},
 			  {B, step_so_error, EPIPE}},
-		/* Nobody holds the socket any more, but its last holder is still in close(2). */
+		/* No process holds the socket any more, but its last holder is still in close(2). */
 		.expected = {[A] = {{LOCAL_RESET_LINGER2, BY_LOCAL, PHASE_COUNT, false}},
 			     [B] = {{PEER_CLOSED_FIN, BY_PEER, PHASE_ESTABLISHED, false},
 				    {PEER_LOST_RESET, BY_PEER, PHASE_HALF_CLOSED, true}}},
@@ -397,7 +397,7 @@ const struct row demo_rows[] = {
 			  {A, step_close_without_orphans, .did = "closed, tcp_max_orphans 0"},
 			  {A, step_sysctl, .text = "ipv4/tcp_orphan_retries=1"},
 			  {B, step_so_error, EPIPE}},
-		/* The FIN had left before the kernel counted its orphans. */
+		/* The kernel sends the FIN before it counts its orphans. */
 		.expected = {[A] = {{LOCAL_RESET_NO_MEMORY, BY_KERNEL, PHASE_COUNT, false}},
 			     [B] = {{PEER_CLOSED_FIN, BY_PEER, PHASE_ESTABLISHED, false},
 				    {PEER_LOST_RESET, BY_PEER, PHASE_HALF_CLOSED, true}}},

@@ -9,13 +9,13 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* A TCP socket; -1 with errno, which the call that uses it then tells. No child of the end inherits it. */
+/* A TCP socket, or -1: the next call with it then fails and reports that. No program that the end runs inherits it. */
 static inline int sock_new(void)
 {
 	return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 }
 
-/* Makes the socket drop every packet for it before TCP sees it. Returns what setsockopt() returns. */
+/* Drops every packet for the socket before TCP sees it. Returns 0, or -1 with errno. */
 static inline int sock_drop_all(int fd)
 {
 	struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);

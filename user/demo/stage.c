@@ -10,10 +10,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Most rows wait for a timer of the kernel, so it is not the processors that set this. */
+/* Not the number of CPUs: most rows only wait for a timer of the kernel. */
 #define SCENES_AT_ONCE 8
 
-/* A step gives up by itself, and says why, after END_PATIENCE_MS: this is for one that does not. */
+/* A step gives up by itself after END_PATIENCE_MS. This limit is for one that hangs. */
 #define STEP_DEADLINE_NS (END_PATIENCE_MS * 1500000ULL)
 
 static const char *side_name(enum side side)
@@ -46,8 +46,8 @@ static void scene_fail(struct scene *scene, const char *who, const char *why)
 	snprintf(scene->why, sizeof(scene->why), "%s: %s", who, why);
 }
 
-/* Tells the end whose turn it is. */
-static void scene_cue(struct scene *scene)
+/* Sends the next step to its end. */
+static void scene_send_step(struct scene *scene)
 {
 	enum side who;
 	int index = (int)scene->next;
@@ -74,11 +74,11 @@ static void scene_start(struct scene *scene)
 			return;
 		}
 	}
-	scene_cue(scene);
+	scene_send_step(scene);
 }
 
-/* The end whose turn it is has answered. Returns 0, or -EPERM if no row can be played here. */
-static int scene_hear(struct scene *scene)
+/* Receives the result of the step. Returns 0, or -EPERM if no row can be played here. */
+static int scene_receive_result(struct scene *scene)
 {
 	enum side who = row_step(scene->row, scene->next)->who;
 	struct end *end = &scene->ends[who];
@@ -91,7 +91,7 @@ static int scene_hear(struct scene *scene)
 	switch (result) {
 	case STEP_DONE:
 		scene->next++;
-		scene_cue(scene);
+		scene_send_step(scene);
 		return 0;
 	case STEP_SKIP:
 		scene->state = SCENE_SKIPPED;
@@ -107,7 +107,7 @@ static int scene_hear(struct scene *scene)
 	}
 }
 
-/* Starts what may start; returns how many play. */
+/* Starts waiting scenes up to the limit. Returns how many are playing. */
 static size_t stage_start(struct stage *stage)
 {
 	size_t playing = 0;
@@ -135,8 +135,8 @@ static void stage_expire(struct stage *stage)
 	}
 }
 
-/* Waits for one answer or more. */
-static int stage_turn(struct stage *stage, int signals)
+/* Waits for results, and takes those that came. */
+static int stage_wait(struct stage *stage, int signals)
 {
 	struct pollfd pfds[SCENES_AT_ONCE + 1] = {{.fd = signals, .events = POLLIN}};
 	struct scene *scenes[SCENES_AT_ONCE + 1] = {NULL};
@@ -158,7 +158,7 @@ static int stage_turn(struct stage *stage, int signals)
 		return -EINTR;
 	for (nfds_t i = 1; i < n && !err; i++)
 		if (pfds[i].revents)
-			err = scene_hear(scenes[i]);
+			err = scene_receive_result(scenes[i]);
 	stage_expire(stage);
 	return err;
 }
@@ -168,7 +168,7 @@ int stage_play(struct stage *stage, int signals)
 	int err = 0;
 
 	while (!err && stage_start(stage))
-		err = stage_turn(stage, signals);
+		err = stage_wait(stage, signals);
 	return err;
 }
 

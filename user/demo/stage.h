@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The director: plays rows, several at once, each step of a row after the other. */
+/* The director: plays several rows at once, the steps of each row one after the other. */
 #ifndef LOSTPEER_DEMO_STAGE_H
 #define LOSTPEER_DEMO_STAGE_H
 
@@ -11,20 +11,20 @@
 enum scene_state {
 	SCENE_WAITING,
 	SCENE_PLAYING,
-	SCENE_PLAYED,  /* the drop was made as intended, and both ends agree */
-	SCENE_FAILED,  /* it was not: why */
-	SCENE_SKIPPED, /* not made: why */
+	SCENE_PLAYED,  /* the drop was made as intended */
+	SCENE_FAILED,  /* it was not; scene.why has the reason */
+	SCENE_SKIPPED, /* it was not tried; scene.why has the reason */
 };
 
-/* One row, being played. */
+/* One row while it is played. */
 struct scene {
 	const struct row *row;
 	struct end *ends; /* SIDES of them, in shared memory */
-	int line[SIDES];  /* to the ends; -1: none */
-	size_t next;      /* step */
-	__u64 deadline;   /* of the step that runs, CLOCK_MONOTONIC ns */
+	int line[SIDES];  /* sockets to the ends; -1: none */
+	size_t next;      /* index of the step */
+	__u64 deadline;   /* of the running step, CLOCK_MONOTONIC ns */
 	enum scene_state state;
-	char begun[CLOCK_TEXT_LEN]; /* when, as an event's time is told */
+	char begun[CLOCK_TEXT_LEN]; /* in the format of an event's time */
 	char why[256];
 };
 
@@ -35,15 +35,15 @@ struct stage {
 	size_t ends_size;
 };
 
-/* Makes room for a scene for each of the rows chosen. Returns 0 or negative errno. */
+/* Allocates a scene for each row. Returns 0 or negative errno. */
 int stage_open(struct stage *stage, const struct row *const *rows, size_t count);
 
-/* Plays every scene that is SCENE_WAITING. The ends stay alive afterwards, and their namespaces with them, so that
- * nothing more happens in them before the agent has been asked. signals: a signalfd that ends it early.
- * Returns 0, -EINTR for a signal, -EPERM after telling why nothing can be made here. */
+/* Plays every scene that is SCENE_WAITING. The ends stay alive afterwards, so that their connections do not end before
+ * lostpeer has reported its events. signals: a signalfd that ends the play early. Returns 0, -EINTR for a signal, or
+ * -EPERM after printing why no row can be played here. */
 int stage_play(struct stage *stage, int signals);
 
-/* Ends and reaps all ends. */
+/* Kills and reaps all ends. */
 void stage_close(struct stage *stage);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What `ss -K` does: SOCK_DESTROY through sock_diag(7). */
+/* SOCK_DESTROY through sock_diag(7), as `ss -K` does it. */
 #include "demo/step.h"
 
 #include <errno.h>
@@ -14,7 +14,8 @@
 #include "demo/end.h"
 #include "demo/sock.h"
 
-/* A sock_diag socket of the peer's namespace: a socket belongs to the namespace in which it was made. */
+/* Opens a sock_diag socket in the peer's namespace: a socket belongs to the namespace in which it was made. Returns it
+ * or negative errno. */
 static int diag_open(struct end *peer)
 {
 	int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -32,7 +33,7 @@ static int diag_open(struct end *peer)
 	return fd;
 }
 
-/* Asks, and returns what the kernel answers: 0 or negative errno. */
+/* Returns the kernel's answer: 0 or negative errno. */
 static int diag_destroy(int fd, const struct inet_diag_sockid *id)
 {
 	struct {
@@ -56,7 +57,7 @@ static int diag_destroy(int fd, const struct inet_diag_sockid *id)
 	return answer.header.nlmsg_type == NLMSG_ERROR ? answer.body.error : -EIO;
 }
 
-/* The administrator is this end, in its own process; the socket is the one that the peer connected with. */
+/* This end plays the administrator, and destroys the socket that the peer connected with. */
 int step_destroy_peer(struct end *self, const struct step *step)
 {
 	struct sockaddr_in peer = sock_address(end_address(self->peer), self->peer->port);

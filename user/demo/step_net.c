@@ -39,7 +39,7 @@ int step_unshare(struct end *self, const struct step *step)
 	return STEP_DONE;
 }
 
-/* Runs `ip -batch -` in this namespace over the lines. ip says on stderr itself what it does not like. */
+/* Runs `ip -batch -` on the lines in this namespace. ip prints its own errors. */
 static int ip_run(struct end *self, const char *lines)
 {
 	char *const argv[] = {"ip", "-batch", "-", NULL};
@@ -83,7 +83,7 @@ int step_make_link(struct end *self, const struct step *step)
 	return ip_run(self, lines) ?: step_raise_link(self, step);
 }
 
-/* The loopback too: an ICMP error about our own packets (a neighbour that does not answer) comes through it. */
+/* The loopback too: an ICMP error about our own packets (no answer from a neighbour) comes through it. */
 int step_raise_link(struct end *self, const struct step *step)
 {
 	char lines[128];
@@ -94,8 +94,8 @@ int step_raise_link(struct end *self, const struct step *step)
 	return ip_run(self, lines);
 }
 
-/* A link that was raised just now may still drop what is sent. So a datagram is sent to a port where nobody
- * listens, until the other end's kernel says so: then both ways work, and both ends know their neighbour. */
+/* A link that has just been raised may still drop packets. So this sends datagrams to a port where nobody listens until
+ * the other end's kernel refuses one: then both directions work, and both ends know their neighbour. */
 int step_meet(struct end *self, const struct step *step)
 {
 	struct sockaddr_in address = sock_address(end_address(self->peer), DEMO_PORT);
@@ -115,7 +115,7 @@ int step_meet(struct end *self, const struct step *step)
 			goto met;
 		if (poll(&pfd, 1, 20) == 1 && recv(fd, &(char){0}, 1, 0) < 0 && errno == ECONNREFUSED)
 			goto met;
-	} while (end_waits(deadline));
+	} while (end_wait(deadline));
 	end_fail(self, "the other end does not answer");
 	goto out;
 met:
@@ -133,7 +133,7 @@ int step_sysctl(struct end *self, const struct step *step)
 	ssize_t n;
 	int fd;
 
-	/* /proc/sys/net shows the namespace of the process that looks. */
+	/* /proc/sys/net shows the namespace of the process that opens it. */
 	snprintf(path, sizeof(path), "/proc/sys/net/%.*s", (int)name, step->text);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -145,7 +145,7 @@ int step_sysctl(struct end *self, const struct step *step)
 	return n < 0 ? STEP_BROKEN : STEP_DONE;
 }
 
-/* The states in which a socket of ours ends without our doing; lines of /proc/net/tcp have them in hexadecimal. */
+/* The states from which a closed socket ends by itself, as /proc/net/tcp numbers them. */
 static bool is_ending(unsigned int state)
 {
 	return state == 0x04 || state == 0x09 || state == 0x0b; /* FIN_WAIT1, LAST_ACK, CLOSING */
@@ -175,6 +175,6 @@ int step_settle(struct end *self, const struct step *step)
 	do {
 		if (is_settled())
 			return STEP_DONE;
-	} while (end_waits(deadline));
+	} while (end_wait(deadline));
 	return end_fail(self, "a socket that was closed never ended");
 }

@@ -8,9 +8,9 @@
 #include "demo/end.h"
 #include "demo/sock.h"
 
-/* What the step is about: the connection; before there is one, the listener, from which it inherits; else a new
- * socket that will connect. */
-static int subject(struct end *self)
+/* The connection's socket; before it exists, the listener, from which it inherits options; else a new socket that will
+ * connect. */
+static int own_socket(struct end *self)
 {
 	if (self->fd < 0 && self->listener < 0)
 		self->fd = sock_new();
@@ -19,7 +19,7 @@ static int subject(struct end *self)
 
 static int set(struct end *self, int level, int option, const void *value, size_t size, const char *name)
 {
-	if (setsockopt(subject(self), level, option, value, (socklen_t)size) < 0)
+	if (setsockopt(own_socket(self), level, option, value, (socklen_t)size) < 0)
 		return end_fail(self, "%s: %s", name, strerror(errno));
 	return STEP_DONE;
 }
@@ -66,7 +66,7 @@ int step_small_buffers(struct end *self, const struct step *step)
 int step_deaf(struct end *self, const struct step *step)
 {
 	(void)step;
-	if (sock_drop_all(subject(self)) < 0)
+	if (sock_drop_all(own_socket(self)) < 0)
 		return end_fail(self, "SO_ATTACH_FILTER: %s", strerror(errno));
 	return STEP_DONE;
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Too many orphans: tcp_max_orphans is one number for the whole host, so it is lowered only where --whole-host
- * says so, and only while one socket is closed. The kernel counts roughly: per CPU and in batches (before 5.15), so
- * there must be a good many orphans; or as of a tenth of a second ago (since), by a timer that waits for its
- * processor to be busy anyway.
+ * Too many orphans. tcp_max_orphans is one number for the whole host, so the demo lowers it only with --whole-host, and
+ * only while one socket is closed. The kernel's own count is rough. Before 5.15 it counts per CPU and in batches, so
+ * this makes many orphans. Since 5.15 a timer renews the count every 0.1 s, but does not wake an idle CPU for it.
  */
 #include "demo/step.h"
 
@@ -20,12 +19,12 @@
 #include "demo/orphan.h"
 #include "demo/sock.h"
 
-#define ASIDE_PORT (DEMO_PORT + 1) /* what is said of these connections is none of the row's */
+#define ASIDE_PORT (DEMO_PORT + 1) /* the row ignores events of these connections */
 #define ORPHANS_PER_CPU 64         /* percpu_counter_batch is 32, or twice the CPUs if that is more */
-#define MOST_TRIES 1000            /* a fiftieth of a second each, at least */
+#define TRIES_MAX 1000             /* of at least 20 ms each */
 
 static int limit_fd = -1; /* tcp_max_orphans of the host */
-static long limit;        /* as it was found */
+static long limit;        /* its value before the demo */
 
 int step_listen_aside(struct end *self, const struct step *step)
 {
@@ -38,7 +37,7 @@ int step_listen_aside(struct end *self, const struct step *step)
 	return STEP_DONE;
 }
 
-/* An orphan lasts while its FIN is not acknowledged: it drops what comes in. */
+/* An orphan lasts until its FIN is acknowledged, so it drops everything that comes in. */
 static int make_orphan(struct end *self)
 {
 	struct sockaddr_in address = sock_address(end_address(self->peer), ASIDE_PORT);
@@ -51,7 +50,7 @@ static int make_orphan(struct end *self)
 	return result;
 }
 
-static int rate_limit_set(long value)
+static int limit_set(long value)
 {
 	char text[32];
 	int n = snprintf(text, sizeof(text), "%ld\n", value);
@@ -59,7 +58,7 @@ static int rate_limit_set(long value)
 	return pwrite(limit_fd, text, (size_t)n, 0) == n ? 0 : -errno;
 }
 
-/* Orphans of this namespace: they alone speak with the port aside. */
+/* Orphans of this namespace: only they are connected to ASIDE_PORT. */
 static unsigned int orphans_left(void)
 {
 	FILE *file = fopen("/proc/self/net/tcp", "re");
@@ -74,11 +73,11 @@ static unsigned int orphans_left(void)
 	return count;
 }
 
-/* One more orphan while none is allowed: once the kernel counts them, it does not last. */
+/* Makes one more orphan while none is allowed. If that one does not last, the kernel has counted the others. */
 static int kernel_counts(struct end *self, bool *counts)
 {
 	unsigned int before = orphans_left();
-	int err = limit_fd < 0 ? -ENOENT : rate_limit_set(0);
+	int err = limit_fd < 0 ? -ENOENT : limit_set(0);
 	int result;
 
 	if (err) {
@@ -86,7 +85,7 @@ static int kernel_counts(struct end *self, bool *counts)
 		return STEP_SKIP;
 	}
 	result = make_orphan(self);
-	rate_limit_set(limit);
+	limit_set(limit);
 	*counts = orphans_left() <= before;
 	return result;
 }
@@ -100,7 +99,7 @@ int step_make_orphans(struct end *self, const struct step *step)
 	(void)step;
 	while (!result && count-- > 0)
 		result = make_orphan(self);
-	for (int tries = 0; !result && !counts && tries < MOST_TRIES; tries++) {
+	for (int tries = 0; !result && !counts && tries < TRIES_MAX; tries++) {
 		nanosleep(&(struct timespec){.tv_nsec = 20 * CLOCK_MS}, NULL);
 		result = kernel_counts(self, &counts);
 	}
@@ -113,10 +112,10 @@ int step_make_orphans(struct end *self, const struct step *step)
 int step_close_without_orphans(struct end *self, const struct step *step)
 {
 	(void)step;
-	rate_limit_set(0);
+	limit_set(0);
 	close(self->fd);
 	self->fd = -1;
-	rate_limit_set(limit);
+	limit_set(limit);
 	return STEP_DONE;
 }
 
@@ -139,7 +138,7 @@ void orphan_limit_close(void)
 {
 	if (limit_fd < 0)
 		return;
-	rate_limit_set(limit);
+	limit_set(limit);
 	close(limit_fd);
 	limit_fd = -1;
 }

@@ -32,7 +32,7 @@ static int skip(struct end *self, const char *what)
 	return STEP_SKIP;
 }
 
-/* /lostpeer-demo-PID.slice/demo-shop.service, in the hierarchy that tells of units. */
+/* Makes and enters /lostpeer-demo-PID.slice/demo-shop.service in the hierarchy that systemd names units in. */
 int step_live_in_unit(struct end *self, const struct step *step)
 {
 	struct cgroups *cgroups = cgroups_new();
@@ -62,14 +62,14 @@ int step_live_in_unit(struct end *self, const struct step *step)
 	return result;
 }
 
-/* A process that ends with this one. */
+/* Forks a child that dies with this process. */
 static pid_t fork_bound(void)
 {
 	pid_t parent = getpid(), pid = fork();
 
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent && getppid()) /* 0: it is in another pid namespace */
+		if (getppid() != parent && getppid()) /* 0: the parent is in another pid namespace */
 			_exit(1);
 	}
 	return pid;
@@ -90,35 +90,35 @@ int step_fork_holders(struct end *self, const struct step *step)
 	return STEP_DONE;
 }
 
-/* The child answers the director from here on, and holds what this process held. When it has died, this process takes
- * over again: what it returns here answers the step in which the child died. */
+/* From here on the child runs the steps and holds everything that this process held. When the child has died, this
+ * process goes on: the result that it returns here is the result of the step in which the child died. */
 int step_go_on_as_child(struct end *self, const struct step *step)
 {
-	int told[2], status;
+	int known[2], status;
 	pid_t pid;
 	char c;
 
 	if (step->arg && unshare(CLONE_NEWPID) < 0)
 		return end_fail(self, "cannot make a pid namespace: %s", strerror(errno));
-	if (pipe2(told, O_CLOEXEC) < 0)
+	if (pipe2(known, O_CLOEXEC) < 0)
 		return end_fail(self, "pipe: %s", strerror(errno));
 	pid = fork_bound();
 	if (pid < 0)
 		return end_fail(self, "fork: %s", strerror(errno));
-	if (!pid) { /* goes on once the director can know who it is */
-		close(told[1]);
-		if (read(told[0], &c, 1) < 0)
+	if (!pid) { /* waits until self->child has its pid */
+		close(known[1]);
+		if (read(known[0], &c, 1) < 0)
 			_exit(1);
-		close(told[0]);
+		close(known[0]);
 		return STEP_DONE;
 	}
 	self->child = pid;
-	close(told[0]);
+	close(known[0]);
 	if (self->fd >= 0)
 		close(self->fd);
 	if (self->listener >= 0)
 		close(self->listener);
-	close(told[1]);
+	close(known[1]);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? STEP_DONE
@@ -128,7 +128,7 @@ int step_go_on_as_child(struct end *self, const struct step *step)
 int step_die(struct end *self, const struct step *step)
 {
 	(void)step;
-	end_tell(self, "died of SIGKILL");
+	end_note(self, "died of SIGKILL");
 	kill(getpid(), SIGKILL);
 	return end_fail(self, "survived SIGKILL");
 }

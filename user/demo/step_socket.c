@@ -46,7 +46,7 @@ int step_listen(struct end *self, const struct step *step)
 	return listen_with(self, 8);
 }
 
-/* The kernel takes one more than it is told. */
+/* The kernel queues one connection more than the backlog. */
 int step_listen_for_one(struct end *self, const struct step *step)
 {
 	(void)step;
@@ -133,8 +133,8 @@ int step_send(struct end *self, const struct step *step)
 	return STEP_DONE;
 }
 
-/* Everything sent is acknowledged, more waits, and the peer's window is 0: not merely too small for what waits,
- * which would be sent after all, and be in flight. */
+/* Everything sent is acknowledged, more data waits, and the peer's window is 0. With a window that is merely too small,
+ * the kernel would still send that data later. */
 static bool window_is_closed(int fd)
 {
 	struct tcp_info info = {0};
@@ -158,7 +158,7 @@ int step_fill(struct end *self, const struct step *step)
 			return end_fail(self, "send: %s", strerror(errno));
 		if (window_is_closed(self->fd))
 			return STEP_DONE;
-	} while (end_waits(deadline));
+	} while (end_wait(deadline));
 	return end_fail(self, "the peer's window never closed");
 }
 
@@ -187,7 +187,7 @@ int step_wait_unread(struct end *self, const struct step *step)
 			return end_fail(self, "FIONREAD: %s", strerror(errno));
 		if (unread >= step->arg)
 			return STEP_DONE;
-	} while (end_waits(deadline));
+	} while (end_wait(deadline));
 	return end_fail(self, "the data never came");
 }
 
@@ -203,7 +203,7 @@ int step_wait_state(struct end *self, const struct step *step)
 			return end_fail(self, "TCP_INFO: %s", strerror(errno));
 		if (info.tcpi_state == step->arg)
 			return STEP_DONE;
-	} while (end_waits(deadline));
+	} while (end_wait(deadline));
 	return end_fail(self, "state %ld never came", step->arg);
 }
 
@@ -235,7 +235,7 @@ int step_look(struct end *self, const struct step *step)
 	if (self->fd >= 0 && recv(self->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
 		return end_fail(self, "end of file where nothing should happen");
 	if (!step->did)
-		end_tell(self, what);
+		end_note(self, what);
 	return STEP_DONE;
 }
 
@@ -262,7 +262,7 @@ int step_wait_acked(struct end *self, const struct step *step)
 
 	(void)step;
 	while (!ioctl(self->fd, SIOCOUTQ, &waiting) && waiting)
-		if (!end_waits(deadline))
+		if (!end_wait(deadline))
 			return end_fail(self, "%d bytes were never acknowledged", waiting);
 	return STEP_DONE;
 }

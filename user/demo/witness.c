@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include "demo/step.h"
 
-/* For it to load its programs, and at the end to write what it knows: far more than an emulated machine needs. */
+/* For loading its programs, and for writing its last events: far more than an emulated machine needs. */
 #define WITNESS_PATIENCE_MS (120 * 1000)
 
 #define TEXT(x) #x
@@ -26,7 +26,7 @@ static const char ready[] = "lostpeer: watching ";
 static _Noreturn void witness_run(const struct witness *witness, int errors, pid_t director)
 {
 	const char *path = getenv("LOSTPEER") ?: "/proc/self/exe";
-	/* All that is judged has this port at one end; the rest of a busy host would only fill our memory. */
+	/* Every connection that is judged has this port. Events of others on a busy host would only fill our memory. */
 	char *const argv[] = {"lostpeer",
 			      "watch",
 			      "--json",
@@ -51,8 +51,8 @@ static _Noreturn void witness_run(const struct witness *witness, int errors, pid
 	_exit(127);
 }
 
-/* Reads what it says on stderr. Returns false once it has closed it. */
-static bool witness_listen(struct witness *witness)
+/* Reads its stderr. Returns false at the end of file. */
+static bool witness_read_errors(struct witness *witness)
 {
 	char text[1024];
 	ssize_t n = read(witness->errors, text, sizeof(text));
@@ -91,7 +91,7 @@ static void witness_shut(struct witness *witness)
 	witness->output = witness->errors = -1;
 }
 
-/* 0 once it watches, -EINTR for a signal, -ECHILD once it has ended or not come so far. */
+/* Returns 0 once it watches, -EINTR for a signal, -ECHILD if it ended or took too long. */
 static int witness_wait_ready(struct witness *witness, int signals)
 {
 	struct pollfd pfds[] = {{.fd = signals, .events = POLLIN}, {.fd = witness->errors, .events = POLLIN}};
@@ -105,7 +105,7 @@ static int witness_wait_ready(struct witness *witness, int signals)
 			return -ECHILD;
 		if (pfds[0].revents)
 			return -EINTR;
-		if (!witness_listen(witness))
+		if (!witness_read_errors(witness))
 			return -ECHILD;
 		if (strstr(witness->stderr_text, ready))
 			return 0;
@@ -159,7 +159,7 @@ int64_t said_number(const struct json_object *line, const char *name)
 	return json_object_get_int64(json_object_object_get(line, name));
 }
 
-/* Takes over the line. */
+/* Owns the line from here on. */
 static int witness_add(struct witness *witness, struct json_object *line)
 {
 	struct said *grown = realloc(witness->said, (witness->said_count + 1) * sizeof(*grown));
@@ -186,7 +186,7 @@ static int witness_add(struct witness *witness, struct json_object *line)
 	return 0;
 }
 
-/* As strings: the contract's times are all of one length, in UTC. */
+/* Times compare as strings: all are in UTC and of one length. */
 static int by_time(const void *a, const void *b)
 {
 	const struct said *left = a, *right = b;
@@ -217,7 +217,7 @@ static int witness_read(struct witness *witness)
 	}
 	free(text);
 	fclose(file);
-	/* It may say a thing later than what came after it: it waits for what is missing. */
+	/* It delays an event until the owner is known, so lines may be out of order. */
 	if (witness->said)
 		qsort(witness->said, witness->said_count, sizeof(*witness->said), by_time);
 	return err;
@@ -229,7 +229,6 @@ int witness_stop(struct witness *witness)
 	int status;
 
 	kill(witness->pid, SIGTERM);
-	/* The end of its stderr is the end of it. */
 	do {
 		int n = poll(&pfd, 1, WITNESS_PATIENCE_MS);
 
@@ -237,7 +236,7 @@ int witness_stop(struct witness *witness)
 			fputs("lostpeer: demo: lostpeer watch does not end on SIGTERM\n", stderr);
 			return -ETIMEDOUT;
 		}
-	} while (witness_listen(witness));
+	} while (witness_read_errors(witness));
 	status = witness_reap(witness);
 	if (status) {
 		fprintf(stderr, "%slostpeer: demo: lostpeer watch ended with %s %d\n", witness->stderr_text,
