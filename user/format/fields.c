@@ -112,7 +112,7 @@ static void put_error(const struct fields *to, const char *name, int error)
 /* "SIGKILL", where a signal ended it. */
 static void put_signal(const struct fields *to, const char *name, __u32 exit_code)
 {
-	const char *word = exit_code & 0x7f ? sigabbrev_np((int)(exit_code & 0x7f)) : NULL;
+	const char *word = sigabbrev_np((int)(exit_code & 0x7f)); /* NULL for 0 */
 	char text[SIGNAL_NAME_LEN];
 
 	if (!word)

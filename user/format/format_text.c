@@ -153,7 +153,7 @@ static bool says_phase(struct verdict v)
 
 static void put_exit(struct line *line, const struct lp_task *process)
 {
-	const char *signal = process->exit_code & 0x7f ? sigabbrev_np((int)(process->exit_code & 0x7f)) : NULL;
+	const char *signal = sigabbrev_np((int)(process->exit_code & 0x7f)); /* NULL for 0 */
 
 	if (process->oom)
 		line_printf(line, ", as it was killed for want of memory");
