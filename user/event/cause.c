@@ -11,7 +11,7 @@
 
 static const struct {
 	const char *name;
-	const char *verb; /* who did what to the peer */
+	const char *verb; /* what the owner did to the peer, or the peer to it */
 	const char *message_id;
 } events[] = {
 	[EVENT_NONE] = {"", "", ""},
@@ -187,7 +187,7 @@ enum lp_event event_by_name(const char *name)
 	return EVENT_NONE;
 }
 
-/* without a memory of the socket there is no mark of a RST, and a RST is the likelier */
+/* of a socket that is not remembered nobody knows whether a RST came; a RST is likelier than an ICMP error */
 static bool is_refused(const struct close_facts *f)
 {
 	return f->err == ECONNREFUSED && (f->rst_in || !f->remembered);
@@ -204,13 +204,13 @@ static bool has_error(const struct close_facts *f)
 {
 	return f->err != 0;
 }
-/* connect(2) locked the socket and left before a SYN was queued: __inet_hash_connect() found no port, or the
- * address pair is taken (EADDRNOTAVAIL). */
+/* connect(2) returned before a SYN was queued: __inet_hash_connect() found no port, or the address pair was taken
+ * (EADDRNOTAVAIL). */
 static bool is_never_sent(const struct close_facts *f)
 {
 	return f->owned && !f->r->socket.shutdown && (!f->r->socket.local_port || !f->in_flight);
 }
-/* the application took the ICMP error by SO_ERROR, which cleared it, and closed */
+/* the application read the ICMP error with SO_ERROR, which cleared it, and closed */
 static bool is_icmp_taken(const struct close_facts *f)
 {
 	return (f->r->socket.flags & LP_F_ICMP_SYN) && !f->r->socket.soft_err;
@@ -225,17 +225,17 @@ static bool is_listener(const struct close_facts *f)
 {
 	return f->old == TCP_LISTEN;
 }
-/* A TCP_REPAIR close sends nothing (CRIU moves the connection elsewhere). */
+/* CRIU moves the connection to another host; a close under TCP_REPAIR sends nothing */
 static bool is_repair(const struct close_facts *f)
 {
 	return (f->r->socket.flags & LP_F_REPAIR) && !f->err && f->owned && f->socket;
 }
-/* A child that failed before it was ever put into the accept queue: a half-open request dying. */
+/* a half-open request that failed before it reached the accept queue */
 static bool is_half_open(const struct close_facts *f)
 {
 	return f->old == TCP_SYN_RECV && !f->err && f->dead;
 }
-/* The namespace is gone, and its orphans are dropped in silence: tcp_out_of_resources(), !check_net(). */
+/* the network namespace is gone, and the kernel drops its orphans silently: tcp_out_of_resources(), !check_net() */
 static bool is_dead_net(const struct close_facts *f)
 {
 	return (f->r->socket.flags & LP_F_NET_DYING) && !f->err && f->dead;
@@ -244,13 +244,13 @@ static bool is_linger2(const struct close_facts *f)
 {
 	return !f->err && f->dead && f->old == TCP_FIN_WAIT2 && f->r->socket.linger2 < 0;
 }
-/* tcp_rcv_state_process(): data for a socket that has stopped reading; by tcp_reset() in FIN_WAIT, or by
- * tcp_done() where the same segment acknowledged our FIN. The RST that goes out says so. */
+/* tcp_rcv_state_process() gets data for a socket that was shut for reading: tcp_reset() in FIN_WAIT, or tcp_done() if
+ * the same segment acknowledged our FIN; then it sends a RST */
 static bool is_data_after_close(const struct close_facts *f)
 {
 	return f->reset_after && ((f->rst_in && f->in_fin_wait) || (!f->err && f->dead && f->old == TCP_FIN_WAIT2));
 }
-/* With nothing but our FIN unacknowledged a RST or a timeout changes nothing for anybody. */
+/* with only our FIN unacknowledged, neither end loses anything by a RST or a timeout */
 static bool is_orderly_error(const struct close_facts *f)
 {
 	if (!f->err || f->payload_lost)
@@ -258,7 +258,7 @@ static bool is_orderly_error(const struct close_facts *f)
 	return f->both_over || (f->dead && f->old == TCP_FIN_WAIT1) ||
 	       (f->dead && f->old == TCP_FIN_WAIT2 && f->rst_in);
 }
-/* an error of IP_RECVERR that nobody took, and then the peer's FIN: no timer and no RST ended it */
+/* an error of IP_RECVERR that the application did not read; the peer's FIN ended the connection, not a timer or RST */
 static bool is_over_with_old_error(const struct close_facts *f)
 {
 	return f->err && f->old == TCP_FIN_WAIT2 && (f->fin_in || f->dead) && !f->rst_in && !f->rst_out &&
@@ -270,20 +270,20 @@ static bool is_orderly_error_peer_first(const struct close_facts *f)
 }
 static bool is_rst(const struct close_facts *f)
 {
-	/* nothing but tcp_reset() stores these two */
+	/* only tcp_reset() stores these two */
 	return f->err && (f->rst_in || f->err == ECONNRESET || f->err == EPIPE);
 }
-/* a full socket in SYN_RECV (fast open, simultaneous open) whose SYN-ACK was never answered */
+/* a full socket in SYN_RECV (fast open, simultaneous open) that got no answer to its SYN-ACK */
 static bool is_synack_timeout(const struct close_facts *f)
 {
 	return f->err && f->old == TCP_SYN_RECV;
 }
-/* the user timeout replaces the count of retransmissions and of probes, whichever timer looks */
+/* where it is set, every timer uses it in place of the count of retransmissions or probes */
 static bool is_user_timeout(const struct close_facts *f)
 {
 	return f->err && f->r->socket.user_timeout_ms;
 }
-/* tcp_keepalive_timer() sends a RST first; where that is not seen, probes without anything waiting are its mark */
+/* tcp_keepalive_timer() sends a RST first; if no hook sees it, probes while nothing waits tell */
 static bool is_keepalive_timeout(const struct close_facts *f)
 {
 	return f->err && !f->waiting &&
@@ -306,7 +306,7 @@ static bool is_listener_closed(const struct close_facts *f)
 {
 	return !f->err && f->unaccepted;
 }
-/* our FIN was acknowledged and the peer's had come */
+/* both FINs are acknowledged, the peer's came first */
 static bool is_over_peer_first(const struct close_facts *f)
 {
 	return !f->err && f->old == TCP_LAST_ACK && !f->waiting;
@@ -317,10 +317,10 @@ static bool is_over_local_first(const struct close_facts *f)
 		return false;
 	if (f->old == TCP_CLOSING)
 		return !f->waiting;
-	/* a process that has FIN_WAIT2 locked leaves it in order only by the peer's FIN, or closed before */
+	/* with the socket locked by a process, FIN_WAIT2 ends in order only by the peer's FIN or after close(2) */
 	return f->old == TCP_FIN_WAIT2 && (!f->owned || f->dead || f->fin_in);
 }
-/* what a process does to a socket that it still holds */
+/* a process closed or disconnected a socket that it held */
 static bool is_local(const struct close_facts *f)
 {
 	return !f->err && f->owned && f->socket && !f->dead && !f->mptcp;
@@ -347,7 +347,7 @@ struct rule {
 	enum lp_cause cause;
 };
 
-/* Out of SYN_SENT; the first that fits. */
+/* From SYN_SENT; the first rule that fits. */
 static const struct rule connecting_rules[] = {
 	{is_refused, CONNECT_FAILED_REFUSED},    {is_aborted, CONNECT_FAILED_DESTROYED},
 	{is_timed_out, CONNECT_FAILED_TIMEOUT},  {has_error, CONNECT_FAILED_UNREACHABLE},
@@ -355,7 +355,7 @@ static const struct rule connecting_rules[] = {
 	{always, CONNECT_FAILED_ABANDONED},
 };
 
-/* Out of any later state; the first that fits, and none fits what must not be told or is not understood. */
+/* From any later state; the first rule that fits. CAUSE_NONE: not worth an event, or not understood. */
 static const struct rule connected_rules[] = {
 	{is_listener, CAUSE_NONE},
 	{is_repair, CAUSE_NONE},

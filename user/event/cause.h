@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The causes: one row for each, with its words, and the rules that find it. lostpeer-events(7) is their contract. */
+/* The causes of lostpeer-events(7): a row for each, and the rules that choose one. A new cause is an enumerator here, a
+ * row and a rule in cause.c, and an entry in the man page. */
 #ifndef LOSTPEER_CAUSE_H
 #define LOSTPEER_CAUSE_H
 
@@ -21,7 +22,7 @@ enum lp_event {
 	EVENT_COUNT
 };
 
-/* One for each row of the contract: an event with its cause. */
+/* An event with its cause. */
 enum lp_cause {
 	CAUSE_NONE,
 	CONNECT_FAILED_REFUSED,
@@ -62,13 +63,8 @@ enum lp_cause {
 
 enum lp_by { BY_PEER, BY_NETWORK, BY_LOCAL, BY_ADMIN, BY_KERNEL, BY_AGENT, BY_COUNT };
 
-enum lp_severity { /* of syslog's words, in its order */
-		   SEVERITY_ERROR,
-		   SEVERITY_WARNING,
-		   SEVERITY_NOTICE,
-		   SEVERITY_INFO,
-		   SEVERITY_COUNT
-};
+/* Four of the severities of syslog, in the order of syslog. */
+enum lp_severity { SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_NOTICE, SEVERITY_INFO, SEVERITY_COUNT };
 
 enum lp_phase {
 	PHASE_CONNECTING,
@@ -80,28 +76,27 @@ enum lp_phase {
 	PHASE_COUNT
 };
 
-/* The row of a cause. */
+/* The cells of a cause's row. */
 enum lp_event cause_event(enum lp_cause cause);
-const char *cause_name(enum lp_cause cause); /* without the event: "reset" */
-enum lp_by cause_by(enum lp_cause cause);    /* a verdict may differ */
-__u32 cause_class(enum lp_cause cause);      /* enum lp_class: what the kernel side reports it for; 0: for none */
-enum lp_severity cause_severity(enum lp_cause cause); /* an event may be less severe, see event.c */
-const char *cause_sentence(enum lp_cause cause);      /* what happened, for people */
+const char *cause_name(enum lp_cause cause);          /* "reset"; unique only together with the event */
+enum lp_by cause_by(enum lp_cause cause);             /* the usual one; a verdict may have another */
+__u32 cause_class(enum lp_cause cause);               /* enum lp_class: what to ask the BPF programs for; 0: nothing */
+enum lp_severity cause_severity(enum lp_cause cause); /* the highest that an event of this cause has */
+const char *cause_sentence(enum lp_cause cause);      /* what happened, for people: "reset by the peer" */
 
-/* The words of the contract. */
+/* The words of lostpeer-events(7). */
 const char *event_name(enum lp_event event);
-const char *event_verb(enum lp_event event);       /* for people: "lost"; what follows is the peer */
-const char *event_message_id(enum lp_event event); /* of systemd's journal; never used for anything else again */
+const char *event_verb(enum lp_event event);       /* for people: "lost"; the peer follows it */
+const char *event_message_id(enum lp_event event); /* MESSAGE_ID in the journal, for good: catalogs depend on it */
 const char *by_name(enum lp_by by);
 const char *phase_name(enum lp_phase phase);
 
-/* Whether any row has this name; for options. */
-bool cause_name_exists(const char *name);
-enum lp_event event_by_name(const char *name); /* EVENT_NONE if there is none */
+bool cause_name_exists(const char *name);      /* of any event */
+enum lp_event event_by_name(const char *name); /* EVENT_NONE: no event has this name */
 
 struct close_facts;
 
-/* Of a socket that entered CLOSE: the rule that fits. CAUSE_NONE: not an event. */
+/* Why a socket entered CLOSE. CAUSE_NONE: for no reason that is an event. */
 enum lp_cause cause_of_close(const struct close_facts *facts);
 
 #endif

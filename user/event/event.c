@@ -67,7 +67,7 @@ __u32 event_class(const struct event *e)
 {
 	__u32 class = cause_class(e->verdict.cause);
 
-	/* the loser of a race of addresses, as long as its SYN was sent once */
+	/* sent once, the SYN lost a race of addresses (RFC 8305); sent again, nobody answered it */
 	return class == LP_CLASS_ABANDONED && e->record->socket.total_retrans ? LP_CLASS_LOST : class;
 }
 
@@ -88,7 +88,7 @@ static int error_of(const struct event *e)
 {
 	if (e->record->socket.flags & LP_F_DEAD)
 		return 0;
-	/* connect(2) returns it, the socket does not store it */
+	/* connect(2) returns it; the socket does not store it */
 	return e->verdict.cause == CONNECT_FAILED_NO_PORT ? EADDRNOTAVAIL : e->record->socket.err;
 }
 
@@ -190,7 +190,7 @@ bool event_is_address(const __u8 bytes[16])
 	return memcmp(bytes, none, sizeof(none)) != 0;
 }
 
-/* Which half was over before this transition: a FIN or a close that is itself the event does not count. */
+/* Whether that half was closed before: the FIN or close that is the event does not count. */
 bool event_read_closed(const struct event *e)
 {
 	const struct lp_record *r = e->record;

@@ -8,8 +8,8 @@
 #include "event/close_facts.h"
 #include "event/data.h"
 
-/* __tcp_close() goes straight to CLOSE from here. From FIN_WAIT on it only does with data unread or SO_LINGER 0; a
- * longer linger sleeps there, and may be ended by a timer. */
+/* __tcp_close() goes straight to CLOSE from these states. From FIN_WAIT on it does so only with data unread or with
+ * SO_LINGER 0; with a longer linger it sleeps in FIN_WAIT, where a timer may end the connection. */
 static bool close_resets(const struct close_facts *f)
 {
 	if (f->old == TCP_ESTABLISHED || f->old == TCP_CLOSE_WAIT || f->old == TCP_SYN_RECV)
@@ -45,7 +45,7 @@ static struct close_facts facts_of(const struct lp_record *r, bool reset_after, 
 	f.unaccepted = !f.socket && !f.dead && !f.mptcp && f.old != TCP_SYN_SENT;
 	f.by_close = data_closing_now(&r->socket);
 	if (f.owned && f.socket && !f.dead && f.by_close && !f.rst_in && f.err != ECONNABORTED && close_resets(&f))
-		f.err = 0; /* IP_RECVERR left an ICMP error on a living socket; the close has nothing to do with it */
+		f.err = 0; /* IP_RECVERR left an old ICMP error on the socket: not the reason for this close */
 	return f;
 }
 
@@ -62,15 +62,15 @@ static enum lp_phase phase_of(const struct close_facts *f)
 	return f->old == TCP_CLOSE_WAIT ? PHASE_HALF_CLOSED : PHASE_ESTABLISHED;
 }
 
-/* TCP_USER_TIMEOUT against a closed window: the peer still answered if no more than one probe is outstanding. It
- * answers two a second at most (tcp_invalid_ratelimit), so that one may be, of a peer that is alive. */
+/* TCP_USER_TIMEOUT against a closed window: the peer still answered if at most one probe is outstanding. A live peer
+ * answers at most two probes a second (tcp_invalid_ratelimit), so one may be unanswered. */
 static bool peer_answered(const struct close_facts *f)
 {
 	return !f->in_flight && f->waiting && !f->r->socket.snd_wnd && f->r->socket.probes_out <= 1;
 }
 
-/* Whether an ICMP error that came while connect(2) had the socket locked would have been seen. tcp_v6_err() reports
- * none (ipv6_icmp_error() returns first), until the next SYN brings another, which ends the attempt by itself. */
+/* Whether a hook sees an ICMP error that arrives while connect(2) has the socket locked. tcp_v6_err() reports no such
+ * error (ipv6_icmp_error() returns first); the error that answers the next SYN ends the attempt by itself. */
 static bool icmp_shown(const struct close_facts *f)
 {
 	if (f->r->socket.family == AF_INET6 && !data_is_mapped(&f->r->socket) && !f->r->socket.total_retrans)
@@ -78,8 +78,8 @@ static bool icmp_shown(const struct close_facts *f)
 	return f->kernel->error_report && f->remembered;
 }
 
-/* Data for a socket that has stopped reading ends it as a RST would, or as the acknowledgement of our FIN that came
- * with it would; that we sent a RST for it then is all that tells. */
+/* Data for a socket that was shut for reading ends it as a RST does, or as the acknowledgement of our FIN does that
+ * came in the same segment. Only the RST that this host sends in return tells them apart. */
 static bool may_be_data_after_close(const struct close_facts *f, enum lp_cause cause)
 {
 	if (f->kernel->send_reset || !(f->r->socket.shutdown & 1) || !f->in_fin_wait)
@@ -114,11 +114,11 @@ static struct verdict judge_no_connect(const struct lp_record *r)
 	bool no_route = r->socket.err == ENETUNREACH || r->socket.err == EHOSTUNREACH;
 	enum lp_cause cause = no_route ? CONNECT_FAILED_UNREACHABLE : CONNECT_FAILED_DENIED;
 
-	/* a missing route is this host's own, but the contract's row is one with the ICMP error's */
+	/* a missing route is a fault of this host, but lostpeer-events(7) has one row for it and the ICMP error */
 	return (struct verdict){cause, cause_by(cause), PHASE_CONNECTING, CAUSE_NONE};
 }
 
-/* What the agent looks for says itself what it is. */
+/* The agent itself found these; their kind is their cause. */
 static const enum lp_cause looked_at[LP_KIND_COUNT] = {
 	[LP_KIND_SILENT] = PEER_SILENT_UNACKED,
 	[LP_KIND_BACK] = PEER_BACK_ACKED,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Why: the verdict over one record, or over two joined (a CLOSE, and the RST that we sent right after).
- * Pure functions; the causes and their rules are in cause.c.
+ * The verdict on a record: cause, by, phase, and what else may have happened. Pure functions; the rules of a close are
+ * in cause.c.
  */
 #ifndef LOSTPEER_JUDGE_H
 #define LOSTPEER_JUDGE_H
@@ -11,9 +11,9 @@
 #include "event/cause.h"
 #include "record.h"
 
-/* What the running kernel can show. */
+/* Which hooks the running kernel has for the verdict. */
 struct cause_kernel {
-	bool error_report; /* inet_sk_error_report, from 5.14 */
+	bool error_report; /* inet_sk_error_report, since 5.14 */
 	bool send_reset;   /* tcp_send_reset is attached */
 };
 
@@ -21,13 +21,13 @@ struct verdict {
 	enum lp_cause cause; /* CAUSE_NONE: no event */
 	enum lp_by by;
 	enum lp_phase phase;
-	enum lp_cause ambiguous; /* the other cause that this kernel cannot rule out, or CAUSE_NONE */
+	enum lp_cause ambiguous; /* another cause that fits and that this kernel cannot rule out, or CAUSE_NONE */
 };
 
-/* Whether a CLOSE must wait, a millisecond at most, for the RST that we may send right after it. */
+/* Whether the verdict on a CLOSE depends on a RST that this host may send within a millisecond after it. */
 bool cause_waits_for_reset(const struct lp_record *r);
 
-/* reset_after: the RST that we sent after this CLOSE was seen (a joined record, or LP_F_RST_AFTER). */
+/* reset_after: this host sent that RST. */
 struct verdict cause_judge(const struct lp_record *r, bool reset_after, const struct cause_kernel *kernel);
 
 #endif

@@ -31,7 +31,7 @@ struct word {
 	size_t length;
 };
 
-/* The next component; length 0 at the end. */
+/* The next component; length 0 after the last. */
 static struct word next_word(const char **path)
 {
 	struct word word;
@@ -97,7 +97,7 @@ bool place_is_unit_type(const char *suffix)
 	return false;
 }
 
-/* A name of a unit, not of a template; an "_" in front escapes names that the kernel has taken. */
+/* The name of a unit, not of a template. systemd puts "_" before names that the kernel uses itself. */
 static bool is_unit(struct word *word)
 {
 	struct word name = *word;
@@ -122,7 +122,7 @@ static bool is_unit(struct word *word)
 	return true;
 }
 
-/* The unit after the slices at the beginning of *path, and the last of those; *path goes on behind. */
+/* The unit after the leading slices of *path, and the last of these slices; *path then points behind the unit. */
 static bool read_unit(const char **path, struct word *unit, struct word *slice)
 {
 	*slice = (struct word){"", 0};
@@ -153,7 +153,7 @@ static void read_units(const char *path, struct place *place)
 		return;
 	keep(place->system_unit, unit);
 	keep(place->unit, unit);
-	/* the manager itself is better known as user@1000.service than as its own init.scope */
+	/* init.scope is the user manager itself: user@1000.service says more */
 	if (is_user_manager(unit) && read_unit(&path, &unit, &slice) && !is(unit, "init.scope")) {
 		keep(place->unit, unit);
 		keep(place->slice, slice);
@@ -172,7 +172,7 @@ static const struct {
 	{"docker-", ".scope", RUNTIME_DOCKER, ID_HASH},
 	{"cri-containerd-", ".scope", RUNTIME_CONTAINERD, ID_HASH},
 	{"nerdctl-", ".scope", RUNTIME_CONTAINERD, ID_HASH},
-	{"crio-", ".scope", RUNTIME_CRIO, ID_HASH}, /* crio-conmon-ID.scope is outside: its monitor */
+	{"crio-", ".scope", RUNTIME_CRIO, ID_HASH}, /* not crio-conmon-ID.scope, its monitor outside */
 	{"crio-", "", RUNTIME_CRIO, ID_HASH},
 	{"libpod-", ".scope", RUNTIME_PODMAN, ID_HASH},
 	{"libpod-", "", RUNTIME_PODMAN, ID_HASH},
@@ -185,7 +185,7 @@ static const struct {
 };
 #define PATTERNS (sizeof(patterns) / sizeof(*patterns))
 
-/* As systemd escapes names: "-" for "/", and \x2d for "-". */
+/* Undoes the escaping of systemd: "-" for "/", and \x2d for "-". */
 static void keep_unescaped(char to[PLACE_NAME_LEN], struct word word)
 {
 	size_t n = 0;
@@ -210,7 +210,7 @@ static void keep_container(struct place *place, struct word id, enum place_runti
 	place->runtime = runtime;
 }
 
-/* libvirt's machines are virtual, or name themselves lxc-; who watches over a container is not in it. */
+/* False for the machines of libvirt, and for the supervisor of systemd-nspawn, which runs outside the container. */
 static bool is_machine(struct word name, struct word child)
 {
 	return !begins(name, "qemu\\x2d") && !begins(name, "lxc\\x2d") && !is(child, "supervisor");
@@ -237,7 +237,7 @@ static bool read_pattern(struct word word, struct word child, struct place *plac
 	return false;
 }
 
-/* What runc makes of systemd's form of a path without systemd: "SLICE:PREFIX:ID". */
+/* runc without systemd uses the form of systemd as a name: "SLICE:PREFIX:ID". */
 static bool read_triple(struct word word, struct place *place)
 {
 	const char *first = memchr(word.text, ':', word.length), *second;
@@ -267,7 +267,7 @@ static void read_container(struct word parent, struct word word, struct word chi
 {
 	if (read_pattern(word, child, place) || read_triple(word, place))
 		return;
-	if (is_hex(word, CONTAINER_ID_LEN)) /* of whom, Kubernetes' cgroupfs driver does not tell */
+	if (is_hex(word, CONTAINER_ID_LEN)) /* the cgroupfs driver of Kubernetes does not show the runtime */
 		keep_container(place, word, is(parent, "docker") ? RUNTIME_DOCKER : RUNTIME_NONE);
 	else if (is(parent, "lxc") || is(parent, "lxc.payload"))
 		keep_container(place, word, RUNTIME_LXC);
@@ -275,7 +275,7 @@ static void read_container(struct word parent, struct word word, struct word chi
 
 /* --- Kubernetes --- */
 
-/* A UUID, which in slices has "_" for "-", or the 32 digits of a pod from a file. */
+/* A UUID, with "_" for "-" in the name of a slice, or 32 digits for a static pod. */
 static void keep_pod(struct place *place, struct word uid)
 {
 	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
@@ -295,7 +295,7 @@ static void keep_pod(struct place *place, struct word uid)
 	strcpy(place->pod, text);
 }
 
-/* "pod" UID below kubepods, or kubepods-burstable-pod UID.slice. */
+/* "pod" UID below kubepods (cgroupfs), or kubepods-burstable-pod UID.slice (systemd). */
 static void read_pod(struct word word, bool in_kubepods, struct place *place)
 {
 	struct word rest = word;

@@ -10,9 +10,9 @@
 #include "format/format.h"
 #include "base/number.h"
 
-/* OpenTelemetry's words for the states (network.connection.state). */
+/* The values of network.connection.state in OpenTelemetry. */
 static const char *const state_names[] = {
-	[0] = "", /* several */
+	[0] = "", /* different among several events */
 	[TCP_ESTABLISHED] = "established",
 	[TCP_SYN_SENT] = "syn_sent",
 	[TCP_SYN_RECV] = "syn_received",
@@ -34,7 +34,7 @@ __u8 fields_state(const char *name)
 	return 0;
 }
 
-/* Whom the fields are handed to. */
+/* Takes the fields. */
 struct fields {
 	fields_put *put;
 	void *to;
@@ -64,7 +64,7 @@ static void put_boolean(const struct fields *to, const char *name, bool value)
 	put(to, name, FIELD_BOOLEAN, value ? "true" : "false");
 }
 
-/* Milliseconds: to the microsecond is as far as they mean anything. */
+/* To the microsecond: below that they mean nothing. */
 static void put_ms(const struct fields *to, const char *name, double value)
 {
 	char text[NUMBER_TEXT_LEN + 1];
@@ -109,7 +109,7 @@ static void put_error(const struct fields *to, const char *name, int error)
 
 #define SIGNAL_NAME_LEN 16
 
-/* "SIGKILL", where a signal ended it. */
+/* "SIGKILL", if a signal ended the process. */
 static void put_signal(const struct fields *to, const char *name, __u32 exit_code)
 {
 	const char *word = sigabbrev_np((int)(exit_code & 0x7f)); /* NULL for 0 */
@@ -121,7 +121,7 @@ static void put_signal(const struct fields *to, const char *name, __u32 exit_cod
 	put(to, name, FIELD_STRING, text);
 }
 
-/* An array of one: no field has more. */
+/* An array of one; no field has more texts. */
 static void put_texts(const struct fields *to, const char *name, const char *text)
 {
 	to->put(to->to, &(struct field){.name = name, .kind = FIELD_STRING, .text = text, .array = true, .of = 1});
@@ -138,11 +138,11 @@ static void put_integers(const struct fields *to, const char *name, const __u32 
 	}
 }
 
-/* Whose fields they are, and what it does not hold itself. */
+/* An event or a check, and what its struct does not hold. */
 struct subject {
 	unsigned what; /* one of enum field_of */
 	const struct event *event;
-	const struct check *check; /* NULL: it is an event, or a gap */
+	const struct check *check; /* NULL: an event or a gap */
 	__u64 wall_ns;
 	const char *host;
 	const char *reset_reason; /* "": not known */
@@ -155,7 +155,7 @@ static bool is_connecting(const struct subject *s, const struct lp_record *r)
 	return r->socket.state == TCP_SYN_SENT || (s->check && s->check->verdict == CHECK_CONNECTING);
 }
 
-/* What the rows of fields.def use, and the rows. */
+/* Passes on every field that is known. The variables are for the rows of fields.def. */
 static void walk(const struct fields *to, const struct subject *s)
 {
 	static const struct lp_record gap;
@@ -168,9 +168,10 @@ static void walk(const struct fields *to, const struct subject *s)
 	const struct check *c = s->check;
 	const struct lp_socket *socket = c ? c->socket : &r->socket;
 	bool has_role = socket->flags & (LP_F_CONNECTED | LP_F_ACCEPTED);
-	bool transfer = event_has_transfer(e), single = transfer && !repeat->count; /* of one connection, not several */
+	bool transfer = event_has_transfer(e);
+	bool single = transfer && !repeat->count; /* of one connection, not of several */
 	bool connecting = is_connecting(s, r);
-	bool over = c && socket->state == TCP_CLOSE; /* then nobody can tell any more what of it was payload */
+	bool over = c && socket->state == TCP_CLOSE; /* CLOSE no longer shows which bytes were payload */
 	bool idle = socket->snd_una == socket->write_seq;
 	char local[FORMAT_ADDRESS_LEN], peer[FORMAT_ADDRESS_LEN];
 	bool ipv6 = format_address(r, socket->peer_addr, peer);

@@ -5,7 +5,7 @@
 
 #include "base/number.h"
 
-/* inet_ntop(3) takes printf for it. */
+/* inet_ntop(3) calls printf, which is slow. */
 static void format_ipv4(const __u8 bytes[4], char text[FORMAT_ADDRESS_LEN])
 {
 	for (int i = 0; i < 4; i++) {

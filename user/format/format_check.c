@@ -34,7 +34,7 @@ static void put_peer(struct line *line, const struct check *c)
 	format_socket(line, &c->record, c->record.socket.peer_addr, c->record.socket.peer_port);
 }
 
-/* Processes that share it have a name at least, if that is the same. */
+/* Processes that share the socket: their name, if it is the same. */
 static void put_who(struct line *line, const struct check *c)
 {
 	const struct owner *o = &c->event.owner;
@@ -87,7 +87,7 @@ static void put_half(struct line *line, bool closed)
 	line_pad(line, from, HALF_COLUMN);
 }
 
-/* A dash where nothing is, so that what is there leaps to the eye; or where it is not known. */
+/* "-" for 0 and for what is not known, so that data at stake stands out. */
 static void put_bytes(struct line *line, __u32 bytes)
 {
 	char text[NUMBER_TEXT_LEN] = "-";

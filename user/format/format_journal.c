@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * An entry of systemd's journal, in its native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL): lines of FIELD=value.
- * No value holds a newline or any other control character, so the protocol's form for such values is never needed, and
- * nothing that a process is named can begin a field of its own.
+ * An entry of the systemd journal in its native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL): lines of FIELD=value.
+ * No value holds a newline or another control character. So the protocol's form for such values is not needed, and the
+ * name of a process cannot start a field.
  */
 #include "format/format.h"
 
@@ -11,7 +11,7 @@
 
 #include "format/fields.h"
 
-#define DAEMON 3 /* syslog's facility */
+#define DAEMON 3 /* the facility, as in syslog */
 
 static void put_text(struct line *line, const char *name, const char *untrusted)
 {
@@ -22,7 +22,7 @@ static void put_text(struct line *line, const char *name, const char *untrusted)
 	line_append(line, "\n", 1);
 }
 
-/* "data.unread_bytes" is LOSTPEER_DATA_UNREAD_BYTES; each value of an array is a field of that name. */
+/* "data.unread_bytes" becomes LOSTPEER_DATA_UNREAD_BYTES; an array, one field of that name for each value. */
 static void put(void *to, const struct field *field)
 {
 	struct line *line = to;
@@ -36,7 +36,7 @@ static void put(void *to, const struct field *field)
 	put_text(line, "", field->text);
 }
 
-/* What makes `journalctl -u UNIT` show what the unit lost: the journal believes these of root alone. */
+/* With these `journalctl -u UNIT` shows what the unit lost. journald accepts them from root only. */
 static void put_object(struct line *line, const struct event *e)
 {
 	if (e->owner.via)

@@ -6,7 +6,7 @@
 #include "format/fields.h"
 #include "format/format_check.h"
 
-/* Names need no escaping: they are ours. */
+/* The names are constants that need no escaping. */
 static void put_name(struct line *line, const char *name)
 {
 	line_append(line, line->length > 1 ? ",\"" : "\"", line->length > 1 ? 2 : 1);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* The strings of a place, in its order; what is before, between and after them is copied as it is. */
+/* The strings of struct place, in its order. What is between them is copied as it is. */
 struct text {
 	size_t at, size;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* An event as bytes, without the room that its strings leave: for a queue whose reader looks at events, not at text. */
+/* An event as bytes, without the unused ends of its strings: for a queue whose reader needs events, not text. */
 #ifndef LOSTPEER_PACK_H
 #define LOSTPEER_PACK_H
 
@@ -8,9 +8,9 @@
 
 #include "format/format.h"
 
-/* As an entry of an output. */
+/* An entry of an output, like the other formats. */
 format_event format_pack;
-/* false: that is no packed event. */
+/* false: these bytes are no packed event. */
 bool format_packed_open(const char *bytes, size_t length, struct kept_event *kept);
 
 #endif

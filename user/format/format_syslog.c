@@ -4,8 +4,8 @@
  *
  *	<28>1 2026-11-22T12:01:02.123456Z web-3 lostpeer - peer_lost [lostpeer@32473 event="peer_lost" ...] SENTENCE
  *
- * 32473 is IANA's number for examples (RFC 5612): lostpeer has none of its own. The sentence is UTF-8 without a byte
- * order mark, as everybody sends it, for a log file would have the mark in the midst of each line.
+ * 32473 is the enterprise number for examples (RFC 5612); lostpeer has none. The sentence is UTF-8 without a byte order
+ * mark, like that of other senders: a log file would have the mark in the middle of each line.
  */
 #include "format/format.h"
 
@@ -17,21 +17,21 @@
 #define SD_ID "lostpeer@32473"
 #define DAEMON 3        /* facility */
 #define HOST_MAX 255    /* RFC 5424, 6 */
-#define OMITTED_ROOM 64 /* for the parameter that says what is left out */
+#define OMITTED_ROOM 64 /* of the parameter `omitted` */
 
 static const char omitted_name[] = "omitted";
 
-/* Longer values come last, so that no name takes the room of a fact: all others fit, whatever they are. */
+/* Longer values, which are names, come last. All shorter ones fit, so no name displaces a fact. */
 #define SHORT_VALUE 64
 
 struct message {
 	struct line *line;
-	size_t limit; /* of the line, while parameters are put into it */
-	bool longer;  /* the round of values that are */
+	size_t limit; /* for the line with all parameters */
+	bool longer;  /* the second round, of the longer values */
 	char omitted[OMITTED_ROOM - sizeof(" omitted=\"\"")];
 };
 
-/* RFC 5424's time has six digits of a second at the most: the nanoseconds are in the parameter `time`. */
+/* A time of RFC 5424 ends at microseconds; the parameter `time` has the nanoseconds. */
 static void put_time(struct line *line, __u64 wall_ns)
 {
 	char text[CLOCK_TEXT_LEN];
@@ -40,7 +40,7 @@ static void put_time(struct line *line, __u64 wall_ns)
 	line_printf(line, "%.26sZ", text);
 }
 
-/* Printable ASCII without spaces; "-" where there is no name. */
+/* Printable ASCII without spaces; "-" without a name. */
 static void put_host(struct line *line, const char *host)
 {
 	size_t n = strnlen(host, HOST_MAX);
@@ -54,7 +54,7 @@ static void put_host(struct line *line, const char *host)
 	}
 }
 
-/* Escapes what stands in line->text from `from` on as the value of a parameter. */
+/* Escapes the end of the line, from `from` on, as the value of a parameter. */
 static void escape_value(struct line *line, size_t from)
 {
 	static const char escaped[] = "\"\\]";
@@ -85,7 +85,7 @@ static void put_parameter(struct line *line, const char *name, const char *untru
 	line_append(line, "\"", 1);
 }
 
-/* Each value of an array is a parameter of its own, as RFC 5424 has it. Whole, or not at all. */
+/* The whole field or nothing. RFC 5424 has no arrays: each value is a parameter. */
 static void put(void *to, const struct field *field)
 {
 	struct message *message = to;

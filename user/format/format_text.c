@@ -11,7 +11,7 @@
 
 #define TIME_COLUMN 13
 #define WHO_COLUMN 32
-#define WHOM_COLUMN 24
+#define PEER_COLUMN 24
 #define WHAT_COLUMN 30
 
 static const char *const colours[] = {
@@ -22,7 +22,7 @@ static const char *const colours[] = {
 };
 static_assert(sizeof(colours) / sizeof(*colours) == SEVERITY_COUNT, "a colour for each severity");
 
-/* As people write it: the first 12 digits of a container's hash, a service without its ".service". */
+/* As people write it: the first 12 digits of the id of a container, a service without ".service". */
 static void put_where(struct line *line, const struct place *p)
 {
 	char text[PLACE_NAME_LEN];
@@ -40,7 +40,7 @@ static void put_where(struct line *line, const struct place *p)
 	line_plain(line, text);
 }
 
-/* Of several processes: the name, if they have the same. */
+/* Several owners: their name, if it is the same, and how many they are. */
 static void put_processes(struct line *line, const struct event *e)
 {
 	const char *name = e->owner.process.comm, *more = e->repeat.more_processes ? "+" : "";
@@ -90,8 +90,8 @@ void format_socket(struct line *line, const struct lp_record *r, const __u8 byte
 	line_number(line, port);
 }
 
-/* Of several peers or ports only what they have in common. */
-static void put_whom(struct line *line, const struct event *e)
+/* Of several peers, the address or port that they have in common. */
+static void put_address(struct line *line, const struct event *e)
 {
 	const struct lp_record *r = e->record;
 	char text[FORMAT_ADDRESS_LEN];
@@ -108,7 +108,7 @@ static void put_whom(struct line *line, const struct event *e)
 
 void format_duration(struct line *line, double ms)
 {
-	unsigned long long seconds = ms < 60000 ? 60 : (unsigned long long)(ms / 1000); /* 59.95 s is shown as 1m00s */
+	unsigned long long seconds = ms < 60000 ? 60 : (unsigned long long)(ms / 1000); /* 59.95 s becomes 1m00s */
 	unsigned long long tenths = (unsigned long long)(ms / 100 + 0.5);
 
 	if (ms < 999.5) {
@@ -134,7 +134,7 @@ static void put_duration_after(struct line *line, const char *words, double ms)
 	format_duration(line, ms);
 }
 
-/* Where it was, if that is not the common case. */
+/* The phase, unless it is the common one. */
 static const char *const remarks[] = {
 	[PHASE_CONNECTING] = "",
 	[PHASE_UNACCEPTED] = "not yet accepted",
@@ -145,7 +145,7 @@ static const char *const remarks[] = {
 };
 static_assert(sizeof(remarks) / sizeof(*remarks) == PHASE_COUNT, "a remark for each phase");
 
-/* Whether the sentence says already where it was. */
+/* The sentence of the cause already says the phase. */
 static bool says_phase(struct verdict v)
 {
 	return v.cause == LOCAL_CLOSED_CLOSE || (v.cause == CLOSE_IGNORED_CLOSE_WAIT && v.phase == PHASE_HALF_CLOSED);
@@ -200,7 +200,7 @@ static void put_ended(struct line *line, const struct event *e)
 		line_printf(line, ": %s", cause_sentence(e->ended.cause));
 }
 
-/* How long it took, or how often it came. */
+/* How long the connection lasted, or how often the event came. */
 static void put_extent(struct line *line, const struct event *e)
 {
 	const struct repeat *r = &e->repeat;
@@ -221,7 +221,7 @@ static void put_extent(struct line *line, const struct event *e)
 		put_duration_after(line, " in ", (double)(r->last_ns - r->first_ns) / 1e6);
 }
 
-/* What is said of one that is not over. */
+/* Of a connection that is not over. */
 static void put_warning(struct line *line, const struct event *e)
 {
 	const struct lp_record *r = e->record;
@@ -295,7 +295,7 @@ void format_sentence(struct line *line, const struct event *e)
 	put_who(line, e, "an unknown process");
 	line_printf(line, " %s ", event_verb(event));
 	if (event != EVENT_ACCEPT_DROPPED) {
-		put_whom(line, e);
+		put_address(line, e);
 		line_printf(line, " ");
 	}
 	line_printf(line, "(");
@@ -307,7 +307,7 @@ void format_sentence(struct line *line, const struct event *e)
 void format_text_header(struct line *line)
 {
 	line_clear(line);
-	line_printf(line, "%-*s%-*s%-*s%-*s%s\n", TIME_COLUMN, "TIME", WHO_COLUMN, "WHO", WHOM_COLUMN, "LOST",
+	line_printf(line, "%-*s%-*s%-*s%-*s%s\n", TIME_COLUMN, "TIME", WHO_COLUMN, "WHO", PEER_COLUMN, "LOST",
 		    WHAT_COLUMN, "EVENT/CAUSE", "WHAT HAPPENED; DATA AT STAKE; OUR END");
 }
 
@@ -325,8 +325,8 @@ void format_text(struct line *line, const struct event *e, const struct format_c
 		put_who(line, e, "?");
 		line_pad(line, from, WHO_COLUMN);
 		from = line->length;
-		put_whom(line, e);
-		line_pad(line, from, WHOM_COLUMN);
+		put_address(line, e);
+		line_pad(line, from, PEER_COLUMN);
 		from = line->length;
 		put_kind(line, e);
 		line_pad(line, from, WHAT_COLUMN);
