@@ -118,7 +118,7 @@ $(CORE): $(CORE_OBJ)
 	$(call say,AR,$@)rm -f $@ && $(AR) qcs $@ $^
 
 # counted there
-$(BUILD)/tests/test_pipeline: LDFLAGS += -Wl,--wrap=cause_judge,--wrap=event_new,--wrap=event_judge
+$(BUILD)/tests/test_pipeline: LDFLAGS += -Wl,--wrap=judge_record,--wrap=event_new,--wrap=event_judge
 
 $(BUILD)/tests/%: tests/unit/%.c $(CORE)
 	@mkdir -p $(@D)

@@ -264,9 +264,9 @@ static void check_waits(const struct facts *facts, bool expected)
 {
 	struct lp_record r = record_of(facts);
 
-	assert_int_equal(cause_waits_for_reset(&r), expected);
+	assert_int_equal(judge_waits_for_reset(&r), expected);
 	r.socket.flags |= LP_F_RST_AFTER; /* it has come already */
-	assert_false(cause_waits_for_reset(&r));
+	assert_false(judge_waits_for_reset(&r));
 }
 
 static void test_waits_where_the_kernel_may_have_sent_the_rst(void **state)

@@ -22,7 +22,7 @@ static void make(struct sample *s, enum lp_kind kind, const struct facts *facts)
 
 static void judged(struct sample *s)
 {
-	sample_judge(s, cause_judge(&s->record, false, &(struct cause_kernel){true, true}));
+	sample_judge(s, judge_record(&s->record, false, &(struct judge_kernel){true, true}));
 }
 
 static void says(const struct sample *s, format_event *format, const char *words)

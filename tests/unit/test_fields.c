@@ -96,7 +96,7 @@ static void note_events(void)
 					      .socket.holds = 1,
 					      .backlog = 1,
 					      .socket.gives_up_ms = 1};
-		sample_judge(&s, cause_judge(&s.record, false, &(struct cause_kernel){true, true}));
+		sample_judge(&s, judge_record(&s.record, false, &(struct judge_kernel){true, true}));
 		note_event(&s.event);
 	}
 	event_from_loss(&s.event, EVENTS_LOST_RING_FULL, (struct loss){1, 2, 3});

@@ -37,17 +37,17 @@ static struct lp_task peers[2 * RESETS], owners[2 * RESETS]; /* by lp_socket.snd
 
 /* --- what is counted --- */
 
-struct verdict __real_cause_judge(const struct lp_record *r, bool reset_after, const struct cause_kernel *kernel);
-struct verdict __wrap_cause_judge(const struct lp_record *r, bool reset_after, const struct cause_kernel *kernel);
+struct verdict __real_judge_record(const struct lp_record *r, bool reset_after, const struct judge_kernel *kernel);
+struct verdict __wrap_judge_record(const struct lp_record *r, bool reset_after, const struct judge_kernel *kernel);
 struct event *__real_event_new(const struct lp_record *record);
 struct event *__wrap_event_new(const struct lp_record *record);
 void __real_event_judge(struct event *event, struct verdict verdict, __u64 wall_ns);
 void __wrap_event_judge(struct event *event, struct verdict verdict, __u64 wall_ns);
 
-struct verdict __wrap_cause_judge(const struct lp_record *r, bool reset_after, const struct cause_kernel *kernel)
+struct verdict __wrap_judge_record(const struct lp_record *r, bool reset_after, const struct judge_kernel *kernel)
 {
 	judged++;
-	return __real_cause_judge(r, reset_after, kernel);
+	return __real_judge_record(r, reset_after, kernel);
 }
 
 struct event *__wrap_event_new(const struct lp_record *record)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Vectors for cause_judge(): facts in, verdict out, each a test with a name of its own. */
+/* Vectors for judge_record(): facts in, verdict out, each a test with a name of its own. */
 #ifndef TESTS_UNIT_VECTOR_H
 #define TESTS_UNIT_VECTOR_H
 
@@ -25,9 +25,9 @@ struct vector {
 	enum lacks lacks;
 };
 
-static inline struct cause_kernel kernel_of(const struct vector *v)
+static inline struct judge_kernel kernel_of(const struct vector *v)
 {
-	return (struct cause_kernel){
+	return (struct judge_kernel){
 		.error_report = v->lacks != LACKS_ERROR_REPORT,
 		.send_reset = v->lacks != LACKS_SEND_RESET,
 	};
@@ -47,15 +47,15 @@ static inline void check_verdict(const struct verdict *got, const struct verdict
 static inline void test_vector(void **state)
 {
 	const struct vector *v = *state;
-	struct cause_kernel kernel = kernel_of(v);
+	struct judge_kernel kernel = kernel_of(v);
 	struct lp_record r = record_of(&v->in);
-	struct verdict got = cause_judge(&r, v->reset_after, &kernel);
+	struct verdict got = judge_record(&r, v->reset_after, &kernel);
 
 	check_verdict(&got, &v->out);
 	/* the RST may also have been seen first, and come in the record itself */
 	if (v->reset_after) {
 		r.socket.flags |= LP_F_RST_AFTER;
-		got = cause_judge(&r, false, &kernel);
+		got = judge_record(&r, false, &kernel);
 		check_verdict(&got, &v->out);
 	}
 }

@@ -7,11 +7,11 @@
 
 #include "record.h"
 
-struct cause_kernel;
+struct judge_kernel;
 
 struct close_facts {
 	const struct lp_record *r;
-	const struct cause_kernel *kernel;
+	const struct judge_kernel *kernel;
 	int old;         /* the TCP state before CLOSE */
 	int err;         /* sk_err */
 	bool owned;      /* process context */

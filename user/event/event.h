@@ -67,7 +67,7 @@ struct repeat {
 
 struct event {
 	const struct lp_record *record; /* NULL for events_lost */
-	bool reset_after;               /* for cause_judge(): this host sent a RST after the record */
+	bool reset_after;               /* for judge_record(): this host sent a RST after the record */
 	struct verdict verdict;
 	enum lp_severity severity;
 	__u64 wall_ns; /* CLOCK_REALTIME */

@@ -17,7 +17,7 @@ static bool close_resets(const struct close_facts *f)
 	return f->unread || ((f->r->socket.flags & LP_F_LINGER) && !f->r->socket.linger_jiffies);
 }
 
-static struct close_facts facts_of(const struct lp_record *r, bool reset_after, const struct cause_kernel *kernel)
+static struct close_facts facts_of(const struct lp_record *r, bool reset_after, const struct judge_kernel *kernel)
 {
 	struct data data = data_of(&r->socket);
 	struct close_facts f = {
@@ -100,7 +100,7 @@ static enum lp_cause other_possible(const struct close_facts *f, enum lp_cause c
 	return CAUSE_NONE;
 }
 
-bool cause_waits_for_reset(const struct lp_record *r)
+bool judge_waits_for_reset(const struct lp_record *r)
 {
 	if (r->kind != LP_KIND_CLOSE || (r->socket.flags & LP_F_RST_AFTER))
 		return false;
@@ -125,7 +125,7 @@ static const enum lp_cause looked_at[LP_KIND_COUNT] = {
 	[LP_KIND_IGNORED] = CLOSE_IGNORED_CLOSE_WAIT,
 };
 
-struct verdict cause_judge(const struct lp_record *r, bool reset_after, const struct cause_kernel *kernel)
+struct verdict judge_record(const struct lp_record *r, bool reset_after, const struct judge_kernel *kernel)
 {
 	struct close_facts f = facts_of(r, reset_after || (r->socket.flags & LP_F_RST_AFTER), kernel);
 	struct verdict v = {.cause = PEER_CLOSED_FIN, .phase = phase_of(&f)};

@@ -12,7 +12,7 @@
 #include "record.h"
 
 /* Which hooks the running kernel has for the verdict. */
-struct cause_kernel {
+struct judge_kernel {
 	bool error_report; /* inet_sk_error_report, since 5.14 */
 	bool send_reset;   /* tcp_send_reset is attached */
 };
@@ -25,9 +25,9 @@ struct verdict {
 };
 
 /* Whether the verdict on a CLOSE depends on a RST that this host may send within a millisecond after it. */
-bool cause_waits_for_reset(const struct lp_record *r);
+bool judge_waits_for_reset(const struct lp_record *r);
 
 /* reset_after: this host sent that RST. */
-struct verdict cause_judge(const struct lp_record *r, bool reset_after, const struct cause_kernel *kernel);
+struct verdict judge_record(const struct lp_record *r, bool reset_after, const struct judge_kernel *kernel);
 
 #endif

@@ -29,7 +29,7 @@ struct pipeline {
 	struct recently_closed *recently_closed;
 	struct early_calls calls;
 	struct early *early;
-	struct cause_kernel cause_kernel;
+	struct judge_kernel judge_kernel;
 	bool muted;
 	__u64 strays_since_ns; /* CLOCK_MONOTONIC */
 	unsigned strays;       /* told since then, of which nothing was remembered */
@@ -45,7 +45,7 @@ static bool is_judged(const struct event *e)
 /* Whether anybody wants it, by what is known before its owner is. Once, when no RST can join it any more. */
 static bool judge(struct pipeline *p, struct event *e)
 {
-	struct verdict verdict = cause_judge(e->record, e->reset_after, &p->cause_kernel);
+	struct verdict verdict = judge_record(e->record, e->reset_after, &p->judge_kernel);
 
 	if (!verdict.cause)
 		return false;
@@ -173,7 +173,7 @@ static void reject(struct pipeline *p, struct event *e)
 static void take_event(struct pipeline *p, struct event *e)
 {
 	const struct lp_record *record = e->record;
-	bool waits = cause_waits_for_reset(record), is_wanted = waits || judge(p, e);
+	bool waits = judge_waits_for_reset(record), is_wanted = waits || judge(p, e);
 
 	if (record->who == LP_WHO_CURRENT || record->who == LP_WHO_CLOSER)
 		e->owner = (struct owner){.via = VIA_HOLDER, .process = record->task};
@@ -237,8 +237,8 @@ struct pipeline *pipeline_new(const struct pipeline_parts *parts)
 	p->parts = *parts;
 	p->kernel = parts->kernel;
 	p->feeds = parts->feeds;
-	p->cause_kernel.error_report = kernel_features(p->kernel)->error_report;
-	p->cause_kernel.send_reset = kernel_features(p->kernel)->send_reset;
+	p->judge_kernel.error_report = kernel_features(p->kernel)->error_report;
+	p->judge_kernel.send_reset = kernel_features(p->kernel)->send_reset;
 	p->executables = executables_new();
 	p->pending = pending_new(p->kernel);
 	p->ends = other_end_new(p->kernel, p->pending, tell, p);

@@ -179,7 +179,7 @@ void pending_add(struct pending_list *list, struct event *event, pending_done *d
 		.event = event,
 		.done = done,
 		.context = context,
-		.waits_for_reset = cause_waits_for_reset(record),
+		.waits_for_reset = judge_waits_for_reset(record),
 		/* from when the kernel saw it: what was to come has come if the agent was late */
 		.arrived_ns = record->time_ns,
 		.destroyer_by_ns = record->time_ns + DESTROYER_WAIT_NS,
