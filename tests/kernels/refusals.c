@@ -11,6 +11,7 @@
 static int load_spoiled(struct bpf_object_skeleton *s);
 #define bpf_object__load_skeleton load_spoiled
 #include "kernel/load.c"
+#include "kernel/hooks.c"
 #undef bpf_object__load_skeleton
 
 #define NO_SUCH_FLAG (1u << 30)
@@ -30,12 +31,15 @@ static int load_spoiled(struct bpf_object_skeleton *s)
 static const char *try_without(const char *name)
 {
 	const struct kernel_options options = {0};
-	bool needed = !feature_of(name) && !is_copy(name);
+	const struct hook *hook = hooks;
 	const char *wrong = NULL;
-	const struct feature *all;
 	struct kernel *kernel;
-	size_t n;
+	bool needed;
 	int err;
+
+	while (strcmp(hook->name, name))
+		hook++;
+	needed = !hook->needs[0];
 
 	spoiled = name;
 	err = kernel_open(&kernel, &options);
@@ -46,11 +50,8 @@ static const char *try_without(const char *name)
 			kernel_close(kernel);
 		return err ? "the agent does not start" : "the agent starts without what it needs";
 	}
-	all = feature_all(&n);
-	for (size_t i = 0; i < n; i++)
-		if (feature_of(name) && !strcmp(all[i].name, feature_of(name)) &&
-		    feature_have(kernel_features(kernel), &all[i]))
-			wrong = "the agent believes that it has it";
+	if (has(kernel_features(kernel), hook->needs[0]))
+		wrong = "the agent believes that it has it";
 	if (!wrong && !kernel_skeleton(kernel)->links.set_state)
 		wrong = "nothing is attached";
 	kernel_close(kernel);

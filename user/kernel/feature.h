@@ -13,24 +13,9 @@
 
 /* What this kernel has; what it lacks makes answers worse, as doctor says. */
 struct kernel_features {
-	bool btf;
-	bool set_state;     /* sock:inet_sock_set_state; nothing works without */
-	bool receive_reset; /* tcp:tcp_receive_reset; nothing works without */
-	bool send_reset;
-	bool send_reset_reason; /* from 6.10 */
-	bool destroy_sock;
-	bool error_report; /* from 5.14 */
-	bool fork;
-	bool retransmit;        /* tcp:tcp_retransmit_skb */
-	bool retransmit_failed; /* ... also of what could not be sent, from 6.18 */
-	bool cookie;            /* from 5.12 */
-	bool guards_recursion;  /* a program that is interrupted does not run for what interrupts it, from 6.1 */
-	bool casts;             /* bpf_rdonly_cast, from 6.2 */
-	bool preemptible;       /* ... and may be preempted, from 7.0 */
-	bool reports_after;     /* sockets report an error when they are in CLOSE already, from 6.10 */
-	bool cgroups;           /* tracepoints of cgroups: those that are gone keep their names */
-	bool iterator;          /* walks over open files */
-	bool iterator_of_one;   /* ... narrowed to one process, from 6.1 */
+#define FEATURE(name, ...) bool name;
+#define DETAIL(name, ...) bool name;
+#include "kernel/features.inc"
 };
 
 struct feature {
@@ -43,13 +28,14 @@ struct feature {
 };
 
 const struct feature *feature_all(size_t *n);
-/* What is worse without the feature of this name. */
-const char *feature_without(const char *name);
 bool feature_have(const struct kernel_features *have, const struct feature *feature);
 
 /* Does as if the kernel lacked the features of this list, names with commas between; NULL: of none. NULL, or what is
  * wrong with the list, in static memory. Tests see so what the answers of another kernel are. */
 const char *feature_hide(struct kernel_features *have, const char *names);
+
+/* The same for one, by its offset. What is worse then; NULL: nothing that doctor reports. */
+const char *feature_lose(struct kernel_features *have, size_t offset);
 
 enum limit_kind {
 	LIMIT_ABSENT_FIELD, /* `field` is left out */

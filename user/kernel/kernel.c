@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/say.h"
+#include "kernel/hooks.h"
 #include "kernel/libbpf_log.h"
 #include "kernel/load.h"
 #include "lostpeer.skel.h"
@@ -157,84 +158,29 @@ void kernel_ring_use(const struct kernel *k, __u64 *bytes, __u64 *used)
 	munmap(map, 2 * page);
 }
 
-/* false: it is not loaded. */
-static bool read_info(const struct bpf_program *program, struct bpf_prog_info *info)
-{
-	__u32 size = sizeof(*info);
-	int fd = bpf_program__fd(program);
-
-	memset(info, 0, sizeof(*info));
-	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, info, &size);
-}
-
 void kernel_cost(const struct kernel *k, __u64 *runs, __u64 *ns)
 {
-	struct bpf_program *program;
-	struct bpf_prog_info info;
+	struct hooks_usage usage = hooks_usage(k->skeleton);
 
-	*runs = *ns = 0;
-	bpf_object__for_each_program(program, k->skeleton->obj) {
-		if (!read_info(program, &info))
-			continue;
-		*runs += info.run_cnt;
-		*ns += info.run_time_ns;
-	}
-}
-
-static void attach_late(struct bpf_program *program, struct bpf_link **link)
-{
-	if (bpf_program__autoload(program) && !*link)
-		*link = bpf_program__attach(program);
+	*runs = usage.runs;
+	*ns = usage.ns;
 }
 
 void kernel_take_missed(struct kernel *k)
 {
-	struct lostpeer *s = k->skeleton;
-
-	attach_late(s->progs.set_state_nested, &s->links.set_state_nested);
-	attach_late(s->progs.set_state_nested_twice, &s->links.set_state_nested_twice);
-	attach_late(s->progs.destroy_sock_nested, &s->links.destroy_sock_nested);
-	s->bss->copies_attached = s->links.set_state_nested != NULL;
+	hooks_attach(k->skeleton, LP_CLASSES_ORDERLY);
 }
 
 void kernel_want(struct kernel *k, struct lp_wants wants, const struct uid_wants *uids, size_t n)
 {
-	struct lostpeer *s = k->skeleton;
-
-	wants_set(&k->wants, s, wants, uids, n);
-	if (k->wants.classes & LP_CLASSES_ORDERLY)
-		kernel_take_missed(k);
-	if (k->wants.classes & LP_CLASS_SILENT)
-		attach_late(s->progs.retransmit, &s->links.retransmit);
-}
-
-/* What a copy of set_state missed another one took, or set_state counts; what the others note is no event. */
-static bool misses_events(const struct kernel *k, const struct bpf_program *program)
-{
-	const struct bpf_program *others[] = {
-		k->skeleton->progs.set_state_nested,    k->skeleton->progs.set_state_nested_twice,
-		k->skeleton->progs.destroy_sock_nested, k->skeleton->progs.process_fork,
-		k->skeleton->progs.process_exit,        k->skeleton->progs.cgroup_gone,
-		k->skeleton->progs.cgroup_made,         k->skeleton->progs.retransmit,
-	};
-
-	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
-		if (program == others[i])
-			return false;
-	return true;
+	wants_set(&k->wants, k->skeleton, wants, uids, n);
+	hooks_attach(k->skeleton, k->wants.classes);
 }
 
 __u64 kernel_missed(const struct kernel *k)
 {
-	struct bpf_program *program;
-	__u64 missed = k->malformed, stats[LP_STAT_COUNT];
+	__u64 missed = k->malformed + hooks_usage(k->skeleton).missed, stats[LP_STAT_COUNT];
 
-	bpf_object__for_each_program(program, k->skeleton->obj) {
-		struct bpf_prog_info info;
-
-		if (misses_events(k, program) && read_info(program, &info))
-			missed += info.recursion_misses;
-	}
 	kernel_stats(k, stats);
 	return missed > stats[LP_STAT_NESTED] ? missed - stats[LP_STAT_NESTED] : 0;
 }

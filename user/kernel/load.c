@@ -8,39 +8,11 @@
 
 #include "base/clock.h"
 #include "base/say.h"
+#include "kernel/hooks.h"
 #include "kernel/kernel.h"
 #include "kernel/libbpf_log.h"
 #include "kernel/tracefs.h"
 #include "lostpeer.skel.h"
-
-static void choose_programs(struct lostpeer *s, const struct kernel_features *f, const struct kernel_options *options)
-{
-	bpf_program__set_autoload(s->progs.send_reset, f->send_reset && !f->send_reset_reason);
-	bpf_program__set_autoload(s->progs.send_reset_reason, f->send_reset_reason);
-	bpf_program__set_autoload(s->progs.error_report, f->error_report);
-	bpf_program__set_autoload(s->progs.destroy_sock, f->destroy_sock);
-	bpf_program__set_autoload(s->progs.process_fork, f->fork);
-	bpf_program__set_autoload(s->progs.retransmit, f->retransmit);
-	bpf_program__set_autoload(s->progs.set_state_nested, f->guards_recursion);
-	bpf_program__set_autoload(s->progs.set_state_nested_twice, f->guards_recursion && f->preemptible);
-	bpf_program__set_autoload(s->progs.destroy_sock_nested,
-				  f->destroy_sock && f->guards_recursion && f->preemptible);
-	bpf_program__set_autoload(s->progs.cgroup_gone, f->cgroups);
-	bpf_program__set_autoload(s->progs.cgroup_made, f->cgroups);
-	bpf_program__set_autoload(s->progs.process_exit, options->cgroup_hierarchy != 0);
-	bpf_program__set_autoload(s->progs.connect_enter, options->connect_hook);
-	bpf_program__set_autoload(s->progs.connect_exit, options->connect_hook);
-	bpf_program__set_autoload(s->progs.accept_exit, options->accept_hook);
-	bpf_program__set_autoload(s->progs.accept4_exit, options->accept_hook);
-	bpf_program__set_autoattach(s->progs.retransmit, false); /* kernel_want() does, if it is wanted */
-	/* kernel_take_missed() attaches them */
-	bpf_program__set_autoattach(s->progs.set_state_nested, false);
-	bpf_program__set_autoattach(s->progs.set_state_nested_twice, false);
-	bpf_program__set_autoattach(s->progs.destroy_sock_nested, false);
-	/* iterators are run when needed, never attached for good */
-	bpf_program__set_autoattach(s->progs.seed_files, false);
-	bpf_program__set_autoattach(s->progs.find_holders, false);
-}
 
 static void choose_maps(struct lostpeer *s, const struct kernel_options *options)
 {
@@ -94,46 +66,6 @@ static int check_pid_namespace(void)
 	return say(-ENOTSUP, "this is not the host's pid namespace: start it there (for a container: --pid=host)");
 }
 
-/* What a program is for, of those that an agent can do without. */
-static const char *feature_of(const char *program)
-{
-	static const char *const all[][2] = {
-		{"send_reset", "send_reset"},     {"send_reset_reason", "send_reset_reason"},
-		{"error_report", "error_report"}, {"destroy_sock", "destroy_sock"},
-		{"process_fork", "fork"},         {"retransmit", "retransmit"},
-		{"cgroup_gone", "cgroups"},       {"cgroup_made", "cgroups"},
-	};
-
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-		if (!strcmp(all[i][0], program))
-			return all[i][1];
-	return NULL;
-}
-
-static bool is_copy(const char *program)
-{
-	return !strncmp(program, "set_state_nested", strlen("set_state_nested")) ||
-	       !strcmp(program, "destroy_sock_nested");
-}
-
-/* Whether to try without the program that the kernel has just refused: said, as every worse answer is. */
-static bool do_without(struct kernel_features *f, const char *program, int err)
-{
-	const char *feature = feature_of(program);
-
-	if (is_copy(program)) { /* what is missed then is told as lost */
-		f->guards_recursion = false;
-		say(0, "this kernel refuses the BPF program %s (%s)", program, strerror(-err));
-		return true;
-	}
-	if (!feature)
-		return false;
-	say(0, "this kernel refuses the BPF program %s (%s); without it: %s", program, strerror(-err),
-	    feature_without(feature));
-	feature_hide(f, feature);
-	return true;
-}
-
 static int open_programs(struct lostpeer **skeleton, const struct kernel_features *f,
 			 const struct kernel_options *options)
 {
@@ -141,7 +73,7 @@ static int open_programs(struct lostpeer **skeleton, const struct kernel_feature
 
 	if (!s)
 		return -errno;
-	choose_programs(s, f, options);
+	hooks_choose(s, f, options);
 	choose_maps(s, options);
 	s->rodata->agent_tgid = (__u32)getpid();
 	s->rodata->kernel_casts = f->casts;
@@ -185,7 +117,7 @@ static int try_programs(struct lostpeer **skeleton, struct kernel_features *f, c
 		if (!err)
 			err = lostpeer__attach(*skeleton);
 		refused = libbpf_log_program();
-	} while (err && *refused && do_without(f, refused, err));
+	} while (err && *refused && hooks_do_without(refused, f, err));
 	return err ? load_error(err) : 0;
 }
 

@@ -74,24 +74,9 @@ static bool is_preemptible(void)
 static struct kernel_features features_of(const struct btf *btf)
 {
 	return (struct kernel_features){
-		.btf = true,
-		.set_state = tracepoint_args(btf, "inet_sock_set_state") == 3,
-		.receive_reset = tracepoint_args(btf, "tcp_receive_reset") == 1,
-		.send_reset = tracepoint_args(btf, "tcp_send_reset") >= 2,
-		.send_reset_reason = tracepoint_args(btf, "tcp_send_reset") == 3,
-		.destroy_sock = tracepoint_args(btf, "tcp_destroy_sock") == 1,
-		.error_report = tracepoint_args(btf, "inet_sk_error_report") == 1,
-		.fork = tracepoint_args(btf, "sched_process_fork") >= 2,
-		.retransmit = tracepoint_args(btf, "tcp_retransmit_skb") >= 2,
-		.retransmit_failed = tracepoint_args(btf, "tcp_retransmit_skb") == 3,
-		.cgroups = tracepoint_args(btf, "cgroup_rmdir") == 2 && tracepoint_args(btf, "cgroup_mkdir") == 2,
-		.cookie = has_helper(btf, "BPF_FUNC_check_mtu"),
-		.casts = has_function(btf, "bpf_rdonly_cast"),
-		.preemptible = is_preemptible(),
-		.reports_after = has_function(btf, "tcp_done_with_error"),
-		.guards_recursion = has_function(btf, "bpf_prog_inc_misses_counter"),
-		.iterator = has_function(btf, "bpf_iter_task_file"),
-		.iterator_of_one = has_member(btf, "bpf_iter_seq_task_common", "pid_visiting"),
+#define FEATURE(name, probed, ...) .name = probed,
+#define DETAIL(name, probed) .name = probed,
+#include "kernel/features.inc"
 	};
 }
 

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The table of hooks: what of the BPF object is loaded and attached, by what a kernel has and what is asked for. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "kernel/hooks.c"
+
+static struct lostpeer *object;
+
+static int open_object(void **state)
+{
+	(void)state;
+	object = lostpeer__open();
+	return object ? 0 : -1;
+}
+
+static int close_object(void **state)
+{
+	(void)state;
+	lostpeer__destroy(object);
+	return 0;
+}
+
+static struct kernel_features everything(void)
+{
+	struct kernel_features have;
+
+	memset(&have, true, sizeof(have));
+	return have;
+}
+
+static const struct kernel_options all_options = {.connect_hook = true, .accept_hook = true, .cgroup_hierarchy = 256};
+
+static void test_each_program_has_one_row(void **state)
+{
+	struct bpf_program *program;
+	unsigned rows;
+
+	(void)state;
+	bpf_object__for_each_program(program, object->obj) {
+		rows = 0;
+		for
+			EACH(hook)
+		rows += program_of(object, hook) == program;
+		if (rows != 1)
+			fail_msg("%u rows of %s", rows, bpf_program__name(program));
+	}
+	for
+		EACH(hook)
+	assert_string_equal(hook->name, bpf_program__name(program_of(object, hook)));
+}
+
+/* The names of those that `is` is true of, in the order of the table, separated by blanks. */
+static const char *names_of(bool (*is)(const struct bpf_program *program))
+{
+	static char names[1024];
+
+	*names = '\0';
+	for
+		EACH(hook)
+		{
+			if (!is(program_of(object, hook)))
+				continue;
+			strcat(names, *names ? " " : "");
+			strcat(names, hook->name);
+		}
+	return names;
+}
+
+static bool is_not_loaded(const struct bpf_program *program)
+{
+	return !bpf_program__autoload(program);
+}
+
+static bool is_not_attached(const struct bpf_program *program)
+{
+	return !bpf_program__autoattach(program);
+}
+
+static void test_the_newest_kernel_gets_all_but_what_the_reason_replaces(void **state)
+{
+	struct kernel_features have = everything();
+
+	(void)state;
+	hooks_choose(object, &have, &all_options);
+	assert_string_equal(names_of(is_not_loaded), "send_reset");
+}
+
+static void test_an_old_kernel_gets_what_it_can_run(void **state)
+{
+	struct kernel_features have = {.btf = true, .send_reset = true, .destroy_sock = true, .fork = true};
+
+	(void)state;
+	hooks_choose(object, &have, &all_options);
+	assert_string_equal(names_of(is_not_loaded),
+			    "send_reset_reason error_report set_state_nested set_state_nested_twice "
+			    "destroy_sock_nested retransmit cgroup_gone cgroup_made");
+}
+
+static void test_a_kernel_that_does_not_preempt_gets_one_copy(void **state)
+{
+	struct kernel_features have = everything();
+
+	(void)state;
+	have.preemptible = false;
+	hooks_choose(object, &have, &all_options);
+	assert_string_equal(names_of(is_not_loaded), "send_reset set_state_nested_twice destroy_sock_nested");
+}
+
+static void test_what_nobody_asks_for_is_not_loaded(void **state)
+{
+	struct kernel_features have = everything();
+	const struct kernel_options none = {0};
+
+	(void)state;
+	hooks_choose(object, &have, &none);
+	assert_string_equal(names_of(is_not_loaded),
+			    "send_reset process_exit connect_enter connect_exit accept_exit accept4_exit");
+}
+
+static void test_what_is_attached_late_or_only_run(void **state)
+{
+	struct kernel_features have = everything();
+
+	(void)state;
+	hooks_choose(object, &have, &all_options);
+	assert_string_equal(names_of(is_not_attached),
+			    "set_state_nested set_state_nested_twice destroy_sock_nested retransmit seed_files "
+			    "find_holders look_at_sockets");
+}
+
+static void test_does_without_what_only_makes_answers_better(void **state)
+{
+	struct kernel_features have = everything(), all = have;
+
+	(void)state;
+	assert_true(hooks_do_without("send_reset_reason", &have, -EINVAL));
+	assert_false(have.send_reset_reason);
+	assert_true(have.send_reset);
+	assert_true(hooks_do_without("destroy_sock_nested", &have, -EINVAL));
+	assert_false(have.guards_recursion);
+	assert_true(have.destroy_sock);
+	have = all;
+	assert_false(hooks_do_without("set_state", &have, -EINVAL));
+	assert_false(hooks_do_without("connect_enter", &have, -EINVAL));
+	assert_false(hooks_do_without("no_such_program", &have, -EINVAL));
+	assert_memory_equal(&have, &all, sizeof(have));
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, open_object, close_object)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_each_program_has_one_row),
+		TEST(test_the_newest_kernel_gets_all_but_what_the_reason_replaces),
+		TEST(test_an_old_kernel_gets_what_it_can_run),
+		TEST(test_a_kernel_that_does_not_preempt_gets_one_copy),
+		TEST(test_what_nobody_asks_for_is_not_loaded),
+		TEST(test_what_is_attached_late_or_only_run),
+		TEST(test_does_without_what_only_makes_answers_better),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "kernel/hooks.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <string.h>
+
+#include "base/say.h"
+#include "kernel/kernel.h"
+#include "lostpeer.skel.h"
+
+enum option { ALWAYS, FOR_CONNECT, FOR_ACCEPT, FOR_PLACE };
+
+struct hook {
+	const char *name;
+	size_t program, link;  /* in struct lostpeer */
+	size_t needs[3];       /* in struct kernel_features; where the kernel refuses the program, the first is gone */
+	size_t unless;         /* with this another one does its work; 0: none does */
+	enum option option;    /* not loaded without */
+	__u32 classes;         /* attached when one of these is first wanted; 0: with the others */
+	bool is_run, is_quiet; /* never attached, but run when needed; a miss loses no event */
+};
+
+#define PROGRAM(is)                                                                                                    \
+	.name = #is, .program = offsetof(struct lostpeer, progs.is), .link = offsetof(struct lostpeer, links.is)
+#define HAS(name) offsetof(struct kernel_features, name)
+#define COPY .classes = LP_CLASSES_ORDERLY, .is_quiet = true
+
+static const struct hook hooks[] = {
+	{PROGRAM(set_state)},
+	{PROGRAM(receive_reset)},
+	{PROGRAM(send_reset), .needs = {HAS(send_reset)}, .unless = HAS(send_reset_reason)},
+	{PROGRAM(send_reset_reason), .needs = {HAS(send_reset_reason)}},
+	{PROGRAM(error_report), .needs = {HAS(error_report)}},
+	{PROGRAM(destroy_sock), .needs = {HAS(destroy_sock)}},
+	/* attached in this order (bpf/reentry.h): what one of them misses another one takes, or set_state counts */
+	{PROGRAM(set_state_nested), .needs = {HAS(guards_recursion)}, COPY},
+	{PROGRAM(set_state_nested_twice), .needs = {HAS(guards_recursion), HAS(preemptible)}, COPY},
+	{PROGRAM(destroy_sock_nested), .needs = {HAS(guards_recursion), HAS(preemptible), HAS(destroy_sock)}, COPY},
+	{PROGRAM(retransmit), .needs = {HAS(retransmit)}, .classes = LP_CLASS_SILENT, .is_quiet = true},
+	{PROGRAM(process_fork), .needs = {HAS(fork)}, .is_quiet = true},
+	{PROGRAM(process_exit), .option = FOR_PLACE, .is_quiet = true},
+	{PROGRAM(cgroup_gone), .needs = {HAS(cgroups)}, .is_quiet = true},
+	{PROGRAM(cgroup_made), .needs = {HAS(cgroups)}, .is_quiet = true},
+	{PROGRAM(connect_enter), .option = FOR_CONNECT},
+	{PROGRAM(connect_exit), .option = FOR_CONNECT},
+	{PROGRAM(accept_exit), .option = FOR_ACCEPT},
+	{PROGRAM(accept4_exit), .option = FOR_ACCEPT},
+	{PROGRAM(seed_files), .is_run = true},
+	{PROGRAM(find_holders), .is_run = true},
+	{PROGRAM(look_at_sockets), .is_run = true},
+};
+
+#define EACH(hook) (const struct hook *hook = hooks; hook < hooks + sizeof(hooks) / sizeof(*hooks); hook++)
+
+static struct bpf_program *program_of(const struct lostpeer *s, const struct hook *hook)
+{
+	return *(struct bpf_program *const *)((const char *)s + hook->program);
+}
+
+static bool has(const struct kernel_features *f, size_t feature)
+{
+	return *(const bool *)((const char *)f + feature);
+}
+
+void hooks_choose(struct lostpeer *s, const struct kernel_features *f, const struct kernel_options *o)
+{
+	const bool asked[] = {
+		[ALWAYS] = true,
+		[FOR_CONNECT] = o->connect_hook,
+		[FOR_ACCEPT] = o->accept_hook,
+		[FOR_PLACE] = o->cgroup_hierarchy != 0,
+	};
+
+	for
+		EACH(hook)
+		{
+			bool load = asked[hook->option] && !(hook->unless && has(f, hook->unless));
+
+			for (size_t i = 0; i < sizeof(hook->needs) / sizeof(*hook->needs); i++)
+				load = load && has(f, hook->needs[i]); /* 0 is BTF, without which nothing is loaded */
+			bpf_program__set_autoload(program_of(s, hook), load);
+			bpf_program__set_autoattach(program_of(s, hook), !hook->classes && !hook->is_run);
+		}
+}
+
+void hooks_attach(struct lostpeer *s, __u32 classes)
+{
+	for
+		EACH(hook)
+		{
+			struct bpf_link **link = (struct bpf_link **)((char *)s + hook->link);
+
+			if ((hook->classes & classes) && bpf_program__autoload(program_of(s, hook)) && !*link)
+				*link = bpf_program__attach(program_of(s, hook));
+		}
+	s->bss->copies_attached = s->links.set_state_nested != NULL;
+}
+
+bool hooks_do_without(const char *program, struct kernel_features *f, int err)
+{
+	const char *without;
+
+	for
+		EACH(hook)
+		{
+			if (strcmp(hook->name, program) || !hook->needs[0])
+				continue;
+			without = feature_lose(f, hook->needs[0]);
+			say(0, "this kernel refuses the BPF program %s (%s)%s%s", program, strerror(-err),
+			    without ? "; without it: " : "", without ? without : "");
+			return true;
+		}
+	return false;
+}
+
+struct hooks_usage hooks_usage(const struct lostpeer *s)
+{
+	struct hooks_usage usage = {0};
+
+	for
+		EACH(hook)
+		{
+			struct bpf_prog_info info = {0};
+			__u32 size = sizeof(info);
+			int fd = bpf_program__fd(program_of(s, hook));
+
+			if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size)) /* it is not loaded */
+				continue;
+			usage.runs += info.run_cnt;
+			usage.ns += info.run_time_ns;
+			usage.missed += hook->is_quiet ? 0 : info.recursion_misses;
+		}
+	return usage;
+}
