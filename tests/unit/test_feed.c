@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "outputs/feed.h"
+#include "outputs/subscribers.h"
 
 /* An output that may block or fail; one state for all, but what it is told by its settings. */
 struct sink_settings {
@@ -226,47 +227,50 @@ static void test_the_kernel_is_asked_for_the_union(void **state)
 static struct audience readers;
 static __u64 confirmed;
 static unsigned retired;
-static size_t nobodys; /* of what it writes next, so many are wanted by nobody after all */
+static size_t nobodys; /* of what it has written so many are wanted by nobody after all */
 
-static void tell_readers(void *state, struct audience *audience)
+const struct output_ops output_subscribers = {
+	.name = "sink",
+	.settings_size = sizeof(struct sink_settings),
+	.format = format_sink,
+	.open = open_sink,
+	.write = write_sink,
+	.close = close_sink,
+};
+
+const struct audience *subscribers_ask(struct server *server)
 {
-	(void)state;
-	*audience = readers;
+	(void)server;
+	return &readers;
 }
 
-static void confirm(void *state, __u64 generation, __u64 wall_ns)
+void subscribers_confirm(struct server *server, __u64 generation, __u64 wall_ns)
 {
-	(void)state;
+	(void)server;
 	(void)wall_ns;
 	confirmed = generation;
 }
 
-static void retire(void *state)
+void subscribers_retire(struct server *server)
 {
-	(void)state;
+	(void)server;
 	retired++;
 }
 
-static size_t take_unwanted(void *state)
+__u64 subscribers_unwanted(struct server *server)
 {
-	(void)state;
-	return __atomic_exchange_n(&nobodys, 0, __ATOMIC_RELAXED);
+	(void)server;
+	return nobodys;
 }
 
 static struct feed_settings *make_with_readers(const char *title)
 {
-	static struct output_ops read;
 	struct feed_settings *s = make(title, "");
 
-	read = ops;
-	read.audience = tell_readers;
-	read.confirm = confirm;
-	read.retire = retire;
-	read.unwanted = take_unwanted;
-	s->ops = &read;
+	s->ops = &output_subscribers;
 	assert_null(feed_settings_check(s));
 	readers = (struct audience){.generation = 1};
-	confirmed = retired = 0;
+	confirmed = nobodys = retired = 0;
 	return s;
 }
 
@@ -326,9 +330,9 @@ static void test_what_no_reader_wants_is_filtered(void **state)
 	l = check_ledger(0);
 	assert_int_equal(l.filtered, 100);
 	add_reader(0, "peer_lost");
-	__atomic_store_n(&nobodys, 3, __ATOMIC_RELAXED);
 	put_many(50, false);
 	feeds_flush(feeds);
+	nobodys = 3;
 	l = check_ledger(0);
 	assert_int_equal(l.written, 47);
 	assert_int_equal(l.filtered, 103);

@@ -8,13 +8,15 @@
 
 #include "base/clock.h"
 #include "filter/group.h"
+#include "outputs/subscribers.h"
 
 struct feed {
 	const struct feeds *all;
 	struct feed_settings *settings;
 	struct groups *groups;
 	struct output *output;
-	struct audience *audience; /* NULL: it has none */
+	struct server *subscribers;      /* its output, where that has readers who come and go, */
+	const struct audience *audience; /* and these; else NULL */
 	bool started;
 	__u64 filtered, grouped;            /* records of events */
 	__u64 passed;                       /* entries */
@@ -75,9 +77,11 @@ void feed_settings_free(struct feed_settings *s)
 
 const char *feed_settings_check(struct feed_settings *s)
 {
-	if (s->ops->audience && (s->group_ns || s->rate))
+	bool subscribers = s->ops == &output_subscribers;
+
+	if (subscribers && (s->group_ns || s->rate))
 		return "knows no group and no rate: its readers get every event";
-	if (s->ops->audience) /* it is for its readers to ask for the orderly ends */
+	if (subscribers) /* it is for its readers to ask for the orderly ends */
 		s->filter.all = true;
 	return s->ops->check ? s->ops->check(s->output) : NULL;
 }
@@ -130,12 +134,13 @@ static void feed_put(struct feed *f, const struct event *event, __u64 now_ns)
 /* handled: by all of them. */
 static struct ledger feed_ledger(const struct feed *f, const struct feeds_flow *flow, __u64 handled)
 {
+	__u64 unwanted = f->subscribers ? subscribers_unwanted(f->subscribers) : 0;
 	struct output_counts counts = output_counts(f->output);
 
 	return (struct ledger){
 		.emitted = flow->emitted - f->base_handled - f->base_ring_full,
-		.written = counts.written,
-		.filtered = f->filtered + counts.unwanted,
+		.written = counts.written - unwanted,
+		.filtered = f->filtered + unwanted,
 		.grouped = f->grouped - counts.untold, /* which are lost */
 		.ring_full = flow->ring_full - f->base_ring_full,
 		.output_full = counts.output_full,
@@ -151,18 +156,8 @@ static void feed_close(struct feed *f)
 	if (!f)
 		return;
 	group_free(f->groups);
-	if (!f->output || output_close(f->output))
+	if (output_close(f->output))
 		feed_settings_free(f->settings);
-	free(f->audience);
-	free(f);
-}
-
-static void free_unopened(struct feed *f)
-{
-	if (!f)
-		return;
-	group_free(f->groups);
-	free(f->audience);
 	free(f);
 }
 
@@ -182,17 +177,17 @@ static struct feed *feed_open(const struct feeds *all, struct feed_settings *set
 	options.context.colour = settings->colour;
 	if (f)
 		f->groups = group_new(settings->group_ns, settings->rate, show, f);
-	if (f && settings->ops->audience)
-		f->audience = calloc(1, sizeof(*f->audience));
-	if (!f || !f->groups || (settings->ops->audience && !f->audience)) {
+	if (!f || !f->groups)
 		fprintf(stderr, "lostpeer: output %s: out of memory\n", settings->title);
-		free_unopened(f);
+	else
+		f->output = output_open(&options);
+	if (!f || !f->output) {
+		feed_close(f);
 		return NULL;
 	}
-	f->output = output_open(&options);
-	if (!f->output) {
-		free_unopened(f);
-		return NULL;
+	if (settings->ops == &output_subscribers) {
+		f->subscribers = output_state(f->output);
+		f->audience = subscribers_ask(f->subscribers);
 	}
 	f->all = all;
 	f->settings = settings;
@@ -254,7 +249,8 @@ static void retire(struct feeds *all, struct feed *f, const struct feeds_flow *f
 		memmove(all->retired, all->retired + 1, --all->n_retired * sizeof(*all->retired));
 	}
 	group_finish(f->groups);
-	output_retire(f->output);
+	if (f->subscribers)
+		subscribers_retire(f->subscribers);
 	f->handled = all->handled;
 	f->flow = (struct feeds_flow){.emitted = all->handled + flow->ring_full, .ring_full = flow->ring_full};
 	f->retire_by_ns = clock_monotonic_ns() + FEED_PATIENCE_NS;
@@ -335,15 +331,15 @@ void feeds_reopen(struct feeds *all)
 void feeds_ask(struct feeds *all)
 {
 	for (size_t i = 0; i < all->n; i++)
-		if (all->feeds[i]->audience)
-			output_audience(all->feeds[i]->output, all->feeds[i]->audience);
+		if (all->feeds[i]->subscribers)
+			all->feeds[i]->audience = subscribers_ask(all->feeds[i]->subscribers);
 }
 
 void feeds_confirm(struct feeds *all, __u64 wall_ns)
 {
 	for (size_t i = 0; i < all->n; i++)
-		if (all->feeds[i]->audience)
-			output_confirm(all->feeds[i]->output, all->feeds[i]->audience->generation, wall_ns);
+		if (all->feeds[i]->subscribers)
+			subscribers_confirm(all->feeds[i]->subscribers, all->feeds[i]->audience->generation, wall_ns);
 }
 
 struct lp_wants feeds_wants(const struct feeds *all)

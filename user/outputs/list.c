@@ -5,11 +5,9 @@
 #include "outputs/output.h"
 
 const struct output_ops *const output_list[] = {
-	&output_file,    &output_stdout, &output_journal, &output_syslog, &output_subscribers,
-#ifdef HAVE_MICROHTTPD
-	&output_metrics,
-#endif
-	&output_null,    NULL,
+#define OUTPUT(name) &output_##name,
+#include "outputs/outputs.def"
+	NULL,
 };
 
 static bool is(const char *kind, const char *name, size_t length)

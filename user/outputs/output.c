@@ -230,7 +230,7 @@ static void note_failure(struct output *o, int error)
 /* The first `out` entries of a batch are written. */
 static void account(struct output *o, const struct batch *batch, size_t out, int error)
 {
-	__u64 now = clock_realtime_ns(), unwanted;
+	__u64 now = clock_realtime_ns();
 
 	for (size_t i = 0; i < batch->n && !o->finished; i++) {
 		const struct entry *entry = &batch->entries[i];
@@ -238,11 +238,6 @@ static void account(struct output *o, const struct batch *batch, size_t out, int
 		if (i >= out) /* a gap that could not be told stays a gap */
 			note_loss(&o->failed, entry->count, now, now);
 		count_entry(&o->counts, &o->repeats_waiting, entry, i < out);
-	}
-	if (o->options.ops->unwanted && !o->finished) {
-		unwanted = o->options.ops->unwanted(o->state);
-		o->counts.unwanted += unwanted;
-		o->counts.written -= unwanted;
 	}
 	note_failure(o, out < batch->n ? error : 0);
 }
@@ -368,20 +363,9 @@ int output_start(struct output *o)
 	return err;
 }
 
-void output_audience(struct output *o, struct audience *audience)
+void *output_state(struct output *o)
 {
-	o->options.ops->audience(o->state, audience);
-}
-
-void output_confirm(struct output *o, __u64 generation, __u64 wall_ns)
-{
-	o->options.ops->confirm(o->state, generation, wall_ns);
-}
-
-void output_retire(struct output *o)
-{
-	if (o->options.ops->retire)
-		o->options.ops->retire(o->state);
+	return o->state;
 }
 
 void output_reopen(struct output *o)

@@ -4,7 +4,7 @@
  * own, so that one who stalls or fails costs only this output's events: what does not fit is counted, and told in the
  * stream itself (events_lost) as soon as there is room.
  *
- * A new output is one file with its operations, and a line in output_list (list.c).
+ * A new output is one file with its operations, a line in outputs.def, and its section in lostpeer.conf(5).
  */
 #ifndef LOSTPEER_OUTPUT_H
 #define LOSTPEER_OUTPUT_H
@@ -24,7 +24,6 @@
 /* The most entries that one write() gets. */
 #define OUTPUT_BATCH 1024
 
-struct audience;
 struct output;
 struct health;
 
@@ -77,17 +76,6 @@ struct output_ops {
 	 * NULL: nothing to do. */
 	int (*flush)(void *state);
 	void (*close)(void *state);
-
-	/* Of an output whose readers come and go, each with a filter of its own; else NULL, and then what its section says is
-	 * wanted. All but the last in the main thread, and never waiting:
-	 * Who reads it. */
-	void (*audience)(void *state, struct audience *audience);
-	/* What the audience of this generation wants is told from this time (CLOCK_REALTIME) on. */
-	void (*confirm)(void *state, __u64 generation, __u64 wall_ns);
-	/* Nothing more is put in. */
-	void (*retire)(void *state);
-	/* After write(): how many of those events went to nobody after all. They count as filtered. */
-	size_t (*unwanted)(void *state);
 };
 
 /* All there are, ended by NULL. */
@@ -99,18 +87,17 @@ const char *output_why_unknown(const char *name, size_t length);
 /* Where an output of these settings goes; NULL: its name says it. */
 const char *output_target(const struct output_ops *ops, const void *settings);
 
-extern const struct output_ops output_file, output_stdout, output_null, output_journal, output_syslog;
-extern const struct output_ops output_subscribers;
-extern const struct output_ops output_metrics; /* with libmicrohttpd */
+#define OUTPUT(name) extern const struct output_ops output_##name;
+#include "outputs/outputs.def"
+#undef OUTPUT
 
 struct output_counts {
 	__u64 written;
 	__u64 output_full;
 	__u64 write_failed;
 	__u64 stopped;
-	__u64 waiting;  /* in the queue */
-	__u64 unwanted; /* see output_ops */
-	__u64 untold;   /* of these, what was lost in records that stand for several events (event.h) */
+	__u64 waiting; /* in the queue */
+	__u64 untold;  /* of these, what was lost in records that stand for several events (event.h) */
 };
 
 struct output_options {
@@ -130,10 +117,8 @@ int output_start(struct output *output);
 /* Never blocks. The writer sleeps on until there is a whole batch, or output_wake: waking it costs more than an event. */
 void output_put(struct output *output, const struct event *event);
 void output_wake(struct output *output);
-/* As in output_ops, of one that has an audience. */
-void output_audience(struct output *output, struct audience *audience);
-void output_confirm(struct output *output, __u64 generation, __u64 wall_ns);
-void output_retire(struct output *output);
+/* What its open() has made. */
+void *output_state(struct output *output);
 /* Soon: the writer does it between two writes. */
 void output_reopen(struct output *output);
 /* Puts in what is to be told of losses; nothing more is put after it. Whether all is written. */

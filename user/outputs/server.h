@@ -21,15 +21,16 @@ struct server {
 	struct loop *loop;
 	int listener, wake, timer;
 	pthread_t thread;
-	struct server *next; /* the main thread's list */
+	struct server *next;   /* the main thread's list */
+	struct audience asked; /* the main thread's: the audience when it asked for it */
 
 	pthread_mutex_t lock; /* of these, which the agent's loop never waits for */
 	struct subscriber *all[AUDIENCE_MAX];
 	bool taking;  /* who comes */
 	bool stale;   /* the audience is not as it is noted */
 	bool changed; /* and the agent does not know yet */
-	size_t unwanted;
-	/* the writer's own: what it hands out, as root sees it, and as he does whose it is, if he may */
+	/* the writer's own: how many events of its last write nobody wanted; what it hands out, as root sees it, and as he does whose it is, if he may */
+	size_t unheeded;
 	struct kept_event kept;
 	struct event narrowed;
 	struct line line, narrowed_line;
@@ -38,6 +39,7 @@ struct server {
 	pthread_mutex_t audience_lock; /* of these, held for a moment */
 	struct audience audience;
 	__u64 confirmed, confirmed_ns; /* generation; CLOCK_REALTIME */
+	__u64 unwanted;                /* events of all other writes that nobody wanted */
 	bool stop, retired;
 
 	/* the thread's own; CLOCK_MONOTONIC */

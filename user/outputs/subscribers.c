@@ -20,6 +20,7 @@
 #include "base/endpoint.h"
 #include "base/listener.h"
 #include "outputs/server.h"
+#include "outputs/subscribers.h"
 #include "format/format_packed.h"
 #include "who/process.h"
 #include "filter/visibility.h"
@@ -93,17 +94,30 @@ static unsigned hand_out(struct server *s)
 	return n;
 }
 
+/* Those of the last write(), which have been counted as written since. */
+static int note_unwanted(void *state)
+{
+	struct server *s = state;
+
+	pthread_mutex_lock(&s->audience_lock);
+	s->unwanted += s->unheeded;
+	pthread_mutex_unlock(&s->audience_lock);
+	s->unheeded = 0;
+	return 0;
+}
+
 static size_t write_subscribers(void *state, const struct iovec *entries, size_t n, int *error)
 {
 	struct server *s = state;
 
 	(void)error;
+	note_unwanted(s);
 	for (size_t i = 0; i < n; i++) {
 		pthread_mutex_lock(&s->lock);
 		server_begin_confirmed(s);
 		if (format_packed_open(entries[i].iov_base, entries[i].iov_len, &s->kept) && !hand_out(s) &&
 		    s->kept.event.record && !s->kept.event.repeat.count)
-			s->unwanted++;
+			s->unheeded++;
 		pthread_mutex_unlock(&s->lock);
 	}
 	pthread_mutex_lock(&s->lock);
@@ -114,33 +128,18 @@ static size_t write_subscribers(void *state, const struct iovec *entries, size_t
 	return n;
 }
 
-static size_t unwanted(void *state)
-{
-	struct server *s = state;
-	size_t n;
-
-	pthread_mutex_lock(&s->lock);
-	n = s->unwanted;
-	s->unwanted = 0;
-	pthread_mutex_unlock(&s->lock);
-	return n;
-}
-
 /* --- the agent's loop --- */
 
-static void tell_audience(void *state, struct audience *audience)
+const struct audience *subscribers_ask(struct server *s)
 {
-	struct server *s = state;
-
 	pthread_mutex_lock(&s->audience_lock);
-	*audience = s->audience;
+	s->asked = s->audience;
 	pthread_mutex_unlock(&s->audience_lock);
+	return &s->asked;
 }
 
-static void confirm(void *state, __u64 generation, __u64 wall_ns)
+void subscribers_confirm(struct server *s, __u64 generation, __u64 wall_ns)
 {
-	struct server *s = state;
-
 	pthread_mutex_lock(&s->audience_lock);
 	s->confirmed = generation;
 	s->confirmed_ns = wall_ns;
@@ -148,14 +147,22 @@ static void confirm(void *state, __u64 generation, __u64 wall_ns)
 	loop_wake(s->wake);
 }
 
-static void retire(void *state)
+void subscribers_retire(struct server *s)
 {
-	struct server *s = state;
-
 	pthread_mutex_lock(&s->audience_lock);
 	s->retired = true;
 	pthread_mutex_unlock(&s->audience_lock);
 	loop_wake(s->wake);
+}
+
+__u64 subscribers_unwanted(struct server *s)
+{
+	__u64 unwanted;
+
+	pthread_mutex_lock(&s->audience_lock);
+	unwanted = s->unwanted;
+	pthread_mutex_unlock(&s->audience_lock);
+	return unwanted;
 }
 
 /* --- beginning and end, in the main thread --- */
@@ -290,9 +297,6 @@ const struct output_ops output_subscribers = {
 	.format = format,
 	.open = open_subscribers,
 	.write = write_subscribers,
+	.flush = note_unwanted,
 	.close = close_subscribers,
-	.audience = tell_audience,
-	.confirm = confirm,
-	.retire = retire,
-	.unwanted = unwanted,
 };
