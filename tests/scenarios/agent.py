@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""lostpeer itself, run as its users run it: events from its standard output, readiness and ledger from the other."""
+"""Runs lostpeer as its users do: events come from its standard output, readiness and ledger from its standard error."""
 import ctypes
 import json
 import os
@@ -23,8 +23,7 @@ LEDGER = re.compile(r"lostpeer: (\d+) emitted = (\d+) written \+ (\d+) filtered 
 
 
 def prepare():
-    """The agent has the limits that a user's shell gives it, not those of the suite; and ends with its scenario, however
-    that ends."""
+    """Give the agent the limits of a user's shell, not those of the suite, and end it with its scenario."""
     resource.setrlimit(resource.RLIMIT_NOFILE, LIMIT)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -32,12 +31,12 @@ def prepare():
 class Agent:
     def __init__(self, *options, verb="watch", output=None, ready=True, prefix=(), without=""):
         """Start and wait for readiness. The output goes to a file, or to a descriptor that the caller reads.
-        without: features of the kernel that it is to do without."""
+        without: kernel features that the agent must not use."""
         self.file = tempfile.TemporaryFile()
         self.stderr = tempfile.TemporaryFile()
         self.process = subprocess.Popen([*prefix, PROGRAM, verb, *options], stdin=subprocess.DEVNULL,
                                         stdout=self.file if output is None else output, stderr=self.stderr,
-                                        # what its filter refuses is a failure here, not a line among others
+                                        # a system call that the seccomp filter refuses must fail the test
                                         env=dict({"LOSTPEER_SECCOMP": "kill"}, **os.environ, LOSTPEER_WITHOUT=without),
                                         preexec_fn=prepare)
         self.pid = self.process.pid
@@ -68,7 +67,7 @@ class Agent:
         return self.written().count(b"\n")
 
     def stop(self, number=signal.SIGTERM):
-        """Ask it to end, and read what it wrote."""
+        """Ask the agent to end, and read its output."""
         if self.status is None:
             self.process.send_signal(number)
             self.wait()
@@ -95,7 +94,7 @@ class Agent:
                 self.bad.append("not one valid JSON object in UTF-8: %s: %r" % (e, line[:300]))
 
     def faults(self):
-        """What is wrong with the run as such: status, output, ledger."""
+        """Problems of the run as a whole: its status, output and ledger."""
         found = list(self.bad)
         if self.status != 0:
             found.append("exit status %s: %s" % (self.status, self.messages()[-400:]))
@@ -125,7 +124,6 @@ class Agent:
         return found
 
     def end(self):
-        """Leave nothing running, whatever happened."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -134,7 +132,7 @@ class Agent:
 
 
 def read(file, since=0):
-    """All of a file that another process writes, from that byte on, without moving its offset."""
+    """A file that another process is writing, from byte `since` on. Leaves the shared file offset alone."""
     size = os.fstat(file.fileno()).st_size - since
     return os.pread(file.fileno(), size, since) if size > 0 else b""
 
@@ -151,7 +149,7 @@ def once(pairs):
 
 
 def read_until(descriptor, done, seconds=30):
-    """Read a descriptor until `done(data)` holds, it ends, or the deadline is past."""
+    """Read a descriptor until `done(data)` holds, the data ends, or the deadline passes."""
     data = b""
     until = clock.deadline(seconds)
     while not done(data):

@@ -23,7 +23,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, MS_REC, MS_PRIVATE, MS_REMOUNT = 0x20000, 0x4000, 1 << 18, 32
 
 
-# One event each, whatever the machine is doing.
+# One event for each connection, even on a slow machine.
 REFUSED = """
 def refused(count):
     for _ in range(count):
@@ -32,7 +32,7 @@ def refused(count):
         s.close()
 """
 
-# Two: ours and the peer's, who sees it before it closes.
+# Two events for each connection: the peer waits for the RST before it closes.
 RESET = FLOOD.replace("d.close()\n", "d.close()\n        reached(s, 'close')\n")
 
 
@@ -58,15 +58,16 @@ class Service:
         return os.path.join(self.directory, name)
 
     def write_config(self, text):
-        """DIR in it is the directory of this service."""
+        """Replaces DIR by the directory of this service."""
         with open(self.config, "w") as f:
             f.write(text.replace("DIR", self.directory))
 
     def reload(self, message):
-        """SIGHUP, and wait until it has said so once more."""
+        """Send SIGHUP and wait until the agent prints this message again."""
         before = self.agent.messages().count(message)
         self.agent.process.send_signal(signal.SIGHUP)
-        clock.wait(lambda: self.agent.messages().count(message) > before, "the end of the reload: %s" % self.agent.messages())
+        clock.wait(lambda: self.agent.messages().count(message) > before,
+                   "the end of the reload: %s" % self.agent.messages())
 
     def events(self, name):
         return parse(self.raw(name))
@@ -76,7 +77,7 @@ class Service:
             return f.read()
 
     def ledgers(self):
-        """By title; an output that was dropped may have several."""
+        """The ledgers of each title; an output that was closed and opened again has several."""
         found = {}
         for line in self.agent.messages().splitlines():
             of_one = re.match(r"lostpeer: (\D[^:]*): (.*)", line)
@@ -93,7 +94,7 @@ class Service:
         return found
 
     def stop(self):
-        """What is wrong with how it ended, and with its ledgers."""
+        """End the agent; the problems of its exit status and ledgers."""
         problems = []
         self.agent.process.send_signal(signal.SIGTERM)
         self.agent.status = self.agent.process.wait(60 * clock.SLOW)
@@ -130,7 +131,7 @@ def keys(events):
 
 @portable
 def several_outputs(t):
-    """Each gets what its filters let through, event by event, in its own form, and grouped or not."""
+    """Each output gets the events that pass its filters, in its format, grouped or not."""
     host = t.loopback()
     other = t.beside(host, "other")
     service = Service(t, """
@@ -196,7 +197,7 @@ cause = linger
 
 @portable
 def wrong_configuration(t):
-    """Every error with its line, exit 2, and nothing is started; a right one says nothing."""
+    """A wrong configuration: every error names its line, and the agent exits with 2. A right one prints nothing."""
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as f:
         f.write("[agent]\nring = 3\nbogus = 1\n[file]\nport = x\n[pigeon]\n[file]\n")
         f.flush()
@@ -236,7 +237,8 @@ RELOADED = "read the configuration again"
 
 @portable
 def reload_loses_nothing(t):
-    """While drops come: rotated, changed, broken, and changed again; each event is in one file or in the next."""
+    """Under load the file is rotated and the configuration changed, broken and changed again: every event is in exactly
+    one file."""
     host = t.loopback()
     first = """
 [file]
@@ -283,7 +285,7 @@ netns = NETNS
 
 
 def small_disk(size, again=False):
-    """A tmpfs over /mnt in a mount namespace of this process's own."""
+    """A tmpfs over /mnt in a mount namespace of this process."""
     if not again:
         if libc.unshare(CLONE_NEWNS) or libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None):
             return False
@@ -293,8 +295,8 @@ def small_disk(size, again=False):
 
 @scenario(families=("ipv4",), alone=True, portable=True)
 def ledger_adds_up_under_faults(t):
-    """Drops with one disk full for half of them, a stalled stdout, and SIGHUPs: every gap is told, nothing is lost
-    elsewhere, and memory is bounded."""
+    """A disk that is full for half of the drops, a stalled stdout, and a SIGHUP: every gap is reported, the other
+    outputs lose nothing, and memory is bounded."""
     drops = 2000 if t.many(5) < 5 else 10000
     if not small_disk(256 << 10):
         t.skip("cannot mount a tmpfs")
@@ -349,13 +351,13 @@ netns = NETNS
 
 
 def resident(pid):
-    """Without what is shared with the kernel: the ring."""
+    """Anonymous memory only: the ring is shared with the kernel."""
     with open("/proc/%d/status" % pid) as f:
         return int(re.search(r"RssAnon:\s+(\d+) kB", f.read()).group(1)) << 10
 
 
 def capabilities(pid, thread):
-    """The sets of a thread, each as names; and what else keeps it from having more."""
+    """A thread's capability sets by name, its NoNewPrivs and its Seccomp."""
     with open("/proc/%d/task/%d/status" % (pid, thread)) as f:
         status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
     sets = {}
@@ -370,15 +372,15 @@ NAMES = {1: "CAP_DAC_OVERRIDE", 2: "CAP_DAC_READ_SEARCH", 12: "CAP_NET_ADMIN", 1
 
 
 def documented():
-    """The table of SECURITY.md."""
+    """The capabilities in the table of SECURITY.md."""
     with open(os.path.join(ROOT, "SECURITY.md")) as f:
         return set(re.findall(r"^\| (CAP_\w+) \|", f.read(), re.M))
 
 
 @agents
 def keeps_documented_capabilities(t):
-    """Every thread has exactly the capabilities of SECURITY.md, and the filter; and that is enough for all there is to
-    tell of a process of another user in a cgroup of its own."""
+    """Every thread has exactly the capabilities of SECURITY.md and the seccomp filter. They are enough to name another
+    user's process in its own cgroup."""
     built = subprocess.run([PROGRAM, "--version"], stdout=subprocess.PIPE, universal_newlines=True).stdout
     if "without" in built:
         t.skip("built without something")
@@ -418,7 +420,7 @@ def keeps_documented_capabilities(t):
 
 @portable
 def two_agents_at_once(t):
-    """Neither takes anything from the other, though they append to the same file."""
+    """Both get every event, although they append to the same file."""
     host = t.loopback()
     config = "[file]\npath = %s\nnetns = %d\n[file own]\npath = DIR/own\nnetns = %d\n"
     shared = tempfile.NamedTemporaryFile()
@@ -441,7 +443,7 @@ def two_agents_at_once(t):
 
 @portable
 def service_manager(t):
-    """What systemd would be told: ready once it watches, reloading, alive, stopping."""
+    """The messages to systemd: ready, watchdog, reloading, stopping."""
     if "libsystemd" not in subprocess.run([PROGRAM, "--version"], stdout=subprocess.PIPE,
                                           universal_newlines=True).stdout.split("without")[0]:
         t.skip("built without libsystemd")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""A run of `lostpeer check`, beside what the application knows of its socket by TCP_INFO and ioctl."""
+"""Runs `lostpeer check` and compares it with the application's view of its socket, from TCP_INFO and ioctl."""
 import json
 import os
 import subprocess
@@ -11,9 +11,9 @@ from trial import OneOf, scenario
 
 checked = scenario(own=True)
 once_checked = scenario(families=("ipv4",), own=True)
-WITHOUT_BPF = "iterator"  # then sock_diag has to do
+WITHOUT_BPF = "iterator"  # without it, check uses sock_diag
 
-# What the application knows of its socket; the FIN counts in SIOCOUTQ and in SIOCOUTQNSD.
+# The application's view of its socket. SIOCOUTQ and SIOCOUTQNSD count the FIN.
 KNOWS = """
 def knows(s):
     info = tcp_info(s)
@@ -30,15 +30,14 @@ def knows(s):
 STATES = {"close": "closed", "syn_received": "syn_received"}
 
 
-class CheckRun:
-    """One run of it."""
+class Check:
 
     def __init__(self, *options, without="", prefix=(), text=False, **how):
         done = subprocess.run([*prefix, PROGRAM, "check", *(() if text else ("--json",)), *options],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               env=dict(os.environ, LOSTPEER_WITHOUT=without), timeout=120 * clock.SLOW, **how)
         self.status = done.returncode
-        self.messages = done.stderr.decode("utf-8", "replace")
+        self.stderr = done.stderr.decode("utf-8", "replace")
         self.out = done.stdout
         self.rows = []
         if not text:
@@ -46,13 +45,13 @@ class CheckRun:
                          for line in self.out.decode("utf-8").splitlines()]
 
     def of(self, end):
-        """The rows of that end of a connection."""
+        """The rows for that end of a connection."""
         return [row for row in self.rows if row.get("network.netns") == end.host.netns
                 and row.get("network.local.port") == end.local[1] and row.get("network.peer.port") == end.peer[1]]
 
     def one(self, end):
         rows = self.of(end)
-        assert len(rows) == 1, "%d rows for %s: %s %s" % (len(rows), end.local, rows or self.rows[:5], self.messages)
+        assert len(rows) == 1, "%d rows for %s: %s %s" % (len(rows), end.local, rows or self.rows[:5], self.stderr)
         return rows[0]
 
 
@@ -67,7 +66,7 @@ def differences(row, wanted):
 
 
 def expected(t, end, verdict, knows, diag=False):
-    """The fields that follow from what the application knows."""
+    """The fields that follow from the application's view."""
     wanted = {
         "schema": 1, "verdict": verdict, "network.netns": end.host.netns, "network.transport": "tcp",
         "network.connection.state": STATES.get(knows["state"], knows["state"]),
@@ -85,12 +84,12 @@ def expected(t, end, verdict, knows, diag=False):
 
 
 def agrees(t, end, verdict, *options, diag=True, **more):
-    """Look, with BPF and without, and compare; what changes by itself is asked for before and after."""
+    """Compare looks with and without BPF with the application's view, which is taken before and after each look."""
     seen = None
     for without in ("", WITHOUT_BPF) if diag else ("",):
         def compare():
             before = known(end)
-            row = CheckRun("--pid", str(end.host.pid), *options, without=without).one(end)
+            row = Check("--pid", str(end.host.pid), *options, without=without).one(end)
             after = known(end)
             wanted = expected(t, end, verdict, before, bool(without))
             wanted.update({name.replace("__", "."): value for name, value in more.items() if not without})
@@ -99,13 +98,13 @@ def agrees(t, end, verdict, *options, diag=True, **more):
                 problems.append("silent for %s, the application says %s to %s" % (
                     row["tcp.silent_ms"], before["silent"], after["silent"]))
             return row, problems, before == dict(after, silent=before["silent"]) and before["silent"] <= after["silent"]
-        # A timer may fire in between: then nobody knows which of the two the look saw.
+        # A timer may fire during the look: then it is unknown which of the two states the look saw.
         row, problems, steady = clock.wait(lambda: next(iter([found for found in [compare()] if found[2]]), None),
-                                           "two looks of the application's that are the same", 60)
+                                           "the application's view to stay the same", 60)
         assert not problems, "%s%s: %s" % (verdict, " without BPF" if without else "", "\n".join(problems))
         seen = seen or row
     return seen
 
 
 def status(end, *options, **how):
-    return CheckRun("--pid", str(end.host.pid), *options, **how).status
+    return Check("--pid", str(end.host.pid), *options, **how).status

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""`lostpeer check` as it is asked: descriptors, statuses, filters, rights, the estimate of when the kernel gives up beside
-when it does, and the examples of how a program asks about its own socket."""
+"""The command line of `lostpeer check`: descriptors, exit statuses, filters and privileges. Also the estimate of when
+the kernel gives up, and the examples in which a program asks about its own socket."""
 import json
 import os
 import shutil
@@ -11,7 +11,7 @@ import time
 
 import clock
 from agent import PROGRAM
-from check_run import WITHOUT_BPF, CheckRun, checked, once_checked
+from check_run import WITHOUT_BPF, Check, checked, once_checked
 from hostile import controls
 from trial import KERNEL, scenario
 
@@ -30,32 +30,34 @@ def check_descriptor(t):
     wanted = lambda what: ["--pid", str(client.pid), "--fd", str(what if type(what) is int else client(what + ".fileno()"))]
     for without in "", WITHOUT_BPF:
         for name in "one", "other":
-            found = CheckRun(*wanted(name), without=without)
-            assert found.status == 0 and len(found.rows) == 1, (name, found.status, found.messages)
+            found = Check(*wanted(name), without=without)
+            assert found.status == 0 and len(found.rows) == 1, (name, found.status, found.stderr)
             assert found.one(c)["process.fd"] == client(name + ".fileno()"), found.rows
         for name in "u", "new", 900:
-            found = CheckRun(*wanted(name), without=without)
-            assert found.status == 3 and not found.rows and "descriptor" in found.messages, (name, found.status, found.messages)
+            found = Check(*wanted(name), without=without)
+            assert found.status == 3 and not found.rows, (name, found.status)
+            assert "descriptor" in found.stderr, (name, found.stderr)
     server("linger(s); s.close()")
     client("reached(s, 'close')")
-    found = CheckRun(*wanted("one"))
-    assert found.status == 1 and found.one(c)["verdict"] == "errored", (found.status, found.messages)
+    found = Check(*wanted("one"))
+    assert found.status == 1 and found.one(c)["verdict"] == "errored", (found.status, found.stderr)
 
 
 @portable
 def check_statuses(t):
-    """2 for what is no question, 3 for what is not there."""
+    """2 for a wrong command line, 3 if the process or descriptor does not exist."""
     host = t.loopback()
     for words in (["--fd", "3"], ["--fd", "3", "--pid", "1,2"], ["--fd", "x", "--pid", "1"], ["--pid", "0"], ["--bogus"],
                   ["--alive-within", "soon"], ["--watch", "0s"], ["--port", "70000"], ["word"], ["--event", "reset"]):
-        found = CheckRun(*words)
-        assert found.status == 2 and len(found.messages.splitlines()) == 1 and not found.out, (words, found.status, found.messages)
+        found = Check(*words)
+        assert found.status == 2 and not found.out, (words, found.status)
+        assert len(found.stderr.splitlines()) == 1, (words, found.stderr)
     for words in (["--pid", str(NO_PID)], ["--pid", str(NO_PID), "--fd", "3"]):
         for without in "", WITHOUT_BPF:
-            found = CheckRun(*words, without=without)
-            assert found.status == 3 and "no process %d" % NO_PID in found.messages, (words, found.status, found.messages)
-    found = CheckRun("--pid", str(host.pid), text=True)
-    assert found.status == 0 and not found.out and "0 connections" in found.messages, (found.status, found.messages)
+            found = Check(*words, without=without)
+            assert found.status == 3 and "no process %d" % NO_PID in found.stderr, (words, found.status, found.stderr)
+    found = Check("--pid", str(host.pid), text=True)
+    assert found.status == 0 and not found.out and "0 connections" in found.stderr, (found.status, found.stderr)
 
 
 @portable
@@ -68,16 +70,16 @@ def check_filters(t):
                           (["--peer", c.peer[0] + "/24"], 1), (["--peer", "::/96"], 0), (["--not-peer", c.peer[0]], 0),
                           (["--name", "client"], 1), (["--name", "server"], 0), (["--not-name", "client"], 0),
                           (["--cgroup", "/"], 1), (["--unit", "none"], 0), (["--container", "none"], 0)):
-        found = CheckRun(*own, *words)
+        found = Check(*own, *words)
         assert len(found.of(c)) == wanted and len(found.rows) == wanted, (words, found.rows)
-    assert len(CheckRun("--netns", "/proc/%d/ns/net" % client.pid).rows) == 1
-    both = CheckRun("--port", str(c.local[1]))
+    assert len(Check("--netns", "/proc/%d/ns/net" % client.pid).rows) == 1
+    both = Check("--port", str(c.local[1]))
     assert both.of(c) and both.of(s), "every namespace is seen: %s" % both.rows
 
 
 @portable
 def check_order(t):
-    """Worst first, aligned, one line a connection."""
+    """The text has one aligned line for each connection, the worst first."""
     client, server = t.pair()
     client("sockets = []")
     t.listen(server)
@@ -87,19 +89,19 @@ def check_order(t):
         server("s = l.accept()[0]; " + how)
         server("kept = kept + [s] if 'kept' in globals() else [s]")
     client("wait(lambda: [state(s) for s in sockets] == ['established', 'close_wait', 'close', 'established'])")
-    text = CheckRun("--pid", str(client.pid), "--alive-within", "1h", text=True)
+    text = Check("--pid", str(client.pid), "--alive-within", "1h", text=True)
     lines = text.out.decode().splitlines()
     assert [line.split()[0] for line in lines] == ["VERDICT", "errored", "closed", "alive", "alive"], lines
     for column in ("WHO", "FD", "LOCAL", "PEER", "READ", "WRITE", "EVIDENCE"):
         at = lines[0].index(column)
         assert all(line[at - 1] == " " and line[at] != " " for line in lines[1:]), (column, lines)
-    assert "4 connections: 1 errored, 1 closed, 2 alive" in text.messages, text.messages
+    assert "4 connections: 1 errored, 1 closed, 2 alive" in text.stderr, text.stderr
     assert not controls(text.out), text.out
 
 
 @portable
 def check_watch(t):
-    """It looks again until it is told to end; the status is that of the last look."""
+    """--watch repeats the look until a signal; the exit status is that of the last look."""
     c, s = t.connection()
     agent = t.agent("--json", "--pid", str(c.host.pid), "--alive-within", "1h", "--watch", "100ms", verb="check",
                     ready=False)
@@ -114,56 +116,56 @@ def check_watch(t):
     assert len({row["time"] for row in agent.events}) == len(agent.events)
 
 
-# Rights.
-
+# Privileges.
 def as_nobody(host):
-    """What an ordinary user may, in that host's network."""
+    """A command prefix: an ordinary user in that host's network namespace."""
     return ["nsenter", "--net=/proc/%d/ns/net" % host.pid, "setpriv", "--reuid=%d" % NOBODY, "--regid=%d" % NOBODY,
             "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
 
 
 @once_checked
 def check_ordinary_user(t):
-    """It sees its own processes' connections in its own namespace, and says what it does not see."""
+    """An ordinary user sees the connections of its processes in its namespace; a message names the rest."""
     client, server = t.pair()
     c, s = t.connection(client, server)
     client("os.setgroups([]); os.setresgid(%d, %d, %d); os.setresuid(%d, %d, %d); libc.prctl(4, 1, 0, 0, 0)" % (
         (NOBODY,) * 6))
     own = ["--pid", str(client.pid), "--fd", str(client("s.fileno()"))]
-    found = CheckRun(*own, prefix=as_nobody(client))
-    assert found.status == 0 and "sock_diag" in found.messages, (found.status, found.messages)
+    found = Check(*own, prefix=as_nobody(client))
+    assert found.status == 0 and "sock_diag" in found.stderr, (found.status, found.stderr)
     assert found.one(c)["verdict"] == "alive" and found.one(c)["process.user.id"] == NOBODY, found.rows
-    everything = CheckRun(prefix=as_nobody(client))
-    assert everything.status == 3 and "cannot be looked into" in everything.messages, (everything.status, everything.messages)
-    others = CheckRun("--pid", str(server.pid), prefix=as_nobody(client))
-    assert others.status == 3 and not others.rows, (others.status, others.messages)
+    everything = Check(prefix=as_nobody(client))
+    assert everything.status == 3 and "cannot be looked into" in everything.stderr, (everything.status, everything.stderr)
+    others = Check("--pid", str(server.pid), prefix=as_nobody(client))
+    assert others.status == 3 and not others.rows, (others.status, others.stderr)
     server("linger(s); s.close()")
     client("reached(s, 'close')")
-    gone = CheckRun(*own, prefix=as_nobody(client))
-    assert gone.status == 3 and not gone.rows and "not connected" in gone.messages, (gone.status, gone.messages)
+    gone = Check(*own, prefix=as_nobody(client))
+    assert gone.status == 3 and not gone.rows and "not connected" in gone.stderr, (gone.status, gone.stderr)
     t.premise(client("s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)") == 104, "the error is still there")
 
 
 @once_checked
 def check_bpf_alone(t):
-    """CAP_BPF and CAP_PERFMON are enough for what processes hold, wherever; not for what none does elsewhere."""
+    """CAP_BPF and CAP_PERFMON are enough for sockets that processes hold, in any namespace. In another namespace they
+    do not show the sockets that no process holds."""
     client, server = t.pair()
     c, s = t.connection(client, server)
     caps = ["setpriv", "--reuid=%d" % NOBODY, "--regid=%d" % NOBODY, "--clear-groups", "--bounding-set=-all,+bpf,+perfmon",
             "--inh-caps=-all,+bpf,+perfmon", "--ambient-caps=-all,+bpf,+perfmon"]
     if KERNEL < (5, 11):
         t.skip("BPF memory counts against RLIMIT_MEMLOCK")
-    found = CheckRun("--pid", str(client.pid), prefix=caps)
-    assert found.status == 0 and found.one(c)["verdict"] == "alive" and not found.messages, (found.status, found.messages)
-    found = CheckRun("--netns", str(client.netns), prefix=caps)
-    assert found.status == 3 and len(found.rows) == 1 and "cannot be entered" in found.messages, (found.status, found.messages)
+    found = Check("--pid", str(client.pid), prefix=caps)
+    assert found.status == 0 and found.one(c)["verdict"] == "alive" and not found.stderr, (found.status, found.stderr)
+    found = Check("--netns", str(client.netns), prefix=caps)
+    assert found.status == 3 and len(found.rows) == 1 and "cannot be entered" in found.stderr, (found.status, found.stderr)
 
 
 # Nothing is changed.
 
 @checked
 def check_changes_nothing(t):
-    """The same bytes, the same peeks, the same error before and after; nothing passes on the wire."""
+    """Looking reads no data, takes no error and sends nothing."""
     c, s = t.connection()
     s("s.send(b'abc' * 100)")
     c("wait(lambda: unread(s) == 300); s.send(b'x' * 50)")
@@ -171,28 +173,27 @@ def check_changes_nothing(t):
     c("wait(lambda: queued(s) == 0); wire = capture(); before = s.recv(1000, socket.MSG_PEEK)")
     for without in "", WITHOUT_BPF:
         for _ in range(3):
-            CheckRun("--netns", str(c.host.netns), without=without).one(c)
+            Check("--netns", str(c.host.netns), without=without).one(c)
     t.premise(c("(s.recv(1000, socket.MSG_PEEK), unread(s), queued(s))") == (b"abc" * 100, 300, 0), "peek as before")
     t.premise(c("before == s.recv(1000)"), "the same bytes")
     t.premise(s("s.recv(1000)") == b"x" * 50, "the same bytes at the other end")
     t.premise(c("segments(wire)") == [], "a look sends nothing")
 
 
-# The estimate of when the kernel gives up, beside when it does.
+# The estimate of when the kernel gives up, compared with the time when it does.
 
-# Where starting a process takes long, there must be time for a look before the end.
+# On a slow machine starting lostpeer takes long: leave it time to look before the end.
 PATIENCE = int(max(1, min(4, clock.SLOW)))
 
 
 def gives_up(t, end, seconds):
-    """CheckRun, wait for the end, and compare."""
-    row = clock.wait(lambda: next((row for row in CheckRun("--pid", str(end.host.pid)).of(end) if "tcp.gives_up_in_ms" in row),
+    row = clock.wait(lambda: next((row for row in Check("--pid", str(end.host.pid)).of(end) if "tcp.gives_up_in_ms" in row),
                                   None), "an estimate")
     began = time.monotonic()
     assert row["tcp.gives_up_in_ms"] <= seconds * 1000, row
     end("wait(lambda: state(s) == 'close', 'the end', %d)" % (seconds + 30))
     took = (time.monotonic() - began) * 1000
-    # The look itself and the wait take a moment, more on a slow machine; a timer may be late by an eighth.
+    # The look and the wait take time, more on a slow machine; a kernel timer may be late by an eighth.
     assert abs(took - row["tcp.gives_up_in_ms"]) < 700 * clock.SLOW + took / 3, "it took %d ms: %s" % (took, row)
     return row
 
@@ -240,7 +241,7 @@ def check_gives_up_probing(t):
     c("fill(s)")
     s("drop(s)")
     c("sysctls(retries2=%d); wait(lambda: probes(s) > 1)" % (3 + PATIENCE))
-    row = CheckRun("--pid", str(client.pid)).one(c)
+    row = Check("--pid", str(client.pid)).one(c)
     assert row["verdict"] == "window_closed" and row["tcp.probes_unanswered"] >= 1, row
     gives_up(t, c, 120)
 
@@ -251,7 +252,6 @@ EXAMPLES = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.
 
 
 def c_example(t):
-    """Built with warnings as errors."""
     path = os.path.join(tempfile.mkdtemp(prefix="lostpeer-example-"), "own_socket")
     compiler = os.environ.get("CC", "cc").split()
     if not shutil.which(compiler[0]):
@@ -262,7 +262,7 @@ def c_example(t):
 
 
 def answers(host, path):
-    """What an example says of `s`: its process is a child of the host's, which has the same descriptor."""
+    """Output and status of an example that looks at `s`. It runs as a child of the host and inherits the descriptor."""
     host("os.set_inheritable(s.fileno(), True)")
     host("done = subprocess.run([*command, str(s.fileno()), program], stdout=subprocess.PIPE, close_fds=False)",
          command=path, program=PROGRAM)
@@ -313,5 +313,5 @@ def check_example_python(t):
     found = json.loads(answers(client, path)[0])
     assert found["lostpeer"]["verdict"] == "errored" and found["poll"]["error"], found
     assert found["lostpeer"]["error.type"] == "EPIPE" and found["kernel"]["state"] == "closed", found
-    # recv() had output the end before, and does not take this error; the next send is told
+    # recv() returned the end before the RST and does not take the error; the next send gets it
     assert c.error("s.send(b'x')") == "EPIPE"

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""`lostpeer check`: a connection of each kind, and what the application knows of it beside what is said. All of them
-existed before, in network namespaces of their own, and nothing is read from any."""
+"""The verdicts of `lostpeer check` on connections of every kind, compared with the application's view. The
+connections exist before the look, in other network namespaces."""
 import clock
-from check_run import KNOWS, WITHOUT_BPF, CheckRun, agrees, checked, differences, once_checked, status
+from check_run import KNOWS, WITHOUT_BPF, Check, agrees, checked, differences, once_checked, status
 from contract import check_faults
 from hostile import NAMES, Legible, controls, written
 
-# A verdict each.
+# Verdicts.
 
 @checked
 def check_alive(t):
@@ -24,7 +24,7 @@ def check_alive(t):
 
 @checked
 def check_unproven(t):
-    """Idle for longer than asked; keepalive says when the kernel will ask."""
+    """Idle for longer than --alive-within; with keepalive the row has the time of the next probe."""
     c, s = t.connection()
     c("keepalive(s, 1000, 10, 3)")
     for end in c, s:
@@ -39,7 +39,7 @@ def check_unproven(t):
 
 @checked
 def check_errored(t):
-    """A RST that the application has not been told of; and it still is, after the look."""
+    """A RST whose error the application has not read. The look leaves the error to the application."""
     c, s = t.connection()
     s("s.send(bytes(33)); time.sleep(0.01); linger(s)")
     c("wait(lambda: unread(s) == 33)")
@@ -48,8 +48,8 @@ def check_errored(t):
     row = agrees(t, c, "errored", diag=False, error__type="ECONNRESET", data__unread_bytes=33, phase=None)
     assert row["stream.read_closed"] and row["stream.write_closed"], row
     assert status(c) == 1
-    unseen = CheckRun("--pid", str(c.host.pid), without=WITHOUT_BPF)
-    assert unseen.status == 3 and "not connected" in unseen.messages and not unseen.of(c), (unseen.status, unseen.messages)
+    unseen = Check("--pid", str(c.host.pid), without=WITHOUT_BPF)
+    assert unseen.status == 3 and "not connected" in unseen.stderr and not unseen.of(c), (unseen.status, unseen.stderr)
     t.premise(c("s.recv(100)") == bytes(33), "the data is still there")
     error = c("s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)")
     t.premise(error == 104, "the application gets %d" % error)
@@ -73,7 +73,7 @@ def check_stalled(t):
 
 @checked
 def check_stalled_fin(t):
-    """Only our FIN is unacknowledged, and somebody waits."""
+    """Only our FIN is unacknowledged, and a process still holds the socket."""
     c, s = t.connection()
     s("drop(s)")
     c("s.shutdown(socket.SHUT_WR); " + KNOWS)
@@ -105,13 +105,13 @@ def check_connecting(t):
 
 @checked
 def check_closed(t):
-    """The peer closed, and we have not; since when is known, as we never sent anything."""
+    """The peer has closed, we have not. The time of the FIN is known because we never sent data."""
     c, s = t.connection()
     s("s.send(bytes(5)); wait(lambda: queued(s) == 0); s.shutdown(socket.SHUT_WR)")
     c("reached(s, 'close_wait'); since = time.monotonic()")
     row = agrees(t, c, "closed", phase="half_closed", stream__read_closed=True, stream__write_closed=False)
-    # only BPF tells whether keepalive is off and data was ever sent
-    row = CheckRun("--pid", str(c.host.pid)).one(c)
+    # only BPF shows whether keepalive is off and whether data was ever sent
+    row = Check("--pid", str(c.host.pid)).one(c)
     assert row["data.unread_bytes"] == 5, row
     now = c("time.monotonic() - since") * 1000
     assert now - 500 * clock.SLOW < row["stream.read_closed_ms"] < now + 500 * clock.SLOW, (now, row)
@@ -121,7 +121,7 @@ def check_closed(t):
 
 @checked
 def check_closed_streaming(t):
-    """We still stream to whoever closed its half: nobody knows from the last that was heard when that was."""
+    """We still send to a peer that closed its half: its last segment no longer shows when the FIN came."""
     c, s = t.connection()
     s("s.shutdown(socket.SHUT_WR)")
     c("reached(s, 'close_wait'); s.send(bytes(10)); wait(lambda: queued(s) == 0)")
@@ -130,7 +130,7 @@ def check_closed_streaming(t):
 
 @checked
 def check_connect_refused(t):
-    """A nonblocking connect that failed, and whose error nobody has asked for."""
+    """A nonblocking connect failed, and the application has not read the error."""
     client, server = t.pair()
     client("s = bound(); begin((THERE, 9), s); wait(lambda: state(s) == 'close')")
     c = t.end(client, peer=(server("plain(HERE)"), 9))
@@ -139,36 +139,36 @@ def check_connect_refused(t):
     t.premise(client("s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)") == 111, "ECONNREFUSED")
 
 
-# Who holds it.
+# Holders.
 
 @checked
 def check_orphan(t):
-    """Closed with data in flight: no process, and the kernel tries on."""
+    """Closed with data in flight: no process holds the socket, and the kernel keeps retransmitting."""
     c, s = t.connection()
     s("drop(s)")
     c("s.send(bytes(2000)); s.close()")
-    row = clock.wait(lambda: next((row for row in CheckRun("--netns", str(c.host.netns)).of(c)
+    row = clock.wait(lambda: next((row for row in Check("--netns", str(c.host.netns)).of(c)
                                    if row["verdict"] == "stalled"), None), "a stalled orphan")
     problems = differences(row, {"phase": "orphaned", "owner.unknown": "holder_gone", "process.pid": None,
                                  "process.fd": None, "data.unacked_bytes": 2000, "data.unsent_bytes": 0,
                                  "stream.write_closed": True, "network.connection.state": "fin_wait_1"})
     assert not problems + check_faults(row), problems + check_faults(row)
     assert 0 < row["tcp.gives_up_in_ms"] < 400000, row
-    diag = clock.wait(lambda: CheckRun("--netns", str(c.host.netns), without=WITHOUT_BPF).of(c), "the same by sock_diag")[0]
+    diag = clock.wait(lambda: Check("--netns", str(c.host.netns), without=WITHOUT_BPF).of(c), "the same by sock_diag")[0]
     assert (diag["verdict"], diag["phase"], diag["owner.unknown"]) == ("stalled", "orphaned", "holder_gone"), diag
-    assert not CheckRun("--pid", str(c.host.pid)).of(c)
+    assert not Check("--pid", str(c.host.pid)).of(c)
 
 
 @checked
 def check_unaccepted(t):
-    """In the accept queue: it is its listener's."""
+    """A connection in the accept queue belongs to its listener."""
     client, server = t.pair()
     t.listen(server)
     c = t.connect(client, server)
     s = t.waiting(server, c)
     c("s.send(bytes(12)); wait(lambda: queued(s) == 0)")
     for without in "", WITHOUT_BPF:
-        row = CheckRun("--pid", str(server.pid), without=without).one(s)
+        row = Check("--pid", str(server.pid), without=without).one(s)
         problems = differences(row, {"verdict": "alive", "phase": "unaccepted", "owner.via": "listener",
                                      "process.pid": server.pid, "process.fd": None, "data.unread_bytes": 12})
         assert not problems + check_faults(row), (without, problems, check_faults(row))
@@ -176,35 +176,35 @@ def check_unaccepted(t):
 
 @once_checked
 def check_shared(t):
-    """A parent and its child hold it; asked for one of them, that one is named, and both are holders."""
+    """A parent and its child hold the socket. A look at one of them names that one and lists both as holders."""
     c, s = t.connection()
     child = s.host.fork()
     pids = sorted((s.host.pid, child.pid))
-    whole = CheckRun("--netns", str(s.host.netns)).one(s)
+    whole = Check("--netns", str(s.host.netns)).one(s)
     problems = differences(whole, {"owner.unknown": "shared", "owner.holders": pids, "process.pid": None})
     for pid in pids:
-        row = CheckRun("--pid", str(pid)).one(s)
+        row = Check("--pid", str(pid)).one(s)
         problems += differences(row, {"owner.via": "holder", "owner.holders": pids, "process.pid": pid})
     child("libc.prctl(15, b'only-child', 0, 0, 0)")
-    row = CheckRun("--name", "only-child").one(s)
+    row = Check("--name", "only-child").one(s)
     problems += differences(row, {"process.pid": child.pid, "process.name": "only-child"})
-    assert not CheckRun("--netns", str(s.host.netns), "--not-pid", str(child.pid)).of(s)
+    assert not Check("--netns", str(s.host.netns), "--not-pid", str(child.pid)).of(s)
     s("s.close()")
-    problems += differences(CheckRun("--netns", str(s.host.netns)).one(s), {"process.pid": child.pid, "owner.holders": None})
+    problems += differences(Check("--netns", str(s.host.netns)).one(s), {"process.pid": child.pid, "owner.holders": None})
     assert not problems, problems
 
 
 @once_checked
 def check_hostile_names(t):
-    """One object a line, and text without a control character, whatever a process calls itself."""
+    """A hostile process name breaks neither the JSON nor the text, and puts no control character into it."""
     client, server = t.pair()
     c, s = t.connection(client, server)
     for name in NAMES:
         c("libc.prctl(15, name, 0, 0, 0)", name=name)
-        row = CheckRun("--pid", str(client.pid)).one(c)
+        row = Check("--pid", str(client.pid)).one(c)
         want = written(client.process.refresh().name)
         assert row["process.name"] == want, "%r reported as %r" % (name, row["process.name"])
-        text = CheckRun("--pid", str(client.pid), text=True)
+        text = Check("--pid", str(client.pid), text=True)
         text.out.decode("utf-8")
         assert not controls(text.out), "%r: %r" % (name, text.out)
         assert text.out.count(b"\n") == 2 and Legible(name) == text.out.decode("utf-8"), text.out

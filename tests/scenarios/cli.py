@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The command line of `lostpeer watch`: filters, ends, commands and exit statuses, with agents of its own."""
+"""The command line of `lostpeer watch`: filters, limits, commands and exit statuses."""
 import os
 import signal
 import subprocess
@@ -14,7 +14,7 @@ SEVERITIES = ["info", "notice", "warning", "error"]
 
 
 def predicates(client, server, other):
-    """Options, and which events they let through."""
+    """Filter options, each with a predicate for the events that pass."""
     port = server("l.getsockname()[1]")
     here, there = client("HERE"), server("HERE")
     net = here.rsplit(".", 1)[0] + ".0/24"
@@ -47,7 +47,7 @@ def predicates(client, server, other):
     for least in SEVERITIES:
         loud = SEVERITIES[SEVERITIES.index(least):]
         yield ["--min-severity", least], field("severity", *loud)
-    # Alternatives of one option, all of different options.
+    # Values of one option are alternatives; different options must all match.
     yield ["--event", "peer_lost", "--event", "connect_failed"], field("event", "peer_lost", "connect_failed")
     yield (["--event", "peer_lost", "--name", "other"],
            lambda e: e["event"] == "peer_lost" and e.get("process.name") == "other")
@@ -57,7 +57,7 @@ def predicates(client, server, other):
 
 @portable
 def filters(t):
-    """Every filter and its opposite, beside an agent without one: what passes must be what it says."""
+    """Every filter and its opposite pass exactly the matching events of an agent without filters."""
     client, server = t.pair()
     other = t.beside(client, "other")
     t.listen(server)
@@ -100,7 +100,7 @@ def key(event):
 
 
 def refused(t):
-    """A host, and the source for one refused connection of its own."""
+    """A host, and source text that makes one refused connection."""
     host = t.loopback()
     return host, "tcp().connect_ex((HERE, 9))"
 
@@ -132,14 +132,14 @@ def signals(t):
         agent = t.agent("--json", "--netns", str(host.netns))
         host(once)
         agent.stop(number)
-        drops = [event for event in agent.events if event["event"] != "events_lost"]  # which may be of anything
+        drops = [event for event in agent.events if event["event"] != "events_lost"]  # a gap has no namespace
         assert agent.status == 0 and len(drops) == 1, "%s: status %r, %d events: %s" % (
             number, agent.status, len(drops), agent.messages())
         assert not agent.faults(), agent.faults()
 
 
 def inside(host, *words):
-    """Run lostpeer with a command in that host's network; its status, events and messages."""
+    """Run lostpeer with a command in that host's network namespace; returns the ended agent."""
     agent = Agent("--json", "--all", "--", *words, prefix=["nsenter", "--net=/proc/%d/ns/net" % host.pid], ready=False)
     try:
         agent.wait()
@@ -153,7 +153,7 @@ LOSE = "import socket; s = socket.socket(); s.connect_ex(('127.0.0.1', %d))"
 
 @alone_agent
 def command(t):
-    """The command and its descendants are watched, nobody else in the same namespace."""
+    """Only the command and its descendants are watched, no other process of the namespace."""
     host, once = refused(t)
     host("go = True\ndef lose():\n while go: " + once + "; time.sleep(0.01)\nh = in_thread(lose)")
     script = 'python3 -c "%s"; (python3 -c "%s" & wait); exit 7' % (LOSE % 11, LOSE % 12)
@@ -167,7 +167,7 @@ def command(t):
 
 @portable
 def command_statuses(t):
-    """As the shell has them: the command's own, 128+N for a signal, 126 and 127."""
+    """As in a shell: the command's status, 128+N for a signal, 126 and 127."""
     host, once = refused(t)
     for words, wanted in ((["true"], 0), (["sh", "-c", "exit 3"], 3), (["sh", "-c", "kill -9 $$"], 137),
                           (["sh", "-c", "kill -15 $$"], 143), (["/nonexistent/command"], 127), (["/etc/passwd"], 126)):

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Deadlines, longer on a machine that is slow. Nothing is ever asserted on how fast a thing is."""
+"""Deadlines, longer on a slow machine. No test asserts how fast something is."""
 import os
 import time
 
 
 def measure():
-    """How much slower this machine is than the one that the deadlines were chosen on; at least 1."""
+    """How much slower this machine is than the one on which the deadlines were chosen; at least 1."""
     began = time.perf_counter()
     total = 0
     for number in range(300000):
@@ -25,7 +25,7 @@ def now():
 
 
 def booted():
-    """When this machine was booted, in the time of day: of several readings that of the least delay between clocks."""
+    """Wall time of the boot, from the reading with the shortest delay between the clocks."""
     readings = []
     for _ in range(5):
         before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
@@ -36,8 +36,8 @@ def booted():
 
 
 def wait(condition, what="condition", seconds=None):
-    """Wait for what no descriptor tells of: poll it until it holds, the less often the longer it takes, for what is
-    slow to come is waited for by many at once."""
+    """Poll a condition until it holds, for conditions without a descriptor. The longer it takes, the rarer the polls:
+    many scenarios wait for slow conditions at once."""
     began, until = time.monotonic(), deadline(seconds)
     while True:
         value = condition()

@@ -2,18 +2,18 @@
 """Attempts to connect that fail, as the shared agent sees them."""
 from trial import KERNEL, AtLeast, End, Maybe, OneOf, scenario
 
-# Abandoned before any SYN was sent again, it is one of the orderly ends and also `abandoned`.
+# An attempt abandoned before the first SYN retransmission is `abandoned` and also an orderly end.
 HEALTHY = OneOf("info", "notice")
 
 
 def doubt(t, sent_again=False):
-    """Whether an ICMP error might hide behind `abandoned`: nothing shows one that SO_ERROR has taken before 5.14, nor
-    over IPv6 until a second SYN brings another."""
+    """The `ambiguous` field of `abandoned` where an ICMP error may hide behind it. Before 5.14 nothing shows an error
+    that the application took by SO_ERROR; over IPv6 nothing shows one until a second SYN brings another."""
     return ["unreachable"] if KERNEL < (5, 14) or t.family == "ipv6" and not sent_again else None
 
 
 def attempt(client, server, port=None, there=None):
-    """A bound socket `s` and where it is to connect: what is known of an attempt before it fails."""
+    """A bound socket `s` and its target: the facts about an attempt that are known before it fails."""
     there = there or server("HERE")
     port = port or server("l = bound(); l.getsockname()[1]")
     client("s = bound(); target = (there, port)", there=there, port=port)
@@ -45,7 +45,7 @@ def refused_by_firewall(t):
 
 @scenario()
 def refused_unbound(t):
-    """The kernel chose the port and gave it back at once: only the wire still knows it."""
+    """The kernel chooses the port and frees it at once: only a capture still shows it."""
     client, server = t.pair()
     port = server("l = bound(); l.getsockname()[1]")
     client("wire = capture(); s = tcp()")
@@ -57,7 +57,7 @@ def refused_unbound(t):
 
 @scenario()
 def refused_then_connected(t):
-    """One socket, two attempts: the second begins anew, and its end is not that of the first."""
+    """One socket, two attempts: the second is a new connection with an end of its own."""
     client, server = t.pair()
     c = attempt(client, server)
     error = c.error("s.connect(target)")
@@ -108,7 +108,7 @@ def unreachable_host(t):
 
 @scenario()
 def unreachable_port(t):
-    """ECONNREFUSED without any RST is not `refused`."""
+    """ECONNREFUSED from ICMP, without a RST, is not `refused`."""
     client, server = t.pair()
     server("nft('input tcp flags syn reject with icmpx type port-unreachable')")
     unreachable(t, attempt(client, server), "ECONNREFUSED")
@@ -138,7 +138,7 @@ def unreachable_neighbour(t):
 
 @scenario()
 def unreachable_error_read_early(t):
-    """The application reads SO_ERROR, which takes the ICMP error away, and closes a socket that looks healthy."""
+    """The application reads SO_ERROR, which clears the ICMP error, and closes a socket that looks healthy."""
     client, server, router = t.routed()
     router("nft('forward tcp flags syn reject with icmpx type host-unreachable')")
     c = attempt(client, server)
@@ -157,7 +157,7 @@ def unreachable_error_read_early(t):
 
 
 def begun(t):
-    """An attempt that goes unanswered."""
+    """An attempt that nobody answers."""
     client, server = t.pair()
     port = server("l = listen(); drop(l); l.getsockname()[1]")
     c = attempt(client, server, port)
@@ -190,7 +190,7 @@ def abandoned_by_disconnect(t):
 
 @scenario()
 def abandoned_by_own_timeout(t):
-    """A blocking connect with SO_SNDTIMEO ends with EINPROGRESS; it is the close that gives the attempt up."""
+    """A blocking connect with SO_SNDTIMEO returns EINPROGRESS; only the close abandons the attempt."""
     client, server = t.pair()
     port = server("l = listen(); drop(l); l.getsockname()[1]")
     c = attempt(client, server, port)
@@ -219,7 +219,7 @@ def destroyed_connecting(t):
 
 @scenario()
 def no_port_unhooked(t):
-    """Without --connect-hook it may be told or not, but never as anything else."""
+    """Without --connect-hook the event is optional, but it must not come as anything else."""
     client, server = t.pair()
     server("l = listen()")
     c = no_port(client, server)
@@ -227,13 +227,13 @@ def no_port_unhooked(t):
 
 
 def no_port(client, server):
-    """Two local ports, both of them taken for the same peer."""
+    """A range of two local ports, both already connected to the same peer."""
     target = (server("HERE"), server("l.getsockname()[1]"))
     client("sysctl('ipv4/ip_local_port_range', '40000 40001'); taken = [tcp(), tcp()]")
     client("for s in taken: s.connect(target)\ns = tcp()", target=target)
     error = client.error("s.connect(target)")
     assert error == "EADDRNOTAVAIL", error
     c = End(client, "client", peer=(server("plain(HERE)"), target[1]), cookie=client("about(s)['cookie']"))
-    # Nothing was sent: there is no port, and the address may be missing too.
+    # Nothing was sent: the port is unknown, and the address may be too.
     c.local = (Maybe(client("plain(HERE)")), Maybe(0))
     return c

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The words of lostpeer-events(7), written down a second time: what any event must satisfy, whatever the scenario."""
+"""A second copy of the contract of lostpeer-events(7): rules that every event of every scenario must satisfy."""
 import re
 
-# event and cause: who may have done it.
+# Events and their causes, with the party that caused them.
 CAUSES = {
     "connect_failed": {"refused": "peer", "timeout": "network", "unreachable": "network", "abandoned": "local",
                        "destroyed": "admin", "no_port": "local", "denied": "local"},
@@ -71,7 +71,7 @@ def severity(event, cause, phase, data=False):
 
 
 def repeat_faults(event):
-    """What is wrong with a record that stands for several: what differs among them is left out."""
+    """Problems of a grouped event: it must leave out the fields that differ among its members."""
     found = ["%s on a repeat" % name for name in event if name.startswith(("tcp.", "stream."))]
     first, last, count = (event.get("repeat." + name) for name in ("first", "last", "count"))
     if not first or not last or first > last or count < 1 or event.get("time") != last:
@@ -82,7 +82,7 @@ def repeat_faults(event):
 
 
 def faults(event):
-    """What is wrong with this event as such."""
+    """Problems of one event by itself."""
     found = []
     for name, value in event.items():
         if name not in TYPES:
@@ -112,7 +112,7 @@ def faults(event):
     data = any(event.get("data.%s_bytes" % kind) for kind in ("unread", "unacked", "unsent"))
     allowed = {severity(what, cause, event.get("phase"), data)}
     if cause == "abandoned":
-        # Before any SYN was sent again it is also one of the orderly ends.
+        # Before the first SYN retransmission it is also an orderly end.
         allowed.add("info")
     if event.get("severity") not in allowed:
         found.append("severity is %r, not %s" % (event.get("severity"), " or ".join(sorted(allowed))))
@@ -128,14 +128,14 @@ CHECK_TYPES = dict(TYPES, **{
 
 
 def check_faults(row):
-    """What is wrong with what `lostpeer check` says of a connection, as such."""
+    """Problems of one row of `lostpeer check` by itself."""
     found = ["field %s is not in the contract" % name for name in row if name not in CHECK_TYPES]
     found += ["%s is %r" % (name, value) for name, value in row.items()
               if name in CHECK_TYPES and not type_holds(value, CHECK_TYPES[name])]
     for name in ("schema", "time", "host.name", "verdict", "alive_within_ms", "network.connection.state"):
         if name not in row:
             found.append("no %s" % name)
-    # Of a connection that is over nobody can tell in which phase it was.
+    # A closed socket no longer shows the phase in which it ended.
     phases = (None,) if row.get("network.connection.state") == "closed" else PHASES
     if row.get("verdict") not in VERDICTS or row.get("phase") not in phases:
         found.append("verdict is %r, phase %r" % (row.get("verdict"), row.get("phase")))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Many losses at once, and processes that are gone a moment later: each still gets its own name."""
+"""Many losses at once, and processes that exit a moment later: every event still names the right process."""
 from connect import HEALTHY, doubt
 from owners import ANYHOW, FOUND
 from trial import End, scenario
@@ -32,7 +32,7 @@ def thousand_connections_reset(t):
 
 @crowd
 def thousand_connections_closed(t):
-    """The same in order."""
+    """The same with orderly closes."""
     client, server = t.pair()
     n = t.many(1000)
     for host in client, server:
@@ -55,7 +55,7 @@ def thousand_connections_closed(t):
 
 @crowd
 def processes_exit_among_others(t):
-    """200 processes lose one peer each and exit, while others are executed and gone by the hundred."""
+    """200 processes lose one peer each and exit while hundreds of others start and exit."""
     client, server = t.pair()
     server("l = listen(256); all = []")
     target = server("HERE, l.getsockname()[1]")
@@ -82,7 +82,7 @@ def processes_exit_among_others(t):
 
 @crowd
 def children_exit_at_once(t):
-    """100 children forked after accept; each has its connection alone, reads the error and exits."""
+    """100 children forked after accept: each is the only holder of its connection, reads the error and exits."""
     client, server = t.pair()
     t.listen(server)
     client("all = []")
@@ -104,8 +104,8 @@ def children_exit_at_once(t):
 
 
 def unheld_connections(t, client, server):
-    """40 connections of a process that has sent its descriptors away: when they are lost, nobody holds them, and an
-    agent looks for one among all open files."""
+    """40 connections whose only descriptors are in flight on a Unix socket. When they are lost, no process holds them,
+    and the agent searches all open files."""
     sender = t.beside(client, "sender")
     sender("all = [tcp() for _ in range(40)]\nfor s in all: s.connect(target)",
            target=server("HERE, l.getsockname()[1]"))
@@ -117,7 +117,7 @@ def unheld_connections(t, client, server):
 
 
 def close_during_walks(t):
-    """Connections that a server closes with a byte unread, at leisure, while agents walk again and again."""
+    """A server closes connections with an unread byte slowly, while the agents search all open files repeatedly."""
     client, server = t.pair()
     n = t.many(2000)
     for host in client, server:
@@ -133,18 +133,18 @@ def close_during_walks(t):
            each=n // len(lost))
     for mine, theirs in lost:
         mine.ended()
-        t.perhaps(mine, "peer_lost", "reset")  # whose they are is not the question here
+        t.perhaps(mine, "peer_lost", "reset")  # this scenario does not test their owner
         t.expect(theirs, "local_reset", "linger", "established")
     client("for s in all: reached(s, 'close')")
     t.settle()
-    client("time.sleep(1 + min(SLOW, 3))")  # the sender keeps what it has sent away for as long as the agent looks
+    client("time.sleep(1 + min(SLOW, 3))")  # the sender must live until the agent has searched
     return ends
 
 
 @crowd
 def closed_during_walks(t):
-    """A walk over all open files holds each for a moment, and so may be the last to let go of one that is closed
-    meanwhile: the close then runs in the agent."""
+    """The search holds each open file for a moment. If the owner closes the file at that moment, the search drops the
+    last reference, and the close runs in the agent."""
     for end in close_during_walks(t):
         if end.role == "client":
             t.expect(end, "peer_lost", "reset", "established", error="ECONNRESET")
@@ -155,8 +155,8 @@ def closed_during_walks(t):
 
 @scenario(families=("ipv4",), heavy=True, everywhere=True)
 def abandoned_concurrently(t):
-    """Processes that connect and give up, again and again: where the kernel may be preempted, one comes between any two
-    steps of another, also between the copies of a program on one tracepoint. As many as there are copies."""
+    """As many processes as a BPF program has copies on one tracepoint connect and give up, again and again. On a
+    preemptible kernel each can interrupt another between any two steps, also between two copies."""
     client, server = t.pair()
     port = server("l = listen(); drop(l); l.getsockname()[1]")
     clients = [client] + [t.beside(client, "client") for _ in range(2)]

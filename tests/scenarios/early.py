@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Early warnings: peers that are silent and come back, closes that nobody noticed, accept queues that are full; and what
-is none of these. Each with an agent of its own, of a shorter patience."""
+"""Early warnings: silent peers, ignored closes, full accept queues, and cases that must give no warning. Each scenario
+starts an agent with short time limits."""
 import time
 
 import clock
@@ -8,7 +8,7 @@ from expect import AtLeast, nanoseconds
 from trial import Absent, End, KERNEL, Maybe, OneOf, scenario
 
 SECOND = 1000000000
-QUIET = 2  # seconds; a slow machine's are longer
+QUIET = 2  # seconds, longer on a slow machine
 warned = scenario(own=True)
 one = scenario(families=("ipv4",), own=True)
 portable = scenario(families=("ipv4",), own=True, portable=True)
@@ -25,7 +25,7 @@ def watch(t, *options, **how):
 
 
 def wait_for(agent, host, event, count=1, seconds=60):
-    """Wait until it has written so many of this event, of that host's network namespace."""
+    """Wait until the agent has written `count` of this event in the host's network namespace."""
     name, netns = b'"event":"%s"' % event.encode(), b'"network.netns":%d,' % host.netns
 
     def written():
@@ -56,7 +56,7 @@ def check_within(event, since, least, most):
 
 @warned
 def silent_and_back(t):
-    """The path is cut, and then it is not."""
+    """The path fails and recovers."""
     agent = watch(t)
     c, s = t.connection()
     s("drop(s)")
@@ -71,17 +71,17 @@ def silent_and_back(t):
     t.expect(c, "peer_back", "acked", "established")
     s("s.recv(5000, socket.MSG_WAITALL)")
     events = t.check(agent)
-    # the timer counts from the last acknowledgement or the last transmission; a tail loss probe may come before it
+    # the limit runs from the last acknowledgement or transmission; a tail loss probe may come first
     check_within(of(events, "peer_silent")[0], since, patience() - 0.05, patience() + WITHIN)
     check_within(of(events, "peer_back")[0], acked, -WITHIN, WITHIN)
 
 
 @warned
 def silent_and_lost(t):
-    """It never comes back: one peer_lost, and nothing after it."""
+    """The peer never comes back: peer_lost follows, once."""
     client, server = t.pair()
     agent = watch(t)
-    # the first comes after 0.2 s at the least, each after twice the time: it must be told as silent well before the last
+    # retransmissions start at 0.2 s and double: peer_silent must come well before the last one
     retries = next(n for n in range(4, 16) if 0.2 * (2 ** n - 1) > patience() + WITHIN)
     client("sysctls(retries2=%d)" % retries)
     c, s = t.connection(client, server)
@@ -93,7 +93,7 @@ def silent_and_lost(t):
     t.premise(error == "ETIMEDOUT", error)
     t.expect(c, "peer_lost", "retransmit_timeout", "established", error=error, unacked=300)
     events = t.check(agent)
-    # about when the kernel would give up was right
+    # the estimate of when the kernel gives up was about right
     silent, lost = of(events, "peer_silent")[0], of(events, "peer_lost")[0]
     took, estimate = seconds_between(nanoseconds(silent["time"]), lost), silent["tcp.gives_up_in_ms"] / 1000
     assert abs(took - estimate) <= 0.2 * took + WITHIN, "given up after %.3f s, not %.3f s" % (took, estimate)
@@ -101,7 +101,7 @@ def silent_and_lost(t):
 
 @portable
 def silent_again_and_again(t):
-    """Each silence is told, and each time that it ends."""
+    """Every silence and every return gives an event."""
     agent = watch(t)
     c, s = t.connection()
     for n in 1, 2:
@@ -118,7 +118,7 @@ def silent_again_and_again(t):
 
 @portable
 def silent_user_timeout(t):
-    """TCP_USER_TIMEOUT is when the kernel gives up."""
+    """The estimate follows TCP_USER_TIMEOUT."""
     agent = watch(t)
     c, s = t.connection()
     limit = 3 * patience()
@@ -137,7 +137,7 @@ def silent_user_timeout(t):
 
 @portable
 def silent_half_closed(t):
-    """After the peer's FIN, what we still send is not acknowledged."""
+    """The peer has closed its half and does not acknowledge data that we still send."""
     agent = watch(t, "--not-event", "close_ignored")
     c, s = t.connection()
     s("s.shutdown(socket.SHUT_WR); reached(s, 'fin_wait_2'); drop(s)")
@@ -149,7 +149,7 @@ def silent_half_closed(t):
 
 @one
 def silent_orphan(t):
-    """Closed with data on the way: nobody holds it, and the data is at stake all the same."""
+    """Closed with data in flight: no process holds the socket, but its data is still at stake."""
     agent = watch(t)
     c, s = t.connection()
     s("drop(s)")
@@ -172,7 +172,7 @@ def silent_of_server(t):
 
 @one
 def silent_seeded(t):
-    """It waited before the agent came."""
+    """The peer was silent before the agent started."""
     c, s = t.connection()
     s("drop(s)")
     c("s.send(bytes(70)); wait(lambda: retransmits(s) > 2, 'retransmissions')")
@@ -185,7 +185,7 @@ def silent_seeded(t):
 
 @one
 def silent_ends_acknowledged(t):
-    """It comes back and is closed at once: that it was back is told, too."""
+    """The peer comes back and closes at once: peer_back comes too."""
     agent = watch(t)
     c, s = t.connection()
     s("drop(s)")
@@ -201,12 +201,12 @@ def silent_ends_acknowledged(t):
 
 @one
 def lossy_is_not_silent(t):
-    """One segment in ten is lost: it takes retransmissions, of the timer too, and is no silence."""
+    """One segment in ten is lost. That causes retransmissions, some by timeout, but no silence."""
     client, server, wire = t.wired()
     agent = watch(t)
     c, s = t.connection(client, server)
     client("command('ip', 'link', 'set', 'eth0', 'gso_max_segs', '1')")
-    # not on its way out, where the sender is told at once and has sent nothing
+    # drop at the receiver: a drop in the sender's output fails the send at once, so nothing would be in flight
     server("nft('input tcp dport %d meta length > 500 numgen random mod 10 == 0 drop')" % c.peer[1])
     server.start("got = 0\nwhile got < 600000: got += len(s.recv(1 << 20))\ngot")
     c("s.setblocking(True); s.sendall(bytes(600000))")
@@ -219,8 +219,8 @@ def lossy_is_not_silent(t):
 
 @one
 def closed_window_is_not_silent(t):
-    """A peer that does not read, and answers the probes of its window, is there. One that no longer answers them is not
-    seen before the kernel gives up, for nothing is sent again: doctor says so."""
+    """A peer with a closed window that answers the probes is alive. One that stops answering them goes unnoticed until
+    the kernel gives up, because nothing is retransmitted; doctor documents that."""
     agent = watch(t)
     c, s = t.connection()
     c("fill(s)")
@@ -229,14 +229,14 @@ def closed_window_is_not_silent(t):
     s("drop(s)")
     time.sleep(patience() + 2)
     t.premise(c("state(s)") == "established", "it lives still")
-    t.perhaps(c, "peer_silent", "unacked")  # where the peer had thrown away what came last
+    t.perhaps(c, "peer_silent", "unacked")  # if the peer dropped the last segment
     t.hidden(c, "peer_silent", "unacked")
     t.check(agent)
 
 
 @portable
 def connecting_is_not_silent(t):
-    """A SYN is no data."""
+    """A SYN does not count as data."""
     agent = watch(t)
     client, server = t.pair()
     server("l = listen(); drop(l)")
@@ -244,12 +244,12 @@ def connecting_is_not_silent(t):
     time.sleep(patience() + 2)
     client("s.close()")
     agent.stop()
-    assert not [e for e in of(agent.events, "peer_silent") if e["network.netns"] == client.netns], "a SYN counts as data"
+    assert not [e for e in of(agent.events, "peer_silent") if e["network.netns"] == client.netns], "a SYN is data"
 
 
 @portable
 def silent_crowd(t):
-    """A peer that dies with many connections: all are told, and on a terminal in two lines."""
+    """A peer dies with many connections: JSON has an event for each, the text two lines."""
     client, server = t.pair()
     count = t.many(500)
     server("l = listen(512); l.settimeout(30)")
@@ -282,7 +282,7 @@ def expect_ignored(t, end, count, phase="half_closed", **fields):
 
 
 def closed_by_client(t, client, server, payload=b""):
-    """A connection that its client has closed, and the server has not: the last of `kept`."""
+    """A connection closed by its client but not by its server, the last of `kept`."""
     client("x = tcp(); x.connect(SERVER); x.sendall(payload); x.close()", SERVER=server("HERE, l.getsockname()[1]"),
            payload=payload)
     server("kept = globals().get('kept', []) + [l.accept()[0]]; reached(kept[-1], 'close_wait')")
@@ -291,7 +291,7 @@ def closed_by_client(t, client, server, payload=b""):
 
 @warned
 def ignored_leak(t):
-    """A server that never closes: told once, then after twice the time each, with how many there are by then."""
+    """A server never closes: the warnings come at doubling intervals, each with the current number of connections."""
     client, server = t.pair()
     t.listen(server)
     agent = watch(t)
@@ -302,7 +302,7 @@ def ignored_leak(t):
     rest = [closed_by_client(t, client, server) for _ in range(4)]
     t.premise(all(end.local for end in rest), "more leak")
     wait_for(agent, server, "close_ignored", 2)
-    # some of the four may have been too young for the second; the third comes after twice the time
+    # some of the four may be too young for the second warning, but not for the third
     wait_for(agent, server, "close_ignored", 3)
     for count in (1, OneOf(1, 2, 3, 4, 5), 5):
         expect_ignored(t, first, count, unread=3)
@@ -315,7 +315,7 @@ def ignored_leak(t):
 
 @portable
 def ignored_by_two(t):
-    """Each process for itself."""
+    """Two processes ignore closes; each gets its own event and count."""
     client, server = t.pair()
     other = t.beside(server, "other")
     agent = watch(t)
@@ -334,7 +334,7 @@ def ignored_by_two(t):
 
 @one
 def ignored_seeded(t):
-    """The peer closed before the agent came."""
+    """The peer closed before the agent started."""
     client, server = t.pair()
     t.listen(server)
     s = closed_by_client(t, client, server)
@@ -349,7 +349,7 @@ def ignored_seeded(t):
 
 @portable
 def ignored_unaccepted(t):
-    """The client has given up waiting to be accepted."""
+    """The client closed before the server accepted."""
     client, server = t.pair()
     t.listen(server)
     agent = watch(t)
@@ -364,7 +364,7 @@ def ignored_unaccepted(t):
 
 @one
 def ignored_with_keepalive(t):
-    """Probes of ours that the peer's kernel answers are no use of the connection."""
+    """Keepalive probes do not count as use of the connection."""
     client, server = t.pair()
     t.listen(server)
     agent = watch(t)
@@ -379,7 +379,7 @@ def ignored_with_keepalive(t):
 
 @one
 def streaming_is_not_ignored(t):
-    """A server that streams on after the client's FIN is healthy, and so is one that closes in time."""
+    """A server that keeps sending after the client's FIN is healthy, and so is one that closes in time."""
     agent = watch(t)
     c, s = t.connection()
     c("s.shutdown(socket.SHUT_WR)")
@@ -398,7 +398,7 @@ def streaming_is_not_ignored(t):
 
 @warned
 def queue_full(t):
-    """A listener that does not accept: its backlog is 1, so two wait, and the others are turned away."""
+    """A listener that does not accept. A backlog of 1 lets two connections wait; the kernel drops the others."""
     client, server = t.pair()
     agent = watch(t, "--event", "accept_dropped")
     server("l = listen(1)")
@@ -431,7 +431,7 @@ def queue_full(t):
 
 @portable
 def queue_full_before_start(t):
-    """It was full before the agent came."""
+    """The queue was full before the agent started."""
     client, server = t.pair()
     server("l = listen(0)")
     target = server("HERE, l.getsockname()[1]")
@@ -447,7 +447,7 @@ def queue_full_before_start(t):
 
 @one
 def queue_full_without_drops(t):
-    """Full, and nobody was turned away; and one that is full again and again, and drained in time."""
+    """A queue that fills repeatedly but is drained before the kernel drops anything."""
     client, server = t.pair()
     server("l = listen(1)")
     agent = watch(t)

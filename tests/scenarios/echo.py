@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The echo server and client of the Python socket documentation, port 50007, as programs of their own."""
+"""The echo server and client of the Python socket documentation, port 50007, as separate programs."""
 import signal
 
 from host import Process
@@ -31,7 +31,7 @@ with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
     data = s.recv(1024)
 print('Received', repr(data))
 """
-# The same, but it sends a line whenever it is told to.
+# The same, but it sends a line for every line on its standard input.
 TALKER = """
 import socket, sys
 with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
@@ -42,7 +42,7 @@ with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
 """
 START = ("p = subprocess.Popen([sys.executable, '-c', program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, "
          "stderr=subprocess.PIPE, universal_newlines=True); p.pid")
-# Bytes that wait to be acknowledged and to be read, of each established connection with that port.
+# Unacknowledged and unread bytes of each established connection with that port.
 QUEUES = ("[tuple(int(n, 16) for n in l.split()[4].split(':')) for l in open('/proc/net/tcp')"
           " if ':%04X ' in l and ' 01 ' in l]")
 
@@ -55,12 +55,12 @@ class Program(End):
         super().__init__(host, role, local=None, peer=None)
 
     def wait_for_stderr(self):
-        """Wait for its end; what it wrote on standard error."""
+        """Wait until the program ends; returns its standard error."""
         return self.host("p.communicate(timeout=30 * 20)[1]")
 
 
 def started(t, program=CLIENT):
-    """Server and client, at the moment at which the client's first SYN is on the wire."""
+    """Server and client, with the client's first SYN held on the wire."""
     client, server, wire = t.wired()
     pid = server(START, program=SERVER)
     server("wait(lambda: ':C357 00000000:0000 0A' in open('/proc/net/tcp').read(), 'the listener')")
@@ -73,7 +73,7 @@ def started(t, program=CLIENT):
 
 
 def learn_addresses(c, s):
-    """The server says who has connected."""
+    """Both ends' addresses, from the port that the server prints when it accepts."""
     port = int(s.host("p.stdout.readline()"))
     c.local, c.peer = (c.host("HERE"), port), (s.host("HERE"), 50007)
     s.local, s.peer = c.peer, c.local
@@ -97,7 +97,7 @@ def echo_close(t):
 
 @one_family
 def echo_timeout_of_client(t):
-    """What the client sends is lost from the first byte on; the server waits and never knows."""
+    """All data from the client is lost; the server waits and notices nothing."""
     c, s, wire = started(t)
     c("sysctls(retries2=1)")
     wire("w.on_data('left'); w.release()")
@@ -109,7 +109,7 @@ def echo_timeout_of_client(t):
 
 @one_family
 def echo_timeout_of_server(t):
-    """The echo is lost. Whether the client's own data is still unacknowledged, its host knows."""
+    """The echo is lost. The client's data may be unacknowledged too: ask its host."""
     c, s, wire = started(t)
     s.host("sysctls(retries2=1)")
     wire("w.on_data('right'); w.release()")
@@ -126,7 +126,7 @@ def echo_timeout_of_server(t):
 
 @one_family
 def echo_reset(t):
-    """The client is killed with the answer unread."""
+    """The client is killed with unread data."""
     c, s, wire = started(t)
     wire("w.on_data('right', 'hold'); w.release()")
     learn_addresses(c, s)
@@ -145,7 +145,7 @@ def echo_reset(t):
 
 @one_family
 def echo_write_after_close(t):
-    """The server is killed while idle; the client writes once more, and again: EPIPE."""
+    """The server is killed while idle. The client writes twice and gets EPIPE."""
     c, s, wire = started(t, TALKER)
     wire("w.release()")
     learn_addresses(c, s)
