@@ -116,8 +116,9 @@ static inline bool exposition_is_same(const struct exposition_sample *one, const
 static inline void exposition_read(const char *text)
 {
 	n_samples = n_families = 0;
-	samples = realloc(samples, SAMPLES_MAX * sizeof(*samples));
-	memset(samples, 0, SAMPLES_MAX * sizeof(*samples));
+	free(samples);
+	samples = calloc(SAMPLES_MAX, sizeof(*samples));
+	assert_non_null(samples);
 	for (const char *at = text; *at; at = strchr(at, '\n') + 1) {
 		assert_non_null(strchr(at, '\n'));
 		if (*at == '#')

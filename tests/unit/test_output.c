@@ -214,7 +214,7 @@ static void test_lines_survive_the_wrap_of_the_queue(void **state)
 	}
 	output_finish(output, 10000);
 	check_ledger(40000);
-	assert_true(sink.length > 3 * OUTPUT_QUEUE_BYTES);
+	assert_true(sink.length > 3UL * OUTPUT_QUEUE_BYTES);
 	s = stream_read(sink.text, sink.length);
 	assert_int_equal(s.events, 40000);
 	assert_int_equal(s.gaps, 0);

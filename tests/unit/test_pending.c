@@ -482,7 +482,7 @@ static void test_a_full_list_tells_its_oldest(void **state)
 
 	(void)state;
 	for (__u32 i = 0; i <= PENDING_MAX; i++) {
-		r = drop(64 * (i + 1));
+		r = drop(64 * (i + 1ULL));
 		r.socket.snd_wnd = i;
 		add(r);
 	}

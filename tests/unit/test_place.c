@@ -48,7 +48,7 @@ static void check(const struct told *told, size_t n)
 		}
 	}
 }
-#define CHECK(told) check(told, sizeof(told) / sizeof(*told))
+#define CHECK(told) check(told, sizeof(told) / sizeof(*(told)))
 
 static void test_units(void **state)
 {

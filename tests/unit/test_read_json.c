@@ -101,11 +101,11 @@ static void test_every_state_family_and_errno(void **state)
 	struct sample s;
 
 	(void)state;
-	for (__u8 tcp = TCP_ESTABLISHED; tcp <= TCP_CLOSING; tcp++) {
+	for (int tcp = TCP_ESTABLISHED; tcp <= TCP_CLOSING; tcp++) {
 		sample_everything(&s);
-		s.record.socket.state = tcp;
+		s.record.socket.state = (__u8)tcp;
 		s.record.socket.family = AF_INET6;
-		s.record.socket.local_addr[15] = tcp;
+		s.record.socket.local_addr[15] = (__u8)tcp;
 		sample_judge(&s, s.event.verdict);
 		check_same(&s.event, true);
 	}

@@ -116,9 +116,9 @@ static void test_many(void **state)
 		snapshot_clear(snapshot);
 		assert_int_equal(snapshot_count(snapshot), 0);
 		for (__u32 i = 1; i <= MANY; i++)
-			add(held(i * 64, i, 3));
+			add(held(i * 64ULL, i, 3));
 		for (__u32 i = 1; i <= MANY; i++)
-			add(held(i * 64, MANY + i, 4));
+			add(held(i * 64ULL, MANY + i, 4));
 		assert_int_equal(snapshot_count(snapshot), MANY);
 	}
 	for (__u32 i = 1; i <= MANY; i++) {

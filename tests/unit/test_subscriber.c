@@ -147,8 +147,10 @@ static int set_up(void **state)
 	struct pair *p = calloc(1, sizeof(*p));
 	int fds[2];
 
-	if (!p || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds))
+	if (!p || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds)) {
+		free(p);
 		return -1;
+	}
 	p->s = subscriber_new(fds[0], 1000, 0);
 	p->peer = fds[1];
 	p->context = sample_context();

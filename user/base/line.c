@@ -33,8 +33,9 @@ void line_text(struct line *line, const char *text)
 void line_number(struct line *line, unsigned long long number)
 {
 	char text[NUMBER_TEXT_LEN];
+	size_t length = number_format(number, text);
 
-	line_append(line, text, number_format(number, text));
+	line_append(line, text, length);
 }
 
 void line_printf(struct line *line, const char *format, ...)

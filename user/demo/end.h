@@ -13,7 +13,7 @@
 #include "demo/step.h"
 
 /* The time limit of a wait: far more than a slow, emulated machine needs. */
-#define END_PATIENCE_MS (120 * 1000)
+#define END_PATIENCE_MS 120000
 
 struct row;
 

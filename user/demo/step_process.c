@@ -83,8 +83,9 @@ int step_fork_holders(struct end *self, const struct step *step)
 
 		if (pid < 0)
 			return end_fail(self, "fork: %s", strerror(errno));
-		while (!pid)
-			pause();
+		if (!pid)
+			for (;;)
+				pause();
 		self->holders[i] = pid;
 	}
 	return STEP_DONE;

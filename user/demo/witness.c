@@ -16,7 +16,7 @@
 #include "demo/step.h"
 
 /* For loading its programs, and for writing its last events: far more than an emulated machine needs. */
-#define WITNESS_PATIENCE_MS (120 * 1000)
+#define WITNESS_PATIENCE_MS 120000
 
 #define TEXT(x) #x
 #define PORT_TEXT(port) TEXT(port)

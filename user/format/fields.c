@@ -28,9 +28,9 @@ static const char *const state_names[] = {
 
 __u8 fields_state(const char *name)
 {
-	for (__u8 i = 1; i < sizeof(state_names) / sizeof(*state_names); i++)
+	for (size_t i = 1; i < sizeof(state_names) / sizeof(*state_names); i++)
 		if (!strcmp(state_names[i], name))
-			return i;
+			return (__u8)i;
 	return 0;
 }
 
@@ -159,19 +159,20 @@ static bool is_connecting(const struct subject *s, const struct lp_record *r)
 static void walk(const struct fields *to, const struct subject *s)
 {
 	static const struct lp_record gap;
+	static const struct check no_check;
 	const struct event *e = s->event;
 	const struct verdict *v = &e->verdict;
 	const struct owner *o = &e->owner;
 	const struct lp_task *p = &o->process;
 	const struct repeat *repeat = &e->repeat;
 	const struct lp_record *r = e->record ? e->record : &gap;
-	const struct check *c = s->check;
-	const struct lp_socket *socket = c ? c->socket : &r->socket;
+	const struct check *c = s->check ? s->check : &no_check;
+	const struct lp_socket *socket = s->check ? c->socket : &r->socket;
 	bool has_role = socket->flags & (LP_F_CONNECTED | LP_F_ACCEPTED);
 	bool transfer = event_has_transfer(e);
 	bool single = transfer && !repeat->count; /* of one connection, not of several */
 	bool connecting = is_connecting(s, r);
-	bool over = c && socket->state == TCP_CLOSE; /* CLOSE no longer shows which bytes were payload */
+	bool over = s->check && socket->state == TCP_CLOSE; /* CLOSE no longer shows which bytes were payload */
 	bool idle = socket->snd_una == socket->write_seq;
 	char local[FORMAT_ADDRESS_LEN], peer[FORMAT_ADDRESS_LEN];
 	bool ipv6 = format_address(r, socket->peer_addr, peer);
