@@ -57,13 +57,13 @@ TEST_LINK := -Wl,-z,muldefs $(CORE)
 
 BUILD_PACKAGES = gcc make clang libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev libjson-c-dev bpftool \
                  libinih-dev libcap-ng-dev libseccomp-dev libsystemd-dev libmicrohttpd-dev
-TEST_PACKAGES  = libcmocka-dev iproute2 nftables python3 man-db groff-base qemu-system-x86 qemu-system-common \
-                 busybox-static runc crun lz4 zstd python3-yaml
+LINT_PACKAGES  = clang-format clang-tidy cppcheck shellcheck mandoc python3
+TEST_PACKAGES  = libcmocka-dev iproute2 nftables qemu-system-x86 qemu-system-common busybox-static runc crun lz4 zstd \
+                 python3-yaml $(LINT_PACKAGES)
 ARM64_PACKAGES = qemu-system-arm lld
-LINT_PACKAGES  = clang-format
 DEB_PACKAGES   = debhelper dpkg-dev fakeroot lintian
 
-.PHONY: FORCE all run test format check check-servers check-kernels check-arm64 check-package arm64 demo bench install \
+.PHONY: FORCE all run test lint format check check-servers check-kernels check-arm64 check-package arm64 demo bench install \
         deb clean help deps deps-test deps-arm64
 all: $(BUILD)/lostpeer
 
@@ -78,6 +78,7 @@ help:
 	@echo 'make check-arm64    the same on three kernels of arm64, emulated; make arm64 only builds build/arm64/'
 	@echo 'make check-package  build the Debian package; install, run and purge it in an overlay of this system (root)'
 	@echo 'make bench          what a connection costs with lostpeer attached, and a look at 100,000 of them (root)'
+	@echo 'make lint           format, includes, sizes, unused declarations, clang-tidy, cppcheck, shellcheck, man pages, licences'
 	@echo 'make format         apply .clang-format to every C file'
 	@echo 'make compile_commands.json  how each C file is compiled, for clangd and the like'
 	@echo 'make install        PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); starts and enables nothing'
@@ -152,8 +153,13 @@ demo: deps
 	$(Q)$(BUILD)/lostpeer demo
 
 check: deps-test
-	$(Q)$(MAKE) $(PARALLEL) --no-print-directory all $(UNIT_BIN) $(LOAD_BIN) build/tests/relocs-arm64
+	$(Q)$(MAKE) $(PARALLEL) --no-print-directory all $(UNIT_BIN) $(LOAD_BIN) build/tests/relocs-arm64 compile_commands.json
 	$(Q)tests/run
+
+lint:
+	@tools/install-deps $(BUILD_PACKAGES) $(LINT_PACKAGES)
+	$(Q)$(MAKE) $(PARALLEL) --no-print-directory compile_commands.json
+	$(Q)tests/lint/run
 
 test: deps-test
 	$(Q)set -f; needs=$$(tests/only --needs $(NAME)) && \

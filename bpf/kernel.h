@@ -32,7 +32,6 @@ enum {
 #define AF_INET 2
 #define AF_INET6 10
 #define IPPROTO_TCP 6
-#define IPPROTO_MPTCP 262
 #define ECONNABORTED 103
 #define RCV_SHUTDOWN 1
 #define SEND_SHUTDOWN 2
