@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/options.h"
+#include "base/say.h"
 #include "verbs/verbs.h"
 
 static const struct {
@@ -34,10 +35,8 @@ static int check_standard_files(void)
 {
 	if (fcntl(STDIN_FILENO, F_GETFD) < 0 && open("/dev/null", O_RDONLY) < 0)
 		return -1;
-	if (fcntl(STDOUT_FILENO, F_GETFD) < 0) {
-		fprintf(stderr, "lostpeer: standard output is closed\n");
-		return -1;
-	}
+	if (fcntl(STDOUT_FILENO, F_GETFD) < 0)
+		return say(-1, "standard output is closed");
 	return fcntl(STDERR_FILENO, F_GETFD) < 0 && open("/dev/null", O_WRONLY) < 0 ? -1 : 0;
 }
 
@@ -66,6 +65,5 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
 		if (!strcmp(argv[1], verbs[i].name))
 			return verbs[i].run(argc - 1, argv + 1);
-	fprintf(stderr, "lostpeer: %s: no such verb; see lostpeer --help\n", argv[1]);
-	return EXIT_USAGE;
+	return say(EXIT_USAGE, "%s: no such verb; see lostpeer --help", argv[1]);
 }

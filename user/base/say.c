@@ -6,12 +6,12 @@
 
 int say(int err, const char *format, ...)
 {
+	char text[1024];
 	va_list args;
 
 	va_start(args, format);
-	fprintf(stderr, "lostpeer: ");
-	vfprintf(stderr, format, args);
-	fprintf(stderr, "\n");
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	fprintf(stderr, "lostpeer: %s\n", text); /* at once: other threads have messages, too */
 	return err;
 }

@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/say.h"
+
 /* Not the number of CPUs: most rows only wait for a timer of the kernel. */
 #define SCENES_AT_ONCE 8
 
@@ -99,8 +101,7 @@ static int scene_receive_result(struct scene *scene)
 		return 0;
 	case STEP_BROKEN:
 		scene_fail(scene, side_name(who), end->problem);
-		fprintf(stderr, "lostpeer: demo: %s\n", end->problem);
-		return -EPERM;
+		return say(-EPERM, "demo: %s", end->problem);
 	default:
 		scene_fail(scene, side_name(who), end->problem);
 		return 0;

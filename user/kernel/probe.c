@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
+#include "base/say.h"
+
 #define PID_NAMESPACE_INIT 0xEFFFFFFC /* include/linux/proc_ns.h: PROC_PID_INIT_INO */
 
 /* Arguments of a tracepoint, 0 if there is none: btf_trace_NAME is a pointer to a function whose first argument
@@ -105,13 +107,9 @@ static int hide(struct kernel_features *features)
 {
 	const char *names = getenv("LOSTPEER_WITHOUT"), *wrong = feature_hide(features, names);
 
-	if (wrong) {
-		fprintf(stderr, "lostpeer: LOSTPEER_WITHOUT: %s\n", wrong);
-		return -EINVAL;
-	}
-	if (names && *names)
-		fprintf(stderr, "lostpeer: without %s, as LOSTPEER_WITHOUT asks\n", names);
-	return 0;
+	if (wrong)
+		return say(-EINVAL, "LOSTPEER_WITHOUT: %s", wrong);
+	return names && *names ? say(0, "without %s, as LOSTPEER_WITHOUT asks", names) : 0;
 }
 
 int probe(struct kernel_features *features, struct reset_reasons *reasons)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/say.h"
 #include "service/agent.h"
 #include "service/config.h"
 #include "kernel/kernel_keys.h"
@@ -176,7 +177,7 @@ static int run(struct service *s, struct config_result *result)
 	systemd_ready();
 	err = agent_run(agent, 0, &status);
 	if (err)
-		fprintf(stderr, "lostpeer: event loop: %s\n", strerror(-err));
+		say(0, "event loop: %s", strerror(-err));
 	systemd_stopping();
 	agent_finish(agent);
 	for (size_t i = 0; i < agent_feeds(agent); i++)

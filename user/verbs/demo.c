@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+#include "base/say.h"
 #include "demo/compare.h"
 #include "demo/orphan.h"
 #include "demo/row.h"
@@ -164,10 +165,8 @@ static int run(const struct demo_options *options)
 	for (size_t i = 0; i < row_count(); i++)
 		if (options->chosen[i] || !options->some)
 			rows[count++] = &demo_rows[i];
-	if (stage_open(&stage, rows, count) < 0) {
-		fprintf(stderr, "lostpeer: demo: out of memory\n");
-		return EXIT_RUNTIME;
-	}
+	if (stage_open(&stage, rows, count) < 0)
+		return say(EXIT_RUNTIME, "demo: out of memory");
 	if (options->whole_host)
 		orphan_limit_open(); /* where that fails the row says so */
 	signals = take_signals(&before);
@@ -205,9 +204,7 @@ int demo_main(int argc, char **argv)
 		print_list();
 		return EXIT_OK;
 	}
-	if (geteuid() != 0) {
-		fprintf(stderr, "lostpeer: demo: needs root: it makes network namespaces; try sudo lostpeer demo\n");
-		return EXIT_USAGE;
-	}
+	if (geteuid() != 0)
+		return say(EXIT_USAGE, "demo: needs root: it makes network namespaces; try sudo lostpeer demo");
 	return run(&options);
 }

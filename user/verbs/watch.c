@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/say.h"
 #include "service/agent.h"
 #include "service/client.h"
 #include "kernel/kernel_keys.h"
@@ -93,7 +94,7 @@ static pid_t start_command(char **command, int *go)
 		_exit(126);
 	close(ready[0]);
 	execvp(command[0], command);
-	fprintf(stderr, "lostpeer: %s: %s\n", command[0], strerror(errno));
+	say(0, "%s: %s", command[0], strerror(errno));
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
@@ -162,10 +163,8 @@ static int open_agent(struct watch *w, bool follow, bool terminal, struct agent 
 {
 	struct feed_settings *feed = w->feed;
 
-	if (set_target(w)) {
-		fprintf(stderr, "lostpeer: out of memory\n");
-		return -ENOMEM;
-	}
+	if (set_target(w))
+		return say(-ENOMEM, "out of memory");
 	set_defaults(w, feed, terminal);
 	w->agent.ends_without_reader = true;
 	w->agent.follow = follow;
@@ -219,10 +218,8 @@ static int run_told(struct watch *w, const char *path, char **command)
 		fprintf(stderr, "lostpeer watch: told by the agent (%s): %s\n", path, why);
 		return EXIT_USAGE;
 	}
-	if (set_target(w)) {
-		fprintf(stderr, "lostpeer: out of memory\n");
-		return EXIT_USAGE;
-	}
+	if (set_target(w))
+		return say(EXIT_USAGE, "out of memory");
 	set_defaults(w, feed, terminal);
 	w->feed = NULL; /* the client's now */
 	client = client_open(path, feed);
@@ -252,7 +249,7 @@ static int run(struct watch *w, char **command)
 	if (*command) {
 		child = start_command(command, &go);
 		if (child < 0) {
-			fprintf(stderr, "lostpeer: cannot fork: %s\n", strerror(errno));
+			say(0, "cannot fork: %s", strerror(errno));
 			agent_close(agent);
 			return EXIT_RUNTIME;
 		}
@@ -262,7 +259,7 @@ static int run(struct watch *w, char **command)
 		close(go);
 	err = agent_run(agent, child, &status);
 	if (err)
-		fprintf(stderr, "lostpeer: event loop: %s\n", strerror(-err));
+		say(0, "event loop: %s", strerror(-err));
 	agent_finish(agent);
 	ledger = agent_ledger(agent, 0);
 	ledger_say("", ledger);
@@ -280,10 +277,8 @@ int watch_main(int argc, char **argv)
 	const char *agent;
 	int rest, status;
 
-	if (!w.feed) {
-		fprintf(stderr, "lostpeer: out of memory\n");
-		return EXIT_RUNTIME;
-	}
+	if (!w.feed)
+		return say(EXIT_RUNTIME, "out of memory");
 	w.feed->group_ns = w.feed->rate = NOT_GIVEN;
 	w.filter = &w.feed->filter;
 	switch (options_parse(&table, argc, argv, &w, &rest)) {

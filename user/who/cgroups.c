@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/say.h"
 #include "who/containers.h"
 #include "kernel/remembered.h"
 #include "who/process.h"
@@ -40,8 +41,7 @@ static void enter_first_namespace(void)
 		return;
 	fd = open("/proc/1/ns/cgroup", O_RDONLY | O_CLOEXEC);
 	if (fd >= 0 && setns(fd, CLONE_NEWCGROUP))
-		fprintf(stderr, "lostpeer: cannot leave this cgroup namespace: %s; cgroups may stay unnamed\n",
-			strerror(errno));
+		say(0, "cannot leave this cgroup namespace: %s; cgroups may stay unnamed", strerror(errno));
 	if (fd >= 0)
 		close(fd);
 }
