@@ -18,11 +18,9 @@
 
 static const char *text(struct json_object *o, const char *name)
 {
-	struct json_object *value;
+	struct json_object *value = json_object_object_get(o, name);
 
-	return json_object_object_get_ex(o, name, &value) && json_object_is_type(value, json_type_string)
-		       ? json_object_get_string(value)
-		       : "";
+	return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
 }
 
 static bool has(struct json_object *o, const char *name)
@@ -32,23 +30,25 @@ static bool has(struct json_object *o, const char *name)
 
 static __u64 number(struct json_object *o, const char *name)
 {
-	struct json_object *value;
-
-	return json_object_object_get_ex(o, name, &value) ? json_object_get_uint64(value) : 0;
+	return json_object_get_uint64(json_object_object_get(o, name));
 }
 
 static double real(struct json_object *o, const char *name)
 {
-	struct json_object *value;
-
-	return json_object_object_get_ex(o, name, &value) ? json_object_get_double(value) : 0;
+	return json_object_get_double(json_object_object_get(o, name));
 }
 
 static bool flag(struct json_object *o, const char *name)
 {
-	struct json_object *value;
+	return json_object_get_boolean(json_object_object_get(o, name));
+}
 
-	return json_object_object_get_ex(o, name, &value) && json_object_get_boolean(value);
+/* NULL: the array has no more, or is none. */
+static struct json_object *element(struct json_object *o, const char *name, size_t i)
+{
+	struct json_object *value = json_object_object_get(o, name);
+
+	return json_object_is_type(value, json_type_array) ? json_object_array_get_idx(value, i) : NULL;
 }
 
 static void copy(struct json_object *o, const char *name, char *to, size_t size)
@@ -68,46 +68,19 @@ static __u64 wall_ns(struct json_object *o, const char *name)
 	return (__u64)timegm(&tm) * CLOCK_SECOND + ns;
 }
 
+/* Which of the names it is; 0: none of them. */
+#define INDEX_OF(word, name, count)                                                                                    \
+	({                                                                                                             \
+		const char *word_ = (word);                                                                            \
+		int i_ = *word_ ? (count) : 0;                                                                         \
+		while (i_ && --i_ && strcmp(name(i_) ?: "", word_))                                                    \
+			;                                                                                              \
+		i_;                                                                                                    \
+	})
+
 static __u16 errno_of(struct json_object *o, const char *name)
 {
-	const char *word = text(o, name), *each;
-
-	for (int i = 1; *word && i < ERRNO_MAX; i++) {
-		each = strerrorname_np(i);
-		if (each && !strcmp(each, word))
-			return (__u16)i;
-	}
-	return 0;
-}
-
-/* The one of these names; 0 if it is none. */
-static int one_of(const char *word, const char *(*name)(int i), int count)
-{
-	for (int i = 0; i < count; i++)
-		if (!strcmp(name(i), word))
-			return i;
-	return 0;
-}
-
-static const char *name_of_by(int i)
-{
-	return by_name((enum lp_by)i);
-}
-static const char *name_of_phase(int i)
-{
-	return phase_name((enum lp_phase)i);
-}
-static const char *name_of_via(int i)
-{
-	return via_name((enum owner_via)i);
-}
-static const char *name_of_unknown(int i)
-{
-	return unknown_name((enum owner_unknown)i);
-}
-static const char *name_of_runtime(int i)
-{
-	return place_runtime_name((enum place_runtime)i);
+	return (__u16)INDEX_OF(text(o, name), strerrorname_np, ERRNO_MAX);
 }
 
 /* event "": of whichever. */
@@ -123,13 +96,12 @@ static enum lp_cause cause_of(const char *event, const char *cause)
 static struct verdict verdict_of(struct json_object *o)
 {
 	struct verdict v = {.cause = cause_of(text(o, "event"), text(o, "cause"))};
-	struct json_object *ambiguous;
+	const char *ambiguous = json_object_get_string(element(o, "ambiguous", 0));
 
-	v.by = (enum lp_by)one_of(text(o, "by"), name_of_by, BY_COUNT);
-	v.phase = (enum lp_phase)one_of(text(o, "phase"), name_of_phase, PHASE_COUNT);
-	if (json_object_object_get_ex(o, "ambiguous", &ambiguous) && json_object_is_type(ambiguous, json_type_array) &&
-	    json_object_array_length(ambiguous))
-		v.ambiguous = cause_of("", json_object_get_string(json_object_array_get_idx(ambiguous, 0)));
+	v.by = INDEX_OF(text(o, "by"), by_name, BY_COUNT);
+	v.phase = INDEX_OF(text(o, "phase"), phase_name, PHASE_COUNT);
+	if (ambiguous)
+		v.ambiguous = cause_of("", ambiguous);
 	return v;
 }
 
@@ -220,18 +192,6 @@ static void read_tcp(struct json_object *o, struct parsed *p, enum lp_event even
 
 /* --- who, and where --- */
 
-static int signal_of(const char *word)
-{
-	const char *each;
-
-	for (int i = 1; *word && i < SIGNAL_MAX; i++) {
-		each = sigabbrev_np(i);
-		if (each && !strcmp(each, word + strlen("SIG")))
-			return i;
-	}
-	return 0;
-}
-
 static __u64 boot_ns(struct json_object *o, const char *name)
 {
 	__u64 wall = wall_ns(o, name);
@@ -243,11 +203,11 @@ static void read_owner(struct json_object *o, struct kept_event *kept)
 {
 	struct owner *owner = &kept->event.owner;
 	struct lp_task *p = &owner->process;
-	struct json_object *holders;
-	size_t n;
+	const char *signal = text(o, "process.exit.signal");
+	struct json_object *holder;
 
-	owner->via = (enum owner_via)one_of(text(o, "owner.via"), name_of_via, VIA_COUNT);
-	owner->unknown = (enum owner_unknown)one_of(text(o, "owner.unknown"), name_of_unknown, UNKNOWN_COUNT);
+	owner->via = INDEX_OF(text(o, "owner.via"), via_name, VIA_COUNT);
+	owner->unknown = INDEX_OF(text(o, "owner.unknown"), unknown_name, UNKNOWN_COUNT);
 	p->tgid = (__u32)number(o, "process.pid");
 	p->vpid = (__u32)number(o, "process.vpid");
 	p->uid = (__u32)number(o, "process.user.id");
@@ -257,13 +217,10 @@ static void read_owner(struct json_object *o, struct kept_event *kept)
 	kept->event.executable = kept->executable;
 	p->exiting = flag(o, "process.exiting");
 	p->oom = flag(o, "process.exit.out_of_memory");
-	p->exit_code = (__u32)signal_of(text(o, "process.exit.signal"));
-	if (!json_object_object_get_ex(o, "owner.holders", &holders) || !json_object_is_type(holders, json_type_array))
-		return;
-	n = json_object_array_length(holders);
-	for (size_t i = 0; i < n && i < OWNER_HOLDERS_MAX; i++)
-		owner->holders[owner->n_holders++] =
-			(__u32)json_object_get_int64(json_object_array_get_idx(holders, i));
+	if (!strncmp(signal, "SIG", 3))
+		p->exit_code = (__u32)INDEX_OF(signal + 3, sigabbrev_np, SIGNAL_MAX);
+	for (size_t i = 0; i < OWNER_HOLDERS_MAX && (holder = element(o, "owner.holders", i)); i++)
+		owner->holders[owner->n_holders++] = (__u32)json_object_get_int64(holder);
 }
 
 static void read_place(struct json_object *o, struct kept_event *kept)
@@ -278,7 +235,7 @@ static void read_place(struct json_object *o, struct kept_event *kept)
 	copy(o, "systemd.slice", place->slice, sizeof(place->slice));
 	copy(o, "container.id", place->container, sizeof(place->container));
 	copy(o, "k8s.pod.uid", place->pod, sizeof(place->pod));
-	place->runtime = (enum place_runtime)one_of(text(o, "container.runtime.name"), name_of_runtime, RUNTIME_COUNT);
+	place->runtime = INDEX_OF(text(o, "container.runtime.name"), place_runtime_name, RUNTIME_COUNT);
 }
 
 static void read_peer(struct json_object *o, struct lp_task *peer)
@@ -318,7 +275,7 @@ static void read_data(struct json_object *o, struct event *e)
 	};
 }
 
-static bool parse_loss(struct json_object *o, struct event *e, enum lp_cause place)
+static bool read_loss(struct json_object *o, struct event *e, enum lp_cause place)
 {
 	__u64 wall = wall_ns(o, "time");
 	struct loss loss = {number(o, "lost.count"), wall_ns(o, "lost.first"), wall_ns(o, "lost.last")};
@@ -339,7 +296,7 @@ bool read_json_event(struct json_object *o, struct parsed *p)
 	if (number(o, "schema") != 1 || !verdict.cause)
 		return false;
 	if (event == EVENT_EVENTS_LOST)
-		return parse_loss(o, e, verdict.cause);
+		return read_loss(o, e, verdict.cause);
 	memset(&p->kept.record, 0, sizeof(p->kept.record));
 	p->kept.record.version = LP_RECORD_VERSION;
 	p->kept.record.kind = kind_of(o, event);
