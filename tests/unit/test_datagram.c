@@ -17,14 +17,14 @@
 #include "outputs/datagram.h"
 
 static char directory[] = "/tmp/lostpeer-datagram-XXXXXX";
-static struct datagram_settings settings;
+static struct endpoint settings;
 static void *datagram;
 static int listener = -1;
 
 static void listen_again(void)
 {
-	listener = socket(settings.to.address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(listener, (struct sockaddr *)&settings.to.address, settings.to.length), 0);
+	listener = socket(settings.address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&settings.address, settings.length), 0);
 }
 
 static void leave(void)
@@ -32,8 +32,8 @@ static void leave(void)
 	if (listener >= 0)
 		close(listener);
 	listener = -1;
-	if (*endpoint_path(&settings.to))
-		unlink(endpoint_path(&settings.to));
+	if (*endpoint_path(&settings))
+		unlink(endpoint_path(&settings));
 }
 
 static int use_unix(void **state)
@@ -42,19 +42,19 @@ static int use_unix(void **state)
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/socket", directory);
-	return endpoint_parse(path, 0, &settings.to) ? -1 : datagram_open(&datagram, &settings, NULL);
+	return endpoint_parse(path, 0, &settings) ? -1 : datagram_open(&datagram, &settings, NULL);
 }
 
 /* A port that nobody has. */
 static int use_udp(void **state)
 {
-	socklen_t n = sizeof(settings.to.address);
+	socklen_t n = sizeof(settings.address);
 
 	(void)state;
-	assert_null(endpoint_parse("127.0.0.1:1", 0, &settings.to));
-	((struct sockaddr_in *)&settings.to.address)->sin_port = 0;
+	assert_null(endpoint_parse("127.0.0.1:1", 0, &settings));
+	((struct sockaddr_in *)&settings.address)->sin_port = 0;
 	listen_again();
-	getsockname(listener, (struct sockaddr *)&settings.to.address, &n);
+	getsockname(listener, (struct sockaddr *)&settings.address, &n);
 	leave();
 	return datagram_open(&datagram, &settings, NULL);
 }

@@ -73,6 +73,16 @@ const char *endpoint_set(const struct option_spec *spec, void *endpoint, bool op
 	return spec->wrong && *value != '/' ? spec->wrong : endpoint_parse(value, (unsigned)spec->least, endpoint);
 }
 
+const char *endpoint_target(const void *endpoint)
+{
+	return ((const struct endpoint *)endpoint)->text;
+}
+
+const char *endpoint_check(void *endpoint)
+{
+	return ((const struct endpoint *)endpoint)->length ? NULL : "needs an address";
+}
+
 bool endpoint_is_local(const struct endpoint *endpoint)
 {
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&endpoint->address;

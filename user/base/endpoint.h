@@ -22,6 +22,9 @@ const char *endpoint_parse(const char *text, unsigned port, struct endpoint *end
 /* Of an option whose member is an endpoint: spec->least is the port, 0: it must name one; spec->wrong, where it is not
  * NULL, says of what is no path that it has to be one. */
 option_set endpoint_set;
+/* Of an output whose settings are an endpoint: as it was given; and NULL, or that there is none. */
+const char *endpoint_target(const void *endpoint);
+const char *endpoint_check(void *endpoint);
 /* Only processes of this host can reach it. */
 bool endpoint_is_local(const struct endpoint *endpoint);
 /* "" unless it is a Unix socket. */

@@ -32,11 +32,6 @@ static int open_socket(struct datagram *d)
 	return 0;
 }
 
-const char *datagram_target(const void *settings)
-{
-	return ((const struct datagram_settings *)settings)->to.text;
-}
-
 int datagram_open(void **state, const void *settings, const struct output_agent *agent)
 {
 	struct datagram *d = calloc(1, sizeof(*d));
@@ -46,7 +41,7 @@ int datagram_open(void **state, const void *settings, const struct output_agent 
 	if (!d)
 		return -ENOMEM;
 	d->fd = -1;
-	d->to = ((const struct datagram_settings *)settings)->to;
+	d->to = *(const struct endpoint *)settings;
 	err = open_socket(d);
 	if (err && err != -ENETUNREACH && err != -EHOSTUNREACH) { /* those may pass: at boot there is no route */
 		free(d);

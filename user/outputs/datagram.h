@@ -13,13 +13,8 @@
 #include "base/endpoint.h"
 #include "outputs/output.h"
 
-/* All settings of such an output. */
-struct datagram_settings {
-	struct endpoint to;
-};
-
-/* As in struct output_ops. That nobody listens is no error of open; write blocks while the listener's queue is full. */
-const char *datagram_target(const void *settings);
+/* As in struct output_ops; the settings are a struct endpoint. That nobody listens is no error of open; write blocks
+ * while the listener's queue is full. */
 int datagram_open(void **state, const void *settings, const struct output_agent *agent);
 size_t datagram_write(void *state, const struct iovec *entries, size_t n, int *error);
 void datagram_close(void *state);

@@ -15,14 +15,14 @@
 
 static const struct option_spec keys[] = {
 	{"socket", "PATH", "the journal's socket, of a namespace of journald too (" SOCKET ")", endpoint_set,
-	 OPTION_AT(struct datagram_settings, to), .wrong = "not a path that begins with /"},
+	 .wrong = "not a path that begins with /"},
 };
 
 static const char *check(void *context)
 {
-	struct datagram_settings *settings = context;
+	struct endpoint *to = context;
 
-	return settings->to.length ? NULL : endpoint_parse(SOCKET, 0, &settings->to);
+	return to->length ? NULL : endpoint_parse(SOCKET, 0, to);
 }
 
 static format_event *format(const void *settings)
@@ -35,8 +35,8 @@ const struct output_ops output_journal = {
 	.name = "journal",
 	.help = "systemd's journal",
 	.keys = OPTION_GROUP(keys),
-	.settings_size = sizeof(struct datagram_settings),
-	.target = datagram_target,
+	.settings_size = sizeof(struct endpoint),
+	.target = endpoint_target,
 	.check = check,
 	.format = format,
 	.group_ns = GROUP_NS,

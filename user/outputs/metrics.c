@@ -12,10 +12,6 @@
 #include "outputs/output.h"
 #include "outputs/scrape.h"
 
-struct settings {
-	struct endpoint at;
-};
-
 struct exporter {
 	const struct output_agent *agent;
 	struct scrape *scrape;
@@ -34,21 +30,8 @@ static const char *set_address(const struct option_spec *spec, void *at, bool op
 }
 
 static const struct option_spec keys[] = {
-	{"address", "ADDRESS:PORT|PATH", "where to answer: of loopback, or a Unix socket", set_address,
-	 OPTION_AT(struct settings, at)},
+	{"address", "ADDRESS:PORT|PATH", "where to answer: of loopback, or a Unix socket", .set = set_address},
 };
-
-static const char *target(const void *settings)
-{
-	return ((const struct settings *)settings)->at.text;
-}
-
-static const char *check(void *context)
-{
-	const struct settings *settings = context;
-
-	return settings->at.length ? NULL : "needs an address";
-}
 
 static void format_metrics(struct line *line, const struct event *e, const struct format_context *context)
 {
@@ -88,7 +71,7 @@ static int open_metrics(void **state, const void *settings, const struct output_
 		return -ENOMEM;
 	c->agent = agent;
 	pthread_mutex_init(&c->lock, NULL);
-	err = scrape_open(&c->scrape, &((const struct settings *)settings)->at, write_text, c);
+	err = scrape_open(&c->scrape, settings, write_text, c);
 	if (err) {
 		free(c);
 		return err;
@@ -125,10 +108,10 @@ const struct output_ops output_metrics = {
 	.name = "metrics",
 	.help = "counters for Prometheus, over HTTP",
 	.keys = OPTION_GROUP(keys),
-	.settings_size = sizeof(struct settings),
-	.target = target,
+	.settings_size = sizeof(struct endpoint),
+	.target = endpoint_target,
 	.exclusive = true,
-	.check = check,
+	.check = endpoint_check,
 	.format = format,
 	.open = open_metrics,
 	.write = write_metrics,

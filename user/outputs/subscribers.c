@@ -27,10 +27,6 @@
 
 #define NOBODY (~0u) /* a uid that nobody has */
 
-struct settings {
-	struct endpoint at;
-};
-
 static struct server *servers; /* that are open */
 
 /* --- the writer --- */
@@ -222,7 +218,7 @@ static int open_subscribers(void **state, const void *settings, const struct out
 	if (!s)
 		return -ENOMEM;
 	s->agent = agent;
-	s->at = ((const struct settings *)settings)->at;
+	s->at = *(const struct endpoint *)settings;
 	s->audience.generation = 1; /* of nobody */
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->audience_lock, NULL);
@@ -264,20 +260,14 @@ static void close_subscribers(void *state)
 /* --- its keys --- */
 
 static const struct option_spec keys[] = {
-	{"path", "FILE", "the socket (" SUBSCRIPTION_PATH ")", endpoint_set, OPTION_AT(struct settings, at),
-	 .wrong = "not a path from the root"},
+	{"path", "FILE", "the socket (" SUBSCRIPTION_PATH ")", endpoint_set, .wrong = "not a path from the root"},
 };
-
-static const char *target(const void *settings)
-{
-	return ((const struct settings *)settings)->at.text;
-}
 
 static const char *check(void *context)
 {
-	struct settings *settings = context;
+	struct endpoint *at = context;
 
-	return settings->at.length ? NULL : endpoint_parse(SUBSCRIPTION_PATH, 0, &settings->at);
+	return at->length ? NULL : endpoint_parse(SUBSCRIPTION_PATH, 0, at);
 }
 
 static format_event *format(const void *settings)
@@ -290,8 +280,8 @@ const struct output_ops output_subscribers = {
 	.name = "subscribers",
 	.help = "tells applications of their own connections, over a socket",
 	.keys = OPTION_GROUP(keys),
-	.settings_size = sizeof(struct settings),
-	.target = target,
+	.settings_size = sizeof(struct endpoint),
+	.target = endpoint_target,
 	.exclusive = true,
 	.check = check,
 	.format = format,

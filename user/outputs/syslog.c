@@ -6,15 +6,8 @@
 
 static const struct option_spec keys[] = {
 	{"address", "ADDRESS[:PORT]|PATH", "where the listener is: of UDP, or a Unix datagram socket", endpoint_set,
-	 OPTION_AT(struct datagram_settings, to), PORT},
+	 .least = PORT},
 };
-
-static const char *check(void *context)
-{
-	const struct datagram_settings *settings = context;
-
-	return settings->to.length ? NULL : "needs an address";
-}
 
 static format_event *format(const void *settings)
 {
@@ -26,9 +19,9 @@ const struct output_ops output_syslog = {
 	.name = "syslog",
 	.help = "RFC 5424, to a listener such as rsyslog",
 	.keys = OPTION_GROUP(keys),
-	.settings_size = sizeof(struct datagram_settings),
-	.target = datagram_target,
-	.check = check,
+	.settings_size = sizeof(struct endpoint),
+	.target = endpoint_target,
+	.check = endpoint_check,
 	.format = format,
 	.open = datagram_open,
 	.write = datagram_write,
