@@ -26,11 +26,6 @@ enum lp_kind {
 	LP_KIND_STRAY, /* we answered data with a RST, and have no full socket for it, or a listener: state; an event of
 			     * its own, if the agent takes it for news (user/who/recently_closed.h) */
 	LP_KIND_LOOK,  /* not from the ring: what the agent saw when it looked (bpf/agent_look.h) */
-	/* Not from the ring either, but what became of looks; events of their own. */
-	LP_KIND_SILENT,     /* its data has waited for an acknowledgement for too long (user/early/silent_peers.h) */
-	LP_KIND_BACK,       /* ... and was acknowledged */
-	LP_KIND_IGNORED,    /* the peer closed long ago, and we do nothing (user/early/ignored_closes.h) */
-	LP_KIND_QUEUE_FULL, /* a listener that turned peers away (user/early/accept_queues.h) */
 	LP_KIND_COUNT
 };
 
@@ -62,16 +57,13 @@ struct lp_task {
 };
 
 struct lp_record {
-	__u8 version; /* LP_RECORD_VERSION */
-	__u8 kind;    /* enum lp_kind */
-	__u8 who;     /* enum lp_who */
-	__u8 waits;   /* references of socket.refs that are held by those who sleep on the socket (recv, poll) */
-	union {
-		__u32 reset_reason; /* enum sk_rst_reason of the running kernel plus 1; 0 none known */
-		__u32 backlog;      /* QUEUE_FULL: how many more than these do not fit */
-	};
-	__u64 time_ns;        /* when the hook ran */
-	__u64 born_ns;        /* SYN_SENT, or the child's creation; 0 unknown */
+	__u8 version;       /* LP_RECORD_VERSION */
+	__u8 kind;          /* enum lp_kind */
+	__u8 who;           /* enum lp_who */
+	__u8 waits;         /* references of socket.refs that are held by those who sleep on the socket (recv, poll) */
+	__u32 reset_reason; /* enum sk_rst_reason of the running kernel plus 1; 0 none known */
+	__u64 time_ns;      /* when the hook ran */
+	__u64 born_ns;      /* SYN_SENT, or the child's creation; 0 unknown */
 	__u64 established_ns; /* 0 unknown or never */
 	struct lp_task task;  /* as lp_record.who says */
 	struct lp_socket socket;
@@ -79,8 +71,6 @@ struct lp_record {
 
 /* As much of it crosses the ring: room for more records, and nothing to clear that no hook fills. */
 #define LP_RECORD_SIZE __builtin_offsetof(struct lp_record, socket.sent_ms)
-
-#define LP_NEVER 0xffffffffu
 
 #define LP_SILENT_MAX 32768
 

@@ -85,25 +85,13 @@ struct lp_socket {
 	__u32 copied_seq;
 	__u32 snd_wnd;
 	__u32 total_retrans;
-	__u32 srtt_us; /* as in the kernel: 8 times the smoothed round trip */
-	union {
-		__u64 bytes_acked; /* SYN and FIN of ours may be counted: see data.c */
-		__u64 dropped;     /* QUEUE_FULL: how many peers */
-	};
-	union {
-		__u64 bytes_received;
-		__u64 since_ns; /* QUEUE_FULL: from when on */
-	};
+	__u32 srtt_us;     /* as in the kernel: 8 times the smoothed round trip */
+	__u64 bytes_acked; /* SYN and FIN of ours may be counted: see data.c */
+	__u64 bytes_received;
 	__s64 heard_ms;        /* since an ACK or data last came from the peer */
 	__u32 user_timeout_ms; /* TCP_USER_TIMEOUT; 0: none */
-	union {
-		__s32 linger2;
-		__u32 gives_up_ms; /* SILENT: about when the kernel gives up; LP_NEVER: not known */
-	};
-	union {
-		__u32 linger_jiffies;
-		__u32 holds; /* IGNORED: so many such connections of its owner; QUEUE_FULL: in the accept queue */
-	};
+	__s32 linger2;
+	__u32 linger_jiffies;
 	__u8 retransmits;      /* of the segment now waiting, in vain */
 	__u8 probes_out;       /* keepalive or window probes unanswered */
 	__u8 backoff;          /* how often rto_ms was doubled; of window probes: how often their interval was */

@@ -480,31 +480,31 @@ static void test_every_row_has_its_words(void **state)
 	assert_string_equal(cause_sentence(CAUSE_NONE), "");
 }
 
-/* What the agent looked for needs no judge but for the phase. */
+/* What the agent found by looking needs no judge but for the phase. */
 static const struct vector warnings[] = {
 	{"silent",
-	 {TCP_ESTABLISHED, HELD, .kind = LP_KIND_SILENT, .unack = 9, .retr = 3},
+	 {TCP_ESTABLISHED, HELD, .kind = LP_KIND_LOOK, .unack = 9, .retr = 3},
 	 .out = {PEER_SILENT_UNACKED, BY_NETWORK, PHASE_ESTABLISHED, CAUSE_NONE}},
 	{"silent_orphan",
-	 {TCP_FIN_WAIT1, ORPHAN, .kind = LP_KIND_SILENT, .unack = 9, .retr = 3},
+	 {TCP_FIN_WAIT1, ORPHAN, .kind = LP_KIND_LOOK, .unack = 9, .retr = 3},
 	 .out = {PEER_SILENT_UNACKED, BY_NETWORK, PHASE_ORPHANED, CAUSE_NONE}},
 	{"silent_after_the_peers_close",
-	 {TCP_CLOSE_WAIT, HELD, FIN_IN, .kind = LP_KIND_SILENT, .unack = 9, .retr = 3},
+	 {TCP_CLOSE_WAIT, HELD, FIN_IN, .kind = LP_KIND_LOOK, .unack = 9, .retr = 3},
 	 .out = {PEER_SILENT_UNACKED, BY_NETWORK, PHASE_HALF_CLOSED, CAUSE_NONE}},
 	{"silent_after_our_close",
-	 {TCP_FIN_WAIT1, HELD, .kind = LP_KIND_SILENT, .shut = 2, .unack = 9, .retr = 3},
+	 {TCP_FIN_WAIT1, HELD, .kind = LP_KIND_LOOK, .shut = 2, .unack = 9, .retr = 3},
 	 .out = {PEER_SILENT_UNACKED, BY_NETWORK, PHASE_CLOSING, CAUSE_NONE}},
 	{"back",
-	 {TCP_ESTABLISHED, HELD, .kind = LP_KIND_BACK},
+	 {TCP_ESTABLISHED, HELD, .kind = LP_KIND_LOOK},
 	 .out = {PEER_BACK_ACKED, BY_PEER, PHASE_ESTABLISHED, CAUSE_NONE}},
 	{"ignored",
-	 {TCP_CLOSE_WAIT, HELD, FIN_IN, .kind = LP_KIND_IGNORED, .unread = 9},
+	 {TCP_CLOSE_WAIT, HELD, FIN_IN, .kind = LP_KIND_LOOK, .unread = 9},
 	 .out = {CLOSE_IGNORED_CLOSE_WAIT, BY_LOCAL, PHASE_HALF_CLOSED, CAUSE_NONE}},
 	{"ignored_in_the_accept_queue",
-	 {TCP_CLOSE_WAIT, QUEUED, FIN_IN, .kind = LP_KIND_IGNORED},
+	 {TCP_CLOSE_WAIT, QUEUED, FIN_IN, .kind = LP_KIND_LOOK},
 	 .out = {CLOSE_IGNORED_CLOSE_WAIT, BY_LOCAL, PHASE_UNACCEPTED, CAUSE_NONE}},
 	{"queue_full",
-	 {TCP_LISTEN, HELD, .kind = LP_KIND_QUEUE_FULL},
+	 {TCP_LISTEN, HELD, .kind = LP_KIND_LOOK},
 	 .out = {ACCEPT_DROPPED_QUEUE_FULL, BY_LOCAL, PHASE_CONNECTING, CAUSE_NONE}},
 };
 

@@ -11,18 +11,17 @@
 
 static struct line line;
 
-static void make(struct sample *s, enum lp_kind kind, const struct facts *facts)
+static void make(struct sample *s, const struct facts *facts)
 {
 	sample_example(s);
 	s->record = record_of(facts);
-	s->record.kind = (__u8)kind;
+	s->record.kind = LP_KIND_LOOK;
 	s->record.time_ns = 900000000000ULL;
-	s->record.socket.gives_up_ms = LP_NEVER;
 }
 
-static void judged(struct sample *s)
+static void found(struct sample *s, enum lp_cause cause)
 {
-	sample_judge(s, judge_record(&s->record, false, &(struct judge_kernel){true, true}));
+	sample_judge(s, judge_found(&s->record, cause));
 }
 
 static void says(const struct sample *s, format_event *format, const char *words)
@@ -50,9 +49,9 @@ static void test_silent(void **state)
 	struct sample s;
 
 	(void)state;
-	make(&s, LP_KIND_SILENT, &(struct facts){TCP_ESTABLISHED, HELD, CLIENT, .unack = 5000, .retr = 4});
-	s.record.socket.gives_up_ms = 921000;
-	judged(&s);
+	make(&s, &(struct facts){TCP_ESTABLISHED, HELD, CLIENT, .unack = 5000, .retr = 4});
+	found(&s, PEER_SILENT_UNACKED);
+	s.event.gives_up_ms = 921000;
 	says(&s, format_json,
 	     "\"event\":\"peer_silent\",\"cause\":\"unacked\",\"by\":\"network\",\"phase\":\"established\"");
 	says(&s, format_json, "\"severity\":\"warning\"");
@@ -60,8 +59,7 @@ static void test_silent(void **state)
 	says(&s, format_json, "\"data.unacked_bytes\":5000");
 	says_not(&s, format_json, "error.type");
 	says(&s, format_text, "the peer does not acknowledge; 5000 B unacked; given up in about 15m21s; local");
-	s.record.socket.gives_up_ms = LP_NEVER;
-	judged(&s);
+	s.event.gives_up_ms = -1;
 	says_not(&s, format_json, "gives_up");
 	says_not(&s, format_text, "given up");
 }
@@ -71,8 +69,8 @@ static void test_back(void **state)
 	struct sample s;
 
 	(void)state;
-	make(&s, LP_KIND_BACK, &(struct facts){TCP_ESTABLISHED, HELD, CLIENT, .unack = 0});
-	judged(&s);
+	make(&s, &(struct facts){TCP_ESTABLISHED, HELD, CLIENT, .unack = 0});
+	found(&s, PEER_BACK_ACKED);
 	says(&s, format_json, "\"event\":\"peer_back\",\"cause\":\"acked\",\"by\":\"peer\"");
 	says(&s, format_json, "\"severity\":\"info\"");
 	says(&s, format_text, "the peer acknowledges again");
@@ -83,17 +81,16 @@ static void test_ignored(void **state)
 	struct sample s;
 
 	(void)state;
-	make(&s, LP_KIND_IGNORED, &(struct facts){TCP_CLOSE_WAIT, HELD, LP_F_ACCEPTED | FIN_IN, .unread = 3});
-	s.record.socket.holds = 41;
-	judged(&s);
+	make(&s, &(struct facts){TCP_CLOSE_WAIT, HELD, LP_F_ACCEPTED | FIN_IN, .unread = 3});
+	found(&s, CLOSE_IGNORED_CLOSE_WAIT);
+	s.event.connections = 41;
 	says(&s, format_json,
 	     "\"event\":\"close_ignored\",\"cause\":\"close_wait\",\"by\":\"local\",\"phase\":\"half_closed\"");
 	says(&s, format_json, "\"ignored.connections\":41");
 	says(&s, format_json, "\"data.unread_bytes\":3");
 	says(&s, format_json, "\"network.connection.state\":\"close_wait\"");
 	says(&s, format_text, "the application has not; 3 B unread; 41 such connections; local");
-	s.record.socket.holds = 1;
-	judged(&s);
+	s.event.connections = 1;
 	says_not(&s, format_text, "such connections");
 }
 
@@ -102,15 +99,14 @@ static void test_queue_full(void **state)
 	struct sample s;
 
 	(void)state;
-	make(&s, LP_KIND_QUEUE_FULL, &(struct facts){TCP_LISTEN, HELD, .err = 0});
+	make(&s, &(struct facts){TCP_LISTEN, HELD, .err = 0});
 	memset(s.record.socket.peer_addr, 0, sizeof(s.record.socket.peer_addr));
 	s.record.socket.peer_port = 0;
-	s.record.socket.dropped = 212;
-	s.record.socket.since_ns = s.record.time_ns - 10000000000ULL;
-	s.record.socket.holds = 129;
-	s.record.backlog = 128;
-	judged(&s);
-	assert_int_equal(s.event.repeat.count, 212);
+	s.record.socket.ack_backlog = 129;
+	s.record.socket.max_ack_backlog = 128;
+	found(&s, ACCEPT_DROPPED_QUEUE_FULL);
+	s.event.repeat =
+		(struct repeat){.count = 212, .first_ns = s.event.wall_ns - 10000000000ULL, .last_ns = s.event.wall_ns};
 	says(&s, format_json,
 	     "\"event\":\"accept_dropped\",\"cause\":\"queue_full\",\"by\":\"local\",\"phase\":\"connecting\"");
 	says(&s, format_json, "\"severity\":\"warning\"");

@@ -90,13 +90,11 @@ static void note_events(void)
 	note_event(&s.event);
 	s.event.repeat = (struct repeat){.count = 2, .first_ns = 1, .last_ns = 2, .processes = 2};
 	note_event(&s.event);
-	for (enum lp_kind kind = LP_KIND_SILENT; kind <= LP_KIND_QUEUE_FULL; kind++) {
-		s.record = (struct lp_record){.kind = (__u8)kind,
-					      .socket.dropped = 2,
-					      .socket.holds = 1,
-					      .backlog = 1,
-					      .socket.gives_up_ms = 1};
-		sample_judge(&s, judge_record(&s.record, false, &(struct judge_kernel){true, true}));
+	for (enum lp_cause cause = ACCEPT_DROPPED_QUEUE_FULL; cause <= CLOSE_IGNORED_CLOSE_WAIT; cause++) {
+		s.record = (struct lp_record){.kind = LP_KIND_LOOK};
+		sample_judge(&s, judge_found(&s.record, cause));
+		s.event.gives_up_ms = 1;
+		s.event.connections = 1;
 		note_event(&s.event);
 	}
 	event_from_loss(&s.event, EVENTS_LOST_RING_FULL, (struct loss){1, 2, 3});

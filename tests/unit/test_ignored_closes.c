@@ -66,10 +66,10 @@ void pending_add(struct pending_list *list, struct event *event, pending_done *d
 	done(context, event);
 }
 
-static bool wants(void *context, struct event *event)
+static bool wants(void *context, const struct event *event)
 {
 	(void)context;
-	assert_int_equal(event->record->kind, LP_KIND_IGNORED);
+	assert_int_equal(event->verdict.cause, CLOSE_IGNORED_CLOSE_WAIT);
 	return wanted;
 }
 
@@ -77,7 +77,7 @@ static void take_told(void *context, struct event *event)
 {
 	(void)context;
 	told[n_told].tgid = event->owner.via ? event->owner.process.tgid : 0;
-	told[n_told].holds = event->record->socket.holds;
+	told[n_told].holds = event->connections;
 	told[n_told].sk = event->record->socket.sk;
 	told[n_told++].at_ns = now_ns;
 	event_free(event);

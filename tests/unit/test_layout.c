@@ -25,10 +25,6 @@ struct member {
 	{                                                                                                              \
 #member, offsetof(struct type, member), sizeof(((struct type *)NULL)->member)                          \
 	}
-#define UNION(type, member)                                                                                            \
-	{                                                                                                              \
-		"", offsetof(struct type, member), sizeof(((struct type *)NULL)->member)                               \
-	}
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 #define TASK(m) MEMBER(lp_task, m)
@@ -38,7 +34,6 @@ static const struct member task[] = {
 };
 
 #define SOCKET(m) MEMBER(lp_socket, m)
-#define EITHER(m) UNION(lp_socket, m)
 static const struct member socket_members[] = {
 	SOCKET(sk),
 	SOCKET(cookie),
@@ -65,12 +60,12 @@ static const struct member socket_members[] = {
 	SOCKET(snd_wnd),
 	SOCKET(total_retrans),
 	SOCKET(srtt_us),
-	EITHER(bytes_acked),
-	EITHER(bytes_received),
+	SOCKET(bytes_acked),
+	SOCKET(bytes_received),
 	SOCKET(heard_ms),
 	SOCKET(user_timeout_ms),
-	EITHER(linger2),
-	EITHER(linger_jiffies),
+	SOCKET(linger2),
+	SOCKET(linger_jiffies),
 	SOCKET(retransmits),
 	SOCKET(probes_out),
 	SOCKET(backoff),
@@ -93,16 +88,8 @@ static const struct member socket_members[] = {
 
 #define RECORD(m) MEMBER(lp_record, m)
 static const struct member record[] = {
-	RECORD(version),
-	RECORD(kind),
-	RECORD(who),
-	RECORD(waits),
-	{"", offsetof(struct lp_record, reset_reason), sizeof(((struct lp_record *)NULL)->reset_reason)},
-	RECORD(time_ns),
-	RECORD(born_ns),
-	RECORD(established_ns),
-	RECORD(task),
-	RECORD(socket),
+	RECORD(version), RECORD(kind),           RECORD(who),  RECORD(waits),  RECORD(reset_reason), RECORD(time_ns),
+	RECORD(born_ns), RECORD(established_ns), RECORD(task), RECORD(socket),
 };
 
 #define HOLDER(m) MEMBER(lp_holder, m)

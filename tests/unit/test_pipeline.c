@@ -41,8 +41,8 @@ struct verdict __real_judge_record(const struct lp_record *r, bool reset_after, 
 struct verdict __wrap_judge_record(const struct lp_record *r, bool reset_after, const struct judge_kernel *kernel);
 struct event *__real_event_new(const struct lp_record *record);
 struct event *__wrap_event_new(const struct lp_record *record);
-void __real_event_judge(struct event *event, struct verdict verdict, __u64 wall_ns);
-void __wrap_event_judge(struct event *event, struct verdict verdict, __u64 wall_ns);
+void __real_event_judge(struct event *event, struct verdict verdict);
+void __wrap_event_judge(struct event *event, struct verdict verdict);
 
 struct verdict __wrap_judge_record(const struct lp_record *r, bool reset_after, const struct judge_kernel *kernel)
 {
@@ -56,10 +56,10 @@ struct event *__wrap_event_new(const struct lp_record *record)
 	return __real_event_new(record);
 }
 
-void __wrap_event_judge(struct event *event, struct verdict verdict, __u64 wall_ns)
+void __wrap_event_judge(struct event *event, struct verdict verdict)
 {
 	causes[verdict.cause]++;
-	__real_event_judge(event, verdict, wall_ns);
+	__real_event_judge(event, verdict);
 }
 
 /* --- what is the test's own --- */

@@ -81,11 +81,8 @@ static void test_every_cause_and_phase(void **state)
 		for (int phase = 0; phase < PHASE_COUNT; phase++) {
 			sample_everything(&s);
 			s.record.socket.flags |= phase == PHASE_ORPHANED ? LP_F_DEAD : 0;
-			s.record.kind = cause == PEER_SILENT_UNACKED         ? LP_KIND_SILENT
-					: cause == PEER_BACK_ACKED           ? LP_KIND_BACK
-					: cause == CLOSE_IGNORED_CLOSE_WAIT  ? LP_KIND_IGNORED
-					: cause == PEER_CLOSED_FIN           ? LP_KIND_PEER_FIN
-					: cause == ACCEPT_DROPPED_QUEUE_FULL ? LP_KIND_QUEUE_FULL
+			s.record.kind = cause == PEER_CLOSED_FIN             ? LP_KIND_PEER_FIN
+					: cause >= ACCEPT_DROPPED_QUEUE_FULL ? LP_KIND_LOOK
 									     : LP_KIND_CLOSE;
 			s.record.born_ns = s.record.time_ns - 5000000;
 			sample_judge(&s, (struct verdict){(enum lp_cause)cause, cause_by((enum lp_cause)cause),

@@ -15,7 +15,7 @@ static struct sockets_listed list[SOCKETS];
 static size_t n_listed;
 static struct lp_record sockets[SOCKETS]; /* by address: 64, 128, ... */
 static struct lp_alarms alarms;
-static enum lp_kind told[16];
+static enum lp_cause told[16];
 static __u64 told_of[16];
 static unsigned n_told;
 
@@ -69,7 +69,7 @@ volatile struct lp_alarms *sockets_alarms(struct kernel *kernel)
 static void take_told(void *context, struct event *event)
 {
 	(void)context;
-	told[n_told] = (enum lp_kind)event->record->kind;
+	told[n_told] = event->verdict.cause;
 	told_of[n_told++] = event->record->socket.sk;
 	event_free(event);
 }
@@ -156,7 +156,7 @@ static void test_told_once_at_the_threshold(void **state)
 	assert_int_equal(n_told, 0);
 	run_to(*state, 15 * CLOCK_SECOND);
 	assert_int_equal(n_told, 1);
-	assert_int_equal(told[0], LP_KIND_SILENT);
+	assert_int_equal(told[0], PEER_SILENT_UNACKED);
 	run_to(*state, 60 * CLOCK_SECOND);
 	assert_int_equal(n_told, 1);
 }
@@ -184,14 +184,14 @@ static void test_back_and_silent_again(void **state)
 	acknowledge(sk);
 	run_to(*state, 9 * CLOCK_SECOND);
 	assert_int_equal(n_told, 2);
-	assert_int_equal(told[1], LP_KIND_BACK);
+	assert_int_equal(told[1], PEER_BACK_ACKED);
 	assert_int_equal(n_listed, 0);
 	sockets[0].socket.snd_nxt = sockets[0].socket.write_seq += 5;
 	sockets[0].socket.retransmits = 1;
 	timeout_of(sk, 10 * CLOCK_SECOND);
 	run_to(*state, 16 * CLOCK_SECOND);
 	assert_int_equal(n_told, 3);
-	assert_int_equal(told[2], LP_KIND_SILENT);
+	assert_int_equal(told[2], PEER_SILENT_UNACKED);
 }
 
 /* Acknowledged, and already waiting again when it is looked at: back now, silent later. */
@@ -206,10 +206,10 @@ static void test_listed_anew_before_the_look(void **state)
 	timeout_of(sk, 8 * CLOCK_SECOND + 100);
 	run_to(*state, 9 * CLOCK_SECOND);
 	assert_int_equal(n_told, 2);
-	assert_int_equal(told[1], LP_KIND_BACK);
+	assert_int_equal(told[1], PEER_BACK_ACKED);
 	run_to(*state, 14 * CLOCK_SECOND);
 	assert_int_equal(n_told, 3);
-	assert_int_equal(told[2], LP_KIND_SILENT);
+	assert_int_equal(told[2], PEER_SILENT_UNACKED);
 }
 
 static void test_ends_while_silent(void **state)
@@ -226,7 +226,7 @@ static void test_ends_while_silent(void **state)
 	sockets[2].socket.peer_port = 3; /* another connection has its address */
 	run_to(*state, 9 * CLOCK_SECOND);
 	assert_int_equal(n_told, 4);
-	assert_int_equal(told[3], LP_KIND_BACK);
+	assert_int_equal(told[3], PEER_BACK_ACKED);
 	assert_int_equal(told_of[3], acked);
 	assert_int_equal(n_listed, 0);
 	assert_int_equal(silent_peers_deadline(*state), 0);

@@ -76,21 +76,21 @@ static void tell(struct accept_queues *q, struct queue *queue, const struct lp_r
 	struct event *event;
 
 	sockets_name(q->kernel, &record);
-	record.kind = LP_KIND_QUEUE_FULL;
-	record.socket.holds = record.socket.ack_backlog;
-	record.backlog = record.socket.max_ack_backlog;
-	record.socket.dropped = queue->full_drops - queue->drops;
-	record.socket.since_ns = queue->since_ns;
 	record.socket.flags &=
 		~(__u32)(LP_F_SOCKET | LP_F_FILE); /* its owner is looked for as that of one in the queue */
 	record.who = record.task.tgid ? LP_WHO_LISTENER : LP_WHO_NONE;
+	event = event_found(&record, ACCEPT_DROPPED_QUEUE_FULL);
+	if (event) {
+		event->repeat.count = queue->full_drops - queue->drops;
+		event->repeat.first_ns = clock_wall_from_monotonic(queue->since_ns);
+		event->repeat.last_ns = event->wall_ns;
+	}
 	queue->drops = queue->full_drops;
 	queue->since_ns = q->now_ns;
 	queue->interval_ns = queue->interval_ns ? queue->interval_ns * 2 : FIRST_REPEAT_NS;
 	if (queue->interval_ns > ACCEPT_QUEUES_REPEAT_MAX_NS)
 		queue->interval_ns = ACCEPT_QUEUES_REPEAT_MAX_NS;
 	queue->next_ns = q->now_ns + queue->interval_ns;
-	event = event_new(&record);
 	if (event)
 		q->calls->found(q->calls->context, event);
 }

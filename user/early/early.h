@@ -32,7 +32,7 @@ struct early_calls {
 	/* Takes one whose owner is known. */
 	void (*tell)(void *context, struct event *event);
 	/* Whether anybody wants such an event. */
-	bool (*wants)(void *context, struct event *event);
+	bool (*wants)(void *context, const struct event *event);
 	void *context;
 	struct pending_list *pending; /* which is asked for owners */
 };

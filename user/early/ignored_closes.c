@@ -172,8 +172,6 @@ static void take_look(void *context, const struct lp_record *r)
 	if (!c && !(c = remember(g, slot)))
 		return;
 	c->record = *r;
-	c->record.kind = LP_KIND_IGNORED;
-	c->record.socket.holds = 0;
 	c->since_ns = since;
 	c->walk = g->walk;
 	c->ripe = since + g->after_ns <= g->now_ns;
@@ -231,7 +229,7 @@ static void note_holder(void *context, struct event *event)
 /* The answer may come at once. */
 static void ask(struct ignored_closes *g, struct close *c)
 {
-	struct event *event = event_new(&c->record);
+	struct event *event = event_found(&c->record, CLOSE_IGNORED_CLOSE_WAIT);
 
 	if (event && g->calls->wants(g->calls->context, event)) {
 		c->asked = true;
@@ -288,14 +286,14 @@ static void tell(struct ignored_closes *g, struct holder *h, __u64 now_ns)
 	struct lp_record record = oldest_of(h)->record;
 	struct event *event;
 
-	record.socket.holds = h->count;
 	record.time_ns = now_ns;
-	event = event_new(&record);
+	event = event_found(&record, CLOSE_IGNORED_CLOSE_WAIT);
 	h->interval_ns = h->interval_ns ? least(h->interval_ns * 2, IGNORED_CLOSES_REPEAT_MAX_NS) : g->after_ns;
 	h->next_ns = now_ns + h->interval_ns;
 	if (!event)
 		return;
 	event->owner = h->owner;
+	event->connections = h->count;
 	g->calls->tell(g->calls->context, event);
 }
 

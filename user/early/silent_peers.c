@@ -94,13 +94,6 @@ static bool is_same(const struct sockets_listed *item, const struct lp_record *r
 	return r->kind && item->listed.ports == ((__u32)r->socket.local_port << 16 | r->socket.peer_port);
 }
 
-static __u32 gives_up_ms(const struct lp_socket *s)
-{
-	long long ms = giveup_ms(s);
-
-	return ms < 0 || ms >= LP_NEVER ? LP_NEVER : (__u32)ms;
-}
-
 /* A peer that answers, and has closed its window, is not silent: what is sent again then are window probes. */
 static bool answers(const struct lp_socket *s, __u64 after_ns)
 {
@@ -112,17 +105,15 @@ static bool waits(const struct lp_socket *s)
 	return s->retransmits && data_of(s).unacked;
 }
 
-static void tell(struct silent_peers *s, const struct lp_record *look, enum lp_kind kind)
+static void tell(struct silent_peers *s, const struct lp_record *look, enum lp_cause cause)
 {
-	struct lp_record record = *look;
-	struct event *event;
+	struct event *event = event_found(look, cause);
 
-	record.kind = (__u8)kind;
-	if (kind == LP_KIND_SILENT)
-		record.socket.gives_up_ms = gives_up_ms(&look->socket);
-	event = event_new(&record);
-	if (event)
-		s->calls->found(s->calls->context, event);
+	if (!event)
+		return;
+	if (cause == PEER_SILENT_UNACKED)
+		event->gives_up_ms = giveup_ms(&look->socket);
+	s->calls->found(s->calls->context, event);
 }
 
 /* Whose it is was found out when it was told to be silent, and may not be known any more. */
@@ -140,7 +131,7 @@ static void tell_back(struct silent_peers *s, struct told **slot, const struct l
 	if (before->who != LP_WHO_CLOSER) /* it may have been closed since */
 		sockets_name(s->kernel, &named);
 	forget_told(s, slot);
-	tell(s, &named, LP_KIND_BACK);
+	tell(s, &named, PEER_BACK_ACKED);
 }
 
 static void tell_silent(struct silent_peers *s, const struct lp_record *look)
@@ -149,7 +140,7 @@ static void tell_silent(struct silent_peers *s, const struct lp_record *look)
 
 	sockets_name(s->kernel, &named);
 	if (remember_told(s, &named))
-		tell(s, &named, LP_KIND_SILENT);
+		tell(s, &named, PEER_SILENT_UNACKED);
 }
 
 /* Of what was not told. */

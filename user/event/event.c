@@ -99,6 +99,7 @@ static void init(struct event *e, const struct lp_record *record)
 	e->owner.unknown = UNKNOWN_NOT_SEEN;
 	e->executable = "";
 	e->place = &place_unknown;
+	e->gives_up_ms = -1;
 }
 
 struct travelling {
@@ -134,25 +135,29 @@ void event_set_executable(struct event *e, const char *path)
 	e->executable = *path ? strdup(path) ?: "" : "";
 }
 
-void event_judge(struct event *e, struct verdict verdict, __u64 wall_ns)
+void event_judge(struct event *e, struct verdict verdict)
 {
 	e->verdict = verdict;
-	e->wall_ns = wall_ns;
+	e->wall_ns = clock_wall_from_monotonic(e->record->time_ns);
 	e->error = error_of(e);
 	e->data = data_of(&e->record->socket);
-	if (e->record->kind == LP_KIND_QUEUE_FULL)
-		e->repeat = (struct repeat){
-			.count = e->record->socket.dropped,
-			.first_ns = clock_wall_from_monotonic(e->record->socket.since_ns),
-			.last_ns = wall_ns,
-		};
 	e->severity = severity_of(e);
+}
+
+struct event *event_found(const struct lp_record *record, enum lp_cause cause)
+{
+	struct event *e = event_new(record);
+
+	if (e)
+		event_judge(e, judge_found(record, cause));
+	return e;
 }
 
 void event_from_record(struct event *e, const struct lp_record *record, struct verdict verdict, __u64 wall_ns)
 {
 	init(e, record);
-	event_judge(e, verdict, wall_ns);
+	event_judge(e, verdict);
+	e->wall_ns = wall_ns;
 }
 
 void event_from_loss(struct event *e, enum lp_cause place, struct loss loss)
@@ -180,7 +185,7 @@ void event_keep(struct kept_event *kept, const struct event *e)
 bool event_has_transfer(const struct event *e)
 {
 	return e->record && e->record->kind != LP_KIND_NO_CONNECT && e->record->kind != LP_KIND_STRAY &&
-	       e->record->kind != LP_KIND_QUEUE_FULL;
+	       e->verdict.cause != ACCEPT_DROPPED_QUEUE_FULL;
 }
 
 bool event_is_address(const __u8 bytes[16])

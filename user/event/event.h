@@ -79,7 +79,9 @@ struct event {
 	struct lp_task peer;       /* the other end, if it is on this host and known; else tgid is 0 */
 	struct ended ended;
 	struct loss loss;
-	bool loss_hidden; /* the reader may not see the count (visibility.h) */
+	long long gives_up_ms; /* peer_silent: when the kernel will give up, about; negative: not known */
+	unsigned connections;  /* close_ignored: how many the owner ignores */
+	bool loss_hidden;      /* the reader may not see the count (visibility.h) */
 	struct repeat repeat;
 };
 
@@ -108,7 +110,9 @@ void event_free(struct event *event);
 struct lp_record *event_record(struct event *event);
 void event_set_executable(struct event *event, const char *path);
 /* Fills what follows from the verdict: severity, time and data. */
-void event_judge(struct event *event, struct verdict verdict, __u64 wall_ns);
+void event_judge(struct event *event, struct verdict verdict);
+/* event_new() with a verdict: for what the agent found by looking, whose cause is known. */
+struct event *event_found(const struct lp_record *record, enum lp_cause cause);
 
 /* All of it in one call. The record is not copied; the owner, the other end and `ended` are not known yet. */
 void event_from_record(struct event *event, const struct lp_record *record, struct verdict verdict, __u64 wall_ns);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <sys/socket.h>
 
 #include "event/close_facts.h"
@@ -118,13 +119,6 @@ static struct verdict judge_no_connect(const struct lp_record *r)
 	return (struct verdict){cause, cause_by(cause), PHASE_CONNECTING, CAUSE_NONE};
 }
 
-/* The agent itself found these; their kind is their cause. */
-static const enum lp_cause looked_at[LP_KIND_COUNT] = {
-	[LP_KIND_SILENT] = PEER_SILENT_UNACKED,
-	[LP_KIND_BACK] = PEER_BACK_ACKED,
-	[LP_KIND_IGNORED] = CLOSE_IGNORED_CLOSE_WAIT,
-};
-
 struct verdict judge_record(const struct lp_record *r, bool reset_after, const struct judge_kernel *kernel)
 {
 	struct close_facts f = facts_of(r, reset_after || (r->socket.flags & LP_F_RST_AFTER), kernel);
@@ -134,10 +128,6 @@ struct verdict judge_record(const struct lp_record *r, bool reset_after, const s
 		return judge_no_connect(r);
 	if (r->kind == LP_KIND_STRAY)
 		return (struct verdict){LOCAL_RESET_DATA_AFTER_CLOSE, BY_LOCAL, PHASE_ORPHANED, CAUSE_NONE};
-	if (r->kind == LP_KIND_QUEUE_FULL)
-		return (struct verdict){ACCEPT_DROPPED_QUEUE_FULL, BY_LOCAL, PHASE_CONNECTING, CAUSE_NONE};
-	if (looked_at[r->kind])
-		return (struct verdict){looked_at[r->kind], cause_by(looked_at[r->kind]), v.phase, CAUSE_NONE};
 	if (r->kind == LP_KIND_CLOSE)
 		v.cause = cause_of_close(&f);
 	v.by = cause_by(v.cause);
@@ -145,4 +135,12 @@ struct verdict judge_record(const struct lp_record *r, bool reset_after, const s
 		v.by = BY_PEER;
 	v.ambiguous = other_possible(&f, v.cause);
 	return v;
+}
+
+struct verdict judge_found(const struct lp_record *r, enum lp_cause cause)
+{
+	struct close_facts f = facts_of(r, false, NULL);
+	enum lp_phase phase = f.old == TCP_LISTEN ? PHASE_CONNECTING : phase_of(&f);
+
+	return (struct verdict){cause, cause_by(cause), phase, CAUSE_NONE};
 }

@@ -30,4 +30,7 @@ bool judge_waits_for_reset(const struct lp_record *r);
 /* reset_after: this host sent that RST. */
 struct verdict judge_record(const struct lp_record *r, bool reset_after, const struct judge_kernel *kernel);
 
+/* The verdict on what the agent found by looking: the cause is known, the rest follows from the socket. */
+struct verdict judge_found(const struct lp_record *r, enum lp_cause cause);
+
 #endif

@@ -206,7 +206,7 @@ static void put_extent(struct line *line, const struct event *e)
 	const struct repeat *r = &e->repeat;
 	double duration = event_duration_ms(e);
 
-	if (e->record->kind == LP_KIND_QUEUE_FULL)
+	if (e->verdict.cause == ACCEPT_DROPPED_QUEUE_FULL)
 		line_printf(line, ", %llu turned away", r->count);
 	else if (r->processes > 1)
 		line_printf(line, ", %llu more connections of %u%s processes", r->count, r->processes,
@@ -217,24 +217,24 @@ static void put_extent(struct line *line, const struct event *e)
 		line_printf(line, ", again once");
 	else if (duration >= 0 && event_has_transfer(e))
 		put_duration_after(line, ", after ", duration);
-	if (r->count > 1 || e->record->kind == LP_KIND_QUEUE_FULL)
+	if (r->count > 1 || e->verdict.cause == ACCEPT_DROPPED_QUEUE_FULL)
 		put_duration_after(line, " in ", (double)(r->last_ns - r->first_ns) / 1e6);
 }
 
 /* Of a connection that is not over. */
 static void put_warning(struct line *line, const struct event *e)
 {
-	const struct lp_record *r = e->record;
+	const struct lp_socket *s = &e->record->socket;
 
-	if (r->kind == LP_KIND_SILENT && !e->repeat.count) {
+	if (e->verdict.cause == PEER_SILENT_UNACKED && !e->repeat.count) {
 		if (event_silent_ms(e) >= 0)
 			put_duration_after(line, "; nothing heard for ", event_silent_ms(e));
-		if (r->socket.gives_up_ms != LP_NEVER)
-			put_duration_after(line, "; given up in about ", r->socket.gives_up_ms);
-	} else if (r->kind == LP_KIND_IGNORED && !e->repeat.count && r->socket.holds > 1) {
-		line_printf(line, "; %u such connections", r->socket.holds);
-	} else if (r->kind == LP_KIND_QUEUE_FULL) {
-		line_printf(line, "; %u in the queue, the backlog is %u", r->socket.holds, r->backlog);
+		if (e->gives_up_ms >= 0)
+			put_duration_after(line, "; given up in about ", (double)e->gives_up_ms);
+	} else if (e->connections > 1 && !e->repeat.count) {
+		line_printf(line, "; %u such connections", e->connections);
+	} else if (e->verdict.cause == ACCEPT_DROPPED_QUEUE_FULL) {
+		line_printf(line, "; %u in the queue, the backlog is %u", s->ack_backlog, s->max_ack_backlog);
 	}
 }
 

@@ -113,13 +113,10 @@ static __u8 kind_of(struct json_object *o, enum lp_event event)
 	case EVENT_PEER_CLOSED:
 		return LP_KIND_PEER_FIN;
 	case EVENT_PEER_SILENT:
-		return LP_KIND_SILENT;
 	case EVENT_PEER_BACK:
-		return LP_KIND_BACK;
 	case EVENT_CLOSE_IGNORED:
-		return LP_KIND_IGNORED;
 	case EVENT_ACCEPT_DROPPED:
-		return LP_KIND_QUEUE_FULL;
+		return LP_KIND_LOOK;
 	default:
 		break;
 	}
@@ -175,19 +172,11 @@ static void read_tcp(struct json_object *o, struct parsed *p, enum lp_event even
 	r->socket.srtt_us = (__u32)number(o, "tcp.rtt_us") << 3;
 	r->socket.known = has(o, "tcp.silent_ms") ? LP_KNOWN_HEARD : 0;
 	r->socket.heard_ms = (__s64)(real(o, "tcp.silent_ms") + 0.5);
-	if (r->kind == LP_KIND_SILENT)
-		r->socket.gives_up_ms =
-			has(o, "tcp.gives_up_in_ms") ? (__u32)number(o, "tcp.gives_up_in_ms") : LP_NEVER;
 	r->socket.soft_err = errno_of(o, "tcp.soft_error");
 	copy(o, "tcp.reset_reason", p->reset_reason, sizeof(p->reset_reason));
 	r->reset_reason = *p->reset_reason != '\0';
-	if (r->kind == LP_KIND_IGNORED)
-		r->socket.holds = (__u32)number(o, "ignored.connections");
-	if (r->kind != LP_KIND_QUEUE_FULL)
-		return;
-	r->socket.holds = (__u32)number(o, "listen.queue_length");
-	r->backlog = (__u32)number(o, "listen.backlog");
-	r->socket.dropped = number(o, "repeat.count");
+	r->socket.ack_backlog = (__u32)number(o, "listen.queue_length");
+	r->socket.max_ack_backlog = (__u32)number(o, "listen.backlog");
 }
 
 /* --- who, and where --- */
@@ -312,6 +301,8 @@ bool read_json_event(struct json_object *o, struct parsed *p)
 	read_place(o, &p->kept);
 	read_peer(o, &e->peer);
 	read_data(o, e);
+	e->gives_up_ms = has(o, "tcp.gives_up_in_ms") ? (long long)number(o, "tcp.gives_up_in_ms") : -1;
+	e->connections = (unsigned)number(o, "ignored.connections");
 	if (has(o, "ended.time"))
 		e->ended = (struct ended){wall_ns(o, "ended.time"),
 					  cause_of(text(o, "ended.event"), text(o, "ended.cause"))};

@@ -49,7 +49,7 @@ static bool judge(struct pipeline *p, struct event *e)
 
 	if (!verdict.cause)
 		return false;
-	event_judge(e, verdict, clock_wall_from_monotonic(e->record->time_ns));
+	event_judge(e, verdict);
 	return feeds_accept(p->feeds, e);
 }
 
@@ -201,18 +201,17 @@ void pipeline_take(struct pipeline *p, const struct lp_record *record)
 
 /* --- what was looked for --- */
 
-static bool wants(void *context, struct event *e)
+static bool wants(void *context, const struct event *e)
 {
-	return judge(context, e);
+	return feeds_accept(((struct pipeline *)context)->feeds, e);
 }
 
 static void on_found(void *context, struct event *e)
 {
 	struct pipeline *p = context;
-	bool is_wanted = judge(p, e);
 
 	p->found += stands_for(e);
-	if (is_wanted)
+	if (wants(p, e))
 		ask_owner(p, e);
 	else
 		filter_out(p, e);

@@ -29,6 +29,7 @@
 #define FIN_SLACK 1u
 #define SENT_SINCE (1u << 16)
 #define STRANGERS UINT32_MAX
+#define KIND_ALIVE 0 /* in place of a record's: it is no event, a walk found it alive */
 
 enum known { EXPECTED, UNKNOWN, KNOWN };
 
@@ -104,8 +105,7 @@ static bool has_ended_before(const struct lp_record *r, const struct lp_record *
 /* What it says is of a moment after which it goes on. */
 static bool has_gone_on(const struct lp_record *r)
 {
-	return r->kind == LP_KIND_PEER_FIN || r->kind == LP_KIND_SILENT || r->kind == LP_KIND_BACK ||
-	       r->kind == LP_KIND_IGNORED;
+	return r->kind == LP_KIND_PEER_FIN || r->kind == LP_KIND_LOOK;
 }
 
 /* How far what one has received is from what the other has sent and, as far as it knows, may have arrived. */
@@ -198,7 +198,7 @@ static struct end *remember(struct other_ends *ends, const struct lp_record *r)
 
 	if (end) {
 		/* that it ended is not forgotten, whatever was asked of it in between */
-		if (r->kind != LP_KIND_LOOK || end->record.kind == LP_KIND_LOOK)
+		if (r->kind != KIND_ALIVE || end->record.kind == KIND_ALIVE)
 			end->record = *r;
 		return end;
 	}
@@ -275,7 +275,7 @@ static void hand_back(struct other_ends *ends, struct waiting *w, const struct l
 /* Of a connection that never was there is no other end. */
 static bool has_other(const struct lp_record *r)
 {
-	return r->kind != LP_KIND_NO_CONNECT && r->kind != LP_KIND_QUEUE_FULL && r->socket.state != TCP_SYN_SENT &&
+	return r->kind != LP_KIND_NO_CONNECT && r->socket.state != TCP_LISTEN && r->socket.state != TCP_SYN_SENT &&
 	       r->socket.rcv_nxt;
 }
 
@@ -362,7 +362,7 @@ void other_end_note(struct other_ends *ends, const struct event *event)
 	if (event->owner.via) {
 		end->known = KNOWN;
 		end->owner = event->owner.process;
-	} else if (end->known != KNOWN && (r->kind != LP_KIND_LOOK || end->record.kind == LP_KIND_LOOK)) {
+	} else if (end->known != KNOWN && (r->kind != KIND_ALIVE || end->record.kind == KIND_ALIVE)) {
 		end->known =
 			UNKNOWN; /* else it has ended since it was found, and who had it is being looked for anew */
 	}
@@ -385,12 +385,13 @@ struct walk {
 static void note_found(void *context, const struct lp_record *record)
 {
 	struct walk *walk = context;
+	struct lp_record end = *record;
 
+	end.kind = KIND_ALIVE;
+	end.time_ns = 0; /* no record is to come of it that is worth waiting for */
 	for (size_t i = 0; i < walk->n; i++)
-		if (choose(&walk->choice[i], other_end_distance(walk->asking[i]->event->record, record))) {
-			walk->found[i] = *record;
-			walk->found[i].time_ns = 0; /* no record is to come of it that is worth waiting for */
-		}
+		if (choose(&walk->choice[i], other_end_distance(walk->asking[i]->event->record, &end)))
+			walk->found[i] = end;
 }
 
 static void gather(struct other_ends *ends, struct walk *walk, __u64 now_ns)
