@@ -39,7 +39,7 @@ static __u32 ended_of_cpu(void)
 	return each;
 }
 
-static int check_features(const struct kernel_features *f)
+static int check(const struct kernel_features *f, const struct kernel_options *options)
 {
 	if (!f->btf)
 		return say(-ENOENT, "this kernel has no BTF (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF "
@@ -47,6 +47,12 @@ static int check_features(const struct kernel_features *f)
 	if (!f->set_state || !f->receive_reset)
 		return say(-ENOTSUP, "this kernel lacks the tracepoint sock:inet_sock_set_state or "
 				     "tcp:tcp_receive_reset; `lostpeer doctor` shows what is missing");
+	if (options->follow_parent && !f->fork)
+		return say(-ENOTSUP,
+			   "cannot follow a command: this kernel lacks the tracepoint sched:sched_process_fork");
+	if (!probe_pid_namespace_is_first())
+		return say(-ENOTSUP,
+			   "this is not the host's pid namespace: start it there (for a container: --pid=host)");
 	return 0;
 }
 
@@ -57,13 +63,6 @@ static int load_error(int err)
 			   "not permitted to load BPF programs: run as root of the host (not of a user namespace), or "
 			   "with CAP_BPF and CAP_PERFMON; `lostpeer doctor` shows what is missing");
 	return say(err, "the kernel does not take the BPF programs: %s (LOSTPEER_DEBUG=1 shows why)", strerror(-err));
-}
-
-static int check_pid_namespace(void)
-{
-	if (probe_pid_namespace_is_first())
-		return 0;
-	return say(-ENOTSUP, "this is not the host's pid namespace: start it there (for a container: --pid=host)");
 }
 
 static int open_programs(struct lostpeer **skeleton, const struct kernel_features *f,
@@ -85,18 +84,6 @@ static int open_programs(struct lostpeer **skeleton, const struct kernel_feature
 	s->rodata->place_hierarchy = options->cgroup_hierarchy;
 	s->rodata->jiffy_ms = (__u32)(clock_jiffy_ms() * LP_JIFFY_SCALE);
 	return 0;
-}
-
-static int check(const struct kernel_features *f, const struct kernel_options *options)
-{
-	int err = check_features(f);
-
-	if (err)
-		return err;
-	if (options->follow_parent && !f->fork)
-		return say(-ENOTSUP,
-			   "cannot follow a command: this kernel lacks the tracepoint sched:sched_process_fork");
-	return check_pid_namespace();
 }
 
 static int try_programs(struct lostpeer **skeleton, struct kernel_features *f, const struct kernel_options *options)
