@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Who runs: the current task as the process that it belongs to. Only process context may ask. */
-#ifndef LOSTPEER_BPF_TASK_H
-#define LOSTPEER_BPF_TASK_H
+#ifndef LOSTPEER_BPF_CURRENT_H
+#define LOSTPEER_BPF_CURRENT_H
 
 #include "maps.h"
 #include "process.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A task as the process that it belongs to. */
-#ifndef LOSTPEER_BPF_WHO_H
-#define LOSTPEER_BPF_WHO_H
+#ifndef LOSTPEER_BPF_PROCESS_H
+#define LOSTPEER_BPF_PROCESS_H
 
 #include "kernel.h"
 #include "record.h"

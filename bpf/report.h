@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The records, filled and emitted: what is wanted, what is remembered of the socket, what may still come. */
-#ifndef LOSTPEER_BPF_TELL_H
-#define LOSTPEER_BPF_TELL_H
+#ifndef LOSTPEER_BPF_REPORT_H
+#define LOSTPEER_BPF_REPORT_H
 
 #include "emit.h"
 #include "facts.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What this process itself takes. */
-#ifndef LOSTPEER_USAGE_H
-#define LOSTPEER_USAGE_H
+#ifndef LOSTPEER_SELF_USAGE_H
+#define LOSTPEER_SELF_USAGE_H
 
 #include <asm/types.h>
 

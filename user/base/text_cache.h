@@ -3,8 +3,8 @@
  * Texts that were read of things that may change: of a process (its pid and start) or a cgroup (its id, and 0). What was
  * read after an event holds for it, so the many events of one moment share it.
  */
-#ifndef LOSTPEER_SEEN_H
-#define LOSTPEER_SEEN_H
+#ifndef LOSTPEER_TEXT_CACHE_H
+#define LOSTPEER_TEXT_CACHE_H
 
 #include "record.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* All that one look at the host saw: sockets, each once, and who holds them. */
-#ifndef LOSTPEER_LOOKS_H
-#define LOSTPEER_LOOKS_H
+#ifndef LOSTPEER_SNAPSHOT_H
+#define LOSTPEER_SNAPSHOT_H
 
 #include <stdbool.h>
 #include <stddef.h>

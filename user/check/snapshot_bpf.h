@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A look by the kernel's own walks (bpf/check.bpf.c): every descriptor of the host at once, and what has none. */
-#ifndef LOSTPEER_LOOKS_BPF_H
-#define LOSTPEER_LOOKS_BPF_H
+#ifndef LOSTPEER_SNAPSHOT_BPF_H
+#define LOSTPEER_SNAPSHOT_BPF_H
 
 #include "check/snapshot.h"
 

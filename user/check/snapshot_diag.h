@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A look without BPF, by sock_diag(7) and /proc: as far as this user may. */
-#ifndef LOSTPEER_LOOKS_DIAG_H
-#define LOSTPEER_LOOKS_DIAG_H
+#ifndef LOSTPEER_SNAPSHOT_DIAG_H
+#define LOSTPEER_SNAPSHOT_DIAG_H
 
 #include "check/snapshot.h"
 

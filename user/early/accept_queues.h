@@ -11,8 +11,8 @@
  *
  * Bounded by the list, LP_QUEUES_MAX: what finds no room is counted there.
  */
-#ifndef LOSTPEER_QUEUES_H
-#define LOSTPEER_QUEUES_H
+#ifndef LOSTPEER_ACCEPT_QUEUES_H
+#define LOSTPEER_ACCEPT_QUEUES_H
 
 #include "base/clock.h"
 #include "record.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What is looked for, rather than told by a hook: peers that are silent, closes that are ignored, accept queues that are
  * full. As far as it is wanted. */
-#ifndef LOSTPEER_WARNINGS_H
-#define LOSTPEER_WARNINGS_H
+#ifndef LOSTPEER_EARLY_H
+#define LOSTPEER_EARLY_H
 
 #include "base/clock.h"
 #include "base/options.h"

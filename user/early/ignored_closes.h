@@ -10,8 +10,8 @@
  *
  * Bounded: IGNORED_CLOSES_MAX connections are remembered; more are counted as lost (ignored_closes_lost()).
  */
-#ifndef LOSTPEER_IGNORED_H
-#define LOSTPEER_IGNORED_H
+#ifndef LOSTPEER_IGNORED_CLOSES_H
+#define LOSTPEER_IGNORED_CLOSES_H
 
 #include "base/clock.h"
 #include "event/event.h"

@@ -9,8 +9,8 @@
  * Bounded by the list, LP_SILENT_MAX: what finds no room is counted there. So many are told at once, the others a moment
  * later.
  */
-#ifndef LOSTPEER_SILENT_H
-#define LOSTPEER_SILENT_H
+#ifndef LOSTPEER_SILENT_PEERS_H
+#define LOSTPEER_SILENT_PEERS_H
 
 #include "record.h"
 

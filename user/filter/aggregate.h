@@ -3,8 +3,8 @@
  * Several events in one: how many, when, of how many processes, their data summed, and of all else what they have in
  * common. What is added may itself stand for several.
  */
-#ifndef LOSTPEER_GATHERED_H
-#define LOSTPEER_GATHERED_H
+#ifndef LOSTPEER_AGGREGATE_H
+#define LOSTPEER_AGGREGATE_H
 
 #include "event/event.h"
 

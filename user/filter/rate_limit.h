@@ -4,8 +4,8 @@
  * cannot drown the others. What is above is gathered by owner, event and cause, whatever its addresses, and told once a
  * second. Who has no known owner counts as one. Pure over time: no clock of its own.
  */
-#ifndef LOSTPEER_LIMIT_H
-#define LOSTPEER_LIMIT_H
+#ifndef LOSTPEER_RATE_LIMIT_H
+#define LOSTPEER_RATE_LIMIT_H
 
 #include "event/event.h"
 

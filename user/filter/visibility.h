@@ -3,8 +3,8 @@
  * Who may see what: root everything; anybody else what is his own, by the uid of the socket and by the effective uid of
  * the process that is named, both. SECURITY.md says so, and why. Pure functions.
  */
-#ifndef LOSTPEER_SIGHT_H
-#define LOSTPEER_SIGHT_H
+#ifndef LOSTPEER_VISIBILITY_H
+#define LOSTPEER_VISIBILITY_H
 
 #include <stdbool.h>
 

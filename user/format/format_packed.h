@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* An event as bytes, without the unused ends of its strings: for a queue whose reader needs events, not text. */
-#ifndef LOSTPEER_PACK_H
-#define LOSTPEER_PACK_H
+#ifndef LOSTPEER_FORMAT_PACKED_H
+#define LOSTPEER_FORMAT_PACKED_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* An event out of its line of JSON, as format_json() wrote it: formatted again it is the same. For who is told by an
  * agent what he then filters, groups and shows himself. */
-#ifndef LOSTPEER_PARSE_H
-#define LOSTPEER_PARSE_H
+#ifndef LOSTPEER_READ_JSON_H
+#define LOSTPEER_READ_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Runs a BPF iterator. */
-#ifndef LOSTPEER_WALK_H
-#define LOSTPEER_WALK_H
+#ifndef LOSTPEER_ITERATOR_H
+#define LOSTPEER_ITERATOR_H
 
 #include <stddef.h>
 

@@ -3,8 +3,8 @@
  * Counts of events, as Prometheus reads them: by cause and application, the latter bounded, and the agent's own health
  * beside them. A plain value: who shares it between threads locks it.
  */
-#ifndef LOSTPEER_METRICS_H
-#define LOSTPEER_METRICS_H
+#ifndef LOSTPEER_COUNTERS_H
+#define LOSTPEER_COUNTERS_H
 
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What the service manager is told (sd_notify(3)); nothing, where none asks. */
-#ifndef LOSTPEER_NOTIFY_H
-#define LOSTPEER_NOTIFY_H
+#ifndef LOSTPEER_SYSTEMD_H
+#define LOSTPEER_SYSTEMD_H
 
 #include <asm/types.h>
 

@@ -11,8 +11,8 @@
  *
  * Wrong is worse than unknown: addresses, ports and sequence numbers must fit, and be those of one socket only.
  */
-#ifndef LOSTPEER_ENDS_H
-#define LOSTPEER_ENDS_H
+#ifndef LOSTPEER_OTHER_END_H
+#define LOSTPEER_OTHER_END_H
 
 #include <stdbool.h>
 

@@ -8,8 +8,8 @@
  * Bounded: RECENTLY_CLOSED_JUDGED ends here and LP_ENDED there, the oldest giving way: then the owner is unknown. RECENTLY_CLOSED_WAITING
  * strays wait; when they are full the oldest is told at once.
  */
-#ifndef LOSTPEER_GONE_H
-#define LOSTPEER_GONE_H
+#ifndef LOSTPEER_RECENTLY_CLOSED_H
+#define LOSTPEER_RECENTLY_CLOSED_H
 
 #include <stdbool.h>
 
