@@ -414,7 +414,7 @@ def keeps_documented_capabilities(t):
             if name not in events[0]:
                 problems.append("no %s: %s" % (name, events[0]))
         if events[0].get("process.user.id") != 65534:
-            problems.append("of whom? %s" % events[0])
+            problems.append("wrong user: %s" % events[0])
     assert not problems, "\n".join(problems)
 
 

@@ -273,7 +273,7 @@ def silent_crowd(t):
     assert len(silent) == 2 and "again %d times" % (count - 1) in silent[1], lines
 
 
-# --- closes that nobody noticed ---
+# --- ignored closes ---
 
 def expect_ignored(t, end, count, phase="half_closed", **fields):
     extra = {"ignored.connections": count}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""How a dying process takes its connections with it, and who else held them."""
+"""Processes that exit and take their connections with them, and other holders that survive them."""
 import os
 import re
 
@@ -16,7 +16,7 @@ def family(t):
 
 @one_family
 def exits_of_four_holders(t):
-    """All four are told."""
+    """The event lists all four holders."""
     c, s, holders = family(t)
     c("linger(s); s.close()")
     t.expect(c, "local_reset", "linger", "established", extra=first(s))
@@ -26,7 +26,7 @@ def exits_of_four_holders(t):
 
 @one_family
 def exits_of_the_last_of_four_holders(t):
-    """Nothing happens before the last one dies, and that one is told."""
+    """The connection lives until its last holder dies; the event names that one."""
     c, s, holders = family(t)
     c("s.send(b'unread')")
     s("wait(lambda: unread(s) == 6)")
@@ -43,7 +43,7 @@ def exits_of_the_last_of_four_holders(t):
 
 
 def dies(t, source, signal, extra=None):
-    """Of what the server does to itself, with data unread."""
+    """The server, which has unread data, runs `source` and dies of it."""
     c, s = t.connection()
     c("s.send(b'unread')")
     s("wait(lambda: unread(s) == 6)")
@@ -66,7 +66,7 @@ def exits_by_sigsegv(t):
 
 @one_family
 def exits_by_sigabrt_with_threads(t):
-    """One thread of several brings the whole process down."""
+    """One thread of several aborts the whole process."""
     dies(t, "[in_thread(time.sleep, 300) for _ in range(3)]; in_thread(os.abort); time.sleep(300)", "SIGABRT")
 
 
@@ -76,7 +76,7 @@ def exits_by_status(t):
 
 
 class Memory:
-    """A memory cgroup with a limit, of either version."""
+    """A memory cgroup with a limit, of cgroup v1 or v2."""
 
     def __init__(self, t, limit):
         name = "lostpeer-memory-%d" % os.getpid()
@@ -113,7 +113,7 @@ def write(path, value):
 
 @scenario(families=("ipv4",), heavy=True)
 def exits_out_of_memory(t):
-    """The kernel's out-of-memory killer, in a cgroup of the server's own."""
+    """The kernel's out-of-memory killer ends the server in its own cgroup."""
     c, s = t.connection()
     c("s.send(b'unread')")
     s("wait(lambda: unread(s) == 6)")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Truths, which a scenario fixes from what the applications saw, and how events are compared with them."""
+"""Truths, which a scenario records from its applications' results, and the comparison of events with them."""
 import calendar
 import time
 
@@ -13,7 +13,7 @@ class Absent:
 
 
 class Maybe:
-    """The value, or nothing: a fact that the contract lets the agent not know."""
+    """The value, or nothing: the contract allows the agent not to know it."""
 
     def __init__(self, *values):
         self.values = values
@@ -75,7 +75,7 @@ class Near:
 
 
 class Since(Near):
-    """A time not before this; what comes after the scenario is no longer looked at."""
+    """A time not before this. Events after the scenario are filtered out elsewhere."""
 
     def __eq__(self, value):
         return value is not None and nanoseconds(value) >= self.nanoseconds
@@ -87,9 +87,9 @@ def nanoseconds(text):
 
 
 class Truth:
-    """One event that must come exactly once (or may come, where optional; or cannot be shown, where hidden).
+    """One event that must come exactly once. An optional one may come; a hidden one cannot be seen on this kernel.
 
-    really: what happened, as event/cause, where this kernel can only say something else and mark it ambiguous."""
+    really: the true event/cause, where this kernel shows only another one and marks it ambiguous."""
 
     def __init__(self, fields, optional=False, really=None, hidden=False):
         self.fields = fields
@@ -101,7 +101,7 @@ class Truth:
         return identity(self.fields)
 
     def is_of(self, event):
-        """Whether the event is of the same connection."""
+        """Whether the event is about the same connection."""
         return all(self.fields[name] == event.get(name) for name in
                    ("network.netns", "network.local.port", "network.peer.port") if name in self.fields)
 
@@ -111,7 +111,7 @@ class Truth:
             got = event.get(name)
             if name == "data.queued":
                 got = event.get("data.unacked_bytes", 0) + event.get("data.unsent_bytes", 0)
-            # The truth is on the left, so that it is its __eq__ that decides.
+            # The truth must stand on the left: its __eq__ decides.
             if not wanted == got:
                 found.append((name, wanted, got))
         return found
@@ -125,7 +125,7 @@ def kind(event):
 
 
 def identity(fields):
-    """What finds the few events that a truth can be about; a port that is not certain is left out."""
+    """A key that finds the few events which a truth may match. It leaves out an uncertain port."""
     port = fields.get("network.local.port")
     return fields.get("network.netns"), fields.get("event"), port if isinstance(port, int) else None
 
@@ -136,9 +136,9 @@ def ends(fields):
 
 
 class Comparison:
-    """Truths and events, matched one with one.
+    """Truths and events, matched one to one.
 
-    problems: every difference as a line of text; matched: (truth, its event or None); unexpected: what is left."""
+    problems: every difference as a line of text; matched: (truth, its event or None); unexpected: the other events."""
 
     def __init__(self, truths, events):
         self.problems = []
@@ -150,7 +150,7 @@ class Comparison:
             for key in {identity(event), identity(event)[:2] + (None,)}:
                 self.by_identity.setdefault(key, []).append(event)
         pending = [truth for truth in truths if not truth.hidden and not self.match(truth)]
-        # What has no exact match is shown beside the nearest event that is left.
+        # A truth without an exact match is compared with the nearest unmatched event.
         for truth in pending:
             self.explain(truth)
         self.matched += [(truth, None) for truth in truths if truth.hidden]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""TCP Fast Open and simultaneous open: data in the SYN, and full sockets that are still in SYN_RECV."""
+"""TCP Fast Open and simultaneous open: data in the SYN, and full sockets in SYN_RECV."""
 from connect import HEALTHY, doubt
 from trial import AtLeast, End, Maybe, scenario
 
@@ -8,7 +8,7 @@ ENABLE = "sysctls(fastopen=0x207, fastopen_blackhole_timeout_sec=0)"
 
 
 def quick(t, pair):
-    """Two hosts where data may travel in the SYN; the client has a bound socket."""
+    """Two hosts that accept data in the SYN; the client has a bound socket."""
     client, server = pair
     client(ENABLE)
     server(ENABLE)
@@ -18,7 +18,7 @@ def quick(t, pair):
 
 
 def send_first(t, client, server):
-    """100 bytes in the SYN."""
+    """Send 100 bytes in the SYN."""
     target = server("HERE, l.getsockname()[1]")
     error = client.error("s.sendto(bytes(100), MSG_FASTOPEN, target)", target=target)
     t.premise(error in (None, "EINPROGRESS"), error)
@@ -28,7 +28,7 @@ def send_first(t, client, server):
 
 
 def half_open(t):
-    """The server has data and a full socket, and its SYN-ACK does not come through."""
+    """The server has the data and a full socket, but its SYN-ACK is lost."""
     client, server, wire = t.wired()
     quick(t, (client, server))
     wire("w.set('cut', 'right')")
@@ -92,7 +92,7 @@ def fastopen_reset_accepted(t):
 
 @scenario()
 def fastopen_timeout_accepted(t):
-    """The SYN-ACK of an accepted connection is never answered."""
+    """The server accepts, but its SYN-ACK is never answered."""
     c, s, wire = half_open(t)
     s.host("sysctls(synack_retries=1)")
     s = t.accept(s.host)
@@ -107,7 +107,7 @@ def fastopen_timeout_accepted(t):
 
 
 def crossing(t):
-    """Both ends connect to each other at once; their SYNs are on the wire."""
+    """Both ends connect to each other at once; the wire holds their SYNs."""
     client, server, wire = t.wired()
     wire("w.set('hold')")
     for host in client, server:
@@ -136,13 +136,13 @@ def simultaneous_open_close(t):
 
 @scenario()
 def simultaneous_open_reset(t):
-    """Each has the other's SYN and is in SYN_RECV; then a RST comes instead of the SYN-ACK."""
+    """Both ends have the other's SYN and are in SYN_RECV; a RST comes instead of the SYN-ACK."""
     c, s, wire = crossing(t)
     wire("w.set('cut'); [w.put(side, frame) for side, frame in w.held]")
     c("reached(s, 'syn_received')")
     wire("w.forge('right', wire.RST)")
     t.expect(c, "peer_lost", "reset", "connecting", error=c.error(), state="syn_received")
     s("reached(s, 'syn_received'); s.close()")
-    # What a close in SYN_RECV is called, the contract leaves open.
+    # The contract allows either event for a close in SYN_RECV.
     for event, cause in ("local_closed", "close"), ("connect_failed", "abandoned"):
         t.perhaps(s, event, cause)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What repeats itself: a peer that dies, a loop, a stream that never pauses; what is told of it, and that it adds up."""
+"""Grouping of repeated events: a peer that dies, a loop, an endless stream. The counts must add up."""
 import os
 import pty
 import re
@@ -20,7 +20,7 @@ BURST = re.compile(r" (\S+)\[(\d+) processes\]\S* +(\S+) +peer_lost/reset +reset
 
 
 def on_terminal(t, *options):
-    """An agent that writes to a terminal, and its other side."""
+    """An agent that writes to a terminal, and the master of that terminal."""
     os.environ["NO_COLOR"] = "1"
     master, slave = pty.openpty()
     tty.setraw(slave, termios.TCSANOW)
@@ -30,7 +30,7 @@ def on_terminal(t, *options):
 
 
 def dying_peer(t, names):
-    """Processes with these names, each with its connections to one server; and the server, ready to die."""
+    """Processes with these names, each with connections to one server that is about to die."""
     client, server = t.pair()
     server(ROOM)
     server("l = listen(512)")
@@ -40,7 +40,7 @@ def dying_peer(t, names):
         worker("all = [tcp() for _ in range(n)]\nfor s in all: s.connect(target); s.send(b'x' * 10)", n=EACH,
                target=target)
     server("all = [l.accept()[0] for _ in range(n)]\nfor s in all: linger(s); s.recv(10)", n=ALL)
-    # what nobody reads any more: 3 bytes of each connection are at stake at the clients
+    # 3 unread bytes of each connection are at stake at the clients
     server("for s in all: s.send(b'abc')")
     for worker in workers:
         worker("for s in all: wait(lambda: unread(s) == 3, 'three bytes')")
@@ -54,7 +54,7 @@ def die(t, server, workers, json):
     try:
         clock.wait(lambda: json.lines() >= ALL, "an event of each connection")
     except TimeoutError:
-        pass  # how many there are is said by the comparison
+        pass  # the comparison reports the missing ones
 
 
 def check_json(t, json, workers):
@@ -70,7 +70,7 @@ def check_json(t, json, workers):
 
 
 def check_terminal(agent, master, peer, firsts, name):
-    """The first line of each kind, and one for all the others."""
+    """The first event of each program has a line; all others share one."""
     agent.stop()
     data = read_until(master, lambda _: False, 1)
     os.close(master)
@@ -99,7 +99,7 @@ def peer_dies(t):
 
 @agents
 def peer_of_many_programs_dies(t):
-    """Each program has a line of its own at once."""
+    """Each program gets its own first event; the rest are one grouped event."""
     names = ["worker-%d" % n for n in range(PROCESSES)]
     client, server, workers, peer = dying_peer(t, names)
     json = t.agent("--json", "--group", "1h", "--netns", str(client.netns))
@@ -129,7 +129,8 @@ def die_grouped(t, server, workers, agent):
 
 @agents
 def loop_does_not_hide_others(t):
-    """A process is refused at hundreds of ports: above its rate it is one record, and another's event is shown."""
+    """A process exceeds its rate with hundreds of refused connections: the excess is grouped, and another process's
+    event still comes."""
     host = t.loopback()
     loop, quiet = t.beside(host, "loop"), t.beside(host, "quiet")
     agent = t.agent("--json", "--rate", "5", "--netns", str(host.netns))
@@ -151,7 +152,7 @@ def loop_does_not_hide_others(t):
         problems.append("%d events of the loop in %.1f s" % (len(ones["loop"]), took))
     if sum(e["repeat.count"] for e in repeats) + len(ones["loop"]) != 400:
         problems.append("400 are not %d and %s" % (len(ones["loop"]), [e["repeat.count"] for e in repeats]))
-    for e in repeats:  # of one alone the port is known
+    for e in repeats:  # only a group of one has a port
         if e.get("process.pid") != loop.pid or e["repeat.count"] > 1 and "network.peer.port" in e:
             problems.append("a record of the loop: %s" % e)
     assert not problems, "\n".join(problems)
@@ -174,7 +175,7 @@ def stream():
 
 @agents
 def stream_without_pause(t):
-    """It is told again and again while it lasts, and is a first event but once."""
+    """An endless stream gives a grouped event for each window and a first event only at its start."""
     host = t.loopback()
     agent = t.agent("--json", "--group", "300ms", "--netns", str(host.netns))
     host(STREAM)

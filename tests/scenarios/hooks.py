@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What only the two optional hooks can show, with agents of the scenarios' own."""
+"""Events that only the two optional hooks show."""
 from connect import no_port
 from trial import Absent, End, Maybe, OneOf, scenario
 
@@ -7,7 +7,7 @@ own_agent = scenario(own=True)
 
 
 def unsent(t, client, route, *errors):
-    """An attempt that ends in the routing table: nothing is sent, and there may be no local address."""
+    """An attempt that the routing table refuses: nothing is sent, and there may be no local address."""
     there = {"ipv4": "198.51.100.9", "ipv6": "2001:db8::9", "v4mapped": "::ffff:198.51.100.9"}[t.family]
     plain = there.replace("::ffff:", "")
     if route:
@@ -22,7 +22,7 @@ def unsent(t, client, route, *errors):
 
 @scenario()
 def denied_unhooked(t):
-    """Without --connect-hook there is nothing to see."""
+    """Without --connect-hook there is no event."""
     client, server = t.pair()
     t.hidden(unsent(t, client, "prohibit", "EACCES"), "connect_failed", "denied")
 
@@ -76,7 +76,7 @@ def no_port_hooked(t):
 
 @own_agent
 def hook_adds_no_other_event(t):
-    """What the states show anyway is told once, and what is no failure not at all."""
+    """A failure that the states show too gives one event; a successful or foreign connect gives none."""
     client, server, agent = hooked(t)
     port = server("x = bound(); x.getsockname()[1]")
     client("s = bound()")
@@ -96,7 +96,7 @@ def hook_adds_no_other_event(t):
 
 @scenario(families=("ipv4",), own=True)
 def worker_killed_before_search(t):
-    """A worker of several on one listener accepts, loses its peer, and is killed before anyone looks."""
+    """One of several workers accepts, loses its peer, and is killed before the agent searches for the owner."""
     client, master = t.pair()
     t.listen(master)
     workers = [master.fork(), master.fork()]

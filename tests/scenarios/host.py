@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""A host: a worker process in a network namespace of its own, which runs the source text that it is sent.
+"""A host: a worker process in its own network namespace, which runs source text from a channel.
 
-Every end of a connection is a process of its own, so that who owned it is a fact and not a convention."""
+Each end of a connection is a separate process, so its owner is a fact and not a convention."""
 import ast
 import ctypes
 import errno
@@ -26,7 +26,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Failed(Exception):
-    """Source that had to succeed in a worker did not."""
+    """Source that had to succeed in a worker failed."""
 
 
 def check(result):
@@ -37,7 +37,7 @@ def check(result):
 
 
 class Process:
-    """Who a process is, read while it lives: what an event must say of it."""
+    """The facts about a process that an event must have, read while the process lives."""
 
     def __init__(self, pid):
         self.pid = pid
@@ -62,7 +62,7 @@ class Process:
 
 class Host:
     def __init__(self, name, beside=None):
-        """Fork a worker in a new network namespace, or in that of the host that it is to be beside."""
+        """Fork a worker in a new network namespace, or in that of the host `beside`."""
         ours, theirs = socket.socketpair()
         self.since = beside.since if beside else clock.now()
         pid = os.fork()
@@ -95,12 +95,12 @@ class Host:
         if receive(channel, clock.deadline()) != "ready":
             raise Failed("worker %d did not start" % pid)
         self.process = Process(pid)
-        # Kept open: the inode stays this namespace's own until the events are read, even if the worker is killed.
+        # The open descriptor keeps the namespace's inode from reuse until the events are read.
         self.netns_fd = os.open("/proc/%d/ns/net" % pid, os.O_RDONLY)
         self.netns = os.fstat(self.netns_fd).st_ino
 
     def fork(self):
-        """A child of this worker, with copies of all its descriptors and variables."""
+        """Fork the worker: the child has copies of all its descriptors and variables."""
         self.start("__fork__")
         pid = self.finish()
         _, fds, _, _ = socket.recv_fds(self.channel, 1, 1)
@@ -111,11 +111,11 @@ class Host:
         return child
 
     def start(self, source, **names):
-        """Send source without waiting for it: for a call that blocks."""
+        """Send source and do not wait for the result, for a call that blocks."""
         send(self.channel, (source, names))
 
     def finish(self, seconds=None):
-        """The value of what was started, or the OSError that it raised."""
+        """Wait for the started source: returns its value, or raises its OSError."""
         kind, value = receive(self.channel, clock.deadline(seconds))
         if kind == "fail":
             raise Failed(value)
@@ -131,7 +131,7 @@ class Host:
             raise Failed("%s: %s" % (source, e)) from e
 
     def error(self, source, **names):
-        """The name of the errno that the source raised, or None."""
+        """The name of the errno that the source raises, or None."""
         self.start(source, **names)
         return self.finish_error()
 
@@ -143,7 +143,7 @@ class Host:
         return None
 
     def kill(self, number=signal.SIGKILL):
-        """End the process and wait for it; what it had open is closed by then."""
+        """End the process and its children and wait until their descriptors are closed."""
         for child in self.children:
             child.kill(number)
         self.kill_alone(number)
@@ -161,13 +161,13 @@ class Host:
 
 
 def keep_only(number):
-    """Close what was inherited: the namespaces that the suite keeps open are as many as a worker may open in all."""
+    """Close inherited descriptors: the namespaces that the suite keeps open would use up the worker's limit."""
     os.closerange(3, number)
     os.closerange(number + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
 def wait_gone(pid):
-    """Reap a child of ours, or wait until the process is gone or a zombie: its descriptors are closed then."""
+    """Reap a child of ours, or wait until another process is gone or a zombie: then its descriptors are closed."""
     until = clock.deadline()
     while time.monotonic() < until:
         try:
@@ -214,7 +214,7 @@ def receive(channel, until=None):
 
 
 def serve(channel):
-    """Run what comes over the channel, for ever, among the names of the toolbox and those set before."""
+    """Run source from the channel until it closes, with the names of the toolbox and those of earlier sources."""
     space = vars(toolbox)
     while True:
         try:
@@ -244,7 +244,7 @@ def fork_worker(channel):
         channel.close()
         ours.close()
         check(libc.prctl(PR_SET_PDEATHSIG, 0))
-        # A child outlives its parent in some scenarios; it still ends when the channel closes.
+        # In some scenarios a child outlives its parent. It still ends when the channel closes.
         send(theirs, "ready")
         return theirs
     send(channel, ("value", pid))
@@ -255,7 +255,7 @@ def fork_worker(channel):
 
 
 def run(source, space):
-    """Execute the statements; the value is that of the last one, where it is an expression."""
+    """Execute the statements; returns the value of the last one if it is an expression."""
     tree = ast.parse(source)
     if tree.body and isinstance(tree.body[-1], ast.Expr):
         last = ast.Expression(tree.body.pop().value)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Names from outside that would break a line, a JSON string or a terminal."""
+"""Process and file names that could break a line, a JSON string or a terminal."""
 import os
 import pty
 import re
@@ -17,7 +17,7 @@ SGR = re.compile(rb"\x1b\[[0-9;]*m")
 
 
 def written(name):
-    """How a name may come back: exactly where it is valid UTF-8, else with its bad bytes replaced or escaped."""
+    """The text expected for a name: the same if it is valid UTF-8, else with its bad bytes replaced or escaped."""
     try:
         return name.decode()
     except UnicodeDecodeError:
@@ -25,7 +25,7 @@ def written(name):
 
 
 class Legible:
-    """Any text that keeps what is ASCII, in its order."""
+    """Any text that keeps the name's ASCII characters in order."""
 
     def __init__(self, name):
         self.kept = bytes(byte for byte in name if 32 < byte < 127).decode()
@@ -39,7 +39,7 @@ class Legible:
 
 
 def lose(t, client, server, name):
-    """A connection whose client is called that and loses its peer."""
+    """A connection whose client has that name and loses its peer."""
     c, s = t.connection(client, server)
     c("libc.prctl(15, name, 0, 0, 0)", name=name)
     s("linger(s); s.close()")
@@ -55,13 +55,13 @@ def hostile_names(t):
         c.host.process.refresh()
         t.expect(s, "local_reset", "linger", "established")
         t.expect(c, "peer_lost", "reset", "established", error="ECONNRESET", extra={"process.name": written(name)})
-        # The name is read at the drop or soon after: it must not be changed again before.
+        # The agent reads the name at the drop or soon after: do not change it before.
         t.settle()
 
 
 @one_family
 def hostile_executable(t):
-    """A program in a directory with such a name."""
+    """A program and a directory with hostile names."""
     client, server = t.pair()
     c, s = t.connection(client, server)
     client("import tempfile, shutil; top = tempfile.mkdtemp().encode(); d = top + b'/d\\n\\x1b[2J\\xff\"'; os.mkdir(d)")
@@ -82,7 +82,7 @@ def hostile_executable(t):
 
 
 def on_terminal(t, environment):
-    """What a terminal gets of the hostile names' losses."""
+    """The terminal output for losses of processes with hostile names."""
     master, slave = pty.openpty()
     tty.setraw(slave, termios.TCSANOW)
     client, server = t.pair()
@@ -98,7 +98,7 @@ def on_terminal(t, environment):
     os.close(master)
     if agent.status != 0:
         raise AssertionError("exit status %r: %s" % (agent.status, agent.messages()))
-    data = data[: data.rindex(b"\n") + 1]  # what was read after it may be cut within a sequence
+    data = data[: data.rindex(b"\n") + 1]  # the last line may be cut within a sequence
     data.decode("utf-8")
     return data
 
@@ -109,7 +109,7 @@ def controls(data):
 
 @scenario(families=("ipv4",), own=True, portable=True)
 def terminal_colour(t):
-    """No control character but the end of a line and colour."""
+    """Only newlines and colour sequences are control characters."""
     os.environ.pop("NO_COLOR", None)
     data = on_terminal(t, {"TERM": "xterm-256color"})
     found = controls(SGR.sub(b"", data))
@@ -126,7 +126,7 @@ def terminal_without_colour(t):
 
 @scenario(families=("ipv4",), own=True, portable=True)
 def text_to_file(t):
-    """Not a terminal: no colour at all, one line an event, and nothing that could become two."""
+    """In a file there is no colour, and each event is exactly one line."""
     client, server = t.pair()
     agent = t.agent("--netns", str(client.netns))
     for name in NAMES:

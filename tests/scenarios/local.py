@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""RSTs that our own side sends, each with what the peer sees of it."""
+"""RSTs that our side sends, and the events at both ends."""
 from trial import VM, Maybe, OneOf, scenario
 
-# A kernel may store the error after the fact, too late for the event.
+# Some kernels store the error too late for the event.
 STORED_LATE = Maybe("ECONNRESET")
 
 
@@ -17,7 +17,7 @@ def unread_data(t):
 
 @scenario()
 def unread_data_and_linger(t):
-    """Both reasons at once: the unread data comes first in the kernel."""
+    """Both reasons at once: the kernel checks unread data first."""
     c, s = t.connection()
     c("s.send(bytes(500))")
     s("wait(lambda: unread(s) == 500); linger(s); s.close()")
@@ -27,7 +27,7 @@ def unread_data_and_linger(t):
 
 @scenario()
 def unread_data_half_closed(t):
-    """The peer's FIN came behind the data; it is no byte of it."""
+    """The peer's FIN follows the data and does not count as a byte."""
     c, s = t.connection()
     s("s.send(bytes(500)); s.close()")
     c("reached(s, 'close_wait'); s.close()")
@@ -91,7 +91,7 @@ def linger_half_closed(t):
 
 @scenario()
 def linger2(t):
-    """TCP_LINGER2 below 0: nobody waits for the peer's FIN."""
+    """TCP_LINGER2 below 0: the kernel does not wait for the peer's FIN."""
     c, s = t.connection()
     c("rst = capture(); option(s, TCP_LINGER2, -1); s.close()")
     c.ended()
@@ -132,7 +132,7 @@ def disconnect_unsent(t):
 
 @scenario()
 def disconnect_and_reuse(t):
-    """The same socket, with the same cookie, has a second connection, whose end is told anew."""
+    """The socket has a second connection with the same cookie; its end gives a second event."""
     c, s = t.connection()
     c("disconnect(s)")
     t.expect(c, "local_reset", "disconnect", "established", error=STORED_LATE)
@@ -163,7 +163,7 @@ def destroyed_half_closed(t):
     s("s.shutdown(socket.SHUT_WR)")
     c("reached(s, 'close_wait')")
     t.expect(c, "peer_closed", "fin", "established")
-    # The child that becomes ss is a second holder for a moment.
+    # The forked child is a second holder until it executes ss.
     t.settle()
     c("kill_sockets('sport', '=', str(s.getsockname()[1]))")
     t.expect(c, "local_reset", "destroyed", "half_closed", error=c.error())
@@ -182,7 +182,7 @@ def destroyed_fin_wait2(t):
 
 @scenario()
 def destroyed_orphaned(t):
-    """Killed after its process had closed it, with data on the way: kernels before 6.1 leave such a socket alone."""
+    """ss -K on a closed socket with data in flight: kernels before 6.1 do not destroy it."""
     c, s = t.connection()
     s("drop(s)")
     c("s.send(bytes(90)); s.close()")
@@ -196,7 +196,7 @@ def destroyed_orphaned(t):
 
 @scenario()
 def data_after_close(t):
-    """Our side was shut down both ways and is still held; the kernel stores a reset that no peer has sent."""
+    """Our side is shut down both ways and still held: the kernel stores ECONNRESET although no peer sent a RST."""
     c, s = t.connection()
     c("rst = capture(); s.shutdown(socket.SHUT_RDWR); reached(s, 'fin_wait_2')")
     t.expect(s, "peer_closed", "fin", "established")
@@ -211,7 +211,7 @@ def data_after_close(t):
 
 @scenario()
 def data_after_close_orphaned(t):
-    """Closed with data on the way that the peer does not take; then the peer sends, and is reset for it."""
+    """Closed with data that the peer does not accept; the peer then sends data and gets a RST."""
     c, s = t.connection()
     waiting = c("fill(s)")
     unread = s("unread(s)")
@@ -227,7 +227,7 @@ def data_after_close_orphaned(t):
 
 @scenario()
 def data_after_close_with_acknowledgement(t):
-    """Closed; the peer's next segment acknowledges the FIN and brings data, for which it is reset."""
+    """Closed; the peer's next segment acknowledges the FIN and brings data, so it gets a RST."""
     client, server, wire = t.wired()
     c, s = t.connection(client, server)
     c("rst = capture()")
@@ -238,7 +238,7 @@ def data_after_close_with_acknowledgement(t):
     c("wait(lambda: 'out' in resets(rst), 'the RST')")
     c.ended()
     t.expect(c, "local_reset", "data_after_close", "orphaned")
-    # Nothing of what was sent before the RST may still be on its way.
+    # No segment from before the RST may still be in flight.
     wire("wait(lambda: w.last['left'].flags & wire.RST, 'the RST'); w.set('pass')")
     s("s.send(b'x')")
     t.expect(s, "peer_lost", "reset", "established", error=s.error(), unacked=1)
@@ -258,7 +258,7 @@ def listener_closed(t):
 
 @scenario()
 def listener_closed_half_closed(t):
-    """The peer had already closed the connection that nobody accepted."""
+    """The peer had already closed the unaccepted connection."""
     client, server = t.pair()
     t.listen(server)
     c = t.connect(client, server)
@@ -287,7 +287,7 @@ def listener_killed(t):
 
 @scenario()
 def listener_destroyed(t):
-    """ss -K on the listener: what it had not handed out goes with it."""
+    """ss -K on the listener also resets its unaccepted connections."""
     client, server = t.pair()
     t.listen(server)
     c = t.connect(client, server)
@@ -300,7 +300,7 @@ def listener_destroyed(t):
 
 @scenario(families=("ipv4",), alone=True)
 def no_memory(t):
-    """tcp_max_orphans is one for the whole host, so only where the host is a machine of the test's own."""
+    """tcp_max_orphans applies to the whole host, so this runs only in a VM of the test."""
     if not VM:
         t.skip("tcp_max_orphans is global; set LOSTPEER_VM=1 in a virtual machine")
     with open("/proc/sys/net/ipv4/tcp_max_orphans") as f:

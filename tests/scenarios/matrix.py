@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What was true against what was said of it, over all scenarios of a run, and against what doctor promises."""
+"""The truths of a run compared with the agent's answers, and both with the promises of doctor."""
 import collections
 import json
 import os
@@ -11,7 +11,7 @@ from expect import Absent, kind
 
 NOTHING = "nothing"
 ABSENT = "absent"
-# What is no connection's, and what only a whole host of a test's own can show.
+# Events that are not about a connection, and one that only a VM of the test can make.
 NOT_OF_CONNECTIONS = ("events_lost",)
 NOT_EVERYWHERE = ("local_reset/no_memory",)
 OPTIONAL_FIELDS = ("tcp.cookie", "tcp.reset_reason")
@@ -19,14 +19,14 @@ OPTIONAL_FIELDS = ("tcp.cookie", "tcp.reset_reason")
 
 class Matrix:
     def __init__(self):
-        self.cells = collections.Counter()  # (what was true, what was said)
+        self.cells = collections.Counter()  # (truth, answer)
         self.causes = collections.Counter(right=0, ambiguous=0, wrong=0, absent=0)
         self.owners = collections.Counter(right=0, wrong=0, unknown=0)
-        self.pairs = set()  # (said, what it may also have been, network.type)
+        self.pairs = set()  # (answer, another possible cause, network.type)
         self.seen = set()   # causes and optional fields
 
     def count(self, comparison, events):
-        """Of one scenario: its truths, and that nothing else was said."""
+        """Count the truths of one scenario, and whether there were no other events."""
         for truth, event in comparison.matched:
             self.count_cause(truth, event)
             if event:
@@ -55,7 +55,7 @@ class Matrix:
                         "ambiguous" if others(event) else "right"] += 1
 
     def count_owner(self, truth, event):
-        """An owner that is not said is unknown, not wrong; whether it may be is the truth's own to say."""
+        """A missing owner counts as unknown, not wrong. Whether it may be missing is checked with the truth."""
         if "process.pid" not in truth.fields:
             return
         wanted, got = truth.fields["process.pid"], event.get("process.pid")
@@ -73,7 +73,6 @@ class Matrix:
         return sorted((what, answer, n) for (what, answer), n in self.cells.items() if n and what != answer)
 
     def text(self):
-        """For people, and for the README."""
         lines = ["Accuracy on Linux %s, %s:" % (platform.release(), platform.machine()),
                  "  causes: %(right)d right, %(ambiguous)d named among two, %(wrong)d wrong, "
                  "%(absent)d absent by design" % self.causes,
@@ -91,7 +90,7 @@ class Matrix:
                 "owners": dict(self.owners), "matrix": table, "doctor": doctor}
 
     def faults(self, doctor, whole):
-        """Where doctor and what was seen differ. Only a whole run shows what never comes."""
+        """Differences between doctor and the answers. Only a whole run shows that something never comes."""
         doubts = [Doubt(entry) for entry in doctor["ambiguous"]]
         hidden = {what for what, answer in self.cells if answer == ABSENT}
         absent = {entry["event"] for entry in doctor["absent"] if "event" in entry}
@@ -112,7 +111,7 @@ class Matrix:
 
 
 class Doubt:
-    """What doctor says of an ambiguous answer."""
+    """An ambiguous answer that doctor announces."""
 
     def __init__(self, entry):
         self.reported, self.other, self.type = entry["said"], entry["or"], entry.get("network.type")
@@ -129,19 +128,19 @@ def pairs(event):
 
 
 def always_absent(doctor):
-    """The fields that no event has, whatever it is about."""
+    """The fields that no event has on this kernel."""
     return {entry["field"] for entry in doctor["absent"] if "field" in entry and "when" not in entry}
 
 
 def expected():
-    """All that a whole run has to show, but for what doctor names."""
+    """Causes and fields that a whole run must show unless doctor excludes them."""
     causes = {"%s/%s" % (event, cause) for event in contract.CAUSES if event not in NOT_OF_CONNECTIONS
               for cause in contract.CAUSES[event]}
     return causes - set(NOT_EVERYWHERE) | set(OPTIONAL_FIELDS)
 
 
 def others(event):
-    """An ambiguous answer's other causes: a name in full where it is of another event, as the contract has them."""
+    """An ambiguous answer's other causes, as event/cause."""
     return [full(event, name) for name in event.get("ambiguous", ())]
 
 
@@ -156,7 +155,7 @@ def words(event):
 
 
 def true_words(truth, event):
-    """The truth's; one that allows several causes is what was said, if that is one of them."""
+    """The truth as event/cause. A truth that allows several causes takes the answer, if that is one of them."""
     cause = truth.fields["cause"]
     if isinstance(cause, str):
         return "%s/%s" % (truth.fields["event"], cause)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Multipath TCP: events are of the TCP subflows, and what cannot be known of one is left out, never guessed."""
+"""Multipath TCP: events are about the TCP subflows, and leave out unknown facts instead of guessing."""
 from expect import Truth
 from trial import End, Maybe, OneOf, scenario
 
@@ -12,7 +12,7 @@ def available(t):
 
 
 def subflow(t, end, event, cause, optional=False, mptcp=True, **fields):
-    """A truth about a subflow: what happened to it is certain, the rest is right or left out."""
+    """A truth about a subflow: its event is certain; every other field is right or absent."""
     who = end.host.process
     wanted = {"event": event, "cause": cause, "network.netns": end.host.netns, "tcp.mptcp": mptcp,
               "role": Maybe(end.role), "process.pid": Maybe(who.pid), "process.name": Maybe(who.name.decode())}
@@ -35,7 +35,7 @@ def mptcp_refused(t):
 
 @scenario()
 def mptcp_close(t):
-    """Both subflow ends are closed by the kernel, in either order; no other end than an orderly one is true."""
+    """The kernel closes both ends of the subflow, in either order; only orderly ends are true."""
     c, s = t.connection(*available(t), protocol=262)
     c("s.send(b'hello')")
     s("s.recv(5); s.close()")
@@ -48,7 +48,7 @@ def mptcp_close(t):
 
 @scenario()
 def mptcp_reset(t):
-    """Closed with unread data: the server sends a RST on the subflow, and the client gets it."""
+    """Closed with unread data: the server sends a RST on the subflow."""
     c, s = t.connection(*available(t), protocol=262)
     c("rst = capture(); s.send(bytes(400))")
     s("wait(lambda: unread(s) == 400); s.close()")
@@ -72,7 +72,7 @@ def mptcp_timeout(t):
 
 @scenario()
 def mptcp_fallback(t):
-    """The server knows no MPTCP: what is left is plain TCP."""
+    """The server has no MPTCP, so the connection falls back to plain TCP."""
     client, server = available(t)
     t.listen(server)
     c = t.connect(client, server, 262)

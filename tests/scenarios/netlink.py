@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The few requests of rtnetlink(7) that every network here is made with: to run ip(8) for them takes most of the
-suite's time where processes are slow to start."""
+"""The few rtnetlink(7) requests that make the test networks. ip(8) would take most of the suite's time where processes
+start slowly."""
 import os
 import socket
 import struct
@@ -32,7 +32,7 @@ def interface(index=0, flags=0):
 
 
 def request(kind, flags, body):
-    """Ask, in this thread's network namespace, and wait for the answer."""
+    """Send a request in this thread's network namespace and wait for the answer."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_ROUTE) as s:
         s.send(struct.pack("=IHHII", 16 + len(body), kind, NLM_F_REQUEST | NLM_F_ACK | flags, 1, 0) + body)
         answer = s.recv(1 << 16)
@@ -42,7 +42,7 @@ def request(kind, flags, body):
 
 
 def veth(name, peer, pid):
-    """A pair, of which `peer` is made in the namespace of that process."""
+    """Make a veth pair with `peer` in the network namespace of process `pid`."""
     there = attribute(VETH_INFO_PEER, interface() + text(IFLA_IFNAME, peer) +
                       attribute(IFLA_NET_NS_PID, struct.pack("=I", pid)))
     kind = text(IFLA_INFO_KIND, "veth") + attribute(IFLA_INFO_DATA, there)
@@ -55,7 +55,7 @@ def up(name):
 
 
 def address(name, plain, bits):
-    """Usable at once: without asking whether somebody has it already."""
+    """Add an address that is usable at once, without duplicate address detection."""
     family, data = packed(plain)
     body = struct.pack("=BBBBi", family, bits, IFA_F_NODAD, 0, socket.if_nametoindex(name))
     request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, body + attribute(IFA_LOCAL, data) + attribute(IFA_ADDRESS, data))

@@ -8,8 +8,8 @@ from host import Host
 
 
 def plain(version, net, number):
-    """Of host `number` in net `net`. The nets differ from scenario to scenario and from run to run: orphans of a
-    namespace that is gone can end minutes later, under an inode that a new one has got."""
+    """The address of host `number` in net `net`. Nets differ between scenarios and runs: orphans of a removed namespace
+    can end minutes later, when a new namespace has its inode."""
     net += os.getpid() * 4
     if version == "ipv4":
         return "10.%d.%d.%d" % (net >> 8 & 255, net & 255, number)
@@ -17,12 +17,12 @@ def plain(version, net, number):
 
 
 def address(family, net, number):
-    """The same, as an application of that family writes it."""
+    """The same address in the notation of an application of that family."""
     return "::ffff:" + plain("ipv4", net, number) if family == "v4mapped" else plain(family, net, number)
 
 
 def link(near, far, net, near_name="eth0", far_name="eth0", near_number=1, far_number=2):
-    """Join two hosts by a veth pair; the addresses of both versions end in their numbers."""
+    """Join two hosts by a veth pair; their IPv4 and IPv6 addresses end in their numbers."""
     near("netlink.veth(near, far, pid)", near=near_name, far=far_name, pid=far.pid)
     for host, name, number in ((near, near_name, near_number), (far, far_name, far_number)):
         addresses = [(plain("ipv4", net, number), 24), (plain("ipv6", net, number), 64)] if number else []
@@ -30,7 +30,7 @@ def link(near, far, net, near_name="eth0", far_name="eth0", near_number=1, far_n
         host(SET_UP, name=name, addresses=addresses)
 
 
-# A scenario must get each ICMP error of its own.
+# Without the rate limits every scenario gets its ICMP errors.
 SET_UP = """sysctl('ipv4/icmp_ratelimit', 0); sysctl('ipv6/icmp/ratelimit', 0)
 netlink.up('lo')
 for plain_address, bits in addresses: netlink.address(name, plain_address, bits)
@@ -66,7 +66,7 @@ def loopback(family, name="both"):
 
 
 def routed(family):
-    """Two hosts with a router between them, for what only a router says."""
+    """Two hosts with a router between them, for ICMP errors that only a router sends."""
     client, server, router = Host("client"), Host("server"), Host("router")
     link(client, router, 1, far_name="left", far_number=254)
     link(server, router, 2, far_name="right", near_number=2, far_number=254)
@@ -80,7 +80,7 @@ def routed(family):
 
 
 def wired(family):
-    """Two hosts on one link that a third process carries frame by frame: see wire.py."""
+    """Two hosts on one link that a third process forwards frame by frame: see wire.py."""
     client, server, wire = Host("client"), Host("server"), Host("wire")
     link(client, wire, 1, far_name="left", far_number=None)
     link(server, wire, 1, far_name="right", near_number=2, far_number=None)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What is no event. Where a connection lives on, it then ends in order, and that is all that may be told of it."""
+"""Cases that must give no event. If the connection survives, it then ends in order and gives only those events."""
 from connect import HEALTHY, attempt, doubt
 from trial import End, scenario
 
 
 def alive_then_closed(t, c, s):
-    """Prove that nothing was lost, and end it."""
+    """Prove that the connection works, and end it."""
     for one, other in ((c, s), (s, c)):
         one("s.setblocking(True); s.send(b'still here')")
         t.premise(other("s.setblocking(True); s.recv(10, socket.MSG_WAITALL)") == b"still here", "the connection lives")
@@ -28,7 +28,7 @@ def rst_out_of_window(t):
 
 @scenario()
 def rst_challenged(t):
-    """In the window but not at its edge: the kernel asks back instead of believing it."""
+    """A RST inside the window but not at its edge: the kernel sends a challenge ACK and keeps the connection."""
     client, server, wire = t.wired()
     c, s = t.connection(client, server)
     c("wire = capture()")
@@ -39,7 +39,7 @@ def rst_challenged(t):
 
 @scenario()
 def rst_bad_in_syn_sent(t):
-    """A RST that does not acknowledge our SYN is thrown away; the attempt is then given up by us."""
+    """The kernel ignores a RST that does not acknowledge our SYN; then we abandon the attempt."""
     client, server, wire = t.wired()
     server("l = listen(); drop(l)")
     client("s = bound(); target = (THERE, port); begin(target, s)", port=server("l.getsockname()[1]"))
@@ -49,7 +49,7 @@ def rst_bad_in_syn_sent(t):
     wire("w.forge('right', wire.RST | wire.ACK, ack=77)")
     wire("w.forge('right', wire.RST)")
     t.premise(c("time.sleep(0.05); state(s)") == "syn_sent", "the attempt goes on")
-    # Some kernels answer the first of them by sending the SYN again.
+    # Some kernels answer the first such RST with another SYN.
     again = c("n = retransmits(s); s.close(); n") > 0
     t.expect(c, "connect_failed", "abandoned", "connecting", severity="notice" if again else HEALTHY,
              ambiguous=doubt(t, again))
@@ -65,7 +65,7 @@ def syn_in_established(t):
 
 @scenario()
 def icmp_on_live(t):
-    """An ICMP error in the middle, and the retransmission that gets through in the end."""
+    """An ICMP error on a connection whose retransmission then succeeds."""
     client, server, router = t.routed()
     c, s = t.connection(client, server)
     router("nft('forward meta l4proto tcp reject with icmpx type host-unreachable')")
@@ -77,7 +77,7 @@ def icmp_on_live(t):
 
 @scenario()
 def icmp_with_recverr(t):
-    """IP_RECVERR gives the application the ICMP error as an errno, of a connection that lives."""
+    """With IP_RECVERR the application gets an ICMP error as errno although the connection lives."""
     client, server, router = t.routed()
     c, s = t.connection(client, server)
     c("s.setsockopt(*((socket.IPPROTO_IP, 11, 1) if AF == socket.AF_INET else (socket.IPPROTO_IPV6, 25, 1)))")
@@ -88,14 +88,14 @@ def icmp_with_recverr(t):
     t.premise(code == 113 and c("state(s)") == "established", "EHOSTUNREACH on a live connection")
     router("nft_clear()")
     t.premise(s("s.recv(100, socket.MSG_WAITALL)") == bytes(100), "the data comes")
-    # Another ICMP error may have come meanwhile; none comes once everything is acknowledged.
+    # Another ICMP error may have come; none comes after everything is acknowledged.
     c("wait(lambda: queued(s) == 0); s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)")
     alive_then_closed(t, c, s)
 
 
 @scenario()
 def time_wait(t):
-    """What is left of a closed connection, reset and asked again, ends without a word."""
+    """A connection in TIME_WAIT gets a RST and a new SYN; nothing is reported."""
     client, server, wire = t.wired()
     c, s = t.connection(client, server)
     c("s.close()")
@@ -110,14 +110,14 @@ def time_wait(t):
 
 @scenario()
 def rst_without_socket(t):
-    """RSTs that this host sends for no full socket: to a closed port, for what is gone, out of TIME_WAIT, and for a
-    half-open request. From 6.10 the hook runs for them too, with no socket at all or with what is none."""
+    """RSTs that this host sends without a full socket: for a closed port, a removed connection, TIME_WAIT and a
+    half-open request. From 6.10 the hook runs for them too, with no socket or with one that is not a full socket."""
     client, server, wire = t.wired()
     for host in client, server:
         host("rst = capture()")
 
     def answered(host, what):
-        """Wait for a RST of that host's."""
+        """Wait until that host sends a RST."""
         host("wait(lambda: 'out' in resets(rst), %r)" % ("a RST: " + what))
 
     c = attempt(client, server)
@@ -166,7 +166,7 @@ def rst_without_socket(t):
 
 @scenario()
 def fin_wait2_expires(t):
-    """The peer never closes; what is left of our socket goes quietly after tcp_fin_timeout."""
+    """The peer never closes: the FIN_WAIT2 remnant of our socket expires silently after tcp_fin_timeout."""
     c, s = t.connection()
     c("sysctls(fin_timeout=1); s.close()")
     s("reached(s, 'close_wait')")
@@ -175,14 +175,14 @@ def fin_wait2_expires(t):
     t.expect(c, "local_closed", "close", "orphaned")
     c("wait(lambda: ':%04X ' % " + str(c.local[1]) + " not in open('/proc/net/tcp').read()"
       " + (open('/proc/net/tcp6').read()), 'the expiry')")
-    # Its own close then meets a host that has forgotten: a RST in LAST_ACK, both streams over.
+    # The peer's close then gets a RST in LAST_ACK, when both streams are over.
     s("s.close()")
     s.ended()
 
 
 @scenario()
 def fin_wait2_full_expires(t):
-    """The same with a full socket, which TCP_LINGER2 keeps for what it asks beyond 60 s."""
+    """The same with a full socket: TCP_LINGER2 keeps one for the time above 60 s."""
     c, s = t.connection()
     c("option(s, TCP_LINGER2, 61); s.close()")
     s("reached(s, 'close_wait')")
@@ -193,7 +193,7 @@ def fin_wait2_full_expires(t):
 
 @scenario()
 def half_open_reset(t):
-    """A request that its client took back with a RST was never a connection of the server's."""
+    """A request that the client resets was never a connection of the server."""
     client, server, wire = t.wired()
     server("l = listen()")
     wire("w.set('hold', 'right')")
@@ -203,7 +203,7 @@ def half_open_reset(t):
     wire("w.holding(1, 'right')")
     c("s.close()")
     t.expect(c, "connect_failed", "abandoned", "connecting", severity=HEALTHY, ambiguous=doubt(t))
-    # The SYN-ACK now finds no socket and is answered with a RST.
+    # The SYN-ACK finds no socket, so the client answers with a RST.
     server("wire = capture()")
     wire("w.release()")
     server("wait(lambda: resets(wire), 'the RST')")
@@ -211,7 +211,7 @@ def half_open_reset(t):
 
 @scenario()
 def half_open_expires(t):
-    """SYN-ACKs that are never answered."""
+    """The client never answers the SYN-ACKs."""
     client, server, wire = t.wired()
     server("sysctls(synack_retries=1); l = listen()")
     wire("w.set('cut', 'right')")
@@ -226,7 +226,7 @@ def half_open_expires(t):
 
 @scenario()
 def deferred_accept(t):
-    """TCP_DEFER_ACCEPT: without data it stays half-open at the server, which then hears of its end in no way."""
+    """TCP_DEFER_ACCEPT: without data the connection stays half-open at the server, which never learns of its end."""
     client, server = t.pair()
     t.listen(server)
     server("option(l, socket.TCP_DEFER_ACCEPT, 30)")
@@ -238,7 +238,7 @@ def deferred_accept(t):
 
 @scenario()
 def repair_close(t):
-    """TCP_REPAIR, as a checkpoint does it: both ends go without a segment."""
+    """TCP_REPAIR, as in a checkpoint: both ends close without a segment."""
     c, s = t.connection()
     for end in (c, s):
         end("repair(s); s.close()")
@@ -255,7 +255,7 @@ def listener_ends(t):
 
 @scenario()
 def connecting(t):
-    """EINPROGRESS, EALREADY and EISCONN are no failures."""
+    """EINPROGRESS, EALREADY and EISCONN are not failures."""
     client, server = t.pair()
     t.listen(server)
     client("s = begin(target)", target=server("HERE, l.getsockname()[1]"))
@@ -273,7 +273,7 @@ def udp(t):
 
 @scenario()
 def never_connected(t):
-    """Sockets made, bound, shut down and closed without a connection."""
+    """Sockets that are created, bound, shut down and closed without a connection."""
     client, server = t.pair()
     client("tcp().close(); bound().close(); s = bound()")
     t.premise(client.error("s.shutdown(socket.SHUT_RDWR)") == "ENOTCONN", "not connected")
@@ -282,7 +282,7 @@ def never_connected(t):
 
 @scenario()
 def descriptor_closed_elsewhere(t):
-    """Copies of a descriptor, inherited, duplicated and passed on: the connection lives with the last of them."""
+    """Copies of a descriptor, inherited, duplicated and passed on: the connection lives until all are closed."""
     c, s = t.connection()
     child = c.host.fork()
     child("s.close()")
@@ -298,7 +298,7 @@ def descriptor_closed_elsewhere(t):
 
 @scenario()
 def idle_peer_gone(t):
-    """Nothing was in flight and no keepalive asked: the kernel knows nothing of the loss, and nor do we."""
+    """Without data in flight or keepalive the kernel does not notice the loss, and neither does lostpeer."""
     c, s = t.connection()
     s("repair(s); s.close()")
     c("time.sleep(0.3)")
@@ -307,7 +307,7 @@ def idle_peer_gone(t):
 
 @scenario()
 def window_closed_then_open(t):
-    """A peer that reads late is no lost peer."""
+    """A peer that reads late is not lost."""
     c, s = t.connection()
     waiting = c("fill(s)")
     total = s("got = 0\nwhile got < %d: got += len(s.recv(1 << 20))\ngot" % waiting)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Connections that end in order, and RSTs and timeouts that come when both streams are over already."""
+"""Orderly ends, and RSTs and timeouts after the end of both streams."""
 from trial import End, Maybe, OneOf, scenario
 
 
@@ -29,7 +29,7 @@ def close_by_server(t):
 
 @scenario()
 def close_after_data(t):
-    """Bytes are counted without SYN and FIN."""
+    """The byte counts exclude SYN and FIN."""
     c, s = t.connection()
     c("s.send(bytes(1000))")
     s("s.recv(1000, socket.MSG_WAITALL); s.send(bytes(400))")
@@ -46,12 +46,12 @@ def close_after_data(t):
 
 @scenario()
 def close_with_data_queued(t):
-    """Closed with data on the way that the peer takes in the end."""
+    """Closed with data in flight that the peer reads later."""
     c, s = t.connection()
     c("fill(s); s.close()")
     c.comes_to("fin_wait_1")
     s("while s.recv(1 << 20): pass")
-    # The FIN came while the application read, in whichever amounts: what was unread then is not fixed.
+    # The FIN may arrive between two reads, so the number of unread bytes varies.
     t.expect(s, "peer_closed", "fin", "established", unread=0)
     t.truths[-1].fields.pop("data.unread_bytes")
     c.ended()
@@ -82,7 +82,7 @@ def close_by_exit(t):
 
 @scenario()
 def half_close(t):
-    """One half ends, the other carries data for a while; whoever closed first is told at the end."""
+    """One half closes, the other carries data for a while; the first closer's event comes at the end."""
     c, s = t.connection()
     c("s.shutdown(socket.SHUT_WR); reached(s, 'fin_wait_2')")
     t.expect(s, "peer_closed", "fin", "established")
@@ -96,7 +96,7 @@ def half_close(t):
 
 @scenario()
 def half_close_unread(t):
-    """Data that came after our FIN and was not read when the socket ended."""
+    """Data arrives after our FIN and is still unread when the socket ends."""
     c, s = t.connection()
     c("s.shutdown(socket.SHUT_WR); reached(s, 'fin_wait_2')")
     t.expect(s, "peer_closed", "fin", "established")
@@ -118,7 +118,7 @@ def shutdown_both(t):
 
 @scenario()
 def close_simultaneous(t):
-    """Both FINs are on the way at once; both ends go through CLOSING."""
+    """Both FINs are in flight at once; both ends go through CLOSING."""
     client, server, wire = t.wired()
     c, s = t.connection(client, server)
     wire("w.set('hold')")
@@ -145,7 +145,7 @@ def close_simultaneous_held(t):
 
 @scenario()
 def close_of_itself(t):
-    """A socket connected to itself has one end only."""
+    """A socket connected to itself has only one end."""
     host = t.loopback()
     host("s = bound(); s.connect(s.getsockname())")
     c = End(host, "client")
@@ -156,7 +156,7 @@ def close_of_itself(t):
 
 @scenario()
 def close_on_loopback(t):
-    """Two sockets of one host, each with an end of its own."""
+    """Two sockets of one host: each end gives an event."""
     host = t.loopback()
     server = t.beside(host, "server")
     c, s = t.connection(host, server)
@@ -185,7 +185,7 @@ def close_before_accept(t):
 
 @scenario()
 def close_with_linger(t):
-    """SO_LINGER with time: close() itself waits until the peer has acknowledged."""
+    """SO_LINGER with a time: close() waits until the peer has acknowledged."""
     c, s = t.connection()
     c("linger(s, 5); s.send(bytes(10)); s.close()")
     s("reached(s, 'close_wait')")
@@ -195,7 +195,7 @@ def close_with_linger(t):
 
 
 def closed_first_by_peer(t):
-    """The peer has shut down its side and lets nothing more in; ours is about to close."""
+    """The peer has closed its half and drops all segments; our side is about to close."""
     c, s = t.connection()
     s("s.shutdown(socket.SHUT_WR); reached(s, 'fin_wait_2'); drop(s)")
     c("reached(s, 'close_wait')")
@@ -237,14 +237,14 @@ def timeout_in_last_ack_held(t):
 
 @scenario()
 def reset_in_closing(t):
-    """Both FINs crossed; then a RST instead of the last acknowledgement."""
+    """Both FINs cross; a RST comes instead of the last acknowledgement."""
     client, server, wire = t.wired()
     c, s = t.connection(client, server)
     wire("w.set('hold')")
     c("s.close()")
     s("s.close()")
     wire("w.holding(2)")
-    # Only the server's FIN goes on; the client answers it from CLOSING, and that answer is lost.
+    # Only the server's FIN arrives; the client's answer from CLOSING is lost.
     wire("w.set('cut'); [w.put(side, frame) for side, frame in w.held if side == 'right']")
     c.comes_to("closing")
     wire("w.forge('right', wire.RST)")
@@ -275,7 +275,7 @@ def timeout_in_fin_wait1_orphaned(t):
 
 @scenario()
 def reset_in_fin_wait2_orphaned(t):
-    """TCP_LINGER2 above 60 s keeps a full socket for what is beyond them, so that the RST still finds one."""
+    """TCP_LINGER2 keeps a full socket for the time above 60 s, so the RST finds one."""
     c, s = t.connection()
     c("option(s, TCP_LINGER2, 90); s.close()")
     c.comes_to("fin_wait_2")

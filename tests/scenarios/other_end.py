@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Both ends on this host: each event names the process at the other end, and never a wrong one."""
+"""Both ends on this host: each event names the process at the other end, never a wrong one."""
 import clock
 import network
 from trial import Absent, End, OneOf, one_family, scenario
@@ -9,12 +9,12 @@ NOBODY = {"peer.process.pid": Absent(), "peer.process.name": Absent(), "peer.pro
 
 
 def first(end):
-    """The same in the event that comes first, or alone: where all is slow the other end is found too late for it."""
+    """peer() for the event that comes first: on a slow machine the other end may be found too late for it."""
     return peer(end, maybe=clock.SLOW > 1)
 
 
 def peer(end, maybe=False):
-    """What an event must say of the process at its other end."""
+    """The fields that an event has about the process at its other end."""
     who = end.host.process
     fields = {"peer.process.pid": who.pid, "peer.process.name": who.name.decode(),
               "peer.process.creation.time": Near(who.created)}
@@ -22,7 +22,7 @@ def peer(end, maybe=False):
 
 
 def neighbours(t):
-    """Two processes in one namespace, joined by its loopback."""
+    """Two processes in one namespace, connected over loopback."""
     server = t.loopback()
     server("pass")
     return t.beside(server, "neighbour"), server
@@ -46,7 +46,7 @@ def other_end_in_two_namespaces(t):
 
 @one_family
 def other_end_on_own_address(t):
-    """No loopback address, and yet it never leaves the namespace."""
+    """A connection to an address of the same namespace that is not a loopback address."""
     client, server = t.pair()
     other = t.beside(server, "neighbour")
     reset(t, *t.connection(other, server))
@@ -64,7 +64,7 @@ def other_end_of_one_process(t):
 
 @one_family
 def other_end_far_away(t):
-    """The RST takes its time: the other end is told before it comes, and remembered."""
+    """The RST is delayed: the first event is written before it arrives, and the second still names the first end."""
     client, server, wire = t.wired()
     c, s = t.connection(client, server)
     wire("w.set('hold', 'right')")
@@ -78,7 +78,7 @@ def other_end_far_away(t):
 
 @one_family
 def other_end_closed(t):
-    """The other end closed, and its socket is gone; what we send then is reset."""
+    """The other end has closed and its socket is gone; data that we send then gets a RST."""
     client, server = t.pair()
     c, s = t.connection(client, server)
     s("s.close()")
@@ -94,19 +94,18 @@ def other_end_closed(t):
 
 @one_family
 def other_end_alive(t):
-    """The other end knows nothing of it: its socket lives, and is found."""
+    """The other end does not notice the loss: its socket is alive and can be found."""
     c, s = t.connection(*neighbours(t))
     s("drop(s)")
     c("option(s, TCP_USER_TIMEOUT, 1000); s.send(b'lost')")
     error = c.error()
     t.expect(c, "peer_lost", "user_timeout", "established", error=error, unacked=4, extra=first(s))
-    # It is reset when we are gone and it says something.
+    # The tear-down resets the other end: close the books first.
     t.finish()
 
 
 @one_family
 def other_end_alive_without_descriptor(t):
-    """The other end is an orphan."""
     c, s = t.connection(*neighbours(t))
     s("drop(s); s.close()")
     s.comes_to("fin_wait_1")
@@ -120,7 +119,7 @@ def other_end_alive_without_descriptor(t):
 
 @one_family
 def other_end_unaccepted(t):
-    """Who listens is the other end of who waits in its queue."""
+    """The listener is the other end of a connection in its accept queue."""
     client, server = t.pair()
     t.listen(server)
     c = t.connect(client, server)
@@ -132,7 +131,7 @@ def other_end_unaccepted(t):
 
 @one_family
 def other_end_of_twins(t):
-    """Two connections with the same addresses and ports in four namespaces, which end at once."""
+    """Two connections in four namespaces have the same addresses and ports and end at once."""
     pairs = []
     for names in (("client", "server"), ("twin", "nitwit")):
         client, server = network.pair("ipv4", names)
@@ -151,7 +150,7 @@ def other_end_of_twins(t):
 
 @one_family
 def other_end_refused(t):
-    """There is no connection, so there is no other end."""
+    """A refused connection has no other end."""
     client, server = t.pair()
     client("s = bound()")
     c = End(client, "client")
@@ -162,7 +161,7 @@ def other_end_refused(t):
 
 @scenario(families=("ipv4",), own=True)
 def other_end_filtered(t):
-    """What is not shown is still an other end."""
+    """An end whose own event is filtered out is still named as the other end."""
     c, s = t.connection(*t.pair())
     agent = t.agent("--json", "--event", "peer_lost")
     s("linger(s); s.close()")

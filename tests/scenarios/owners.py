@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Who held the connection, in every way that a descriptor can come to a process."""
+"""The owner of the connection, for every way in which a process gets a descriptor."""
 from host import Process
 from trial import End, OneOf, Set, one_family, scenario
 
-# The process was found by its descriptor, or gave itself away when it closed; or it was there from the birth on.
+# The process was found by its descriptor or seen closing the socket; ANYHOW also allows the creator of the connection.
 FOUND = OneOf("holder", "closer")
 ANYHOW = OneOf("connect", "accept", "holder", "closer")
 NOBODY = OneOf("holder_gone", "shared", "socket_gone", "not_seen")
 
 
 def reset_by_client(t, c, s, **fields):
-    """The client resets; fields say whom the server's end belongs to."""
+    """The client resets; `fields` describe the owner of the server's end."""
     c("linger(s); s.close()")
     t.expect(c, "local_reset", "linger", "established")
     error = s.error() if "error" not in fields else fields.pop("error")
@@ -19,7 +19,7 @@ def reset_by_client(t, c, s, **fields):
 
 @scenario()
 def owner_forked_after_accept(t):
-    """The parent accepts, the child serves: sshd, PostgreSQL."""
+    """The parent accepts, the child serves, as in sshd and PostgreSQL."""
     c, s = t.connection()
     child = s.host.fork()
     s("s.close()")
@@ -52,7 +52,7 @@ def owner_forked_child_closes_in_order(t):
 
 
 def workers(t):
-    """A master that listens, and two workers that accept."""
+    """A master that listens and two forked workers that accept."""
     client, master = t.pair()
     t.listen(master)
     return client, master, master.fork(), master.fork()
@@ -72,7 +72,7 @@ def owner_worker_reads(t):
 
 @one_family
 def owner_worker_idle(t):
-    """The worker accepts and never reads: only its descriptor tells."""
+    """The worker accepts and never reads: only its descriptor identifies it."""
     client, master, one, two = workers(t)
     c = t.connect(client, master)
     s = t.accept(one)
@@ -82,7 +82,7 @@ def owner_worker_idle(t):
 
 @one_family
 def owner_worker_peer_closed(t):
-    """The same for an orderly end."""
+    """The same with an orderly end."""
     client, master, one, two = workers(t)
     c = t.connect(client, master)
     s = t.accept(one)
@@ -95,7 +95,7 @@ def owner_worker_peer_closed(t):
 
 @one_family
 def owner_unaccepted_of_listen_caller(t):
-    """Master and workers hold the listener; who called listen() is named, the others with it."""
+    """Master and workers hold the listener: the event names the caller of listen() and lists all as holders."""
     client, master, one, two = workers(t)
     c = t.connect(client, master)
     s = t.waiting(master, c)
@@ -108,7 +108,7 @@ def owner_unaccepted_of_listen_caller(t):
 
 @one_family
 def owner_unaccepted_of_one_worker(t):
-    """Who listened has handed the listener on."""
+    """The caller of listen() has closed the listener; a worker holds it."""
     client, master = t.pair()
     t.listen(master)
     worker = master.fork()
@@ -136,7 +136,7 @@ def owner_unaccepted_of_two_workers(t):
 
 
 def two_listeners(t):
-    """Two processes with a listener each on one port, and a connection in the queue of the one that is returned."""
+    """Two processes listen on one port with SO_REUSEPORT. Returns the client's end and the process that got it."""
     client, one = t.pair()
     two = t.beside(one, "two")
     reuse = "l = tcp(); l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1); l.bind((ANY, port)); l.listen(5)"
@@ -151,7 +151,7 @@ def two_listeners(t):
 
 @scenario()
 def owner_of_two_listeners(t):
-    """SO_REUSEPORT: who accepted it, not who happens to listen on the same port."""
+    """The owner is the process that accepted, not the other listener."""
     c, server = two_listeners(t)
     reset_by_client(t, c, t.accept(server), via=ANYHOW)
 
@@ -169,7 +169,7 @@ def owner_of_two_listeners_closed(t):
 
 @scenario()
 def owner_of_two_listeners_unaccepted(t):
-    """The right one of the two, or nobody."""
+    """The event names the right listener or none."""
     c, server = two_listeners(t)
     s = t.waiting(server, c)
     c("linger(s); s.close()")
@@ -181,7 +181,7 @@ def owner_of_two_listeners_unaccepted(t):
 
 @one_family
 def owner_of_two_addresses_unaccepted(t):
-    """Two processes listen on one port of different addresses."""
+    """Two processes listen on the same port of different addresses."""
     client, one = t.pair()
     two = t.beside(one, "two")
     two("l = tcp(); l.bind(('127.0.0.1', 0)); l.listen(5)")
@@ -196,7 +196,7 @@ def owner_of_two_addresses_unaccepted(t):
 
 
 def may_be_unknown(t, host):
-    """No owner is better than a wrong one."""
+    """Allow the last truth's owner to be unknown, but not wrong."""
     fields = t.truths[-1].fields
     for name in [name for name in fields if name.startswith("process.") or name.startswith("owner.")]:
         fields.pop(name)
@@ -205,7 +205,7 @@ def may_be_unknown(t, host):
 
 @one_family
 def owner_by_syn_cookie(t):
-    """No request was kept; the listener is known all the same."""
+    """With SYN cookies no request exists, but the listener is still known."""
     client, server = t.pair()
     server("sysctls(syncookies=2)")
     c, s = t.connection(client, server)
@@ -213,7 +213,7 @@ def owner_by_syn_cookie(t):
 
 
 def passed_on(t, s, name="other"):
-    """A process with no relation to the server's gets a Unix socket to it: `u` there, `v` here."""
+    """Make a process unrelated to the server and send it the descriptor over a Unix socket: `u` there, `v` here."""
     other = t.beside(s.host, name)
     s("u = socket.socket(socket.AF_UNIX); u.bind('\\0lostpeer-%d' % os.getpid()); u.listen(1)")
     other("u = socket.socket(socket.AF_UNIX); u.connect('\\0lostpeer-%d')" % s.host.pid)
@@ -233,7 +233,7 @@ def owner_by_scm_rights(t):
 
 @one_family
 def owner_in_flight(t):
-    """Sent over a Unix socket, closed by the sender and not yet received: nobody holds it."""
+    """Sent over a Unix socket, closed by the sender and not yet received: no process holds it."""
     c, s = t.connection()
     other = passed_on(t, s)
     s("s.close()")
@@ -260,7 +260,7 @@ def owner_by_pidfd_getfd(t):
 
 @one_family
 def owner_several(t):
-    """Parent and child both hold it: all are told, and the one that had it from its birth is named."""
+    """Parent and child hold the socket: the event lists both and names the one that accepted."""
     c, s = t.connection()
     child = s.host.fork()
     reset_by_client(t, c, s, via=OneOf("accept", "holder"), extra={"owner.holders": Set([s.host.pid, child.pid])})
@@ -278,7 +278,7 @@ def owner_several_of_client(t):
 
 @one_family
 def owner_several_without_first(t):
-    """Two children hold it and the parent does not: no one of them can be named."""
+    """Two children hold the socket and the parent does not: the event names neither."""
     c, s = t.connection()
     children = [s.host.fork(), s.host.fork()]
     s("s.close()")
@@ -288,7 +288,7 @@ def owner_several_without_first(t):
 
 @one_family
 def owner_duplicated(t):
-    """Two descriptors of one process are one holder."""
+    """A process with two descriptors is one holder."""
     c, s = t.connection()
     s("d = s.dup()")
     reset_by_client(t, c, s, via=OneOf("accept", "holder"))
@@ -296,7 +296,7 @@ def owner_duplicated(t):
 
 @one_family
 def owner_inherited_from_dead(t):
-    """Connected by a parent that is gone; the child has it."""
+    """The parent connects and exits; the child holds the socket."""
     client, server = t.pair()
     t.listen(server)
     parent = t.beside(client, "parent")
@@ -313,7 +313,7 @@ def owner_inherited_from_dead(t):
 
 @one_family
 def owner_executed(t):
-    """exec after accept, as inetd does it: the process of now, under its name of now."""
+    """exec after accept, as in inetd: the event has the process's current name."""
     c, s = t.connection()
     child = s.host.fork()
     s("s.close()")
@@ -327,7 +327,7 @@ def owner_executed(t):
 
 @one_family
 def owner_executed_connector(t):
-    """Connected first, then another program: same process, other name."""
+    """The process connects and then executes another program: same process, other name."""
     client, server = t.pair()
     t.listen(server)
     worker = t.beside(client, "before")
@@ -344,7 +344,7 @@ def owner_executed_connector(t):
 
 @one_family
 def owner_renamed(t):
-    """The name is that at the drop, not that at the birth."""
+    """The name is that at the drop, not that at connect or accept."""
     c, s = t.connection()
     s("libc.prctl(15, b'renamed', 0, 0, 0)")
     s.host.process.refresh()
@@ -361,7 +361,7 @@ def owner_with_euid(t):
 
 @one_family
 def owner_in_pid_namespace(t):
-    """The pid is that of the agent's namespace, beside the process's own."""
+    """The event has the pid in the agent's namespace and the one in the process's own."""
     client, server = t.pair()
     t.listen(server)
     server("libc.unshare(0x20000000)")
@@ -375,7 +375,7 @@ def owner_in_pid_namespace(t):
 
 @one_family
 def owner_thread_connects(t):
-    """A thread with a name of its own connects; the process is named after its leader."""
+    """A thread with its own name connects; the event has the name of the thread group leader."""
     client, server = t.pair()
     t.listen(server)
     client("s = tcp()\ndef go(): libc.prctl(15, b'a-thread', 0, 0, 0); s.connect(target)",
@@ -389,7 +389,7 @@ def owner_thread_connects(t):
 
 @one_family
 def owner_thread_blocked(t):
-    """A thread waits in recv(), which is one more reference to the file, and none to a process."""
+    """A thread blocked in recv() holds another reference to the file, which must not count as a holder."""
     c, s = t.connection()
     s("h = blocked(in_thread(s.recv, 1))")
     c("linger(s); s.close()")
@@ -399,7 +399,7 @@ def owner_thread_blocked(t):
 
 @one_family
 def owner_thread_closes(t):
-    """One thread waits in recv(), another closes the descriptor: only the waiting one still has the socket."""
+    """One thread is blocked in recv() when another closes the descriptor: only the blocked thread has the socket."""
     c, s = t.connection()
     s("h = blocked(in_thread(s.recv, 1))")
     s("os.close(s.detach())")
@@ -410,7 +410,7 @@ def owner_thread_closes(t):
 
 @one_family
 def owner_exits_at_once(t):
-    """It reads the error and is gone."""
+    """The process reads the error and exits."""
     c, s = t.connection()
     c.witness = t.beside(c.host, "witness")
     c.host.start("try: s.recv(1)\nfinally: os._exit(0)")
@@ -451,5 +451,5 @@ def owner_io_uring(t):
 
 @one_family
 def owner_io_uring_async(t):
-    """Another thread of the kernel's does it, in the process's name."""
+    """A kernel worker thread runs the operation for the process."""
     ring(t, 1 << 4)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""RSTs that arrive on connections that existed."""
+"""RSTs that arrive on established connections."""
 from trial import End, scenario
 
 
@@ -15,7 +15,7 @@ def reset(t):
 
 @scenario()
 def reset_of_server(t):
-    """The other way round: the accepted end loses its peer."""
+    """The accepted end loses its peer."""
     c, s = t.connection()
     c("linger(s); s.close()")
     t.expect(c, "local_reset", "linger", "established")
@@ -46,7 +46,7 @@ def reset_unacked(t):
 def reset_unsent(t):
     c, s = t.connection()
     c("fill(s)")
-    t.settle()  # a slow machine's last acknowledgement
+    t.settle()  # for the last acknowledgement on a slow machine
     unread, waiting = s("unread(s)"), c("queued(s)")
     s("s.close()")
     t.expect(s, "local_reset", "unread_data", "established", unread=unread)
@@ -68,7 +68,7 @@ def reset_half_closed(t):
 
 @scenario()
 def reset_half_closed_unread(t):
-    """The peer sent data and its FIN; neither the data nor the FIN has been read, and only the data counts."""
+    """The peer sent data and a FIN, both unread: only the data counts."""
     c, s = t.connection()
     s("s.send(bytes(70)); s.shutdown(socket.SHUT_WR)")
     c("reached(s, 'close_wait')")
@@ -80,7 +80,7 @@ def reset_half_closed_unread(t):
 
 @scenario()
 def reset_by_write_after_close(t):
-    """The peer has closed; what we write then is answered by a RST from what is left of its socket."""
+    """The peer has closed; its TIME_WAIT or FIN_WAIT2 remnant answers our write with a RST."""
     c, s = t.connection()
     s("s.close()")
     c("reached(s, 'close_wait')")
@@ -138,7 +138,7 @@ def reset_orphaned(t):
 
 @scenario()
 def reset_orphaned_last_ack(t):
-    """Payload is unacknowledged, so this is no orderly end."""
+    """Payload is unacknowledged, so this is not an orderly end."""
     c, s = t.connection()
     s("s.shutdown(socket.SHUT_WR); reached(s, 'fin_wait_2'); drop(s)")
     c("reached(s, 'close_wait')")
@@ -160,7 +160,7 @@ def reset_unaccepted(t):
     c("s.send(bytes(10)); linger(s); s.close()")
     t.expect(c, "local_reset", "linger", "established")
     s.ended()
-    # The application gets the connection afterwards, and reads what came.
+    # The application accepts the connection afterwards and reads the data.
     server("s = l.accept()[0]")
     t.premise(server("s.recv(100)") == bytes(10), "unread data survives")
     t.expect(s, "peer_lost", "reset", "unaccepted", unread=10, error=s.error("s.recv(1)"))
@@ -168,7 +168,7 @@ def reset_unaccepted(t):
 
 @scenario()
 def reset_forged(t):
-    """A RST from the path: our end is lost, the peer's lives on."""
+    """A RST forged on the path: our end is lost, the peer's lives on."""
     client, server, wire = t.wired()
     c, s = t.connection(client, server)
     s("rst = capture()")
@@ -178,7 +178,7 @@ def reset_forged(t):
 
 
 def silently_gone(s):
-    """A socket in repair mode ends without a segment: its host has forgotten the connection, as after a reboot."""
+    """Close the socket in repair mode, without a segment: the host forgets the connection, as after a reboot."""
     s("repair(s); s.close()")
 
 
@@ -202,9 +202,9 @@ def reset_of_keepalive(t):
 
 @scenario()
 def reset_by_full_listener(t):
-    """tcp_abort_on_overflow: the client is established for a moment; the server never had a socket for it."""
+    """tcp_abort_on_overflow: the client is established for a moment, but the server never has a socket."""
     client, server, wire = t.wired()
-    # Room for three; the request queue has room for two, and a full one would fall back to SYN cookies.
+    # The queue holds three. The request queue holds two, and a full one would fall back to SYN cookies.
     server("sysctl('ipv4/tcp_abort_on_overflow', 1); l = listen(2)")
     client("more = [tcp(), tcp()]\nfor s in more: s.connect(target)", target=server("HERE, l.getsockname()[1]"))
     wire("w.set('hold', 'right')")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Where the owner lived: units and containers by their cgroups, while these are there and when they are gone."""
+"""The owner's unit and container, from its cgroup, before and after the cgroup is removed."""
 import json
 import os
 import re
@@ -18,7 +18,7 @@ HASH = "8e4f28a0bf1a2c3d4e5f60718293a4b5c6d7e8f90123456789abcdef01234567"
 
 
 def hierarchy():
-    """What stands before the path in /proc/PID/cgroup, and where that hierarchy is mounted."""
+    """The prefix of the path in /proc/PID/cgroup, and the mount point of that hierarchy."""
     with open("/proc/self/cgroup") as f:
         lines = f.read()
     named = re.search(r"^(\d+:name=systemd:)", lines, re.M)
@@ -32,7 +32,7 @@ def hierarchy():
 
 
 class Cgroup:
-    """A cgroup of our own, below one that is: /lostpeer-PID.slice."""
+    """A cgroup below /lostpeerPID.slice."""
 
     def __init__(self, t, name, top=None):
         self.line, mount = hierarchy()
@@ -54,7 +54,7 @@ class Cgroup:
         assert self.line + self.path in host.process.cgroups
 
     def fields(self, **others):
-        """What an event of a process here must say; what is not given must be absent."""
+        """The place fields of an event of a process here; those that are not given must be absent."""
         found = {name: Absent() for name in ("container.id", "container.runtime.name", "k8s.pod.uid", "systemd.unit")}
         found["process.linux.cgroup"] = self.line + self.path
         found["systemd.slice"] = self.slice
@@ -62,7 +62,7 @@ class Cgroup:
         return found
 
     def remove(self):
-        """Once all processes have left it."""
+        """Remove the cgroup as soon as all processes have left it."""
         def gone():
             for directory, _, _ in os.walk(self.top, topdown=False):
                 try:
@@ -74,14 +74,14 @@ class Cgroup:
 
 
 def connected(t, cgroup):
-    """A connection whose client was in that cgroup from before its birth."""
+    """A connection whose client was in the cgroup before it connected."""
     client, server = t.pair()
     cgroup.take(client)
     return t.connection(client, server)
 
 
 def released(t, cgroup):
-    """All its processes have ended, and it is gone."""
+    """End the cgroup's process and remove it."""
     t.finish()
     t.hosts[0].kill()
     cgroup.remove()
@@ -99,7 +99,7 @@ def place_of_unit(t):
 
 @one_family
 def place_of_delegated_cgroup(t):
-    """What a unit makes of its part of the tree is still that unit."""
+    """A cgroup that a unit makes below its own still belongs to the unit."""
     cgroup = Cgroup(t, "shop.service/workers.service/1")
     c, s = connected(t, cgroup)
     s("linger(s); s.close()")
@@ -110,7 +110,7 @@ def place_of_delegated_cgroup(t):
 
 @one_family
 def place_of_listener(t):
-    """Of who never accepted."""
+    """The owner is a listener that never accepted."""
     cgroup = Cgroup(t, "docker-%s.scope" % HASH)
     client, server = t.pair()
     cgroup.take(server)
@@ -128,7 +128,7 @@ def place_of_listener(t):
 
 
 def suspend(agent):
-    """The agent reads nothing until it is let go on."""
+    """Suspend the agent: it reads nothing until SIGCONT."""
     os.kill(agent.pid, signal.SIGSTOP)
 
     def sleeps():
@@ -145,7 +145,7 @@ def check_later(t, agent):
 
 @alone_agent
 def place_removed(t):
-    """Process and cgroup are gone when the event is read."""
+    """Process and cgroup are gone before the agent reads the record."""
     cgroup = Cgroup(t, "libpod-%s.scope/container" % HASH)
     c, s = connected(t, cgroup)
     agent = t.agent("--json", "--netns", "%d,%d" % (c.host.netns, s.host.netns))
@@ -192,7 +192,7 @@ def place_filters(t):
 
 
 class Container:
-    """Made by a runtime, of a root file system of busybox, in the network of a host of ours."""
+    """A container of a runtime, with busybox as its root file system, in the network namespace of one of our hosts."""
 
     def __init__(self, t, runtime, *command):
         for needed in (runtime, "busybox"):
@@ -213,7 +213,7 @@ class Container:
             json.dump(config, f)
 
     def run(self, host):
-        # Its standard input stays open: nc would shut down its half otherwise.
+        # Standard input stays open: at its end nc would shut down its half.
         host.start("p = subprocess.Popen(%r, stdin=subprocess.PIPE); p.wait()" % (
             [self.runtime, "run", "--bundle", self.bundle, self.name],))
 
@@ -226,7 +226,7 @@ class Container:
 
 
 def contained(t, runtime):
-    """A container's process loses its peer, and the container is gone when the event is read."""
+    """A container's process loses its peer, and the container is gone before the agent reads the record."""
     client, server = t.pair()
     t.listen(server)
     container = Container(t, runtime, "nc", *map(str, server("[HERE, l.getsockname()[1]]")))
@@ -241,7 +241,7 @@ def contained(t, runtime):
         t.premise(path.endswith("/" + container.name), "a cgroup with the container's name: %s" % path)
         suspend(agent)
         s("linger(s); s.close()")
-        client.finish()  # until the runtime has ended, and the container with it
+        client.finish()  # waits for the end of the runtime and its container
         t.premise(not os.path.exists(hierarchy()[1] + path[len(line):]), "the container's cgroup is gone")
         t.expect(s, "local_reset", "linger", "established")
         t.expect(c, "peer_lost", "reset", "established", error="ECONNRESET", process=process, vpid=1,
@@ -254,7 +254,7 @@ def contained(t, runtime):
 
 
 def contained_before(t, runtime):
-    """The container was there before the agent: its state tells that it is one."""
+    """The container exists before the agent: the runtime's state file identifies it."""
     client, server = t.pair()
     t.listen(server)
     container = Container(t, runtime, "nc", *map(str, server("[HERE, l.getsockname()[1]]")))
@@ -302,7 +302,7 @@ def place_crun_before(t):
 
 
 def fork_inside(host):
-    """A child of a worker in a pid namespace, who knows its child by another number than we do."""
+    """Fork a worker that lives in a pid namespace and so reports another pid than ours."""
     host.start("__fork__")
     host.finish()
     _, fds, _, _ = socket.recv_fds(host.channel, 1, 1)
@@ -323,7 +323,7 @@ def parent(pid):
 
 @one_family
 def place_in_nested_pid_namespaces(t):
-    """The agent's pid, and that of the innermost of two namespaces."""
+    """The event has the pid in the agent's namespace and in the innermost of two."""
     client, server = t.pair()
     server("libc.unshare(0x20000000)")
     outer = server.fork()

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The recently dead: data that comes for a connection which is over, and is answered with a RST."""
+"""Data that arrives for a recently closed connection and gets a RST."""
 import os
 
 from timeout import impatient
 from trial import KERNEL, End, scenario
 
 one_family = scenario(families=("ipv4",))
-MEMORY = 4096  # ends that are remembered, shared out among the CPUs
+MEMORY = 4096  # closed connections that the agent remembers, split across CPUs
 
 
 @scenario()
 def recently_closed_in_order(t):
-    """Server and client close in turn; what the one that is left then says is answered, once for all segments."""
+    """The server closes in order; data that the client then sends gets a RST."""
     c, s = t.connection()
     s("s.close()")
     s.ended()
@@ -26,7 +26,7 @@ def recently_closed_in_order(t):
 
 @scenario()
 def recently_closed_expired_orphan(t):
-    """We closed with data in flight and gave up; then the peer speaks again."""
+    """We closed with data in flight, and the kernel gave up; then the peer sends data."""
     c, s = impatient(t)
     s("drop(s)")
     c("s.send(bytes(2000)); s.close()")
@@ -40,7 +40,7 @@ def recently_closed_expired_orphan(t):
 
 @one_family
 def recently_closed_timed_out_while_held(t):
-    """A process holds the socket still, and is who lost the peer, when the peer comes back."""
+    """The kernel gave up while a process held the socket; then the peer sends data. The process owns both events."""
     c, s = impatient(t)
     s("drop(s)")
     c("s.send(bytes(500))")
@@ -53,7 +53,7 @@ def recently_closed_timed_out_while_held(t):
 
 @scenario()
 def recently_closed_with_data_in_flight(t):
-    """Both ends reset; what crosses the RST on its way is answered by another, and is no event."""
+    """Data that crosses a RST in flight gets another RST, which is not an event."""
     client, server, wire = t.wired()
     c, s = t.connection(client, server)
     s("rst = capture()")
@@ -69,14 +69,14 @@ def recently_closed_with_data_in_flight(t):
 
 @scenario(families=("ipv4",), own=True)
 def recently_closed_beyond_capacity(t):
-    """The memory is bounded: after more ends than it has room for, the owner of the first is not known any more; that of
-    the last is."""
+    """The memory is bounded: when more connections close than it holds, the owner of the first is unknown and that of
+    the last known."""
     if KERNEL < (6, 10):
         t.skip("seen from 6.10 on")
     cpu = {min(os.sched_getaffinity(0))}
     client, server = t.pair()
     for host in client, server:
-        os.sched_setaffinity(host.pid, cpu)  # each CPU has its share of the memory
+        os.sched_setaffinity(host.pid, cpu)  # the memory is split across CPUs
     agent = t.agent("--json")
     pairs = []
     server("l = listen(1024); kept = []")
@@ -90,7 +90,7 @@ def recently_closed_beyond_capacity(t):
         server("reached(kept[-1], 'close_wait')")
 
     closed()
-    many = 2 * MEMORY  # of some both ends close at once, and nothing can come
+    many = 2 * MEMORY  # not all are remembered: if both ends close at once, no data can follow
     server.start("for _ in range(%d): l.accept()[0].close()" % many)
     client("for _ in range(%d):\n s = tcp(); s.connect(target); s.close()" % many, target=target)
     server.finish()

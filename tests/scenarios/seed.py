@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What existed before the agent started: sockets of every state, with an agent of the scenario's own."""
+"""Sockets of every state that exist before the agent starts."""
 from connect import attempt
 from trial import Absent, AtLeast, Maybe, OneOf, Set, scenario
 
 SEED = OneOf("seed", "holder")
 CLOSED_SEED = OneOf("seed", "holder", "closer")
-# Since when a connection existed, and which of its ends connected, nobody could see.
+# The agent did not see the start of the connection: its duration and the role of its ends are unknown.
 UNSEEN = {"tcp.duration_ms": Absent()}
 seeded = scenario(families=("ipv4",), own=True)
 
@@ -47,7 +47,7 @@ def seed_close(t):
 
 @seeded
 def seed_half_closed(t):
-    """The peer's FIN came before the agent, so its close is not told; its RST is."""
+    """The peer's FIN came before the agent started and gives no event; its RST does."""
     c, s = t.connection()
     s("s.shutdown(socket.SHUT_WR)")
     c("reached(s, 'close_wait')")
@@ -87,7 +87,7 @@ def seed_connecting(t):
 
 @seeded
 def seed_listener(t):
-    """The listener is older than the agent, the connection is not."""
+    """The listener is older than the agent, the connection younger."""
     client, server = t.pair()
     t.listen(server)
     agent = watch(t)
@@ -116,7 +116,8 @@ def seed_listener_unaccepted(t):
 
 @seeded
 def seed_unaccepted(t):
-    """In the accept queue since before: no descriptor, no clone; at least its listener can be found."""
+    """A connection already in the accept queue has no descriptor, and its creation was not seen: its listener is the
+    owner."""
     client, server = t.pair()
     t.listen(server)
     c = t.connect(client, server)
@@ -147,7 +148,7 @@ def seed_accepted_later(t):
 
 @seeded
 def seed_forked(t):
-    """Accepted by a parent that has closed it, held by a child, all before the agent."""
+    """Before the agent starts a parent accepts, forks a child and closes its copy; the child holds the socket."""
     c, s = t.connection()
     s.host = s.host.fork()
     t.hosts[-1]("s.close()")
@@ -160,7 +161,7 @@ def seed_forked(t):
 
 @seeded
 def seed_several(t):
-    """Two processes hold it: both are told. Which of them was first, nobody can know any more."""
+    """Two processes hold the socket: the event lists both. The first holder is unknown."""
     c, s = t.connection()
     child = s.host.fork()
     agent = watch(t)
@@ -179,7 +180,7 @@ def seed_several(t):
 
 @seeded
 def seed_orphan(t):
-    """Closed with data on the way before the agent: whose it was cannot be known."""
+    """Closed with data in flight before the agent started: the owner is unknown."""
     client, server = t.pair()
     c, s = t.connection(client, server)
     s("drop(s)")
@@ -194,7 +195,7 @@ def seed_orphan(t):
 
 @seeded
 def seed_idle(t):
-    """Connections that go on and close in order, before and after: nothing more than that is told."""
+    """A connection that stays open gives no event."""
     client, server = t.pair()
     c, s = t.connection(client, server)
     agent = watch(t)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""An agent whose reader stalls, and one that is killed: neither may cost anyone else anything."""
+"""An agent whose reader stalls, and one that is killed: the rest of the system must not suffer."""
 import array
 import fcntl
 import json
@@ -30,7 +30,7 @@ def flood(count):
 
 @scenario(families=("ipv4",), alone=True, portable=True)
 def stalled_reader(t):
-    """Nobody reads while tens of thousands of drops come: the agent loses output, tells how much, and goes on."""
+    """The reader stalls during tens of thousands of drops: the agent loses output, reports how much, and goes on."""
     host = t.loopback()
     host(FLOOD)
     ours, theirs = os.pipe()
@@ -41,7 +41,7 @@ def stalled_reader(t):
     data = []
     reader = threading.Thread(target=lambda: data.append(read_until(ours, lambda _: False, 600)), daemon=True)
     reader.start()
-    # What comes now is told again, and the process ends with the last of it written.
+    # From now on events are written again, and the agent writes the last one before it ends.
     clock.wait(lambda: queue_is_empty(ours), "an empty pipe")
     t.settle()
     host("tcp().connect_ex((HERE, 9))")
@@ -71,7 +71,7 @@ def queue_is_empty(descriptor):
 
 
 def objects():
-    """How many programs, maps and links the kernel has."""
+    """The numbers of BPF programs, maps and links in the kernel."""
     found = []
     for kind in ("prog", "map", "link"):
         done = subprocess.run(["bpftool", "-j", kind, "show"], stdout=subprocess.PIPE, check=True)
@@ -81,7 +81,7 @@ def objects():
 
 @scenario(families=("ipv4",), alone=True)
 def killed_agent(t):
-    """kill -9, at its start and in the middle of a flood: nothing is left in the kernel, and it starts again."""
+    """kill -9 at the start and during a flood: the kernel keeps no BPF object, and the agent starts again."""
     if not shutil.which("bpftool"):
         t.skip("no bpftool")
     host = t.loopback()
@@ -96,7 +96,7 @@ def killed_agent(t):
     agent.process.send_signal(signal.SIGKILL)
     agent.process.wait()
     host.finish()
-    # Maps are freed after a grace period.
+    # The kernel frees maps after a grace period.
     clock.wait(lambda: objects() <= before, "the kernel to be as before: %s, now %s" % (before, objects()))
     agent = t.agent("--json", "--netns", str(host.netns))
     host("tcp().connect_ex((HERE, 9))")

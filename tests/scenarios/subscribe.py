@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The subscription socket: each user sees what is his own and nothing of another, a reader costs nobody but himself, and
-the examples are told of what becomes of their peers."""
+"""The subscription socket: a user sees only events of its own connections, a subscriber cannot harm others, and the
+examples learn of lost peers."""
 import functools
 import json
 import os
@@ -17,7 +17,7 @@ ONE = OTHER = None  # two users
 
 
 def with_users(function):
-    """Nobody else is these users, nor is any scenario that runs at the same time, each of which is a process."""
+    """Set ONE and OTHER to users that no concurrent scenario uses: they derive from the scenario's pid."""
     @functools.wraps(function)
     def run(t):
         global ONE, OTHER
@@ -32,14 +32,14 @@ def subscribed(function):
 
 
 def portable(function):
-    """What the agent alone decides."""
+    """Register a scenario whose result depends on the agent, not on the kernel."""
     return scenario(families=("ipv4",), own=True, portable=True)(with_users(function))
 
 
 def alone(function):
     return scenario(families=("ipv4",), alone=True, portable=True)(with_users(function))
 
-# In a worker: what a process does as that user from now on; and a subscriber.
+# For a worker: become another user, subscribe, and read events.
 WORKER = """
 import json
 def become(uid, effective=None):
@@ -58,7 +58,7 @@ def subscribe(path, line=""):
     lines = stream.makefile("rb")
     return json.loads(lines.readline())
 def events_until(*cookies):
-    "What is told, until all of these sockets have been."
+    "Read events until each of these sockets has had one."
     stream.settimeout(30 * SLOW)
     events, waiting = [], set(cookies)
     while waiting:
@@ -91,7 +91,7 @@ class Reader:
         return json.loads(line)
 
     def events_until(self, *cookies):
-        """Events, until all of these sockets have had one."""
+        """Read events until each of these sockets has had one."""
         events, waiting = [], set(cookies)
         while waiting:
             events.append(self.line())
@@ -101,7 +101,7 @@ class Reader:
 
 
 class Agent(Service):
-    """With a [subscribers] section, at `socket`."""
+    """An agent with a [subscribers] section; `socket` is its path."""
 
     def __init__(self, t, more="", **how):
         super().__init__(t, "[subscribers]\npath = DIR/events.sock\n" + more, **how)
@@ -110,7 +110,7 @@ class Agent(Service):
 
 
 def users(t, *uids):
-    """A process of each, all in one network namespace."""
+    """A process of each user, all in one network namespace."""
     hosts = [t.loopback()]
     hosts += [t.beside(hosts[0], "user%d" % n) for n in range(1, len(uids))]
     for host, uid in zip(hosts, uids):
@@ -119,7 +119,7 @@ def users(t, *uids):
 
 
 def join(client, server):
-    """A connection from one to the other; `s` at both ends. Their cookies."""
+    """Connect the two; `s` at both ends. Returns both cookies."""
     server("l = listen()")
     client("s = tcp(); s.connect((HERE, port))", port=server("l.getsockname()[1]"))
     server("s = l.accept()[0]; l.close()")
@@ -135,11 +135,10 @@ def is_of_only(events, uid, pid):
     return all(e["process.user.id"] == uid and e["process.pid"] == pid for e in events)
 
 
-# Who may see what.
-
+# Visibility.
 @subscribed
 def subscribe_two_users(t):
-    """Both ends of a connection are of two users: each is told of his own end, and nothing of who has the other."""
+    """The ends of a connection belong to two users: each sees its own end, and nothing of the owner of the other."""
     need_cookies(t)
     agent = Agent(t)
     one, other = users(t, ONE, OTHER)
@@ -163,7 +162,7 @@ def subscribe_two_users(t):
     whole = root.events_until(a, b, x, y)
     peers = {e["tcp.cookie"]: e.get("peer.process.pid") for e in whole}
     assert peers == {a: other.pid, b: one.pid, x: one.pid, y: other.pid}, whole
-    # What was left to tell was told by now, and to none of them: the next is of what comes next.
+    # The other events are written before this one, but to neither user: the next line is about this connection.
     for host, uid in (one, ONE), (other, OTHER):
         host("c = tcp(); c.connect_ex((HERE, 9)); last = cookie(c)")
         seen = host("events_until(last)")
@@ -175,16 +174,17 @@ def subscribe_two_users(t):
 
 @subscribed
 def subscribe_set_uid(t):
-    """A program that runs with another's rights is that one's; a socket that changes hands by it is root's alone."""
+    """A set-uid program's connections belong to its effective user. If a process opens a socket as one user and loses
+    it as another, only root sees the event."""
     need_cookies(t)
     agent = Agent(t)
     one, other, program, changed, dropped = users(t, ONE, OTHER, 0, 0, 0)
     root = Reader(agent.socket, "--netns %d --event local_reset" % one.netns)
     for host in one, other:
         host("subscribe(path, '--event local_reset')", path=agent.socket)
-    # Started by ONE, with the rights of OTHER from the beginning.
+    # ONE starts it; it runs as OTHER from the beginning.
     program("become(one, other)", one=ONE, other=OTHER)
-    # ONE opens it, and executes what has the rights of OTHER; and the other way round.
+    # ONE opens the socket and then becomes OTHER; in the second process the other way round.
     changed("os.setresuid(one, one, 0)", one=ONE)
     dropped("os.setresuid(one, other, 0)", one=ONE, other=OTHER)
     cookies = []
@@ -210,8 +210,8 @@ def subscribe_set_uid(t):
 
 @portable
 def subscribe_passed_descriptor(t):
-    """A descriptor that one user has given to another: while he holds it too he is told, and not who else does;
-    afterwards neither is."""
+    """One user passes a descriptor to another. While the first still holds it, it sees the event, but not the other
+    holder. After that neither user sees it."""
     need_cookies(t)
     agent = Agent(t)
     one, other = users(t, ONE, OTHER)
@@ -231,7 +231,7 @@ def subscribe_passed_descriptor(t):
         one("linger(d); d.close()")
         other("reached(kept[-1], 'close')")
     whole = root.events_until(*cookies)
-    for host in one, other:  # when that is told, to whom it may concern
+    for host in one, other:  # an event for each user that comes after those
         host("""l = listen(); c = tcp(); c.connect(l.getsockname()); d = l.accept()[0]; last = cookie(c)
 linger(d); d.close()""")
     holders = {e["tcp.cookie"]: e.get("owner.holders") for e in whole if e["event"] == "peer_lost"}
@@ -248,7 +248,7 @@ linger(d); d.close()""")
 
 @portable
 def subscribe_cannot_see_more(t):
-    """Whatever he asks for, of the other user's connections nothing comes, nor whether there is anything to filter."""
+    """No filter shows a user events of another's connections, or whether there are any."""
     need_cookies(t)
     agent = Agent(t)
     one, other = users(t, ONE, OTHER)
@@ -268,7 +268,7 @@ def subscribe_cannot_see_more(t):
         answer = one("subscribe(path, line)", path=agent.socket, line=line)
         assert list(answer) == ["error"] and answer["error"].startswith(name), (line, answer)
         assert one("lines.readline()") == b"", line
-    # OTHER alone, both ends; then his end to a listener of ONE's, who has that socket in his accept queue.
+    # Both ends are OTHER's; then OTHER connects to ONE, which has the connection in its accept queue.
     other("l = listen(); s = tcp(); s.connect(l.getsockname()); d = l.accept()[0]; linger(s)")
     other("s.close(); reached(d, 'close')")
     other("tcp().connect_ex((HERE, 9))")
@@ -278,7 +278,7 @@ def subscribe_cannot_see_more(t):
     for number, spy in enumerate(spies):
         spy("""l = listen(); s = tcp(); s.connect(l.getsockname()); d = l.accept()[0]; last = cookie(d)
 linger(s); s.close(); reached(d, 'close')""")
-        if number in (1, 2):  # it asks for another's pid alone, or name
+        if number in (1, 2):  # these filter by the other user's pid or name
             continue
         seen = spy("events_until(last)")
         assert {e["process.pid"] for e in seen} <= {each.pid for each in (one, *spies)}, seen
@@ -295,11 +295,10 @@ got"""), "a filter by another's pid or name lets something through"
     assert not problems, problems
 
 
-# What it costs.
-
+# Costs and limits.
 @subscribed
 def subscribe_costs_others_nothing(t):
-    """One user asks for orderly ends; those of another cost no record."""
+    """One user subscribes to orderly ends; another user's orderly ends make no record."""
     agent = Agent(t)
     one, other = users(t, ONE, OTHER)
     one("subscribe(path)", path=agent.socket)
@@ -316,7 +315,7 @@ def subscribe_costs_others_nothing(t):
 
 @portable
 def subscribe_by_default(t):
-    """Nothing is asked for within a second: all that he may see, the peer's orderly ends too."""
+    """A client that sends nothing for a second gets every event that its user may see, also orderly ends of peers."""
     need_cookies(t)
     agent = Agent(t)
     one, = users(t, ONE)
@@ -326,7 +325,7 @@ def subscribe_by_default(t):
     one("l = listen(); s = tcp(); s.connect(l.getsockname()); d = l.accept()[0]; first = cookie(s); d.close()")
     assert [e["event"] for e in one("events_until(first)")] == ["peer_closed"]
     one("s.close()")
-    # An end of file ends the line, and not the subscription.
+    # An end of file ends the line but not the subscription.
     one("""stream = socket.socket(socket.AF_UNIX); stream.connect(path); stream.sendall(b'--event local_closed')
 stream.shutdown(socket.SHUT_WR); lines = stream.makefile('rb')""", path=agent.socket)
     assert one("json.loads(lines.readline())")["subscribed"]
@@ -352,8 +351,8 @@ def flood(count):
 
 @alone
 def subscribe_abuse(t):
-    """One that never reads, one that sends garbage, one a byte a second, a thousand that come and go: the others lose
-    nothing, memory is bounded, the ledger balances."""
+    """One client never reads, one sends garbage, one a byte a second, a thousand come and go. The others lose nothing,
+    memory is bounded, and the ledger balances."""
     agent = Agent(t)
     one, other, good = users(t, ONE, OTHER, ONE + 2)
     count = 2000  # more than a buffer holds
@@ -383,7 +382,7 @@ coming = in_thread(come_and_go, 1000)""", path=agent.socket)
     for garbage in (b"\0" * 5000, b"\xff\xfe\n", b"x" * 4096, b"--\n", b"\0\n"):
         bad = Reader(agent.socket, garbage)
         assert list(bad.answer) == ["error"] and bad.line() is None, (garbage, bad.answer)
-    for _ in range(count // 100):  # as fast as it reads
+    for _ in range(count // 100):  # no faster than `good` reads
         one("flood(100)")
         good("flood(100)")
         events = [reader.line() for _ in range(200)]
@@ -392,7 +391,7 @@ coming = in_thread(come_and_go, 1000)""", path=agent.socket)
         good("events = [json.loads(lines.readline()) for _ in range(100)]")
         assert good("all(e['event'] == 'connect_failed' and e['process.user.id'] == uid for e in events)", uid=ONE + 2)
     other("outcome(coming)")
-    # It never read, and now does: what there was room for, and how many there were beside.
+    # `one` never read before: now it gets the events that fit into its buffer, and the number of lost ones.
     assert one("""
 got, lost = 0, 0
 stream.settimeout(30 * SLOW)
@@ -412,7 +411,7 @@ got + lost""", count=count) == count
 
 @alone
 def subscribe_limits(t):
-    """Sixteen of a user, and 256 in all; who comes in when another has left is taken."""
+    """At most 16 subscribers of a user and 256 in all. When one leaves, another may come."""
     agent = Agent(t)
     one = t.loopback()
     one(WORKER + """
@@ -444,7 +443,7 @@ held = [come(uid) for uid in range(61000, 61016) for _ in range(16)]""", path=ag
 
 @portable
 def subscribe_reload(t):
-    """SIGHUP keeps who has subscribed; a section that changes ends them, and refuses nobody meanwhile."""
+    """SIGHUP keeps the subscribers. A change of their section ends them but refuses no new one."""
     need_cookies(t)
     agent = Agent(t)
     one, = users(t, ONE)
@@ -474,7 +473,7 @@ linger(d); d.close()"""
 
 @portable
 def subscribe_watch(t):
-    """`lostpeer watch` without rights is told by the agent, and filters, groups and shows it as ever."""
+    """`lostpeer watch` without privileges reads the agent's socket, and filters, groups and prints as usual."""
     need_cookies(t)
     agent = Agent(t)
     one, other = users(t, ONE, OTHER)
@@ -512,19 +511,18 @@ def subscribe_watch(t):
     assert not problems, problems
 
 
-# The examples, as applications of a user without rights run them.
-
+# The examples, run by a user without privileges.
 START = """
 import _strptime, asyncio, concurrent.futures.thread, encodings.idna, traceback
 def start(uid, command, path=None):
-    "Run an example as that user: a program, or a script by this very interpreter. Its output."
+    "Run an example as that user: a program, or a script in this interpreter. Returns its output."
     r, w = os.pipe()
     if os.fork() == 0:
         try:
             os.dup2(w, 1)
             os.close(r)
             script, sys.argv = {'__name__': 'example'}, command
-            if path:  # what it imports need not be readable to him
+            if path:  # read the script before the change of user: that user may not be able to read it
                 exec(compile(open(path).read(), path, 'exec'), script)
             become(uid)
             if not path:
@@ -553,7 +551,7 @@ CONNECTIONS = 100
 
 
 def connected(t, command, arguments, path=None):
-    """The example as ONE runs it, with all its connections: client, server, and the client's ports."""
+    """Start the example as ONE with all its connections. Returns client, server and the client's ports."""
     client, server = t.pair()
     port = server(ECHO)
     client(WORKER + START + "out = start(uid, command, path)", uid=ONE, path=path,
@@ -566,7 +564,7 @@ def connected(t, command, arguments, path=None):
 
 
 def lose_three(client, server, ports, first):
-    """Three connections lose their peer, each in another way: how late the example was told, at most."""
+    """Three connections lose their peer in different ways. Returns the longest delay until the example knew."""
     wanted = {first: ("peer_lost", "keepalive_timeout"), first + 25: ("peer_lost", "reset"),
               first + 56: ("peer_closed", "fin")}
     server("drop(at[port])", port=ports[first])
@@ -581,8 +579,8 @@ def lose_three(client, server, ports, first):
 
 
 def check_example(t, agent, command, arguments, path=None):
-    """The example has a hundred connections; some of them lose their peer, and it is told within 100 ms. What else this
-    machine does meanwhile may take longer than that now and then."""
+    """The example has a hundred connections; when some lose their peer, it knows within 100 ms. Other load on this
+    machine may delay it now and then, hence the repetitions."""
     client, server, ports = connected(t, command, arguments, path)
     enough = 100 if clock.SLOW < 2 else 1000 * clock.SLOW
     late = [lose_three(client, server, ports, 17)]
@@ -625,7 +623,7 @@ def subscribe_example_c(t):
 
 @alone
 def subscribe_examples_by_port(t):
-    """Where events have no cookie, as before 5.12."""
+    """Events without a cookie, as on kernels before 5.12."""
     for name in "peer_events_asyncio.py", "peer_events_threads.py":
         agent = Agent(t, without="cookie")
         path = os.path.join(EXAMPLES, name)
@@ -636,7 +634,7 @@ def subscribe_examples_by_port(t):
 
 @alone
 def subscribe_set_uid_program(t):
-    """ONE runs a program that is set-uid OTHER: it is told of its connections as OTHER is, and ONE is not."""
+    """ONE runs a program that is set-uid OTHER: the program and OTHER see its connections, ONE does not."""
     need_cookies(t)
     agent = Agent(t)
     program = c_example(t, agent)

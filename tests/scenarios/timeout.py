@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Connections that the kernel gave up, each timer in turn. The idle end learns nothing, and has no event."""
+"""Connections that the kernel gives up, one scenario for each timer. The idle end notices nothing and has no event."""
 from trial import AtLeast, scenario
 
 RETRIED = {"tcp.retransmits": AtLeast(1)}
 
 
 def impatient(t, retries=1):
-    """A connection whose client does not wait long."""
+    """A connection whose client gives up after a few retransmissions."""
     client, server = t.pair()
     client("sysctls(retries2=%d, orphan_retries=%d)" % (retries, retries))
     return t.connection(client, server)
@@ -45,7 +45,7 @@ def retransmit_timeout_half_closed(t):
 
 @scenario()
 def retransmit_timeout_unreachable(t):
-    """An ICMP error ends nothing; it only becomes the errno of the timeout."""
+    """An ICMP error does not end the connection; it becomes the errno of the timeout."""
     client, server, router = t.routed()
     client("sysctls(retries2=1)")
     c, s = t.connection(client, server)
@@ -59,7 +59,7 @@ def retransmit_timeout_unreachable(t):
 
 @scenario()
 def retransmit_timeout_no_route(t):
-    """The router loses its route: the errno is that of its ICMP error, whichever that is."""
+    """The router loses its route: the errno is that of the router's ICMP error."""
     client, server, router = t.routed()
     client("sysctls(retries2=1)")
     c, s = t.connection(client, server)
@@ -73,7 +73,7 @@ def retransmit_timeout_no_route(t):
 
 @scenario()
 def retransmit_timeout_link_down(t):
-    """A segment had been sent before our own link went: it is the network's until then."""
+    """Our link goes down after a segment was sent: the cause is still the retransmission timeout."""
     c, s = impatient(t, 2)
     s("drop(s)")
     c("s.send(bytes(60)); command('ip', 'link', 'set', 'eth0', 'down')")
@@ -82,7 +82,7 @@ def retransmit_timeout_link_down(t):
 
 @scenario()
 def retransmit_timeout_fin_wait1(t):
-    """Our FIN alone is unacknowledged, but a process still waits on the socket."""
+    """Only our FIN is unacknowledged, but a process still holds the socket."""
     c, s = impatient(t)
     s("drop(s)")
     c("s.shutdown(socket.SHUT_WR)")
@@ -113,7 +113,7 @@ def retransmit_timeout_orphaned_last_ack(t):
 
 @scenario()
 def retransmit_timeout_after_linger(t):
-    """close() waited SO_LINGER seconds for the data to go, in vain."""
+    """close() waits SO_LINGER seconds for an acknowledgement that does not come."""
     c, s = impatient(t, 3)
     s("drop(s)")
     c("s.send(bytes(900)); linger(s, 1); s.close()")
@@ -123,12 +123,12 @@ def retransmit_timeout_after_linger(t):
 
 @scenario()
 def retransmit_timeout_of_killed(t):
-    """The process was killed with data in flight: what is left of it times out."""
+    """The process is killed with data in flight: the orphan times out."""
     c, s = impatient(t)
     c.witness = t.beside(c.host, "witness")
     s("drop(s)")
     t.expect(c, "peer_lost", "retransmit_timeout", "orphaned", unacked=120, exiting="SIGKILL")
-    c.host.start("s.send(bytes(120)); os.kill(os.getpid(), 9)")  # in one go: it has a second or so
+    c.host.start("s.send(bytes(120)); os.kill(os.getpid(), 9)")  # at once: the timeout leaves about a second
     t.premise(c.host.channel.recv(1) == b"", "it is dead")
     c.host.kill()
     c.ended()
@@ -155,7 +155,7 @@ def keepalive_timeout_half_closed(t):
 
 @scenario()
 def keepalive_timeout_unread(t):
-    """The data that came before is still there to be read."""
+    """Data that arrived before is still unread."""
     c, s = t.connection()
     s("s.send(bytes(55)); drop(s)")
     c("wait(lambda: unread(s) == 55); keepalive(s)")
@@ -189,7 +189,7 @@ def user_timeout_by_keepalive(t):
 
 @scenario()
 def user_timeout_window_closed(t):
-    """The peer lives and answers every probe, but takes nothing: it is the peer's doing."""
+    """The peer answers every probe but reads nothing: the peer is the cause."""
     c, s = t.connection()
     waiting = c("fill(s)")
     c("option(s, TCP_USER_TIMEOUT, 2500)")
@@ -202,7 +202,7 @@ def user_timeout_window_closed_peer_gone(t):
     c, s = t.connection()
     waiting = c("fill(s)")
     s("drop(s)")
-    # Several probes: of two, one may go unanswered by a peer that lives (tcp_invalid_ratelimit).
+    # More than one probe: a live peer may leave one of two unanswered (tcp_invalid_ratelimit).
     c("wait(lambda: probes(s) > 1, 'unanswered probes'); option(s, TCP_USER_TIMEOUT, 1000)")
     t.expect(c, "peer_lost", "user_timeout", "established", by="network", error=c.error(), queued=waiting)
 

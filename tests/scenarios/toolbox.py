@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What a worker's source can use: sockets as an application makes them, and how to see what became of them."""
-# What is imported here is for that source as well.
+"""Functions for a worker's source text: sockets as an application makes them, and ways to see their state."""
+# The source text uses these imports too.
 import array
 import ctypes
 import errno
@@ -36,7 +36,7 @@ STATES = ("none established syn_sent syn_received fin_wait_1 fin_wait_2 time_wai
 
 libc = ctypes.CDLL(None, use_errno=True)
 
-# Set for each host by the network that it is in.
+# network.py sets these for each host.
 AF = socket.AF_INET
 HERE = "127.0.0.1"
 THERE = "127.0.0.1"
@@ -57,14 +57,14 @@ def listen(backlog=64, protocol=0, port=0):
 
 
 def bound(protocol=0):
-    """A socket whose local port is known before it connects: a failed attempt keeps no trace of it."""
+    """A socket that is bound before it connects: after a failed attempt nothing shows the local port."""
     s = tcp(protocol)
     s.bind((HERE, 0))
     return s
 
 
 def begin(server, s=None):
-    """Start to connect and do not wait."""
+    """Start a connect without waiting for it."""
     s = s or bound()
     s.setblocking(False)
     code = s.connect_ex(server)
@@ -74,7 +74,7 @@ def begin(server, s=None):
 
 
 def warm(there):
-    """Let the neighbours on the path find each other: an answer to a datagram proves it, both ways."""
+    """Resolve the neighbours on the path: the answer to a datagram proves both directions."""
     with socket.socket(AF, socket.SOCK_DGRAM) as s:
         s.connect((there, 9))
         s.settimeout(0.1)
@@ -94,7 +94,7 @@ def plain(address):
 
 
 def about(s):
-    """What the application itself can know of its connection."""
+    """The application's own facts about its connection."""
     facts = {"local": None, "peer": None, "cookie": None}
     for name, call in (("local", s.getsockname), ("peer", s.getpeername)):
         try:
@@ -128,7 +128,7 @@ def reached(s, *states):
 
 
 def lost(s):
-    """Wait until the kernel has closed the socket, read what is left, and raise what the application is told."""
+    """Wait until the kernel has closed the socket, read the rest, and raise the error that the application gets."""
     wait(lambda: state(s) == "close", "close of a socket in %s" % state(s))
     s.setblocking(False)
     while s.recv(1 << 20):
@@ -137,7 +137,7 @@ def lost(s):
 
 
 def queued(s):
-    """Bytes that the application has written and the peer has not acknowledged."""
+    """Bytes written but not acknowledged by the peer."""
     return number(s, SIOCOUTQ)
 
 
@@ -152,7 +152,7 @@ def number(s, request):
 
 
 def fill(s):
-    """Write until the peer's window and our queue are full, and acknowledgements have ceased."""
+    """Write until the peer's window and our queue are full and no acknowledgement is due."""
     s.setblocking(False)
     still = 0
     before = -1
@@ -169,7 +169,7 @@ def fill(s):
 
 
 def drop(s):
-    """Let nothing in: a filter that returns 0 makes TCP see no segment (on a listener, no SYN)."""
+    """Attach a filter that drops every incoming segment; on a listener it drops the SYNs."""
     program = ctypes.create_string_buffer(struct.pack("=HBBI", 6, 0, 0, 0))
     s.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", 1, ctypes.addressof(program)))
 
@@ -194,7 +194,7 @@ def keepalive(s, idle=1, interval=1, count=2):
 
 
 def disconnect(s):
-    """connect(AF_UNSPEC), for which Python has no word."""
+    """connect(AF_UNSPEC), which Python's socket module does not offer."""
     address = ctypes.create_string_buffer(16)
     if libc.connect(s.fileno(), address, 16) < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
@@ -210,7 +210,7 @@ def sysctl(name, value):
 
 
 def sysctls(**values):
-    """Those of TCP in this network namespace: retries2=1 is net.ipv4.tcp_retries2."""
+    """Set TCP sysctls of this network namespace: retries2=1 sets net.ipv4.tcp_retries2."""
     for name, value in values.items():
         sysctl("ipv4/tcp_" + name, value)
 
@@ -223,7 +223,7 @@ def command(*words, text=None):
 
 
 def nft(rules):
-    """Add rules, and a chain for each hook that they name: 'input tcp dport 9 drop'."""
+    """Add rules like 'input tcp dport 9 drop', and a chain for each hook that they name."""
     text = ""
     for rule in rules.split(";"):
         hook, body = rule.strip().split(" ", 1)
@@ -237,12 +237,12 @@ def nft_clear():
 
 
 def kill_sockets(*words):
-    """ss -K, which answers even where nothing matched; the caller looks at what became of the socket."""
+    """ss -K. It succeeds even if nothing matches, so the caller must check the socket."""
     return command("ss", "-K", "-tan", *words)
 
 
 def entry(local, peer):
-    """The state of a connection that no process may hold any more, or None; a TIME_WAIT remnant is no socket."""
+    """The state of a connection, held or not, or None. A TIME_WAIT or FIN_WAIT2 remnant does not count."""
     for name in ("tcp", "tcp6"):
         try:
             with open("/proc/net/" + name) as f:
@@ -252,7 +252,7 @@ def entry(local, peer):
         for line in lines:
             words = line.split()
             ports = [int(words[n].rsplit(":", 1)[1], 16) for n in (1, 2)]
-            # Timer 3 is that of a TIME_WAIT or FIN_WAIT2 remnant.
+            # Timer 3 marks a TIME_WAIT or FIN_WAIT2 remnant.
             if ports == [local, peer] and not words[5].startswith("03:"):
                 return STATES[int(words[3], 16)]
     return None
@@ -269,7 +269,7 @@ def comes_to(local, peer, *states):
 
 
 def in_thread(function, *arguments):
-    """Run in a thread; the result is the errno name, or the value, in .outcome once it has ended."""
+    """Run in a thread, whose .outcome then has the errno name or the value."""
     def body():
         try:
             thread.outcome = function(*arguments)
@@ -282,7 +282,7 @@ def in_thread(function, *arguments):
 
 
 def blocked(thread):
-    """Wait until a thread of ours sleeps in recv()."""
+    """Wait until the thread sleeps in recv()."""
     number = {"x86_64": "45", "aarch64": "207"}[os.uname().machine]
     path = "/proc/self/task/%d/syscall" % thread.native_id
     wait(lambda: open(path).read().split()[0] == number, "a thread in recv()")
@@ -295,14 +295,14 @@ def outcome(thread):
 
 
 def capture():
-    """What passes through this namespace from now on: the judge where an application cannot know who sent a RST."""
+    """Capture this namespace's frames from now on, for a scenario whose application cannot know who sent a RST."""
     s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
     s.setblocking(False)
     return s
 
 
 def segments(s, flag=0):
-    """Captured TCP segments with that flag: direction, ports, flags, payload bytes."""
+    """The captured TCP segments with that flag: direction, ports, flags, payload bytes."""
     found = []
     while True:
         try:
@@ -324,5 +324,5 @@ def segments(s, flag=0):
 
 
 def resets(s):
-    """Who sent a RST: 'in', 'out', in the order they passed."""
+    """The directions of the captured RSTs, 'in' or 'out', in order."""
     return [way for way, _, flags, _ in segments(s) if flags & 4]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""One scenario for one address family: its hosts, its connections, and the truths that it fixes."""
+"""One scenario for one address family: its hosts, connections and truths."""
 import json
 import os
 import platform
@@ -23,7 +23,7 @@ registry = {}
 
 VM = os.environ.get("LOSTPEER_VM") == "1"
 brief = False  # set by run
-shared = None  # the agent that watches all scenarios that have none of their own; set by run
+shared = None  # the agent for all scenarios that do not start their own; set by run
 
 
 class Skip(Exception):
@@ -31,7 +31,7 @@ class Skip(Exception):
 
 
 class Broken(Exception):
-    """The scenario did not come about as it was written: its own fault or its machine's, not lostpeer's."""
+    """The scenario's premise failed. The scenario or the machine is at fault, not lostpeer."""
 
 
 class Scenario:
@@ -48,10 +48,12 @@ class Scenario:
 
 
 def scenario(families=FAMILIES, own=False, alone=False, heavy=False, portable=False, everywhere=False):
-    """Register a scenario. own: it starts agents itself; alone: so, and nothing else may run beside it; heavy: it is
-    watched by the shared agent, with nothing else beside it; portable: it says the same on every kernel, or
-    another shows where they differ, so that the brief leaves it out where the kernel is a test's; everywhere: it is
-    for what differs so much that no kernel leaves it to another one."""
+    """Register a scenario.
+
+    own: it starts its own agents; alone: the same, and no other scenario may run at the same time; heavy: the shared
+    agent watches it, but no other scenario runs at the same time; portable: its result does not depend on the kernel,
+    or another scenario covers the difference, so a brief run in a VM skips it; everywhere: its result depends so much
+    on the kernel that every kernel runs it, whatever the turn."""
     def register(function):
         made = Scenario(function, families, own or alone, alone, heavy, portable, everywhere)
         assert made.name not in registry, made.name
@@ -64,7 +66,7 @@ one_family = scenario(families=("ipv4",))
 
 
 class End:
-    """One end of a connection: the host that has it, the variable that it has it in, and its addresses."""
+    """One end of a connection: its host, the host's variable for the socket, and its addresses."""
 
     def __init__(self, host, role, name="s", **facts):
         self.host = host
@@ -84,7 +86,7 @@ class End:
         return self.host.error(source, **names)
 
     def ended(self):
-        """Wait until the kernel has done with the socket, whoever holds it."""
+        """Wait until the kernel has no full socket for this end, whether or not a process holds it."""
         self.witness("ended(%d, %d)" % (self.local[1], self.peer[1]))
 
     def comes_to(self, *states):
@@ -124,7 +126,7 @@ class Trial:
         return self.hosts[-1]
 
     def beside(self, host, name):
-        """Another process in the namespace of that host, not related to it, with the same addresses."""
+        """Another process in that host's namespace, with the same addresses. It is no relative of the host."""
         made = Host(name, beside=host)
         made("pass", **host("dict(AF=AF, HERE=HERE, THERE=THERE, ANY=ANY)"))
         self.hosts.append(made)
@@ -152,18 +154,18 @@ class Trial:
         return End(server, "server")
 
     def waiting(self, server, c):
-        """The end of c that is established and not accepted: it has no descriptor to ask."""
+        """The server's end of c, established but not accepted: no descriptor gives its facts."""
         server("comes_to(%d, %d, 'established')" % (c.peer[1], c.local[1]))
         return End(server, "server", local=c.peer, peer=c.local)
 
     def end(self, client, peer):
-        """The client's end of an attempt to connect, to that address."""
+        """The client's end of an attempt to connect to `peer`."""
         made = End(client, "client")
         made.peer = peer
         return made
 
     def many(self, count):
-        """How many a crowd is."""
+        """The size of a crowd: smaller in a brief run."""
         return count // 5 if brief else count
 
     # The truth.
@@ -178,8 +180,8 @@ class Trial:
     def expect(self, end, event, cause, phase, by=None, error=None, severity=None, process="host", vpid=None, via=None,
                unread=0, unacked=0, unsent=0, queued=None, state=None, role="end", optional=False, exiting=None,
                ambiguous=None, really=None, extra=None, **streams):
-        """Fix one truth. Values left at None must be absent from the event, where the contract says when.
-        really: what it was, as event/cause, where this kernel can only say something else and mark it ambiguous."""
+        """Record one truth. A field left at None must be absent from the event, as far as the contract allows.
+        really: see Truth."""
         fields = {
             "schema": 1,
             "time": Since(self.began),
@@ -209,16 +211,16 @@ class Trial:
         fields["owner.holders"] = Absent()
         fields.update(extra or {})
         if event == "peer_lost" and self.module != "early" and (unacked or queued):
-            # Where that takes longer than the agent's patience, as on a slow machine, it is first silent.
+            # On a slow machine the loss may take longer than the limit for silence; then peer_silent comes first.
             self.perhaps(end, "peer_silent", "unacked")
         self.truths.append(Truth(fields, optional, really))
 
     def hidden(self, end, event, cause):
-        """What happened, and gives no event: doctor has to say so."""
+        """Record something that happened but gives no event on this kernel. doctor must say so."""
         self.truths.append(Truth({"event": event, "cause": cause, "network.netns": end.host.netns}, hidden=True))
 
     def late(self, end, ended=("local_closed", "close"), state="closed", **fields):
-        """Data came for a connection that is over, and this host answered with a RST; seen from 6.10 on."""
+        """Data came for a closed connection, and this host answered with a RST. Kernels before 6.10 do not show it."""
         if KERNEL < (6, 10):
             self.hidden(end, "local_reset", "data_after_close")
             return
@@ -232,7 +234,7 @@ class Trial:
                     queued=None, extra=extra, **fields)
 
     def perhaps(self, end, event, cause):
-        """What may come, once, and is judged elsewhere."""
+        """Allow one such event, which other scenarios judge."""
         fields = {"event": event, "cause": cause, "network.netns": end.host.netns}
         fields.update(self.ends_fields(end))
         self.truths.append(Truth(fields, optional=True))
@@ -246,7 +248,7 @@ class Trial:
 
     def process_fields(self, end, event, cause, phase, process, vpid, via, exiting):
         if isinstance(process, OneOf) or process != "host" and isinstance(process, str):
-            # Not known, and this is why.
+            # The owner is unknown, and `process` is the reason.
             return {"process.pid": Absent(), "owner.via": Absent(), "owner.unknown": process}
         who = end.host.process if process == "host" else process
         birth = {"client": "connect", "server": "accept"}.get(end.role)
@@ -267,11 +269,11 @@ class Trial:
         }
 
     def finish(self):
-        """Close the books: what happens from here on is tear-down, and no one's truth.
+        """Record the end: later events belong to the tear-down.
 
-        The processes live on for a while, for the agent looks for an owner only after the drop: orderly ends are
-        swept 20 times a second, and all processes are searched four times a second at most. Where it can be seen what
-        is told, that is waited for; in the least time there comes what should not."""
+        The processes live on for a while because the agent searches for an owner only after the drop. It takes orderly
+        ends 20 times a second and searches all processes at most four times a second. With the shared agent, wait for
+        the expected events; in any case leave time for unexpected ones."""
         self.until, began = clock.now(), time.monotonic()
         seen = shared and not self.agents
         if seen:
@@ -280,7 +282,7 @@ class Trial:
         time.sleep(max(0, began + least - time.monotonic()))
 
     def wait_for_due_events(self):
-        """Until as much is told as is due: what is missing then is for judge() to say."""
+        """Wait for as many events as are due. judge() reports the missing ones."""
         due = sum(not truth.optional for truth in self.truths)
         marks = [b'"network.netns":%d' % inode for inode in self.namespaces()]
         mine, rest = [], b""
@@ -294,17 +296,17 @@ class Trial:
             return len(own(mine, self.namespaces(), self.until)) >= due
         try:
             clock.wait(all_came, "what is due", 2)
-        except (TimeoutError, ValueError):  # or a line that is none: faults() says so
+        except (TimeoutError, ValueError):  # ValueError: an invalid line, which faults() reports
             pass
 
     def searched(self):
-        """Whether an owner may have to be searched among all processes."""
+        """Whether the agent may have to search all processes for an owner."""
         return self.module == "owners" or any(
             truth.fields.get("phase") == "unaccepted" or KERNEL < (6, 1) and truth.fields.get("role") == "server"
             for truth in self.truths)
 
     def settle(self):
-        """Give the agent the time to see who holds what, before the scenario takes it away."""
+        """Give the agent time to find the holders before the scenario changes them."""
         time.sleep(0.15 * clock.SLOW)
 
     def clear(self):
@@ -313,7 +315,7 @@ class Trial:
         for clean in self.cleanups:
             clean()
         for host in self.hosts:
-            # What is left of closed sockets shall not be retransmitted into the next run.
+            # Orphans must not retransmit into the next run.
             try:
                 host.start("sysctls(orphan_retries=1)")
             except OSError:
@@ -322,7 +324,7 @@ class Trial:
             host.kill()
 
     def namespaces(self):
-        """The addresses that each network namespace has, and since when there is one."""
+        """The addresses of each network namespace and the time of its creation."""
         return {host.netns: (host.addresses, host.since) for host in self.hosts}
 
     # Agents of the scenario's own.
@@ -333,7 +335,7 @@ class Trial:
         return agent
 
     def check(self, agent, truths=None):
-        """Compare what an agent of the scenario's own said with its truths."""
+        """Compare the events of the scenario's own agent with the truths."""
         self.finish()
         agent.stop()
         problems = agent.faults()
@@ -345,16 +347,16 @@ class Trial:
 
 
 def default_vias(birth, event, cause, phase):
-    """How an owner may be known where the scenario has nothing special to say."""
+    """The values of owner.via that are right unless the scenario names others."""
     if phase == "orphaned":
-        # Where the last acknowledgement came while close() still ran, its process had the socket locked.
+        # If the last acknowledgement came while close() ran, the closing process had the socket locked.
         return ("closer", birth) if event == "local_closed" else ("closer",)
     if cause == "listener_closed" or phase == "unaccepted":
         return ("listener",)
     if event == "local_reset" and cause in ("unread_data", "linger", "linger2") or cause == "abandoned":
         return ("closer", birth)
     if birth == "accept" and KERNEL < (5, 11):
-        # Nothing is cloned from the listener: an accepted connection's owner has to be found.
+        # Nothing is cloned from the listener here: the agent must search for the owner.
         return ("accept", "holder", "closer")
     return (birth,)
 
@@ -373,7 +375,7 @@ def stream_fields(phase, streams):
 
 
 def own(events, namespaces, until):
-    """The events of a scenario up to that time: of its namespaces, and not of one gone before with the same inode."""
+    """The events of a scenario's namespaces up to `until`, without those of an older namespace with the same inode."""
     def is_own(event):
         addresses, since = namespaces.get(event.get("network.netns"), ((), 0))
         return event.get("network.local.address", "::1") in addresses and (
@@ -382,7 +384,7 @@ def own(events, namespaces, until):
 
 
 def judge(truths, events, matrix):
-    """What is wrong with the events of a scenario, as lines of text; they are counted in the matrix."""
+    """The problems of a scenario's events as lines of text. Counts the events in the matrix."""
     problems = ["%s: %s" % (event.get("event"), fault) for event in events for fault in contract.faults(event)]
     comparison = Comparison(truths, events)
     matrix.count(comparison, events)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""One io_uring operation at a time, without a library: enough to connect and to accept."""
+"""connect and accept by io_uring, one operation at a time, without a library."""
 import ctypes
 import errno
 import mmap
@@ -38,7 +38,7 @@ class Ring:
         self.sqes = mmap.mmap(self.fd, count * 64, mmap.MAP_SHARED, offset=OFF_SQES)
 
     def submit(self, opcode, fd, address, offset, flags=0):
-        """Submit one entry and wait for its completion; the result, or the OSError that it stands for."""
+        """Submit one entry and wait for its completion. Returns the result, or raises its OSError."""
         self.sqes[:64] = struct.pack("=BBHiQQ40x", opcode, flags, 0, fd, offset, address)
         tail = struct.unpack_from("=I", self.sq, self.sq_at["tail"])[0]
         mask = struct.unpack_from("=I", self.sq, self.sq_at["mask"])[0]

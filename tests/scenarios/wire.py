@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""A wire between two interfaces, carried by a thread: it can hold frames, cut either way, and forge segments.
+"""A wire between two interfaces, carried by a thread. It can hold frames, cut either direction, and forge segments.
 
-It gives a connection a flight time, so that segments of both ends can cross, and it stands for any box on the path."""
+With it segments of both ends can cross in flight, and it plays any device on the path."""
 import socket
 import struct
 import threading
@@ -10,7 +10,7 @@ import clock
 
 PACKET_VNET_HDR = 15
 PACKET_IGNORE_OUTGOING = 23
-# The kernel leaves checksums to be finished by a device; this header in front of a frame carries that along.
+# The kernel leaves checksums for the device to finish; this header in front of a frame says so.
 VNET = 10
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 
@@ -38,15 +38,15 @@ class Segment:
         self.payload = len(self.tcp) - (self.tcp[12] >> 4) * 4
 
     def after(self):
-        """The sequence number that follows it."""
+        """The sequence number after this segment."""
         return self.seq + self.payload + (1 if self.flags & (SYN | FIN) else 0)
 
     def repeats(self, other):
-        """Whether it ends before another one of its connection did, as a SYN does that is sent again without its data."""
+        """Whether this segment ends before `other` did, like a SYN that is sent again without its data."""
         return self.tcp[:4] == other.tcp[:4] and (self.after() - other.after()) & 0x80000000 != 0
 
     def changed(self, flags, seq=None, ack=None, payload=b"", swap=False):
-        """A frame of the same connection (the other way where swap says so) with no options and a true checksum."""
+        """A frame of the same connection, without options and with a valid checksum. swap: in the other direction."""
         ports, ends = self.tcp[:4], self.ends
         ether, head = self.frame[VNET:VNET + 14], bytearray(self.head)
         if swap:
@@ -80,7 +80,7 @@ def checksum(data):
 
 
 class Wire:
-    """Ways are named by where a frame comes from: 'left' is the client's side, 'right' the server's."""
+    """A side is where frames come from: 'left' is the client, 'right' the server."""
 
     def __init__(self, left, right):
         self.lock = threading.Lock()
@@ -100,7 +100,7 @@ class Wire:
                 if segment.tcp:
                     if not self.last[side] or not segment.repeats(self.last[side]):
                         self.last[side] = segment
-                    # A trap cuts from the very segment on that it waits for.
+                    # The trap applies to the segment that triggers it, too.
                     if self.trap and self.trap[0] == side and segment.payload:
                         self.mode[side] = self.trap[1]
                         self.trap = None
@@ -121,7 +121,7 @@ class Wire:
                 self.mode[side] = mode
 
     def on_data(self, side, mode="cut"):
-        """Hold or cut that way as soon as a segment with payload comes."""
+        """Hold or cut that side as soon as it sends a segment with payload."""
         with self.lock:
             self.trap = (side, mode)
 
@@ -133,7 +133,7 @@ class Wire:
         clock.wait(lambda: len([1 for s, _ in self.held if side in (None, s)]) >= count, "%d held frames" % count)
 
     def release(self):
-        """Let everything that is held go on, in its order, and pass from now on."""
+        """Forward all held frames in order, and pass frames from now on."""
         with self.lock:
             self.mode = {"left": "pass", "right": "pass"}
             held, self.held = self.held, []
@@ -141,7 +141,7 @@ class Wire:
                 self.put(side, frame)
 
     def forge(self, side, flags, offset=0, ack=0, payload=b""):
-        """Send a segment as if from that side: the next that its peer expects, its sequence number off by offset."""
+        """Send a segment as if from that side: the one that the peer expects next, plus offset."""
         with self.lock:
             mine, other = self.last[side], self.last["right" if side == "left" else "left"]
             if mine:

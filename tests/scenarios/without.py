@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Agents that do without one feature of the kernel each: their answers are those of one that has all, but for what
-doctor names; and never a wrong one."""
+"""Agents that each lack one kernel feature. Their answers differ from those of a full agent only where doctor says so,
+and they are never wrong."""
 import os
 import subprocess
 
@@ -17,13 +17,13 @@ from expect import Comparison, Truth, kind
 from trial import KERNEL, own, scenario
 
 FEATURES = ("send_reset", "send_reset_reason", "destroy_sock", "error_report", "fork", "cookie", "iterator_of_one")
-# One drop of each kind that some feature helps to judge, or whose owner it helps to find.
+# One drop of each kind for which a feature helps to judge the cause or to find the owner.
 DROPS = (connect.refused, connect.unreachable_error_read_early, connect.abandoned_by_close, peer.reset_unread,
          local.data_after_close, local.data_after_close_orphaned, local.data_after_close_with_acknowledgement,
          local.linger2, local.unread_data, timeout.keepalive_timeout, orderly.close_by_client,
          owners.owner_forked_after_accept, owners.owner_several, owners.owner_duplicated, owners.owner_thread_blocked,
          owners.owner_exits_at_once, owners.owner_unaccepted_of_one_worker)
-# What two agents measure each at its own moment, or may know in two ways.
+# Fields that two agents measure at different moments or may know in different ways.
 OWN = ("time", "process.creation.time", "tcp.duration_ms", "tcp.silent_ms", "owner.via", "process.executable.path",
        "peer.process.pid", "peer.process.name", "peer.process.creation.time")
 OF_CAUSE = ("event", "cause", "by", "severity", "ambiguous")
@@ -38,7 +38,7 @@ def by_connection(events):
 
 
 class Promise:
-    """What doctor lets an agent that lacks a feature leave out or leave open."""
+    """The fields that doctor allows an agent without a feature to leave out, and the causes to leave open."""
 
     def __init__(self, without):
         doctor, full = (matrix.ask_doctor(PROGRAM, names) for names in (without, ""))
@@ -49,7 +49,7 @@ class Promise:
         self.owners = [entry for entry in doctor["absent"] if entry.get("field") == "process.pid"]
 
     def allows(self, whole, event):
-        """What is wrong with this event, beside that of an agent that has all."""
+        """Problems of this event compared with that of the full agent."""
         ignored = set(OWN) | self.lacking
         if kind(whole) != kind(event) or whole.get("ambiguous") != event.get("ambiguous"):
             if not self.covers(event, kind(whole)):
@@ -62,7 +62,7 @@ class Promise:
         return found + ["%s has %s" % (kind(event), name) for name in self.absent if name in event]
 
     def covers(self, event, what):
-        """Whether an ambiguous answer leaves open what it was, and doctor says so of all that it leaves open."""
+        """Whether an ambiguous answer includes the true cause, and doctor announces every cause that it includes."""
         left_open = matrix.pairs(event)
         return what in [kind(event)] + matrix.others(event) and left_open and all(
             any(doubt.covers(pair) for doubt in self.doubts) for pair in left_open)
@@ -83,7 +83,7 @@ def compare(without, whole, events):
 
 
 def compare_with_truth(truths, without, events):
-    """Each cause is the true one, or names it beside it where doctor says so; each owner is the true one, or none."""
+    """Every cause is true, or is ambiguous with the true one where doctor says so. Every owner is true or absent."""
     promise, problems = Promise(without), []
     bare = [Truth({name: value for name, value in truth.fields.items() if name in ("event", "cause", "network.netns") or
                    name.endswith((".address", ".port"))}, truth.optional, truth.really) for truth in truths]
@@ -103,7 +103,7 @@ def compare_with_truth(truths, without, events):
 
 @scenario(families=("ipv4",), own=True)
 def without_features(t):
-    """One agent that has all, one for each feature that lacks it, and one that lacks them all: no kernel is worse."""
+    """A full agent, one without each feature, and one without all: no kernel has fewer."""
     whole = t.agent("--json", "--all")
     every = ",".join(FEATURES)
     lacking = {names: t.agent("--json", "--all", without=names) for names in FEATURES + (every,)}
@@ -123,7 +123,8 @@ def without_features(t):
 
 @scenario(families=("ipv4",), own=True, portable=True)
 def without_asked_feature(t):
-    """Both verbs say what they do without; a name that is none, or a command that cannot be followed, is refused."""
+    """Both verbs name the features that they do not use. A wrong name is an error, and so is a command that cannot be
+    followed."""
     def run(without, *words):
         agent = Agent(*words[1:], verb=words[0], ready=False, without=without)
         try:
@@ -144,7 +145,7 @@ def without_asked_feature(t):
 
 @scenario(families=("ipv4",), own=True, portable=True)
 def without_refused_program(t):
-    """A kernel may refuse a program though it has what that needs: the agent does without, and says so."""
+    """A kernel may refuse a program although it has the feature: the agent goes on without it and reports that."""
     done = subprocess.run([os.path.join(os.path.dirname(PROGRAM), "tests/refusals")], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, universal_newlines=True, timeout=200 * clock.SLOW)
     assert done.returncode == 0 and "ok destroy_sock\n" in done.stdout, done.stdout + done.stderr
