@@ -243,10 +243,10 @@ static void test_each_event_is_judged_once_and_made_once(void **state)
 	assert_int_equal(causes[LOCAL_RESET_DATA_AFTER_CLOSE], RESETS);
 	assert_int_equal(causes[PEER_LOST_RESET], RESETS);
 	for (unsigned i = 0; i < RESETS; i++) {
-		assert_int_equal(owners[2 * i].tgid, CLIENT_PID + i + 1);
-		assert_int_equal(owners[2 * i + 1].tgid, SERVER_PID + i + 1);
-		assert_int_equal(peers[2 * i].tgid, SERVER_PID + i + 1);
-		assert_int_equal(peers[2 * i + 1].tgid, CLIENT_PID + i + 1);
+		assert_int_equal(owners[2UL * i].tgid, CLIENT_PID + i + 1);
+		assert_int_equal(owners[2UL * i + 1].tgid, SERVER_PID + i + 1);
+		assert_int_equal(peers[2UL * i].tgid, SERVER_PID + i + 1);
+		assert_int_equal(peers[2UL * i + 1].tgid, CLIENT_PID + i + 1);
 	}
 }
 
