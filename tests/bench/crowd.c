@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Many idle connections: crowd N makes N of them over the loopback of a network namespace of its own, in as many
- * processes as the limit of descriptors asks for, says "ready" and waits until its standard input ends. The client of
- * each has a byte to read.
+ * crowd N: makes N idle connections over the loopback of a network namespace of its own, prints "ready", and waits until
+ * its standard input ends. It needs several processes, because of the limit of descriptors. Each client has one unread
+ * byte.
  */
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define EACH 20000 /* connections of a pair of addresses: the ports that are free without a sysctl are some 28,000 */
+#define EACH 20000 /* connections to one address: by default some 28,000 local ports are free */
 
 static void fail(const char *what)
 {
@@ -44,7 +44,7 @@ static int listen_at(struct sockaddr_in *address)
 	return fd;
 }
 
-/* One process's share, on an address of its own. */
+/* Makes one process's share, on an address of its own. */
 static void connect_all(unsigned number, long count)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001 + number)};
@@ -60,7 +60,7 @@ static void connect_all(unsigned number, long count)
 	}
 }
 
-/* Of each process, told by its end of the pipe, which it closes when it is done. */
+/* Each process closes its end of the pipe when it is done. */
 static void wait_for_all(int ready)
 {
 	char byte;

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * cycle order|reset|bare|call COUNT CPU [stats]: makes COUNT connections, one after the other, on CPU alone, in a
- * network namespace of its own, and prints what one cost: CPU nanoseconds, the mean of each slice of them, a line each.
+ * cycle order|reset|bare|call COUNT CPU [stats]: makes COUNT connections, one after the other, only on CPU, in a network
+ * namespace of its own. Prints a line for each slice of them: the mean CPU nanoseconds of one connection.
  *
- * With `order` it is a whole connection of two processes: connect, accept4, a request, an answer of 1,000 bytes, the
- * client's close, the server's end of file and its close, each side sleeping until the other has done its part.
- * `reset` is the same, but the client's close sends a RST (SO_LINGER 0). `bare` is the least that is a connection: one
- * process does both ends, with one byte, and nobody ever sleeps. `call` is no connection but the least system calls,
- * CALLS of them. All of it, softirqs included, runs in these processes: the loopback device delivers a packet before
- * the system call that sent it returns. A slice is short, so that some are disturbed by nothing else on the machine.
- * With `stats` the kernel counts the time of every BPF program meanwhile.
+ * order: a whole connection of two processes: connect, accept4, a request, an answer of 1,000 bytes, the client's close,
+ *        the server's end of file and its close. Each side sleeps until the other has done its part.
+ * reset: the same, but the client's close sends a RST (SO_LINGER 0).
+ * bare:  the smallest connection: one process has both ends and sends one byte, and nothing sleeps.
+ * call:  no connection, but CALLS cheap system calls.
+ * stats: the kernel counts the time of every BPF program meanwhile.
+ *
+ * Everything, including softirqs, runs in these processes, because the loopback device delivers a packet before the
+ * system call that sent it returns. Slices are short, so that nothing else on the machine disturbs some of them.
  */
 #include <errno.h>
 #include <linux/bpf.h>
@@ -30,10 +32,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SLICE 20      /* connections; less than half a millisecond */
-#define WARM_UP 8     /* a part of as many, before */
+#define SLICE 20      /* connections, in less than half a millisecond */
+#define WARM_UP 8     /* one in so many is made before, unmeasured */
 #define CALLS 200     /* system calls that count as one connection */
-#define ADDRESSES 250 /* of the peer, in turn: TIME_WAIT must not fill the ports of one */
+#define ADDRESSES 250 /* of the peer, in turn, so that TIME_WAIT does not use up the ports of one */
 
 struct host {
 	int listener;
@@ -64,7 +66,7 @@ static void pin(int cpu)
 		fail("sched_setaffinity");
 }
 
-/* The descriptor is never closed: the kernel counts until this process ends. */
+/* The descriptor stays open, so the kernel counts until this process ends. */
 static void count_programs(void)
 {
 	union bpf_attr attr = {.enable_stats.type = BPF_STATS_RUN_TIME};
@@ -109,7 +111,7 @@ static int connect_next(struct host *host)
 	return client;
 }
 
-/* The other process: serves until it is killed. */
+/* The server's process, until it is killed. */
 static void serve(struct host *host)
 {
 	char request[100], answer[1000] = "";
@@ -156,14 +158,14 @@ static void bare_cycle(struct host *host)
 	close(server);
 }
 
-/* Asked of the kernel each time: the library remembers no parent. */
+/* getppid(), because the C library does not cache its result. */
 static void calls_cycle(void)
 {
 	for (int i = 0; i < CALLS; i++)
 		syscall(SYS_getppid);
 }
 
-/* Of this process and, if there is one, of the server. */
+/* Of this process and of the server, if there is one. */
 static uint64_t cpu_ns(pid_t server)
 {
 	uint64_t ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
