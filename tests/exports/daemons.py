@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Daemons of one machine that is made up for a test: they run in its namespaces, keep their files in its directory, and end
-with it."""
+"""The daemons of one machine of a test. They run in its namespaces, keep their files in its directory, and end with
+it."""
 import contextlib
 import os
 import shutil
@@ -12,7 +12,7 @@ from agent import PROGRAM
 from host import Host
 from server import gone
 
-# journald.conf of one that is looked at only by a test
+# journald.conf for a test
 JOURNAL = """\
 [Journal]
 Storage=volatile
@@ -24,7 +24,7 @@ ForwardToWall=no
 
 
 class Daemons:
-    # What does not end when it is asked to.
+    # Daemons that do not end on SIGTERM in time.
     stubborn = ()
 
     def __init__(self, name):
@@ -68,7 +68,7 @@ class Daemons:
 
     def start_agent(self, configuration):
         settings = self.write("lostpeer.conf", configuration)
-        # A system call that is not foreseen is deadly here.
+        # A system call that the filter does not expect kills the agent here, so that the test notices.
         self.spawn("agent", "/usr/bin/env", "LOSTPEER_SECCOMP=kill", PROGRAM, "agent", "--config", settings)
         self.wait("agent", lambda: "lostpeer: watching " in self.said("agent"), "readiness")
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""A scripted set of drops: scenarios whose truths are known, each with hosts that are there before the agent begins, so
-that it can be told to look at no others."""
-import connect  # noqa: F401 (what is imported here registers its scenarios)
+"""A scripted set of drops: scenarios whose truths are known. Their hosts exist before the agent starts, so that it can
+be configured to watch only them."""
+import connect  # noqa: F401 (these modules register their scenarios)
 import hostile  # noqa: F401
 import local  # noqa: F401
 import orderly  # noqa: F401
@@ -17,7 +17,7 @@ SCRIPT = ("refused refused_then_connected connect_timeout abandoned_by_close res
 
 class Drop(Trial):
     def __init__(self, name, made=None):
-        """made: its hosts, where they are not just a pair."""
+        """made: its hosts, if they are not a plain pair."""
         super().__init__(registry[name], "ipv4")
         self.run = registry[name].function
         self.made = list(made or super().pair())

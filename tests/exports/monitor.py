@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The machine that events are exported on: lostpeer agent, journald, rsyslogd and Prometheus as Debian packages them, in
-a network and a mount namespace of their own, with a /run that nobody else has."""
+"""The machine that exports events: lostpeer agent, journald, rsyslogd and Prometheus as Debian packages them, in a
+network and a mount namespace of their own, with a private /run."""
 import ctypes
 import json
 import os
@@ -47,7 +47,7 @@ scrape_configs:
 
 
 def private_run():
-    """In the worker: nobody else sees what is mounted here."""
+    """In the worker: mounts that no other process sees."""
     libc = ctypes.CDLL(None, use_errno=True)
     for result in (libc.unshare(CLONE_NEWNS), libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None),
                    libc.mount(b"tmpfs", b"/run", b"tmpfs", 0, None)):
@@ -61,8 +61,6 @@ def private_run():
 
 
 class Monitor(Daemons):
-    """Its daemons are processes that end with it."""
-
     socket = "/run/rsyslog/lostpeer"
     stubborn = ("prometheus",)
 
@@ -70,7 +68,7 @@ class Monitor(Daemons):
         super().__init__("monitor")
         self.host("import monitor; monitor.private_run(); netlink.up('lo')")
 
-    # What runs there.
+    # Its daemons.
 
     def start_journald(self):
         words = [path for path in JOURNALD if os.access(path, os.X_OK)]
@@ -90,10 +88,10 @@ class Monitor(Daemons):
                    "--storage.tsdb.path=" + self.path("prometheus"), "--web.listen-address=127.0.0.1:9090")
         self.wait("prometheus", lambda: self.get("http://127.0.0.1:9090/-/ready"), "readiness")
 
-    # What has arrived there.
+    # Its data.
 
     def get(self, url):
-        """The body, or "" while nobody answers."""
+        """The body, or "" if there is no answer."""
         return self.host("""import urllib.request
 try:
     with urllib.request.urlopen(url, timeout=10) as answer: body = answer.read().decode()
@@ -104,11 +102,11 @@ except OSError:
 body""", url=url)
 
     def ask(self, expression):
-        """Prometheus' own answer, as JSON."""
+        """Prometheus' answer, as JSON."""
         return self.get("http://127.0.0.1:9090/api/v1/query?" + urllib.parse.urlencode({"query": expression}))
 
     def query(self, expression):
-        """The same as a list of (labels, value)."""
+        """Prometheus' answer, as a list of (labels, value)."""
         answer = self.ask(expression)
         if not answer:
             return []

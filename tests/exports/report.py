@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What was compared, and how it came out: a line each, and a last one that counts them."""
+"""Print the result of each comparison, and a last line that counts them."""
 
 
 class Report:

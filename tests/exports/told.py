@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""One event as each output tells it, as names and lists of values that can be compared: JSON is what others must agree
-with, but that they make what is not printable so."""
+"""Read an event from each output as names and lists of values, and compare them. Outputs must agree with the JSON, but
+they replace unprintable characters."""
 import json
 import os
 import re
 
+# Line separators and direction marks.
 TRICKY = {0x2028, 0x2029, 0x200e, 0x200f, 0x61c, *range(0x202a, 0x202f), *range(0x2066, 0x206a)}
 SYSLOG = {"error": 3, "warning": 4, "notice": 5, "info": 6}
 ELEMENT = re.compile(r'\[lostpeer@32473((?: [^ =\]"]{1,32}="(?:[^"\\\]]|\\["\\\]])*")*)\]')
@@ -13,7 +14,7 @@ IDENTITY = ("event", "cause", "time", "network.netns", "network.local.port", "ne
 
 
 def plain(text):
-    """As a terminal may be given it."""
+    """The text as outputs that reach a terminal write it."""
     def safe(letter):
         code = ord(letter)
         if code < 0x20 or 0x7f <= code < 0xa0:
@@ -29,7 +30,7 @@ def words(value):
 
 
 def from_json(data):
-    """The events of a file of JSON lines; numbers as they are written there."""
+    """The events of a file of JSON lines; numbers keep their digits."""
     events = []
     for line in data.decode("utf-8").splitlines():
         event = json.loads(line, parse_int=str, parse_float=str)
@@ -38,7 +39,7 @@ def from_json(data):
 
 
 def from_journal(data):
-    """What journalctl -o json says: (event, the journal's own fields)."""
+    """[(event, the journal's own fields)] from `journalctl -o json`."""
     found = []
     for line in data.decode("utf-8").splitlines():
         entry = json.loads(line)
@@ -49,7 +50,7 @@ def from_journal(data):
 
 
 def from_syslog(data):
-    """What rsyslog has made of each message: (event, its header and text)."""
+    """[(event, the message's header and text)] from the file that rsyslog writes."""
     found = []
     for line in data.decode("utf-8").splitlines():
         message = json.loads(line)
@@ -74,12 +75,12 @@ def as_journal(event):
 
 
 def is_gap(event):
-    """What the kernel or the agent lost is told by the way, and no drop of the script."""
+    """Whether the event is events_lost, which no drop of the script causes."""
     return event.get("event", event.get("LOSTPEER_EVENT")) == ["events_lost"]
 
 
 def compare(wanted, got, what):
-    """Every event of one is in the other, once, with the same fields."""
+    """Problems unless each event of one list is in the other, once, with the same fields."""
     problems = []
     left = {}
     for event in got:
@@ -119,7 +120,7 @@ def syslog_faults(event, message):
 
 
 def journal_faults(event, own):
-    """event: as JSON names it."""
+    """event: with the names of JSON."""
     found = []
     wanted = {"PRIORITY": str(SYSLOG[event["severity"][0]]), "SYSLOG_IDENTIFIER": "lostpeer", "SYSLOG_FACILITY": "3",
               "_TRANSPORT": "journal", "OBJECT_PID": event.get("process.pid", [None])[0]}
@@ -134,7 +135,7 @@ def journal_faults(event, own):
 
 
 def application(event):
-    """The label that its metrics have."""
+    """The app label of the event in the metrics."""
     unit = event.get("systemd.unit", [""])[0]
     if unit.endswith(".service") and "container.id" not in event:
         return unit
@@ -143,7 +144,7 @@ def application(event):
 
 
 def counted(events):
-    """How often each event, cause and application came."""
+    """{(event, cause, application): count}"""
     found = {}
     for event in events:
         key = event["event"][0], event["cause"][0], application(event)

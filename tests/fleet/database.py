@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""ClickHouse at the centre, with the table and the queries of tools/fleet; and what they must answer, computed from the
-agents' files without it."""
+"""ClickHouse at the centre, with the table and the queries of tools/fleet. The answers that the queries must give are
+computed here from the agents' files."""
 import calendar
 import json
 import os
@@ -17,7 +17,7 @@ LONG = 4000
 
 
 def every_field(host):
-    """A line with every field of the contract, as long and as odd as they may be."""
+    """A line with every field of the contract, with long values and odd characters."""
     values = {int: lambda n: 100 + n, str: lambda n: "%d: \u00fc \"\\ \x1b\n\u2028 \U0001f50c" % n, bool: lambda n: n % 2 == 0,
               float: lambda n: n + 0.123, list: lambda n: [str(n), "x"],
               "time": lambda n: "2026-01-02T03:04:05.%09dZ" % n}
@@ -38,7 +38,7 @@ def nanoseconds(text):
 
 
 def application(event):
-    """What the agent's metrics call it."""
+    """The application, as the agent's metrics name it."""
     unit = event.get("systemd.unit", "")
     if unit.endswith(".service") and "container.id" not in event:
         return unit
@@ -53,7 +53,7 @@ def identity(event):
 
 
 class Database:
-    """The server as its package configures it, of its own user, in the centre's namespaces."""
+    """The server, as its package configures it and under its own user, in the centre's namespaces."""
 
     def __init__(self, centre):
         self.centre = centre
@@ -67,7 +67,7 @@ class Database:
         self.centre.wait("clickhouse", lambda: self.centre.listens(9000), "port")
 
     def client(self, *words, given=None, file=None):
-        """What the client answers; given: its input, or a file's."""
+        """The output of clickhouse-client. Its input is given, or the content of file."""
         done = self.centre.host("""with open(file or os.devnull, 'rb') as f:
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           **({'input': given} if given is not None else {'stdin': f}))
@@ -81,7 +81,7 @@ class Database:
             self.client("--multiquery", given=f.read())
 
     def load(self, path):
-        """The command of the page."""
+        """Load a file with the command of the README."""
         self.client("--input_format_skip_unknown_fields=1", "--query", "INSERT INTO lostpeer.events FORMAT JSONEachRow",
                     file=path)
 
@@ -89,10 +89,8 @@ class Database:
         answer = self.client("--output_format_json_quote_64bit_integers=0", "--query", query + " FORMAT JSONEachRow")
         return [json.loads(line) for line in answer.decode().splitlines()]
 
-    # Every column of every event.
-
     def columns_differ(self, lines):
-        """Every event of the files is a row, once, and every field of it a column."""
+        """Problems unless each event of the files is one row, and each of its fields is a column."""
         rows = {}
         for row in self.rows("SELECT * FROM lostpeer.events FINAL"):
             rows.setdefault(identity(row), []).append(row)
@@ -109,14 +107,13 @@ class Database:
 
     @staticmethod
     def row(event):
-        """What its row must be: what it does not say is null, or an empty array; truth is a number there."""
+        """The row of an event. A missing field is null or an empty array; a boolean is a number."""
         found = {name: [] if kind is list else None for name, kind in contract.TYPES.items()}
         found.update({name: int(value) if isinstance(value, bool) else value for name, value in event.items()})
         return found
 
-    # The queries' answers: what is wrong with them, and they themselves.
-
     def queries(self, lines):
+        """For each query: (name, (problems, rows))."""
         events = [json.loads(line) for line in set(lines)]
         for event in events:
             event["ns"], event["app"] = nanoseconds(event["time"]), application(event)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What the applications of three hosts lose: scripted drops whose two ends are on two of them, and a database on the first
-that dies with clients on the other two."""
+"""The connections that the applications of three hosts lose: scripted drops, each with its ends on two of the hosts, and
+a database on the first host that dies while the other two have clients of it."""
 import drops
 import network
 from host import Host
@@ -15,12 +15,12 @@ CLIENTS = 3
 
 
 class Net:
-    """Numbers for nets that nobody else has."""
+    """Numbers of networks that nothing else uses."""
     last = 100
 
 
 def pair():
-    """Two hosts with addresses that no other pair has: the centre knows connections by them."""
+    """Two hosts with addresses of their own, by which the centre tells connections apart."""
     Net.last += 1
     client, server = Host("client"), Host("server")
     network.link(client, server, Net.last)
@@ -29,7 +29,7 @@ def pair():
 
 
 def star():
-    """A database and two clients, who call it by the same address."""
+    """A database and two clients, which reach it at the same address."""
     nets = Net.last + 1, Net.last + 2
     Net.last += 2
     server, clients = Host("db"), [Host("shop"), Host("shop")]
@@ -61,7 +61,7 @@ def database_dies(t):
 
 
 class Losses:
-    """The drops, and which of them are of which host."""
+    """The drops, and the hosts on which their ends are."""
 
     def __init__(self):
         self.star = drops.Drop("database_dies", star())
@@ -81,12 +81,12 @@ class Losses:
         return self.script.truths() + [truth for truth in self.star.truths if not truth.hidden]
 
     def burst(self):
-        """The database's address, from how many hosts it was lost, and how often."""
+        """(address of the database, hosts that lost it, connections lost)"""
         server, *clients = self.star.made
         return server("'%s %d' % (HERE, l.getsockname()[1])"), len(clients), CLIENTS * len(clients)
 
     def name_of(self, netns):
-        """The host that the namespace is of."""
+        """The host to which the namespace belongs."""
         return next(name for name, own in zip(HOSTS, self.netns) if netns in own)
 
     def skipped(self):

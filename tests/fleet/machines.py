@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The machines of a small fleet: three hosts, each with a lostpeer agent of its own, and the centre that their events go
-to. Each has a name, a network, an /etc, a /run and logs that nobody else sees, so that the configurations of tools/fleet
-are used as they are, at the places that they name."""
+"""The machines of a small fleet: three hosts, each with a lostpeer agent, and the centre that collects their events.
+Each machine has a private host name, network, /etc, /run and logs, so that the configurations of tools/fleet work
+unchanged in the places that they name."""
 import ctypes
 import glob
 import os
@@ -44,11 +44,11 @@ rate = 0
 """ % EVENTS
 
 
-# What begins a session of RELP.
+# The first message of a RELP session.
 OFFER = b"relp_version=0\ncommands=syslog"
 RELP = b"1 open %d %s\n" % (len(OFFER), OFFER)
 
-# In a worker: say that over TLS, and hear what is answered, if anything.
+# In a worker: send a message over TLS and read the answer, if any.
 SAY = """import ssl
 context = ssl.create_default_context(cafile='/etc/lostpeer/tls/ca.pem')
 if card: context.load_cert_chain(card + '.pem', card + '.key')
@@ -70,7 +70,7 @@ def installed(paths):
 
 
 def seclude(name, directory):
-    """In the worker: a name, and directories, that are its own."""
+    """In the worker: give the machine its private host name and directories."""
     libc = ctypes.CDLL(None, use_errno=True)
 
     def must(result):
@@ -80,7 +80,7 @@ def seclude(name, directory):
     must(libc.unshare(CLONE_NEWNS | CLONE_NEWUTS))
     must(libc.sethostname(name.encode(), len(name)))
     must(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))
-    # Never on a disk: there are keys in it.
+    # In memory, because it has keys in it.
     etc = os.path.join(directory, "etc").encode()
     os.mkdir(etc)
     must(libc.mount(b"tmpfs", etc, b"tmpfs", 0, b"mode=0755"))
@@ -104,7 +104,7 @@ class Machine(Daemons):
         self.put("/etc/machine-id", "%032x\n" % (0xf1ee7 << 64 | os.getpid() << 8 | number))
 
     def inside(self, path):
-        """The same file, as the test sees it."""
+        """The path by which the test reaches a file of the machine."""
         return "/proc/%d/root%s" % (self.host.pid, path)
 
     def put(self, path, text, mode=0o644, group=None):
@@ -117,7 +117,7 @@ class Machine(Daemons):
             shutil.chown(where, group=group)
 
     def install(self, source, path, *changes):
-        """A file of tools/fleet, where it says that it belongs."""
+        """Install a file of tools/fleet, with changes."""
         with open(os.path.join(FLEET, source)) as f:
             text = f.read()
         for old, new in changes:
@@ -146,10 +146,8 @@ class Machine(Daemons):
     def listens(self, port):
         return sockets.listens(self.host.pid, port)
 
-    # What runs on all of them.
-
     def start_rsyslogd(self):
-        """As Debian configures it, but that it reads neither this kernel's log nor the socket of all programs."""
+        """As Debian configures it, except that it reads neither the kernel's log nor /dev/log."""
         with open("/etc/rsyslog.conf") as f:
             self.put("/etc/rsyslog.conf", re.sub(r'^module\(load="(imuxsock|imklog)".*$', "", f.read(), flags=re.M))
         self.spawn("rsyslogd", program("rsyslogd"), "-n", "-i", "/run/rsyslogd.pid")
@@ -168,7 +166,7 @@ class Sender(Machine):
 
     def start(self, netns):
         self.put("/run/systemd/journald.conf.d/test.conf", JOURNAL)
-        # As systemd's tmpfiles.d has it: who is in the group may read what is made here.
+        # As systemd's tmpfiles.d sets it: members of the group may read the files made here.
         shutil.chown(self.inside("/run/log/journal"), group="systemd-journal")
         os.chmod(self.inside("/run/log/journal"), 0o2755)
         self.spawn("journald", installed(JOURNALD))
@@ -176,17 +174,17 @@ class Sender(Machine):
         self.start_agent(AGENT.format(netns="\n".join("netns = %d" % inode for inode in netns)))
 
     def lines(self):
-        """What the agent has written, in this file and in the one before."""
+        """The lines that the agent has written, including the rotated file."""
         return b"".join(map(self.content, (EVENTS + ".1", EVENTS))).splitlines(keepends=True)
 
     def rotate(self):
-        """As logrotate does it."""
+        """Rotate the file as logrotate does."""
         os.rename(self.inside(EVENTS), self.inside(EVENTS + ".1"))
         os.kill(self.daemons["agent"], signal.SIGHUP)
         clock.wait(lambda: os.path.exists(self.inside(EVENTS)), "the next file")
 
     def ship_by_rsyslog(self):
-        """With so little memory that the queue's disk is used."""
+        """Start rsyslogd with a queue so small that it uses the disk."""
         self.install("rsyslog/lostpeer-host.conf", "/etc/rsyslog.d/lostpeer.conf",
                      ('queue.size="10000"', 'queue.size="1000"'), ('highWatermark="2000"', 'highWatermark="40"'),
                      ('lowWatermark="1000"', 'lowWatermark="20"'))
@@ -196,7 +194,7 @@ class Sender(Machine):
         return glob.glob(self.inside("/var/spool/rsyslog/lostpeer.*"))
 
     def ship_by_journal(self):
-        """As its unit does: of a user of its own, who may read the journal."""
+        """As its unit does: under a user of its own that may read the journal."""
         self.install("journal/upload.conf", "/etc/systemd/journal-upload.conf.d/lostpeer.conf")
         shutil.chown(self.inside("/var/lib/systemd/journal-upload"), 65432)
         self.start_as("journal-upload", 65432, ("--groups", "systemd-journal"), installed(UPLOAD), "--save-state")
@@ -220,7 +218,7 @@ class Centre(Machine):
 
 
 class Fleet:
-    """They are joined by a router, which every machine calls by the same name."""
+    """All machines and the router that joins them."""
 
     def __init__(self):
         self.router = Daemons("router")
@@ -246,7 +244,7 @@ class Fleet:
         self.centre.certify(made, "systemd-journal-remote")
 
     def cards(self):
-        """Certificates, and whether who has them may come in."""
+        """[(certificate, whether the centre must accept it)]"""
         def made(directory, name):
             where = os.path.join(self.router.directory, directory)
             if not os.path.exists(os.path.join(where, name + ".key")):
@@ -265,7 +263,7 @@ class Fleet:
 
 
 def missing():
-    """What this machine lacks for it."""
+    """The programs that this machine lacks for the test."""
     wanted = [name for name in ("rsyslogd", "journalctl", "clickhouse-server", "clickhouse-client", "openssl", "setpriv",
                                 "ss", "systemd-socket-activate") if not program(name)]
     wanted += [os.path.basename(paths[0]) for paths in (JOURNALD, UPLOAD, REMOTE) if not installed(paths)]
