@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The connections that the applications of three hosts lose: scripted drops, each with its ends on two of the hosts, and
-a database on the first host that dies while the other two have clients of it."""
+"""The connections that the applications of three hosts lose. There are scripted drops, each with its ends on two of the
+hosts, and a database on the first host that dies while the other two have clients of it."""
 import drops
 import network
 from host import Host
