@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""A client in a process of its own, which speaks its server's protocol over one socket: see speak() of each server."""
+"""A client in a process of its own. It speaks its server's protocol over one socket: see connect() and ask() of each
+server's module."""
 import os
 import signal
 import time
@@ -19,36 +20,36 @@ class Client:
         self.local, self.peer = entry.local, entry.peer
 
     def connect(self):
-        """Connect, say what has to be said first, and return the pid that has the connection."""
+        """Connect, do the protocol's handshake, and return the pid that has the connection."""
         self.host("import %s as protocol; s = protocol.connect((THERE, PORT))" % type(self.server).__module__,
                   THERE=self.server.address(), PORT=self.server.port)
         return self.host.pid
 
     def ask(self, size):
-        """Ask for an answer of at least so many bytes, and do not read it."""
+        """Request an answer of at least size bytes, and do not read it."""
         self.host("protocol.ask(s, size)", size=size)
 
     def take(self, size):
-        """Read so much of the answer."""
+        """Read size bytes of the answer."""
         self.host("import client; client.take(s.fileno(), size)", size=size)
 
     def drain(self):
-        """Begin to read whatever comes, for ever."""
+        """Start reading everything that comes."""
         self.host.start("client.take(s.fileno(), 1 << 40)")
 
     def hold(self):
-        """Read nothing from now on: it does so only when told."""
+        """Stop reading. This client reads only in take() and drain() anyway."""
 
     def kill(self):
         self.host.kill()
 
     def cut(self):
-        """Let nothing that the server sends arrive; what we send still does."""
+        """Drop everything that the server sends. What the client sends still arrives."""
         self.host("nft('input tcp dport %d drop')" % self.local[1])
 
 
 class Program(Client):
-    """A client that is a program of its own, started by the host, its output piped to it."""
+    """A client that is a program of its own. The host starts it and reads its output through a pipe."""
 
     def hold(self):
         os.kill(self.pid, signal.SIGSTOP)
@@ -66,7 +67,7 @@ class Program(Client):
 
 
 def take(descriptor, size):
-    """Called in the client's process."""
+    """Runs in the client's process."""
     while size > 0:
         part = os.read(descriptor, min(size, 1 << 20))
         if not part:
@@ -81,7 +82,7 @@ def stopped(pid):
 
 
 def steady(read, seconds=0.1):
-    """The value of read() once it has not changed for that long."""
+    """The value of read() once it has not changed for so many seconds."""
     until = clock.deadline()
     value, since = read(), time.monotonic()
     while time.monotonic() - since < seconds * clock.SLOW:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""One connection of a client to a server, what is done to it, and the truth of that.
+"""One connection of a client to a server, and the truth of how it is lost.
 
-The truth is fixed from /proc while the connection lives. Nothing here has ever seen what lostpeer says."""
+The truth comes from /proc while the connection lives, never from lostpeer's output."""
 import os
 
 import clock
@@ -12,8 +12,8 @@ from expect import Absent, AtLeast, Maybe, Near, OneOf, Set, Since, Truth
 from host import Process
 
 SMALL = 20000    # bytes of an answer that fits into all buffers
-BIG = 16 << 20   # and of one that does not: the server still has something to send
-PART = 1 << 16   # what the client reads of it before it is cut off
+BIG = 16 << 20   # bytes of an answer that does not fit, so the server still has something to send
+PART = 1 << 16   # bytes that the client reads of it before it is cut off
 
 
 class Connection:
@@ -29,8 +29,8 @@ class Connection:
         self.find_holders()
 
     def find_holders(self):
-        """Who serves it: whoever has the server's socket open, of all processes. A parent lets go of it after its
-        child has begun to answer."""
+        """The processes that serve the connection: all that have the server's socket open. A parent may close it only
+        after its child has begun to answer, so wait for that."""
         entry = clock.wait(self.served, "an accepted socket of %s" % self.name)
         listener = self.server.process.pid
 
@@ -40,7 +40,7 @@ class Connection:
         self.holders = [Process(pid) for pid in clock.wait(final, "holder of %s but %d" % (self.name, listener), 10)]
 
     def served(self):
-        """The server's end, once it is accepted; None when the kernel has done with it."""
+        """The server's end, once it is accepted; None once the kernel has freed it."""
         entry = sockets.find(self.server.host.pid, self.client.peer, self.client.local)
         return entry if entry and entry.inode else None
 
@@ -48,8 +48,7 @@ class Connection:
         """The client's end."""
         return sockets.find(self.server.client_host.pid, self.client.local, self.client.peer)
 
-    # The cases: prepare() brings it to the point, act() does it, finished() says whether both kernels have done
-    # with it.
+    # The cases: prepare() sets up the situation, act() makes the loss, finished() says whether both ends are gone.
 
     def prepare(self):
         self.find_holders()
@@ -61,7 +60,7 @@ class Connection:
         getattr(self, self.case)()
 
     def reset(self):
-        """Killed with unread data: its kernel answers with a RST."""
+        """Kill the client with unread data: its kernel answers with a RST."""
         self.client.hold()
         self.client.ask(SMALL)
         clock.wait(lambda: self.seen().unread >= SMALL, "an answer to %s" % self.name)
@@ -73,7 +72,7 @@ class Connection:
         self.expect_client("local_reset", "unread_data", "established", unread[0])
 
     def fin(self):
-        """Killed idle: its kernel sends a FIN."""
+        """Kill the idle client: its kernel sends a FIN."""
         if steady(lambda: (self.seen().unread, self.served().unacked)) != (0, 0):
             raise RuntimeError("the connection is not idle")
         self.client.kill()
@@ -81,7 +80,7 @@ class Connection:
         self.expect_client("local_closed", "close", "orphaned", 0)
 
     def timeout(self):
-        """Cut off in the midst of an answer; the client, which is told nothing, waits on."""
+        """Cut off the client in the middle of an answer. It notices nothing and keeps waiting."""
         self.queued = 0
         self.client.cut()
         self.client.drain()
@@ -122,15 +121,15 @@ class Connection:
         self.truths.append(Served(fields, self.holders))
 
     def may_be_silent(self):
-        """Whoever waits longer for an acknowledgement than the agent has patience is told of before; the client too,
-        where it had something to say."""
+        """lostpeer may report peer_silent before, of each end that waits for an acknowledgement for long enough. The
+        client is such an end only if it sent something."""
         ends = ((self.server.host.netns, self.client.peer, self.client.local),
                 (self.server.client_host.netns, self.client.local, self.client.peer))
         for end in ends:
             self.truths.append(Truth(self.common("peer_silent", "unacked", *end), optional=True))
 
     def may_be_late(self):
-        """The client does not know that it was given up, and may still say something, as sshd's does: a RST answers."""
+        """The client does not know that the server gave it up, and may still send data, as ssh does. A RST answers."""
         fields = self.common("local_reset", "data_after_close", self.server.host.netns, self.client.peer,
                              self.client.local)
         fields.update({"phase": "orphaned", "ended.event": "peer_lost", "ended.cause": "retransmit_timeout"})
@@ -138,7 +137,7 @@ class Connection:
 
     def expect_client(self, event, cause, phase, unread):
         fields = self.common(event, cause, self.server.client_host.netns, self.client.local, self.client.peer)
-        fields.update(who(self.client.process))
+        fields.update(owner(self.client.process))
         fields.update({
             "phase": phase,
             "role": OneOf(None, "client") if self.seeded else "client",
@@ -179,13 +178,13 @@ class Connection:
 
 
 class Served(Truth):
-    """The truth of a server's end. Where several hold it, as sshd's monitor and the user's session do, it is the
-    session's, the youngest's; or all are told of and nobody is named. The monitor alone would be wrong."""
+    """The truth of a server's end. If several processes hold it, as sshd's monitor and the user's session do, the owner
+    is the youngest, the session; or lostpeer lists all holders and names none. The monitor alone would be wrong."""
 
     def __init__(self, fields, holders):
         super().__init__(fields)
         pids = Set([holder.pid for holder in holders])
-        session = dict(who(max(holders, key=lambda holder: (holder.created, holder.pid))))
+        session = owner(max(holders, key=lambda holder: (holder.created, holder.pid)))
         if len(holders) == 1:
             self.ways = [dict(session, **{"owner.holders": Absent()})]
         else:
@@ -196,7 +195,7 @@ class Served(Truth):
         return min((Truth(dict(self.fields, **way)).mismatches(event) for way in self.ways), key=len)
 
 
-def who(process):
+def owner(process):
     return {
         "process.pid": process.pid,
         "process.name": process.name.decode("utf-8", "replace"),

@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The servers as Debian packages them, installed so that nothing starts by itself: not now, not at the next boot."""
+"""Install the servers as Debian packages them, so that none starts by itself, neither now nor at the next boot."""
 import contextlib
 import os
 import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-# Each package with the service that it brings.
+# {package: its service}
 SERVICES = {"nginx": "nginx", "redis-server": "redis-server", "postgresql": "postgresql", "openssh-server": "ssh"}
 CLIENTS = ("openssh-client",)
-# What events are exported to (tests/exports); journald comes with systemd, which is installed and not run.
+# For tests/exports. systemd is only installed, not run: it brings journald.
 EXPORT_SERVICES = {"rsyslog": "rsyslog", "prometheus": "prometheus"}
 EXPORT_OTHERS = ("systemd",)
-# What carries the events of several hosts (tests/fleet).
+# For tests/fleet.
 FLEET_SERVICES = {"rsyslog": "rsyslog", "clickhouse-server": "clickhouse-server"}
 FLEET_OTHERS = ("rsyslog-relp", "systemd", "systemd-journal-remote", "clickhouse-client", "openssl")
 POLICY = "/usr/sbin/policy-rc.d"
@@ -30,12 +30,12 @@ def installed(package):
 
 
 def install(services, others):
-    """Install what is missing; tools/install-deps prints its command first. False where that failed."""
+    """Install the missing packages. Returns False if that failed."""
     wanted = list(services) + list(others)
     missing = [package for package in wanted if not installed(package)]
     if not missing:
         return True
-    # Where nothing may be installed it only says what is missing.
+    # The tool then only prints the missing packages.
     if os.environ.get("INSTALL_DEPS") == "no":
         return subprocess.call([tool(), *missing]) == 0
     with quiet_services(services), no_cluster("postgresql" in missing):
@@ -51,14 +51,14 @@ def tool():
 
 
 def disable(service):
-    """Debian enables what it installs: undo that, of what has just been installed only."""
+    """Debian enables every service that it installs: undo that."""
     print("+ update-rc.d %s disable" % service, flush=True)
     subprocess.call(["update-rc.d", service, "disable"], stdin=subprocess.DEVNULL)
 
 
 @contextlib.contextmanager
 def quiet_services(services):
-    """Let package scripts start no service: policy-rc.d answers 101 for the while, and is then as it was."""
+    """Keep package scripts from starting services: policy-rc.d answers 101 meanwhile, and is restored afterwards."""
     if forbids(services):
         yield
         return
@@ -77,7 +77,7 @@ def quiet_services(services):
 
 
 def forbids(services):
-    """Whether this machine's own policy lets nothing start already."""
+    """Whether this machine's own policy already keeps every service from starting."""
     if not os.access(POLICY, os.X_OK):
         return False
     answers = {subprocess.call([POLICY, service, "start"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -87,7 +87,7 @@ def forbids(services):
 
 @contextlib.contextmanager
 def no_cluster(wanted):
-    """Let the postgresql package make no cluster: the directory is one that its createcluster.conf includes."""
+    """Keep the postgresql package from making a cluster: its createcluster.conf includes the directory."""
     if not wanted:
         yield
         return
@@ -100,7 +100,7 @@ def no_cluster(wanted):
     finally:
         os.unlink(setting)
         for path in reversed(made):
-            # What the package has filled since is its own.
+            # A directory that is no longer empty belongs to the package now.
             with contextlib.suppress(OSError):
                 os.rmdir(path)
 
@@ -112,7 +112,7 @@ def create(path, text, mode):
 
 
 def main():
-    """All that tests/servers, tests/exports and tests/fleet need."""
+    """Install everything that tests/servers, tests/exports and tests/fleet need."""
     services = {**SERVICES, **EXPORT_SERVICES, **FLEET_SERVICES}
     return 0 if install(services, (*CLIENTS, *EXPORT_OTHERS, *FLEET_OTHERS)) else 1
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""A real server, run from a private directory in a network namespace of its own, with its clients in another."""
+"""A real server in a private directory and a network namespace of its own. Its clients are in another namespace."""
 import contextlib
 import ctypes
 import os
@@ -18,51 +18,49 @@ PR_SET_PDEATHSIG = 1
 
 
 class Missing(Exception):
-    """The server is not installed, or cannot be had on this machine."""
+    """The server is not installed or cannot run on this machine."""
 
 
 class Server:
-    """What all servers share. A kind of server says how it is prepared and run, and what its client is."""
+    """The base of all kinds of servers."""
 
     name = None
     port = None
     family = "ipv4"
-    # Whether the process that listens serves the connections itself.
+    # Whether the listening process serves the connections itself.
     alone = False
-    # What ends it at once, whoever is connected.
+    # The signal that ends it at once, even with open connections.
     farewell = signal.SIGTERM
 
     def __init__(self):
         self.directory = tempfile.mkdtemp(prefix="lostpeer-%s-" % self.name)
         os.chmod(self.directory, 0o711)
         self.client_host, self.host = network.pair(self.family, names=("client", "server"))
-        # So few retransmissions are about 3 s.
+        # The kernel gives up after about 3 s.
         self.host("sysctls(retries2=3)")
         self.process = None
         self.connections = 0
 
-    # What a kind of server defines.
+    # Each kind of server defines these.
 
     @classmethod
     def require(cls):
-        """Raise Missing where it cannot be run."""
+        """Raise Missing if it cannot run here."""
 
     def prepare(self):
-        """Begin to make its files, in its namespace; start() waits for that, and wants None or 0."""
+        """Start making its files, in its namespace. start() waits for that, and expects None or 0 as the result."""
         self.host.start("None")
 
     def command(self):
-        """Its words, and the user that it runs as."""
+        """(words of its command line, user that it runs as)"""
         raise NotImplementedError
 
     def ready(self):
         return sockets.listens(self.host.pid, self.port)
 
     def connect(self):
-        """A client of it, connected and idle."""
+        """A client that is connected and idle."""
         raise NotImplementedError
-
-    # Its life.
 
     def start(self):
         if self.host.finish(60):
@@ -94,14 +92,14 @@ class Server:
         return self.host("HERE")
 
     def namespaces(self):
-        """The addresses that each of its namespaces has."""
+        """{inode of a namespace: its addresses}"""
         return {host.netns: host.addresses for host in (self.host, self.client_host)}
 
     def end(self):
-        """End what runs in its namespaces, each process by its pid, and leave no file."""
+        """Kill every process in its namespaces, by pid, and remove its files."""
         hosts = (self.client_host, self.host)
         for host in hosts:
-            # What is left of closed sockets shall not be retransmitted into the next run.
+            # Closed sockets must not retransmit during the next run.
             with contextlib.suppress(Failed):
                 host("sysctls(orphan_retries=1)")
         if self.process and not gone(self.process.pid):
@@ -109,7 +107,7 @@ class Server:
             with contextlib.suppress(TimeoutError):
                 clock.wait(lambda: gone(self.process.pid), "end of %s" % self.name, 5)
         for host in hosts:
-            # Sessions outlive their server; nobody else is in these namespaces.
+            # Sessions outlive their server. No other process is in these namespaces.
             for pid in set(sockets.inhabitants(host.netns)) - {h.pid for h in hosts}:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -121,7 +119,7 @@ class Server:
 
 
 def spawn(words, user, log, output=None):
-    """Start a process that ends with us. Called in a process of the namespace that it is to be in."""
+    """Start a process in the namespaces of this one. It ends when this process ends."""
     def last_words():
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     who = {}
@@ -135,7 +133,7 @@ def spawn(words, user, log, output=None):
 
 
 def gone(pid):
-    """Ended, reaped or not."""
+    """Whether the process has ended, reaped or not."""
     try:
         with open("/proc/%d/stat" % pid, "rb") as f:
             stat = f.read()
@@ -155,7 +153,7 @@ def require(*names):
 
 
 def user(*names):
-    """The first of these users that there is."""
+    """The first of these users that exists."""
     for name in names:
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name).pw_name

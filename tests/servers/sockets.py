@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Who holds which TCP socket, as /proc tells it: the truth that lostpeer has no part in."""
+"""TCP sockets and their holders, from /proc: a truth that does not depend on lostpeer."""
 import ipaddress
 import os
 import re
@@ -16,9 +16,9 @@ class Entry:
         words = line.split()
         self.local, self.peer = address(words[1]), address(words[2])
         self.state = STATES[int(words[3], 16)]
-        # Bytes written and not acknowledged; bytes received and not read.
+        # Bytes that are written and not acknowledged; bytes that are received and not read.
         self.unacked, self.unread = (int(word, 16) for word in words[4].split(":"))
-        # Timer 3 is that of what is left of a closed socket in TIME_WAIT or FIN_WAIT2.
+        # Timer 3 belongs to the remnant of a closed socket in TIME_WAIT or FIN_WAIT2.
         self.remnant = words[5].startswith("03:")
         self.retransmits = int(words[6], 16)
         self.inode = int(words[9])
@@ -32,7 +32,7 @@ def address(text):
 
 
 def table(pid):
-    """All TCP sockets of the network namespace that the process is in."""
+    """All TCP sockets of the process's network namespace."""
     entries = []
     for name in ("tcp", "tcp6"):
         try:
@@ -44,7 +44,7 @@ def table(pid):
 
 
 def find(pid, local, peer):
-    """The socket with those ends, or None once the kernel has done with it."""
+    """The socket with these ends; None once it is closed."""
     for entry in table(pid):
         if (entry.local, entry.peer) == (local, peer) and entry.state != "close" and not entry.remnant:
             return entry
@@ -56,7 +56,7 @@ def listens(pid, port):
 
 
 def inodes(pid):
-    """The inodes of the sockets that a process has open, as often as it has them."""
+    """The inode of each socket descriptor of a process; one may come several times."""
     found = []
     try:
         names = os.listdir("/proc/%d/fd" % pid)

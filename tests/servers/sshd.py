@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""sshd: a listener that forks a process for each connection; a user's session is a child of that, and both hold it."""
+"""sshd: a listener that forks a process for each connection. A user's session is a child of that process, and both hold
+the connection."""
 import os
 import shlex
 import subprocess
@@ -22,7 +23,7 @@ KbdInteractiveAuthentication no
 PrintMotd no
 PrintLastLog no
 """
-# The machine's accounts are not needed: what sshd sees of them is its own, in a mount namespace, as is /run/sshd.
+# A mount namespace with private accounts and a private /run/sshd, independent of the machine's.
 HOUSE = """\
 mount -t tmpfs tmpfs /run && mkdir -m 755 /run/sshd &&
 mount --bind {directory}/passwd /etc/passwd && mount --bind {directory}/shadow /etc/shadow &&
@@ -71,7 +72,7 @@ class Ssh(client.Program):
         path = self.server.path("orders-%d" % self.server.connections)
         os.mkfifo(path)
         os.chmod(path, 0o666)
-        # Open both ways, so that opening waits for nobody; the session reads its end when we are gone.
+        # Opened for both directions, so that open() does not block. The session reads end of file when we end.
         self.orders = os.open(path, os.O_RDWR)
         remote = "echo ready; while read size; do head -c $size /dev/zero; done <%s" % shlex.quote(path)
         options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "BatchMode=yes", "LogLevel=ERROR",
@@ -89,7 +90,7 @@ class Ssh(client.Program):
 
 
 def log_in(words, log):
-    """Start ssh, in the client's host, and wait until it is logged in."""
+    """In the client's host: start ssh and wait until it is logged in."""
     p = server.spawn(words, None, log, subprocess.PIPE)
     said = p.stdout.readline()
     if said != b"ready\n":
