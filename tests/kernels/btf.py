@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""BTF out of a kernel's image, without booting it."""
+"""Read BTF from a kernel's image without booting it."""
 import gzip
 import lzma
 import struct
@@ -7,8 +7,8 @@ import subprocess
 
 BZIMAGE_MAGIC = (0x202, b'HdrS')  # Documentation/arch/x86/boot.rst
 ZBOOT_MAGIC = (4, b'zimg')        # drivers/firmware/efi/libstub/zboot-header.S
-# struct btf_header of include/uapi/linux/btf.h, little endian: magic, version, flags, hdr_len, and type_off, which
-# is 0; then type_len, str_off, str_len
+# The beginning of struct btf_header (include/uapi/linux/btf.h), little endian: magic, version, flags, hdr_len and
+# type_off, which is 0. type_len, str_off and str_len follow.
 BTF_START = struct.pack('<HBBII', 0xeb9f, 1, 0, 24, 0)
 
 
@@ -17,7 +17,7 @@ class NoBtf(Exception):
 
 
 def tool(*command):
-    """Decompressors that do not mind what follows the data: a kernel's image appends the length."""
+    """A decompressor that ignores whatever follows the data: a kernel's image appends the length."""
     def decompress(data):
         done = subprocess.run(command, input=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
         return done.stdout
@@ -40,7 +40,7 @@ def payload(image):
         setup_sectors = image[0x1f1] or 4
         offset, length = struct.unpack_from('<II', image, 0x248)
         start = (setup_sectors + 1) * 512 + offset
-        return image[start:start + length - 4]  # behind it is the length of what it becomes
+        return image[start:start + length - 4]  # the uncompressed length follows
     if has(ZBOOT_MAGIC):
         start, length = struct.unpack_from('<II', image, 8)
         return image[start:start + length]
@@ -55,7 +55,7 @@ def decompressed(data):
 
 
 def of_kernel(path):
-    """The bytes of .BTF in the kernel's image at path."""
+    """The content of section .BTF of the kernel whose image is at path."""
     with open(path, 'rb') as file:
         kernel = decompressed(payload(file.read()))
     at = kernel.find(BTF_START)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Debian's packages of any architecture, from the mirror that the host's apt is set up with; never installed."""
+"""Download Debian's packages for any architecture from the mirror of the host's apt, without installing them."""
 import os
 import re
 import subprocess
@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
-INDEX_AGE = 3600  # seconds in which the index is not read anew only because something was not found
+INDEX_AGE = 3600  # seconds; a younger index is not read again if a package is missing from it
 
 
 def cache_directory():
@@ -19,11 +19,11 @@ def cache_directory():
 
 
 class Apt:
-    """apt with lists, cache and sources of its own, so that the host's stay as they are."""
+    """apt with lists, cache and sources of its own, so that those of the host do not change."""
 
     def __init__(self, directory, architecture, suites):
         self.architecture = architecture
-        self.suites = suites  # one with -security in its name is taken from the security archive
+        self.suites = suites  # those with -security in their names come from the security archive
         self.sources = directory / 'sources.list'
         self.lists = directory / 'lists'
         self.cache = directory / 'cache'
@@ -41,7 +41,7 @@ class Apt:
 
     def update(self):
         self.sources.write_text(self.sources_list())
-        # A suite that the mirror lacks is an error for apt; the others are indexed all the same.
+        # apt fails if the mirror lacks a suite, but still reads the index of the others.
         subprocess.run(['apt-get', '-qq', *self.options, 'update'], check=False, capture_output=True)
 
     def sources_list(self):
@@ -56,7 +56,7 @@ class Apt:
                        f'{suite} main\n' for suite in self.suites)
 
     def download(self, package, directory):
-        """The package's file; None if the pool does not have it."""
+        """The package's file; None if the mirror does not have it."""
         directory.mkdir(parents=True, exist_ok=True)
         done = subprocess.run(['apt-get', '-qq', *self.options, 'download', f'{package}:{self.architecture}'],
                               cwd=directory, check=False, capture_output=True)
@@ -64,7 +64,7 @@ class Apt:
         return files[0] if done.returncode == 0 and files else None
 
     def download_with_dependencies(self, packages):
-        """The files of these packages and of all that they depend on."""
+        """The files of these packages and of all their dependencies."""
         subprocess.run(['apt-get', '-qq', *self.options, 'clean'], check=True)
         done = subprocess.run(['apt-get', '-qq', *self.options, 'install', '-y', '--download-only',
                                '--no-install-recommends', *packages], check=False, capture_output=True, text=True)
@@ -79,7 +79,7 @@ class Apt:
         return not any(self.lists.glob('*Packages*'))
 
     def packages(self, pattern):
-        """The packages in the index whose names begin so: name -> (version, bytes); the newest suite's of several."""
+        """{name: (version, bytes)} of the packages whose names begin with pattern; the newest suite wins."""
         found = {}
         for path in sorted(self.lists.glob(f'*binary-{self.architecture}_Packages*')):
             text = subprocess.run(['/usr/lib/apt/apt-helper', 'cat-file', str(path)], check=True,

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Loads on the running kernel what the agent would load there with all its hooks on, and prints for each program
- * what the verifier says of it: `NAME INSTRUCTIONS MICROSECONDS`.
+ * Loads the programs that the agent loads on the running kernel with all hooks on, and those of check. Prints the
+ * verifier's statistics of each: `NAME INSTRUCTIONS MICROSECONDS`.
  *
- * The agent's own code chooses, loads and attaches: user/kernel/load.c and user/check/snapshot_bpf.c are part of this
- * file, and only their calls of libbpf are led through here, to ask for the verifier's statistics. (bpf_prog_info has the instructions
- * only from 5.16, and the time never.)
+ * The agent's own code chooses, loads and attaches: this file includes user/kernel/load.c and user/check/snapshot_bpf.c
+ * and replaces only the libbpf call that loads, to ask for statistics. bpf_prog_info has the instructions only since
+ * 5.16, and never the time.
  */
 #include <bpf/libbpf.h>
 
@@ -15,7 +15,7 @@ static int load_with_statistics(struct bpf_object_skeleton *s);
 #include "check/snapshot_bpf.c"
 #undef bpf_object__load_skeleton
 
-#define LOG_STATISTICS 4 /* BPF_LOG_STATS of the kernel's bpf_verifier.h, from 5.2 */
+#define LOG_STATISTICS 4 /* BPF_LOG_STATS in the kernel's bpf_verifier.h, since 5.2 */
 #define PROGRAMS_MAX 64
 #define LOG_BYTES 4096
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * refusals: whether the agent does without each program that it can do without, where the kernel refuses it. Prints
- * `ok PROGRAM` or `not ok PROGRAM: WHY` for each, and `N passed, N failed, N skipped`.
+ * refusals: tests that the agent starts without each optional program if the kernel refuses it, and does not start
+ * without a needed one. Prints `ok PROGRAM` or `not ok PROGRAM: WHY` for each, and `N passed, N failed, N skipped`.
  *
- * The agent's own code loads: user/kernel/load.c is part of this file. The kernel really refuses: the program is
- * loaded with a flag that no kernel knows.
+ * The agent's own code loads: this file includes user/kernel/load.c. The kernel really refuses the program, because of
+ * a flag that no kernel knows.
  */
 #include <bpf/libbpf.h>
 
@@ -27,7 +27,7 @@ static int load_spoiled(struct bpf_object_skeleton *s)
 	return bpf_object__load_skeleton(s);
 }
 
-/* NULL, or what is wrong. */
+/* NULL if right, else the fault. */
 static const char *try_without(const char *name)
 {
 	const struct kernel_options options = {0};

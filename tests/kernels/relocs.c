@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * relocs BTF UNAME-R: what the agent would load on a kernel that has this BTF, without booting it. Prints each
- * program that it chooses there, and fails if one of them can reach an instruction that needs a field, an enumerator
- * or a helper that the kernel lacks, or hangs on a tracepoint or an iterator that it lacks.
+ * relocs BTF UNAME-R [check]: prints the programs that the agent (or check) would load on a kernel with this BTF,
+ * without booting it. Fails if a program can reach an instruction that needs a field, an enumerator or a helper that
+ * the kernel lacks, or if it attaches to a tracepoint or an iterator that the kernel lacks.
  *
- * The agent's own code probes and chooses (user/kernel/probe.c and user/kernel/load.c are part of this file, led to the
- * other kernel's BTF), and libbpf relocates as ever. Where it finds nothing to relocate to it leaves an invalid instruction, which is right in
- * a branch that this kernel never takes. So the programs are walked as the verifier would walk them, as far as
- * constants decide a branch. The last step before the first program is loaded is where this snapshot, and ends.
+ * The agent's own code probes and chooses: this file includes user/kernel/probe.c and user/kernel/load.c and gives them
+ * the other kernel's BTF. libbpf relocates as always. Where it finds no target, it puts an invalid instruction, which
+ * is right in a branch that this kernel never takes. So this walks each program as the verifier would, and decides
+ * branches that depend on constants. It stops before the first program is loaded.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -33,7 +33,7 @@ static int look_and_end(struct bpf_object_skeleton *s);
 #undef bpf_object__open_skeleton
 #undef bpf_object__load_skeleton
 
-#define POISON 0xbad2310 /* the helper that libbpf lets the invalid instruction call */
+#define POISON 0xbad2310 /* the helper number in libbpf's invalid instruction */
 #define UNRESOLVED_MAX 4096
 #define TEXT_MAX 256
 #define REGISTERS 11
@@ -43,7 +43,7 @@ static const char *btf_path, *release;
 static int problems;
 static bool looked;
 
-/* --- what libbpf says on the way: what it could not relocate, by program and instruction; and warnings --- */
+/* --- libbpf's log: relocations without a target, by program and instruction, and warnings --- */
 
 static struct unresolved {
 	char program[64];
@@ -57,7 +57,7 @@ static size_t n_warnings;
 static int listen_to_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 	__attribute__((format(printf, 2, 0)));
 
-/* libbpf names each relocation before it says that it put an invalid instruction in its place. */
+/* libbpf logs the name of a relocation before it logs that it put an invalid instruction there. */
 static int listen_to_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
 	static char what[TEXT_MAX];
@@ -97,7 +97,7 @@ struct walk {
 	size_t n;
 	struct state *states;
 	size_t *queue, queued;
-	int helpers; /* the kernel has those below */
+	int helpers; /* the kernel has all helpers with a lower number */
 };
 
 static void problem(const struct walk *w, size_t at, const char *what)
@@ -111,7 +111,7 @@ static void forget(struct state *s, unsigned registers)
 	s->known &= ~registers;
 }
 
-/* Joins what is known where two ways meet. */
+/* Where two paths meet, keeps only the registers that have the same value on both. */
 static void go(struct walk *w, const struct state *from, long to)
 {
 	struct state *s;
@@ -167,7 +167,7 @@ static void calculate(struct state *s, const struct bpf_insn *i)
 	s->known = known ? s->known | 1u << i->dst_reg : s->known & ~(1u << i->dst_reg);
 }
 
-/* 1: taken, 0: not taken, -1: depends */
+/* 1: taken, 0: not taken, -1: unknown */
 static int decide(const struct state *s, const struct bpf_insn *i)
 {
 	__u64 left = s->value[i->dst_reg], right;
@@ -244,14 +244,14 @@ static void step(struct walk *w, long at)
 	case BPF_ALU64:
 		calculate(&s, i);
 		break;
-	case BPF_LD: /* of 64 bits, in two instructions; with a source register it is a map */
+	case BPF_LD: /* 64 bits in two instructions; with a source register, a map */
 		s.value[i->dst_reg] = (__u32)i->imm | (__u64)(__u32)i[1].imm << 32;
 		s.known = i->src_reg ? s.known & ~(1u << i->dst_reg) : s.known | 1u << i->dst_reg;
 		return go(w, &s, at + 2);
 	case BPF_LDX:
 		forget(&s, 1u << i->dst_reg);
 		break;
-	case BPF_STX: /* an atomic one may return the old value */
+	case BPF_STX: /* an atomic operation may return the old value */
 		if (BPF_MODE(i->code) == BPF_ATOMIC)
 			forget(&s, 1u << i->src_reg | 1);
 		break;
@@ -282,7 +282,7 @@ static void walk_program(const struct bpf_program *program, int helpers)
 	free(w.queue);
 }
 
-/* --- what each program hangs on --- */
+/* --- the hooks of the programs --- */
 
 static bool has_target(const struct btf *btf, const char *section)
 {
@@ -295,8 +295,9 @@ static bool has_target(const struct btf *btf, const char *section)
 		return has_function(btf, name);
 	}
 	if (!strcmp(section, "raw_tp"))
-		return true;                          /* the agent runs it */
-	return !strncmp(section, "tp/syscalls/", 12); /* BTF does not show these; all kernels have ours */
+		return true; /* attached to nothing: the agent runs it */
+	/* BTF does not show these, but every kernel has the ones that we use. */
+	return !strncmp(section, "tp/syscalls/", 12);
 }
 
 static int helper_count(const struct btf *btf)
@@ -331,7 +332,7 @@ static void look_at(const struct bpf_object *object)
 	btf__free(btf);
 }
 
-/* --- the agent's way there --- */
+/* --- replacements for functions that the agent's code calls --- */
 
 static struct btf *other_btf(void)
 {
@@ -352,7 +353,7 @@ void libbpf_log_hush(void)
 
 static struct bpf_object *opened;
 
-/* All are relocated before the first is loaded. */
+/* libbpf relocates all programs before it loads the first. */
 static int before_load(struct bpf_program *program, struct bpf_prog_load_opts *opts, long cookie)
 {
 	(void)program, (void)opts, (void)cookie;
@@ -406,9 +407,9 @@ int main(int argc, char **argv)
 	unresolved = calloc(UNRESOLVED_MAX + 1, sizeof(*unresolved));
 	if (!unresolved)
 		return 2;
-	/* these return only if the agent would not even try here */
+	/* These return only if the agent would not even try to load on this kernel. */
 	if (argc == 3)
-		kernel_open(&kernel, &options); /* which has said why */
+		kernel_open(&kernel, &options); /* prints why */
 	else if (snapshot_bpf_open(&source, &why))
 		printf("  %s\n", why);
 	return 1;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * vmexit STATUS: end the virtual machine at once and hand STATUS to boot.
+ * vmexit STATUS: ends the virtual machine at once and reports STATUS to boot.
  *
- * A power-off takes seconds under emulation. The status goes through QEMU's debug console, so that it cannot
- * be confused with the command's output, and the end through isa-debug-exit. Both are I/O ports, reached by
- * ioperm() because Debian's cloud kernels have no /dev/port.
+ * A power-off would take seconds under emulation, so this uses isa-debug-exit. The status goes through QEMU's debug
+ * console, so that nothing confuses it with the command's output. Both are I/O ports. Debian's cloud kernels have no
+ * /dev/port, so this uses ioperm().
  */
 #include <stdio.h>
 #include <sys/io.h>
@@ -19,7 +19,7 @@ int main(int argc, char **argv)
 	if (argc != 2)
 		return 2;
 
-	/* What the command wrote may still be in the serial port's queue. */
+	/* The command's last output may still be in the serial port's queue. */
 	tcdrain(STDOUT_FILENO);
 
 	if (ioperm(STATUS_PORT, 1, 1) || ioperm(EXIT_PORT, 1, 1)) {
