@@ -67,16 +67,10 @@ static void close_sink(void *state)
 	closed++;
 }
 
-static format_event *format_sink(const void *settings)
-{
-	(void)settings;
-	return format_json;
-}
-
 static const struct output_ops ops = {
 	.name = "sink",
 	.settings_size = sizeof(struct sink_settings),
-	.format = format_sink,
+	.format = format_json,
 	.open = open_sink,
 	.write = write_sink,
 	.reopen = reopen_sink,
@@ -232,7 +226,7 @@ static size_t nobodys; /* of what it has written so many are wanted by nobody af
 const struct output_ops output_subscribers = {
 	.name = "sink",
 	.settings_size = sizeof(struct sink_settings),
-	.format = format_sink,
+	.format = format_json,
 	.open = open_sink,
 	.write = write_sink,
 	.close = close_sink,

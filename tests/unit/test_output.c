@@ -95,12 +95,6 @@ static int flush_sink(void *state)
 	return 0;
 }
 
-static format_event *format_sink(const void *settings)
-{
-	(void)settings;
-	return format_json;
-}
-
 static void close_sink(void *state)
 {
 	((struct sink *)state)->closed = true;
@@ -109,7 +103,7 @@ static void close_sink(void *state)
 static const struct output_ops ops = {
 	.name = "sink",
 	.settings_size = sizeof(struct sink_settings),
-	.format = format_sink,
+	.format = format_json,
 	.open = open_sink,
 	.write = write_sink,
 	.reopen = reopen_sink,

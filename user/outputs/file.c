@@ -132,7 +132,6 @@ const struct output_ops output_file = {
 	.target = target,
 	.exclusive = true,
 	.check = check,
-	.format = lines_format,
 	.open = open_file,
 	.write = write_file,
 	.reopen = reopen_file,

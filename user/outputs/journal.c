@@ -25,12 +25,6 @@ static const char *check(void *context)
 	return to->length ? NULL : endpoint_parse(SOCKET, 0, to);
 }
 
-static format_event *format(const void *settings)
-{
-	(void)settings;
-	return format_journal;
-}
-
 const struct output_ops output_journal = {
 	.name = "journal",
 	.help = "systemd's journal",
@@ -38,7 +32,7 @@ const struct output_ops output_journal = {
 	.settings_size = sizeof(struct endpoint),
 	.target = endpoint_target,
 	.check = check,
-	.format = format,
+	.format = format_journal,
 	.group_ns = GROUP_NS,
 	.rate = RATE,
 	.open = datagram_open,

@@ -20,7 +20,7 @@ extern const char *const lines_formats[];
 			OPTION_AT(struct lines_settings, text), .choices = lines_formats,                              \
 								.wrong = "neither json nor text"                       \
 	}
-format_event *lines_format(const void *settings);
+format_event *lines_format(const void *settings); /* which begin with a struct lines_settings */
 
 struct lines {
 	int fd;

@@ -43,12 +43,6 @@ static void format_metrics(struct line *line, const struct event *e, const struc
 	line_append(line, (const char *)&entry, sizeof(entry));
 }
 
-static format_event *format(const void *settings)
-{
-	(void)settings;
-	return format_metrics;
-}
-
 /* In the scraper's thread. The copy is quick, the text is not. */
 static void write_text(void *context, FILE *to, const bool *closing)
 {
@@ -112,7 +106,7 @@ const struct output_ops output_metrics = {
 	.target = endpoint_target,
 	.exclusive = true,
 	.check = endpoint_check,
-	.format = format,
+	.format = format_metrics,
 	.open = open_metrics,
 	.write = write_metrics,
 	.close = close_metrics,

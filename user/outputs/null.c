@@ -27,7 +27,6 @@ const struct output_ops output_null = {
 	.name = "null",
 	.help = "writes nowhere: for tests and benchmarks",
 	.settings_size = sizeof(struct lines_settings),
-	.format = lines_format,
 	.open = open_null,
 	.write = write_null,
 	.close = close_null,

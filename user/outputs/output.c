@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "base/thread.h"
+#include "outputs/lines.h"
 
 #define BATCH_BYTES 65536
 #define LOSS_ROOM 1024 /* kept for the line that tells of a loss */
@@ -337,7 +338,7 @@ struct output *output_open(const struct output_options *options)
 		return NULL;
 	}
 	*o = (struct output){.options = *options, .idle = true};
-	o->format = options->ops->format(options->settings);
+	o->format = options->ops->format ?: lines_format(options->settings);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&o->lock, NULL);

@@ -58,8 +58,9 @@ struct output_ops {
 	bool exclusive; /* two that go to the same place would get in each other's way */
 	/* After all keys are set: NULL, or what is wrong with them together ("needs a path"). NULL: nothing can be. */
 	const char *(*check)(void *settings);
-	/* What an entry of the queue holds: whatever it puts into the line, which need not be text. */
-	format_event *(*format)(const void *settings);
+	/* What an entry of the queue holds: whatever it puts into the line, which need not be text. NULL: as the settings
+	 * say, which begin with a struct lines_settings. */
+	format_event *format;
 	/* Where the configuration does not say. */
 	__u64 group_ns;
 	unsigned rate;

@@ -34,7 +34,6 @@ const struct output_ops output_stdout = {
 	.keys = OPTION_GROUP(keys),
 	.settings_size = sizeof(struct lines_settings),
 	.exclusive = true,
-	.format = lines_format,
 	.open = open_stdout,
 	.write = write_stdout,
 	.close = free,

@@ -270,12 +270,6 @@ static const char *check(void *context)
 	return at->length ? NULL : endpoint_parse(SUBSCRIPTION_PATH, 0, at);
 }
 
-static format_event *format(const void *settings)
-{
-	(void)settings;
-	return format_pack;
-}
-
 const struct output_ops output_subscribers = {
 	.name = "subscribers",
 	.help = "tells applications of their own connections, over a socket",
@@ -284,7 +278,7 @@ const struct output_ops output_subscribers = {
 	.target = endpoint_target,
 	.exclusive = true,
 	.check = check,
-	.format = format,
+	.format = format_pack,
 	.open = open_subscribers,
 	.write = write_subscribers,
 	.flush = note_unwanted,

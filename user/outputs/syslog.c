@@ -9,12 +9,6 @@ static const struct option_spec keys[] = {
 	 .least = PORT},
 };
 
-static format_event *format(const void *settings)
-{
-	(void)settings;
-	return format_syslog;
-}
-
 const struct output_ops output_syslog = {
 	.name = "syslog",
 	.help = "RFC 5424, to a listener such as rsyslog",
@@ -22,7 +16,7 @@ const struct output_ops output_syslog = {
 	.settings_size = sizeof(struct endpoint),
 	.target = endpoint_target,
 	.check = endpoint_check,
-	.format = format,
+	.format = format_syslog,
 	.open = datagram_open,
 	.write = datagram_write,
 	.close = datagram_close,
