@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* lostpeer without rights: told by an agent, over its subscription socket, what it then filters, groups and shows
- * itself. */
+/*
+ * lostpeer watch without rights: an agent sends its events as JSON over the subscription socket; they are read back, and
+ * filtered, grouped and formatted here. The agent does none of that for it: text has the reader's time zone (TZ), a
+ * filter may hold what a subscriber may not ask for (blanks, patterns of units), and grouping keeps 10 KiB for each of
+ * 1,024 bursts, and for each cause of 1,024 processes, where a subscriber costs the agent 1 MiB at most.
+ */
 #ifndef LOSTPEER_CLIENT_H
 #define LOSTPEER_CLIENT_H
 
