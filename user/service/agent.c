@@ -20,11 +20,8 @@
 #include "service/pipeline.h"
 #include "service/privilege.h"
 #include "service/systemd.h"
+#include "service/wakeups.h"
 #include "who/cgroups.h"
-
-#define LINGER_NS (1 * CLOCK_MS)     /* after something came: look again without being woken (bpf/emit.h) */
-#define LAST_LOOK_NS (50 * CLOCK_MS) /* after going to sleep: for what was on its way then */
-#define SWEEP_NS (50 * CLOCK_MS)     /* orderly ends do not wake anybody */
 
 struct agent {
 	struct kernel *kernel;
@@ -32,6 +29,7 @@ struct agent {
 	struct feeds *feeds;
 	struct pipeline *pipeline;
 	struct losses losses;
+	struct wakeups wakeups;
 	struct health_desk *health;
 	struct agent_options options;
 	char host[256];
@@ -40,13 +38,8 @@ struct agent {
 	struct loop *loop;
 	int timer, end_timer, reader_gone, audience; /* of the loop */
 	bool stop;
-	bool sweep;    /* somebody wants what does not wake us */
-	bool came;     /* in this drain */
-	bool asleep;   /* the kernel wakes us */
-	__u64 look_ns; /* CLOCK_MONOTONIC: then it is looked all the same; 0: never */
 	pid_t child;
 	int *status;
-	__u64 drained_ns; /* CLOCK_MONOTONIC */
 };
 
 /* Enough was shown. A command is waited for, all the same. */
@@ -58,79 +51,31 @@ static void end(void *context)
 	a->stop = !a->child;
 }
 
-static void set_asleep(struct agent *a, bool asleep)
-{
-	if (a->asleep != asleep)
-		kernel_wake_me(a->kernel, asleep);
-	a->asleep = asleep;
-}
-
-/* More may follow: it is looked for in a millisecond, and need not wake us. */
-static void note_arrival(struct agent *a)
-{
-	a->came = true;
-	set_asleep(a, false);
-}
-
 static void on_record(void *context, const struct lp_record *record)
 {
 	struct agent *a = context;
 
-	note_arrival(a);
+	wakeups_note_record(&a->wakeups);
 	pipeline_take(a->pipeline, record);
-}
-
-static void tell_losses(struct agent *a)
-{
-	losses_tell(&a->losses, a->kernel, a->pipeline, a->feeds, a->drained_ns);
 }
 
 /* --- the loop --- */
 
-static void arm(struct agent *a)
-{
-	__u64 now = clock_monotonic_ns(), at = pipeline_deadline(a->pipeline);
-
-	at = clock_earlier(at, feeds_deadline(a->feeds));
-	at = clock_earlier(at, systemd_deadline());
-	at = clock_earlier(at, a->look_ns);
-	if (a->sweep && (!at || at > now + SWEEP_NS))
-		at = now + SWEEP_NS;
-	loop_set_timer(a->timer, at && at < now + CLOCK_MS / 10 ? now + CLOCK_MS / 10 : at);
-}
-
-static void look_again(struct agent *a, bool falls_asleep)
-{
-	if (a->came)
-		a->look_ns = a->drained_ns + LINGER_NS;
-	else if (falls_asleep)
-		a->look_ns = a->drained_ns + LAST_LOOK_NS;
-	else if (a->look_ns <= a->drained_ns)
-		a->look_ns = 0;
-}
-
-/* What comes meanwhile is left to the next drain, a millisecond later: many at once cost less each (executables.h). So
- * what has not come is judged as of the beginning. If nothing has, we are asleep, and said so before we looked. */
+/* Records that come meanwhile are left to the next drain, a millisecond later: many at once cost less each
+ * (executables.h). Whatever has not come is therefore judged as of the beginning. */
 static void drain(struct agent *a, bool woken)
 {
 	__u64 began = clock_monotonic_ns();
-	bool falls_asleep = !woken && !a->asleep;
 
-	a->came = false;
-	if (woken)
-		note_arrival(a);
-	else
-		set_asleep(a, true);
+	wakeups_begin(&a->wakeups, woken);
 	kernel_consume(a->kernel, began);
 	pipeline_tick(a->pipeline, began);
 	feeds_tick(a->feeds, clock_monotonic_ns());
 	systemd_tick(clock_monotonic_ns());
-	if (a->came)
-		tell_losses(a);
+	if (a->wakeups.came)
+		losses_tell(&a->losses, a->kernel, a->pipeline, a->feeds, a->wakeups.drained_ns);
 	privilege_report();
-	a->drained_ns = clock_monotonic_ns();
-	look_again(a, falls_asleep);
-	arm(a);
+	wakeups_end(&a->wakeups);
 }
 
 static void reap(struct agent *a)
@@ -158,24 +103,14 @@ static void on_signal(void *context, unsigned signal)
 	}
 }
 
-static struct feeds_flow flow(const struct agent *a)
-{
-	__u64 stats[LP_STAT_COUNT];
-
-	kernel_stats(a->kernel, stats);
-	return (struct feeds_flow){.emitted = stats[LP_STAT_EMITTED] + pipeline_found(a->pipeline),
-				   .ring_full = stats[LP_STAT_LOST] + pipeline_lost(a->pipeline)};
-}
-
 static void fill_health(void *context, struct health *health)
 {
 	struct agent *a = context;
-	struct feeds_flow now = flow(a);
 
 	health->n_outputs = (unsigned)feeds_count(a->feeds);
 	for (size_t i = 0; i < health->n_outputs; i++) {
 		strcpy(health->outputs[i].title, feeds_title(a->feeds, i));
-		health->outputs[i].ledger = feeds_ledger(a->feeds, i, &now);
+		health->outputs[i].ledger = agent_ledger(a, i);
 	}
 	health->state_full = a->losses.state_full;
 	health->program_missed = a->losses.program_missed;
@@ -192,23 +127,11 @@ static bool ask_health(void *agent, struct health *health, const bool *given_up)
 /* What the feeds want changes what wakes us, too. */
 static int want(struct agent *a)
 {
-	static struct uid_wants uids[FEEDS_UIDS_MAX]; /* 64 KiB: not for the stack */
-	struct lp_wants wants;
 	__u32 classes;
-	size_t n;
+	int err = pipeline_want(a->pipeline, &classes);
 
-	feeds_ask(a->feeds);
-	wants = feeds_wants(a->feeds);
-	n = feeds_uid_wants(a->feeds, uids);
-	wants.classes = classes = early_classes(wants.classes, &a->options.early);
-	for (size_t i = 0; i < n; i++)
-		classes |= uids[i].classes = early_classes(uids[i].classes, &a->options.early);
-	a->sweep = (classes & LP_CLASSES_ORDERLY) != 0;
-	kernel_want(a->kernel, wants, uids, n);
-	if (pipeline_want(a->pipeline, classes))
-		return -ENOMEM;
-	feeds_confirm(a->feeds, clock_realtime_ns());
-	return 0;
+	a->wakeups.sweeps = (classes & LP_CLASSES_ORDERLY) != 0;
+	return err;
 }
 
 /* Of an output, in whatever thread. */
@@ -221,7 +144,6 @@ static void on_audience(void *agent, unsigned unused)
 {
 	(void)unused;
 	want(agent);
-	arm(agent);
 }
 
 static void on_ring(void *agent, unsigned unused)
@@ -244,6 +166,7 @@ static void on_end(void *agent, unsigned unused)
 
 int agent_run(struct agent *a, pid_t child, int *status)
 {
+	__u64 at;
 	int err = 0;
 
 	a->child = child;
@@ -252,9 +175,10 @@ int agent_run(struct agent *a, pid_t child, int *status)
 		loop_set_timer(a->end_timer, clock_monotonic_ns() + a->options.most_ns);
 	if (child)
 		reap(a); /* its SIGCHLD may have come before the signalfd */
-	arm(a);
 	while (!a->stop && !err) {
 		feeds_wake(a->feeds);
+		at = clock_earlier(pipeline_deadline(a->pipeline), feeds_deadline(a->feeds));
+		wakeups_arm(&a->wakeups, a->timer, clock_earlier(at, systemd_deadline()));
 		err = loop_turn(a->loop);
 	}
 	return err;
@@ -285,32 +209,16 @@ static const char *reset_reason(void *kernel, __u32 reason)
 	return kernel_reset_reason(kernel, reason);
 }
 
-static int open_feeds(struct agent *a)
-{
-	struct feeds_context context = {
-		.format = {.host = a->host, .reset_reason = reset_reason, .kernel = a->kernel},
-		.agent = {.agent = a, .health = ask_health, .audience_changed = audience_changed},
-		.reader_gone_fd = a->options.ends_without_reader ? a->reader_gone : -1,
-		.full = end,
-	};
-
-	a->feeds = feeds_new(&context);
-	a->health = health_new(a->loop, fill_health, a);
-	return a->feeds && a->health ? 0 : -ENOMEM;
-}
-
 int agent_change(struct agent *a, struct feed_settings **feeds, size_t n)
 {
-	struct feeds_flow now = flow(a);
+	struct feeds_flow now = pipeline_flow(a->pipeline);
 	int err = feeds_change(a->feeds, feeds, n, &now);
 
 	if (err)
 		return err;
 	feeds_reopen(a->feeds);
 	err = feeds_start(a->feeds);
-	err = want(a) ?: err;
-	arm(a);
-	return err;
+	return want(a) ?: err;
 }
 
 void agent_reopen(struct agent *a)
@@ -331,60 +239,66 @@ static int open_kernel(struct agent *a)
 
 static int open_pipeline(struct agent *a)
 {
+	struct feeds_context context = {
+		.format = {.host = a->host, .reset_reason = reset_reason, .kernel = a->kernel},
+		.agent = {.agent = a, .health = ask_health, .audience_changed = audience_changed},
+		.reader_gone_fd = a->options.ends_without_reader ? a->reader_gone : -1,
+		.full = end,
+	};
 	struct pipeline_parts parts = {
 		.kernel = a->kernel,
 		.cgroups = a->cgroups,
-		.feeds = a->feeds,
 		.early = a->options.early,
 		.follow = a->options.follow,
 	};
-	int err;
 
-	a->pipeline = pipeline_new(&parts);
-	if (!a->pipeline)
+	a->health = health_new(a->loop, fill_health, a);
+	parts.feeds = a->feeds = feeds_new(&context);
+	a->pipeline = a->feeds ? pipeline_new(&parts) : NULL;
+	if (!a->health || !a->pipeline)
 		return -ENOMEM;
 	kernel_on_record(a->kernel, on_record, a);
-	err = open_files_seed(a->kernel, &a->connections, &a->processes);
-	if (err)
+	return 0;
+}
+
+static int open_all(struct agent *a, const struct agent_options *options)
+{
+	int err;
+
+	a->options = *options;
+	gethostname(a->host, sizeof(a->host) - 1);
+	if ((err = open_loop(a)) || (err = open_kernel(a)) || (err = open_pipeline(a)) ||
+	    (err = open_files_seed(a->kernel, &a->connections, &a->processes)))
 		return err;
-	a->drained_ns = clock_monotonic_ns();
-	set_asleep(a, true);
-	/* what a drain leaves in the ring waits for the next wake-up, or the timer */
-	return loop_add(a->loop, kernel_ring_fd(a->kernel), EPOLLIN | EPOLLET, on_ring, a);
+	wakeups_start(&a->wakeups, a->kernel);
+	/* records that a drain leaves in the ring wait for the next wake-up, or the timer */
+	err = loop_add(a->loop, kernel_ring_fd(a->kernel), EPOLLIN | EPOLLET, on_ring, a);
+	return err ?: options->rights == RIGHTS_DROPPED_FIRST ? privilege_drop(true) : 0;
+}
+
+static int open_feeds(struct agent *a, struct feed_settings **feeds, size_t n)
+{
+	struct feeds_flow now = pipeline_flow(a->pipeline);
+	int err = feeds_change(a->feeds, feeds, n, &now);
+
+	if (!err && a->options.rights == RIGHTS_DROPPED_LAST)
+		err = privilege_drop(false);
+	return err ?: feeds_start(a->feeds) ?: want(a);
 }
 
 int agent_open(struct agent **agent, const struct agent_options *options, struct feed_settings **feeds, size_t n)
 {
 	struct agent *a = calloc(1, sizeof(*a));
-	struct feeds_flow now;
-	int err = -ENOMEM;
+	int err = a ? open_all(a, options) : -ENOMEM;
 
-	if (!a)
-		goto out;
-	a->options = *options;
-	gethostname(a->host, sizeof(a->host) - 1);
-	if ((err = open_loop(a)) || (err = open_kernel(a)) || (err = open_feeds(a)) || (err = open_pipeline(a)) ||
-	    (options->rights == RIGHTS_DROPPED_FIRST && (err = privilege_drop(true))))
-		goto out;
-	now = flow(a);
-	err = feeds_change(a->feeds, feeds, n, &now);
-	if (!err && options->rights == RIGHTS_DROPPED_LAST)
-		err = privilege_drop(false);
-	if (!err)
-		err = feeds_start(a->feeds);
-	if (!err)
-		err = want(a);
-	if (err) {
-		agent_close(a);
-		return err;
-	}
-	*agent = a;
-	return 0;
-out:
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; err && i < n; i++)
 		feed_settings_free(feeds[i]);
-	if (a)
+	if (!err)
+		err = open_feeds(a, feeds, n);
+	if (err && a)
 		agent_close(a);
+	else
+		*agent = a;
 	return err;
 }
 
@@ -402,26 +316,22 @@ void agent_finish(struct agent *a)
 	pipeline_finish(a->pipeline);
 	feeds_finish(a->feeds);
 	a->losses.missed_checked_ns = 0;
-	tell_losses(a);
+	losses_tell(&a->losses, a->kernel, a->pipeline, a->feeds, a->wakeups.drained_ns);
 	feeds_flush(a->feeds);
 	privilege_report();
 }
 
-size_t agent_feeds(const struct agent *a)
-{
-	return feeds_count(a->feeds);
-}
-
-const char *agent_title(const struct agent *a, size_t feed)
-{
-	return feeds_title(a->feeds, feed);
-}
-
 struct ledger agent_ledger(const struct agent *a, size_t feed)
 {
-	struct feeds_flow now = flow(a);
+	struct feeds_flow now = pipeline_flow(a->pipeline);
 
 	return feeds_ledger(a->feeds, feed, &now);
+}
+
+void agent_say_ledgers(const struct agent *a)
+{
+	for (size_t i = 0; i < feeds_count(a->feeds); i++)
+		ledger_say(feeds_title(a->feeds, i), agent_ledger(a, i));
 }
 
 void agent_close(struct agent *a)

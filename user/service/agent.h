@@ -42,10 +42,9 @@ void agent_reopen(struct agent *agent);
 int agent_run(struct agent *agent, pid_t child, int *status);
 /* Detaches, tells what waits, flushes. */
 void agent_finish(struct agent *agent);
-/* The ledgers as they are, of all feeds. */
-size_t agent_feeds(const struct agent *agent);
-const char *agent_title(const struct agent *agent, size_t feed);
+/* The ledger of one feed; those of all, on stderr. */
 struct ledger agent_ledger(const struct agent *agent, size_t feed);
+void agent_say_ledgers(const struct agent *agent);
 void agent_close(struct agent *agent);
 
 #endif

@@ -32,8 +32,8 @@ void losses_tell(struct losses *l, struct kernel *kernel, const struct pipeline 
 	__u64 stats[LP_STAT_COUNT], missed, now_ns = clock_monotonic_ns();
 
 	kernel_stats(kernel, stats);
-	tell(feeds, EVENTS_LOST_RING_FULL, &l->ring_full,
-	     stats[LP_STAT_LOST] + stats[LP_STAT_JOIN_LOST] + pipeline_lost(pipeline), since_ns);
+	tell(feeds, EVENTS_LOST_RING_FULL, &l->ring_full, pipeline_flow(pipeline).ring_full + stats[LP_STAT_JOIN_LOST],
+	     since_ns);
 	tell(feeds, EVENTS_LOST_STATE_FULL, &l->state_full,
 	     stats[LP_STAT_STATE_FULL] + early_lost(pipeline_early(pipeline)), since_ns);
 	if (l->missed_checked_ns && now_ns - l->missed_checked_ns < MISSED_INTERVAL_NS)

@@ -262,12 +262,27 @@ void pipeline_free(struct pipeline *p)
 	free(p);
 }
 
-int pipeline_want(struct pipeline *p, __u32 classes)
+int pipeline_want(struct pipeline *p, __u32 *classes)
 {
-	if (p->early)
-		return early_want(p->early, classes);
-	p->early = early_new(p->kernel, classes, &p->parts.early, &p->calls);
-	return p->early ? 0 : -ENOMEM;
+	static struct uid_wants uids[FEEDS_UIDS_MAX]; /* 64 KiB: not for the stack */
+	struct lp_wants wants;
+	size_t n;
+
+	feeds_ask(p->feeds);
+	wants = feeds_wants(p->feeds);
+	n = feeds_uid_wants(p->feeds, uids);
+	wants.classes = *classes = early_classes(wants.classes, &p->parts.early);
+	for (size_t i = 0; i < n; i++)
+		*classes |= uids[i].classes = early_classes(uids[i].classes, &p->parts.early);
+	kernel_want(p->kernel, wants, uids, n);
+	if (!p->early)
+		p->early = early_new(p->kernel, *classes, &p->parts.early, &p->calls);
+	else if (early_want(p->early, *classes))
+		return -ENOMEM;
+	if (!p->early)
+		return -ENOMEM;
+	feeds_confirm(p->feeds, clock_realtime_ns());
+	return 0;
 }
 
 void pipeline_mute(struct pipeline *p)
@@ -298,14 +313,13 @@ void pipeline_finish(struct pipeline *p)
 	recently_closed_finish(p->recently_closed);
 }
 
-__u64 pipeline_found(const struct pipeline *p)
+struct feeds_flow pipeline_flow(const struct pipeline *p)
 {
-	return p->found;
-}
+	__u64 stats[LP_STAT_COUNT];
 
-__u64 pipeline_lost(const struct pipeline *p)
-{
-	return p->lost;
+	kernel_stats(p->kernel, stats);
+	return (struct feeds_flow){.emitted = stats[LP_STAT_EMITTED] + p->found,
+				   .ring_full = stats[LP_STAT_LOST] + p->lost};
 }
 
 const struct early *pipeline_early(const struct pipeline *p)

@@ -13,6 +13,7 @@
 
 struct cgroups;
 struct feeds;
+struct feeds_flow;
 struct kernel;
 struct pipeline;
 
@@ -29,8 +30,8 @@ struct pipeline_parts {
 struct pipeline *pipeline_new(const struct pipeline_parts *parts);
 void pipeline_free(struct pipeline *pipeline);
 
-/* What the feeds want of enum lp_class. Once at least before pipeline_tick(). 0 or -ENOMEM. */
-int pipeline_want(struct pipeline *pipeline, __u32 classes);
+/* Asks the kernel for what the feeds want by now, enum lp_class. Once at least before pipeline_tick(). 0 or -ENOMEM. */
+int pipeline_want(struct pipeline *pipeline, __u32 *classes);
 /* A record from the ring. */
 void pipeline_take(struct pipeline *pipeline, const struct lp_record *record);
 /* Nothing more is shown. */
@@ -42,10 +43,8 @@ __u64 pipeline_deadline(const struct pipeline *pipeline); /* CLOCK_MONOTONIC; 0:
 /* Tells everything that waits. */
 void pipeline_finish(struct pipeline *pipeline);
 
-/* Events that did not come through the ring. */
-__u64 pipeline_found(const struct pipeline *pipeline);
-/* Events that came through it, and for which there was no memory. */
-__u64 pipeline_lost(const struct pipeline *pipeline);
+/* What came, and what was lost before the feeds: in a full ring, or out of memory. */
+struct feeds_flow pipeline_flow(const struct pipeline *pipeline);
 const struct early *pipeline_early(const struct pipeline *pipeline);
 
 #endif

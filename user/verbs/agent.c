@@ -180,8 +180,7 @@ static int run(struct service *s, struct config_result *result)
 		say(0, "event loop: %s", strerror(-err));
 	systemd_stopping();
 	agent_finish(agent);
-	for (size_t i = 0; i < agent_feeds(agent); i++)
-		ledger_say(agent_title(agent, i), agent_ledger(agent, i));
+	agent_say_ledgers(agent);
 	agent_close(agent);
 	return err ? EXIT_RUNTIME : EXIT_OK;
 }
