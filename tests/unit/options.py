@@ -128,10 +128,10 @@ def page_keys(path):
 
 
 def check_keys(program, path):
-    has, told = help_keys(program), page_keys(path)
+    has, documented = help_keys(program), page_keys(path)
     why = []
-    for section in sorted(has.keys() | told.keys()):
-        one, other = has.get(section), told.get(section)
+    for section in sorted(has.keys() | documented.keys()):
+        one, other = has.get(section), documented.get(section)
         if one is None or other is None:
             why.append(f"[{section}] is only in {'the page' if one is None else 'the program'}")
             continue
@@ -144,15 +144,15 @@ def check_keys(program, path):
 
 
 def check_verb(page, verb, options):
-    told = {**OF_EVERY_VERB, **page.options[verb]}
+    documented = {**OF_EVERY_VERB, **page.options[verb]}
     why = []
-    for name in sorted(options.keys() | told.keys()):
-        if name not in told:
+    for name in sorted(options.keys() | documented.keys()):
+        if name not in documented:
             why.append(f"--{name} is not in the page")
         elif name not in options:
             why.append(f"--{name} is only in the page")
-        elif options[name] != told[name]:
-            why.append(f"--{name} takes {options[name] or 'nothing'}, in the page {told[name] or 'nothing'}")
+        elif options[name] != documented[name]:
+            why.append(f"--{name} takes {options[name] or 'nothing'}, in the page {documented[name] or 'nothing'}")
     if why:
         raise Wrong("; ".join(why))
 

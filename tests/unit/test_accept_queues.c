@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Which full accept queues are told, with what count and how often: user/early/accept_queues.c over listeners of the test's own. */
+/* Which full accept queues are reported, with what count and how often: user/early/accept_queues.c over listeners of the test's own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,8 +13,8 @@ static struct lp_filled filled;
 static bool is_listed;
 static struct lp_alarms alarms;
 static struct accept_queues *queues;
-static unsigned n_told;
-static struct lp_record told[32];
+static unsigned n_reported;
+static struct lp_record reported[32];
 static enum lp_cause causes[32];
 static struct repeat repeats[32];
 
@@ -73,16 +73,16 @@ __u64 clock_wall_from_monotonic(__u64 monotonic_ns)
 	return monotonic_ns;
 }
 
-static void take_told(void *context, struct event *event)
+static void take_reported(void *context, struct event *event)
 {
 	(void)context;
-	causes[n_told] = event->verdict.cause;
-	repeats[n_told] = event->repeat;
-	told[n_told++] = *event->record;
+	causes[n_reported] = event->verdict.cause;
+	repeats[n_reported] = event->repeat;
+	reported[n_reported++] = *event->record;
 	event_free(event);
 }
 
-static const struct early_calls calls = {.found = take_told};
+static const struct early_calls calls = {.found = take_reported};
 
 static void set_queue(__u32 length, __u32 drops)
 {
@@ -116,7 +116,7 @@ static void run_to(__u64 now_ns)
 static int begin(void **state)
 {
 	(void)state;
-	n_told = 0;
+	n_reported = 0;
 	is_listed = false;
 	alarms = (struct lp_alarms){0};
 	queues = accept_queues_new(NULL, &calls);
@@ -131,26 +131,26 @@ static int end_test(void **state)
 	return 0;
 }
 
-static void test_told_after_a_second_with_its_count(void **state)
+static void test_reported_after_a_second_with_its_count(void **state)
 {
 	(void)state;
 	set_queue(5, 1000);
 	fill(100 * CLOCK_SECOND);
 	set_queue(5, 1007);
 	run_to(101 * CLOCK_SECOND - 1);
-	assert_int_equal(n_told, 0);
+	assert_int_equal(n_reported, 0);
 	run_to(101 * CLOCK_SECOND);
-	assert_int_equal(n_told, 1);
+	assert_int_equal(n_reported, 1);
 	assert_int_equal(causes[0], ACCEPT_DROPPED_QUEUE_FULL);
 	assert_int_equal(repeats[0].count, 7);
 	assert_int_equal(repeats[0].first_ns, 100 * CLOCK_SECOND);
-	assert_int_equal(told[0].socket.ack_backlog, 5);
-	assert_int_equal(told[0].socket.max_ack_backlog, 4);
-	assert_int_equal(told[0].who, LP_WHO_LISTENER);
-	assert_int_equal(told[0].socket.flags, 0);
+	assert_int_equal(reported[0].socket.ack_backlog, 5);
+	assert_int_equal(reported[0].socket.max_ack_backlog, 4);
+	assert_int_equal(reported[0].who, LP_WHO_LISTENER);
+	assert_int_equal(reported[0].socket.flags, 0);
 }
 
-static void test_goes_on_and_is_told_ever_less_often(void **state)
+static void test_repeats_at_growing_intervals(void **state)
 {
 	__u64 sum = 0;
 
@@ -161,19 +161,19 @@ static void test_goes_on_and_is_told_ever_less_often(void **state)
 		set_queue(5, 1000 + i);
 		run_to((100 + i) * CLOCK_SECOND);
 	}
-	assert_int_equal(n_told, 8); /* after 1, 11, 31, 71, 151, 311, 631 and 951 s */
-	for (unsigned i = 0; i < n_told; i++)
+	assert_int_equal(n_reported, 8); /* after 1, 11, 31, 71, 151, 311, 631 and 951 s */
+	for (unsigned i = 0; i < n_reported; i++)
 		sum += repeats[i].count;
 	assert_int_equal(sum, 951);
 }
 
-static void test_full_without_a_drop_is_no_news(void **state)
+static void test_full_without_a_drop_is_not_reported(void **state)
 {
 	(void)state;
 	set_queue(5, 1000);
 	fill(100 * CLOCK_SECOND);
 	run_to(200 * CLOCK_SECOND);
-	assert_int_equal(n_told, 0);
+	assert_int_equal(n_reported, 0);
 	set_queue(2, 1000);
 	run_to(300 * CLOCK_SECOND);
 	assert_false(is_listed);
@@ -182,14 +182,14 @@ static void test_full_without_a_drop_is_no_news(void **state)
 }
 
 /* What is dropped at a listener whose queue was never found full may have another reason. */
-static void test_drained_in_time_is_no_news(void **state)
+static void test_drained_in_time_is_not_reported(void **state)
 {
 	(void)state;
 	set_queue(5, 1000);
 	fill(100 * CLOCK_SECOND);
 	set_queue(1, 1003);
 	run_to(300 * CLOCK_SECOND);
-	assert_int_equal(n_told, 0);
+	assert_int_equal(n_reported, 0);
 	assert_false(is_listed);
 }
 
@@ -200,12 +200,12 @@ static void test_closed_listener_is_forgotten(void **state)
 	fill(100 * CLOCK_SECOND);
 	listener.kind = 0;
 	run_to(300 * CLOCK_SECOND);
-	assert_int_equal(n_told, 0);
+	assert_int_equal(n_reported, 0);
 	assert_false(is_listed);
 	assert_int_equal(accept_queues_deadline(queues), 0);
 }
 
-static void test_lists_what_was_full_before(void **state)
+static void test_lists_queues_that_were_full_before(void **state)
 {
 	(void)state;
 	set_queue(4, 1000);
@@ -223,9 +223,9 @@ static void test_lists_what_was_full_before(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_told_after_a_second_with_its_count), TEST(test_goes_on_and_is_told_ever_less_often),
-		TEST(test_full_without_a_drop_is_no_news),     TEST(test_drained_in_time_is_no_news),
-		TEST(test_closed_listener_is_forgotten),       TEST(test_lists_what_was_full_before),
+		TEST(test_reported_after_a_second_with_its_count), TEST(test_repeats_at_growing_intervals),
+		TEST(test_full_without_a_drop_is_not_reported),    TEST(test_drained_in_time_is_not_reported),
+		TEST(test_closed_listener_is_forgotten),           TEST(test_lists_queues_that_were_full_before),
 	};
 
 	return cmocka_run_group_tests_name("queues", tests, NULL, NULL);

@@ -195,7 +195,7 @@ static void test_two_outputs_do_not_go_to_one_place(void **state)
 		    AT "2: [subscribers two]: goes where [subscribers] goes, and they would get in each other's way\n");
 }
 
-static void test_all_errors_are_told_at_once(void **state)
+static void test_reports_all_errors_at_once(void **state)
 {
 	char text[4096] = "[file]\npath = /tmp/events\n", place[32];
 	struct config_result r;
@@ -211,7 +211,7 @@ static void test_all_errors_are_told_at_once(void **state)
 	}
 }
 
-static void test_sections_that_are_none(void **state)
+static void test_wrong_sections(void **state)
 {
 	(void)state;
 	assert_says("x = 1\n[stdout]\n",
@@ -309,8 +309,8 @@ int main(void)
 		cmocka_unit_test(test_a_whole_configuration),
 		cmocka_unit_test(test_each_error_names_its_line),
 		cmocka_unit_test(test_two_outputs_do_not_go_to_one_place),
-		cmocka_unit_test(test_all_errors_are_told_at_once),
-		cmocka_unit_test(test_sections_that_are_none),
+		cmocka_unit_test(test_reports_all_errors_at_once),
+		cmocka_unit_test(test_wrong_sections),
 		cmocka_unit_test(test_a_line_that_is_too_long),
 		cmocka_unit_test(test_a_file_that_is_not_there),
 		cmocka_unit_test(test_options_come_after_the_file),

@@ -9,7 +9,7 @@
 #include "exposition.h"
 #include "outputs/health.h"
 #include "outputs/counters.h"
-#include "told.h"
+#include "pairs.h"
 
 static struct counters metrics;
 static struct counters_entry entry;
@@ -95,7 +95,7 @@ static void test_an_app_is_its_service_or_its_program(void **state)
 	assert_int_equal(of_app("nginx.service"), 1);
 }
 
-static void test_a_record_of_several_is_all_of_them(void **state)
+static void test_a_group_counts_all_its_events(void **state)
 {
 	(void)state;
 	sample_burst(&sample);
@@ -195,13 +195,13 @@ static void test_no_name_ends_a_label(void **state)
 	static struct line plain;
 
 	(void)state;
-	for (size_t i = 0; i < TOLD_HOSTILE; i++) {
+	for (size_t i = 0; i < HOSTILE_NAMES; i++) {
 		memset(&metrics, 0, sizeof(metrics));
-		strcpy(sample.event.owner.process.comm, told_hostile[i]);
+		strcpy(sample.event.owner.process.comm, hostile_names[i]);
 		count();
 		write_and_read();
 		line_clear(&plain);
-		line_plain(&plain, told_hostile[i]);
+		line_plain(&plain, hostile_names[i]);
 		line_append(&plain, "", 1);
 		assert_int_equal(exposition_sum("lostpeer_events_total", "app", plain.text), 1);
 		assert_int_equal(exposition_sum("lostpeer_events_total", NULL, NULL), 1);
@@ -216,7 +216,7 @@ static void test_a_long_name_is_cut_between_characters(void **state)
 		strcat(sample.executable, "\xc3\xa9"); /* é; 127 is in the midst of one */
 	counters_entry_of(&sample.event, &entry);
 	assert_int_equal(strlen(entry.app), COUNTERS_APP_LEN - 2);
-	told_check_printable(entry.app, strlen(entry.app));
+	check_printable(entry.app, strlen(entry.app));
 }
 
 static void test_the_ledger_of_each_output(void **state)
@@ -246,7 +246,7 @@ static void test_the_ledger_of_each_output(void **state)
 	assert_int_equal(exposition_sum("lostpeer_agent_ring_used_bytes", NULL, NULL), 2048);
 }
 
-static void test_what_is_not_known_is_left_out(void **state)
+static void test_leaves_out_unknown_facts(void **state)
 {
 	char *text = NULL;
 	size_t length;
@@ -262,7 +262,7 @@ static void test_what_is_not_known_is_left_out(void **state)
 	free(text);
 }
 
-static void test_what_is_under_way_is_known_or_left_out(void **state)
+static void test_pending_counts_are_known_or_left_out(void **state)
 {
 	(void)state;
 	health.silent_connections = 3;
@@ -304,7 +304,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_counts_by_event_cause_and_app),
 		TEST(test_an_app_is_its_service_or_its_program),
-		TEST(test_a_record_of_several_is_all_of_them),
+		TEST(test_a_group_counts_all_its_events),
 		TEST(test_data_counts_where_the_connection_ends),
 		TEST(test_a_loss_is_no_event),
 		TEST(test_apps_are_bounded),
@@ -313,8 +313,8 @@ int main(void)
 		TEST(test_no_name_ends_a_label),
 		TEST(test_a_long_name_is_cut_between_characters),
 		TEST(test_the_ledger_of_each_output),
-		TEST(test_what_is_not_known_is_left_out),
-		TEST(test_what_is_under_way_is_known_or_left_out),
+		TEST(test_leaves_out_unknown_facts),
+		TEST(test_pending_counts_are_known_or_left_out),
 		TEST(test_the_cost_is_known_or_left_out),
 	};
 

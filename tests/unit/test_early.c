@@ -118,7 +118,7 @@ static void test_queue_full(void **state)
 	says(&s, format_text, "; 129 in the queue, the backlog is 128; local 10.0.0.7:51820");
 }
 
-static void test_a_threshold_of_0_asks_for_nothing(void **state)
+static void test_a_threshold_of_0_turns_warnings_off(void **state)
 {
 	struct early_options options = {1, 1};
 	__u32 all = LP_CLASS_LOST | LP_CLASSES_LOOKED;
@@ -138,7 +138,7 @@ int main(void)
 		cmocka_unit_test(test_back),
 		cmocka_unit_test(test_ignored),
 		cmocka_unit_test(test_queue_full),
-		cmocka_unit_test(test_a_threshold_of_0_asks_for_nothing),
+		cmocka_unit_test(test_a_threshold_of_0_turns_warnings_off),
 	};
 
 	return cmocka_run_group_tests_name("warnings", tests, NULL, NULL);

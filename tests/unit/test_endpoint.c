@@ -54,7 +54,7 @@ static void test_a_path(void **state)
 	assert_non_null(endpoint_parse(path, PORT, &endpoint));
 }
 
-static void test_what_is_wrong(void **state)
+static void test_wrong_endpoints(void **state)
 {
 	static const char *const texts[] = {
 		"",
@@ -85,7 +85,7 @@ static void test_what_is_wrong(void **state)
 	assert_non_null(endpoint_parse("127.0.0.1", 0, &endpoint)); /* without a default it must name a port */
 }
 
-static void test_what_only_this_host_can_reach(void **state)
+static void test_endpoints_that_only_this_host_can_reach(void **state)
 {
 	static const struct {
 		const char *text;
@@ -109,8 +109,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_a_path),
-		cmocka_unit_test(test_what_is_wrong),
-		cmocka_unit_test(test_what_only_this_host_can_reach),
+		cmocka_unit_test(test_wrong_endpoints),
+		cmocka_unit_test(test_endpoints_that_only_this_host_can_reach),
 	};
 
 	return cmocka_run_group_tests_name("endpoint", tests, NULL, NULL);

@@ -215,7 +215,7 @@ static int error_of(enum lp_cause cause, struct facts facts)
 	return s.event.error;
 }
 
-static void test_the_error_is_what_the_application_is_told(void **state)
+static void test_the_error_is_the_one_that_the_application_gets(void **state)
 {
 	(void)state;
 	assert_int_equal(error_of(PEER_LOST_RESET, (struct facts){TCP_ESTABLISHED, HELD, .err = ECONNRESET}),
@@ -266,7 +266,7 @@ static void test_silence(void **state)
 	assert_true(event_silent_ms(&s.event) < 0);
 }
 
-static void test_an_event_says_only_one_of_via_and_unknown(void **state)
+static void test_an_event_has_only_one_of_via_and_unknown(void **state)
 {
 	struct lp_record record = record_of(&(struct facts){TCP_ESTABLISHED, HELD, RST_IN, .err = ECONNRESET});
 	struct event event;
@@ -289,10 +289,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_gap_is_an_error),
 		cmocka_unit_test(test_severities_are_found_by_name),
-		cmocka_unit_test(test_the_error_is_what_the_application_is_told),
+		cmocka_unit_test(test_the_error_is_the_one_that_the_application_gets),
 		cmocka_unit_test(test_durations),
 		cmocka_unit_test(test_silence),
-		cmocka_unit_test(test_an_event_says_only_one_of_via_and_unknown),
+		cmocka_unit_test(test_an_event_has_only_one_of_via_and_unknown),
 	};
 	struct CMUnitTest all[COUNT(tests) + COUNT(severities) + COUNT(halves)];
 	size_t n = COUNT(tests);

@@ -80,7 +80,7 @@ static void become_the_other(void)
 	while (strcmp(now, other));
 }
 
-static void test_what_was_read_after_an_event_holds_for_it(void **state)
+static void test_a_reading_after_an_event_is_valid_for_it(void **state)
 {
 	__u64 before = clock_monotonic_ns(), after;
 
@@ -109,7 +109,7 @@ static void test_another_process_of_that_pid_has_its_own(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_what_was_read_after_an_event_holds_for_it, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_reading_after_an_event_is_valid_for_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_another_process_of_that_pid_has_its_own, set_up, tear_down),
 	};
 

@@ -71,7 +71,7 @@ static void test_each_limit_names_what_would_lift_it(void **state)
 			assert_true(has(&have, limits[i].lacking));
 }
 
-static void test_hides_nothing_where_nothing_is_named(void **state)
+static void test_hides_nothing_without_names(void **state)
 {
 	struct kernel_features have = everything(), all = have;
 
@@ -81,7 +81,7 @@ static void test_hides_nothing_where_nothing_is_named(void **state)
 	assert_memory_equal(&have, &all, sizeof(have));
 }
 
-static void test_hides_what_is_named_and_no_more(void **state)
+static void test_hides_only_the_named_features(void **state)
 {
 	struct kernel_features have = everything();
 
@@ -105,7 +105,7 @@ static void test_a_part_goes_with_the_whole(void **state)
 	assert_true(has(&have, "send_reset"));
 }
 
-static void test_refuses_what_is_no_name(void **state)
+static void test_refuses_unknown_names(void **state)
 {
 	static const struct {
 		const char *names, *why;
@@ -127,7 +127,7 @@ static void test_refuses_what_is_no_name(void **state)
 	}
 }
 
-static void test_what_is_hidden_is_a_limit(void **state)
+static void test_hidden_features_are_limits(void **state)
 {
 	struct kernel_features have = everything();
 	unsigned least = limits_of(&have);
@@ -144,11 +144,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names_and_places_are_of_one_feature_each),
 		cmocka_unit_test(test_each_limit_names_what_would_lift_it),
-		cmocka_unit_test(test_hides_nothing_where_nothing_is_named),
-		cmocka_unit_test(test_hides_what_is_named_and_no_more),
+		cmocka_unit_test(test_hides_nothing_without_names),
+		cmocka_unit_test(test_hides_only_the_named_features),
 		cmocka_unit_test(test_a_part_goes_with_the_whole),
-		cmocka_unit_test(test_refuses_what_is_no_name),
-		cmocka_unit_test(test_what_is_hidden_is_a_limit),
+		cmocka_unit_test(test_refuses_unknown_names),
+		cmocka_unit_test(test_hidden_features_are_limits),
 	};
 
 	return cmocka_run_group_tests_name("feature", tests, NULL, NULL);

@@ -196,7 +196,7 @@ static void test_each_has_its_filter(void **state)
 	assert_int_equal(l.filtered, 150);
 }
 
-static void test_the_kernel_is_asked_for_the_union(void **state)
+static void test_the_kernel_reports_the_union(void **state)
 {
 	struct feed_settings *s[] = {make("one", ""), make("other", "")};
 
@@ -312,7 +312,7 @@ static void test_readers_decide_what_is_wanted(void **state)
 	assert_int_equal(retired, 1);
 }
 
-static void test_what_no_reader_wants_is_filtered(void **state)
+static void test_unwanted_events_are_filtered(void **state)
 {
 	struct feed_settings *s[] = {make_with_readers("read"), make("all", "")};
 	struct ledger l;
@@ -385,7 +385,7 @@ static void test_one_that_blocks_or_fails_costs_only_itself(void **state)
 	assert_true(l.write_failed > 0);
 }
 
-static void test_what_came_before_is_not_in_the_ledger_of_a_new_one(void **state)
+static void test_a_new_feed_does_not_count_earlier_events(void **state)
 {
 	struct feed_settings *s[] = {make("old", ""), NULL};
 	struct ledger l;
@@ -479,7 +479,7 @@ static void full(void *agent)
 	++*(unsigned *)agent;
 }
 
-static void test_enough_is_told_once(void **state)
+static void test_the_limit_is_reported_once(void **state)
 {
 	unsigned times = 0;
 	struct feeds_context context = {
@@ -503,16 +503,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_each_has_its_filter),
-		TEST(test_the_kernel_is_asked_for_the_union),
+		TEST(test_the_kernel_reports_the_union),
 		TEST(test_readers_decide_what_is_wanted),
-		TEST(test_what_no_reader_wants_is_filtered),
+		TEST(test_unwanted_events_are_filtered),
 		TEST(test_readers_know_no_group),
 		TEST(test_one_that_blocks_or_fails_costs_only_itself),
-		TEST(test_what_came_before_is_not_in_the_ledger_of_a_new_one),
+		TEST(test_a_new_feed_does_not_count_earlier_events),
 		TEST(test_one_that_cannot_be_opened_changes_nothing),
 		TEST(test_one_that_is_dropped_writes_what_waits),
 		TEST(test_a_file_is_opened_again_by_those_that_stay),
-		TEST(test_enough_is_told_once),
+		TEST(test_the_limit_is_reported_once),
 	};
 
 	return cmocka_run_group_tests_name("feed", tests, NULL, NULL);

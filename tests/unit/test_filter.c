@@ -307,7 +307,7 @@ static void test_different_options_all_apply(void **state)
 }
 
 /* Before the owner is known only what does not depend on it decides. */
-static void test_what_only_the_owner_decides_waits_for_him(void **state)
+static void test_filters_by_owner_wait_for_the_owner(void **state)
 {
 	struct filter f;
 
@@ -339,14 +339,14 @@ static void test_min_severity(void **state)
 	filter_free(&f);
 }
 
-static void check_asked(const struct filter *f, enum lp_cause cause, __u32 retrans, bool told)
+static void check_asked(const struct filter *f, enum lp_cause cause, __u32 retrans, bool passing)
 {
 	make_event(cause);
 	record.socket.total_retrans = retrans;
-	assert_int_equal(passes(f), told);
+	assert_int_equal(passes(f), passing);
 }
 
-static void test_orderly_ends_are_told_only_when_asked_for(void **state)
+static void test_orderly_ends_pass_only_when_enabled(void **state)
 {
 	struct filter f;
 
@@ -365,7 +365,7 @@ static void test_orderly_ends_are_told_only_when_asked_for(void **state)
 	filter_free(&f);
 }
 
-static void test_naming_an_orderly_end_asks_for_it(void **state)
+static void test_naming_an_orderly_end_enables_it(void **state)
 {
 	static const struct {
 		enum filter_kind kind;
@@ -441,7 +441,7 @@ static void test_other_filters_want_nothing_special(void **state)
 }
 
 /* What the agent looks for costs something only where it can be shown. */
-static void test_looks_only_for_what_passes(void **state)
+static void test_looks_only_for_events_that_pass(void **state)
 {
 	static const struct {
 		enum filter_kind kind;
@@ -578,7 +578,7 @@ char *strndup(const char *text, size_t n)
 	return copy;
 }
 
-static void test_says_that_it_is_out_of_memory(void **state)
+static void test_reports_that_memory_is_out(void **state)
 {
 	static const struct {
 		enum filter_kind kind;
@@ -640,17 +640,17 @@ int main(void)
 		cmocka_unit_test(test_netns),
 		cmocka_unit_test(test_values_of_one_option_are_alternatives),
 		cmocka_unit_test(test_different_options_all_apply),
-		cmocka_unit_test(test_what_only_the_owner_decides_waits_for_him),
+		cmocka_unit_test(test_filters_by_owner_wait_for_the_owner),
 		cmocka_unit_test(test_min_severity),
-		cmocka_unit_test(test_orderly_ends_are_told_only_when_asked_for),
-		cmocka_unit_test(test_naming_an_orderly_end_asks_for_it),
+		cmocka_unit_test(test_orderly_ends_pass_only_when_enabled),
+		cmocka_unit_test(test_naming_an_orderly_end_enables_it),
 		cmocka_unit_test(test_wants_of_no_filter_and_of_all),
 		cmocka_unit_test(test_other_filters_want_nothing_special),
-		cmocka_unit_test(test_looks_only_for_what_passes),
+		cmocka_unit_test(test_looks_only_for_events_that_pass),
 		cmocka_unit_test(test_wants_one_namespace_or_all),
 		cmocka_unit_test(test_gaps_always_pass),
 		cmocka_unit_test(test_refuses_wrong_values),
-		cmocka_unit_test(test_says_that_it_is_out_of_memory),
+		cmocka_unit_test(test_reports_that_memory_is_out),
 	};
 	struct CMUnitTest all[COUNT(tests) + COUNT(networks)];
 	char names[COUNT(networks)][96];

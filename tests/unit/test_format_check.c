@@ -134,7 +134,7 @@ static void test_window_and_path(void **state)
 	assert_says("nothing can leave this host, tried 2 times");
 }
 
-static void test_who(void **state)
+static void test_owners(void **state)
 {
 	(void)state;
 	check_sample_make(&s);
@@ -273,7 +273,7 @@ int main(void)
 		cmocka_unit_test(test_header_is_aligned),
 		cmocka_unit_test(test_sentences),
 		cmocka_unit_test(test_window_and_path),
-		cmocka_unit_test(test_who),
+		cmocka_unit_test(test_owners),
 		cmocka_unit_test(test_ordinals),
 		cmocka_unit_test(test_colour_only_if_asked),
 		cmocka_unit_test(test_hostile_name),

@@ -9,12 +9,12 @@
 
 #include <ctype.h>
 
-#include "told.h"
+#include "pairs.h"
 
 static struct line line;
 static struct sample sample;
 static struct format_context context;
-static struct told expected, contract, journal; /* what JSON says; the fields of LOSTPEER_, and the others */
+static struct pairs expected, contract, journal; /* what JSON says; the fields of LOSTPEER_, and the others */
 
 static int set_up(void **state)
 {
@@ -27,9 +27,9 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	told_clear(&expected);
-	told_clear(&contract);
-	told_clear(&journal);
+	pairs_clear(&expected);
+	pairs_clear(&contract);
+	pairs_clear(&journal);
 	return 0;
 }
 
@@ -46,11 +46,11 @@ static void check_name(const char *name, size_t n)
 static void read_entry(void)
 {
 	const char *at = line.text, *end = line.text + line.length, *newline, *equals;
-	struct told *to;
+	struct pairs *to;
 	char name[65];
 
-	told_clear(&contract);
-	told_clear(&journal);
+	pairs_clear(&contract);
+	pairs_clear(&journal);
 	for (; at < end; at = newline + 1) {
 		newline = memchr(at, '\n', (size_t)(end - at));
 		assert_non_null(newline);
@@ -60,8 +60,8 @@ static void read_entry(void)
 		snprintf(name, sizeof(name), "%.*s", (int)(equals - at), at);
 		to = !strncmp(name, "LOSTPEER_", 9) ? &contract : &journal;
 		assert_true(newline > equals + 1);
-		told_add(to, name, equals + 1, (size_t)(newline - equals - 1));
-		told_check_printable(to->fields[to->n - 1].value, (size_t)(newline - equals - 1));
+		pairs_add(to, name, equals + 1, (size_t)(newline - equals - 1));
+		check_printable(to->fields[to->n - 1].value, (size_t)(newline - equals - 1));
 	}
 }
 
@@ -73,13 +73,13 @@ static void format(void)
 }
 
 /* "LOSTPEER_" and the dotted name in capitals with "_". */
-static void rename_all(struct told *told)
+static void rename_all(struct pairs *pairs)
 {
-	for (size_t i = 0; i < told->n; i++) {
-		char dotted[64], *name = told->fields[i].name;
+	for (size_t i = 0; i < pairs->n; i++) {
+		char dotted[64], *name = pairs->fields[i].name;
 
 		strcpy(dotted, name);
-		snprintf(name, sizeof(told->fields[i].name), "LOSTPEER_%.50s", dotted);
+		snprintf(name, sizeof(pairs->fields[i].name), "LOSTPEER_%.50s", dotted);
 		for (; *name; name++)
 			*name = *name == '.' ? '_' : (char)toupper((unsigned char)*name);
 	}
@@ -88,15 +88,15 @@ static void rename_all(struct told *told)
 static void check_contract(void)
 {
 	format();
-	told_by_json(&expected, &sample.event, &context);
+	pairs_of_json(&expected, &sample.event, &context);
 	rename_all(&expected);
-	told_compare(&expected, &contract);
+	pairs_compare(&expected, &contract);
 }
 
 static void has(const char *name, const char *value)
 {
-	assert_non_null(told_value(&journal, name));
-	assert_string_equal(told_value(&journal, name), value);
+	assert_non_null(pairs_value(&journal, name));
+	assert_string_equal(pairs_value(&journal, name), value);
 }
 
 static void test_every_field_of_the_contract(void **state)
@@ -120,12 +120,12 @@ static void test_each_value_of_an_array_is_a_field(void **state)
 
 	(void)state;
 	format();
-	assert_string_equal(told_next(&contract, "LOSTPEER_OWNER_HOLDERS", &at), "4711");
-	assert_string_equal(told_next(&contract, "LOSTPEER_OWNER_HOLDERS", &at), "4712");
-	assert_null(told_next(&contract, "LOSTPEER_OWNER_HOLDERS", &at));
+	assert_string_equal(pairs_next(&contract, "LOSTPEER_OWNER_HOLDERS", &at), "4711");
+	assert_string_equal(pairs_next(&contract, "LOSTPEER_OWNER_HOLDERS", &at), "4712");
+	assert_null(pairs_next(&contract, "LOSTPEER_OWNER_HOLDERS", &at));
 }
 
-static void test_says_what_the_journal_asks_for(void **state)
+static void test_has_the_fields_of_the_journal(void **state)
 {
 	(void)state;
 	sample_example(&sample);
@@ -137,7 +137,7 @@ static void test_says_what_the_journal_asks_for(void **state)
 	has("SYSLOG_IDENTIFIER", "lostpeer");
 	has("MESSAGE_ID", "4abde428fb0046deb6445144af31db27");
 	has("OBJECT_PID", "4711");
-	assert_null(told_value(&journal, "OBJECT_SYSTEMD_UNIT"));
+	assert_null(pairs_value(&journal, "OBJECT_SYSTEMD_UNIT"));
 }
 
 static void test_priority_is_the_severity(void **state)
@@ -158,21 +158,21 @@ static void test_the_unit_is_named_for_journalctl(void **state)
 	place_read("/system.slice/nginx.service", &sample.place);
 	format();
 	has("OBJECT_SYSTEMD_UNIT", "nginx.service");
-	assert_null(told_value(&journal, "OBJECT_SYSTEMD_USER_UNIT"));
+	assert_null(pairs_value(&journal, "OBJECT_SYSTEMD_USER_UNIT"));
 	place_read("/user.slice/user-1000.slice/user@1000.service/app.slice/sync.service", &sample.place);
 	format();
 	has("OBJECT_SYSTEMD_UNIT", "user@1000.service");
 	has("OBJECT_SYSTEMD_USER_UNIT", "sync.service");
 }
 
-static void test_nobody_known_is_no_object(void **state)
+static void test_an_unknown_owner_is_no_object(void **state)
 {
 	(void)state;
 	sample.event.owner = (struct owner){.unknown = UNKNOWN_HOLDER_GONE};
 	memset(&sample.place, 0, sizeof(sample.place));
 	format();
-	assert_null(told_value(&journal, "OBJECT_PID"));
-	assert_null(told_value(&journal, "OBJECT_SYSTEMD_UNIT"));
+	assert_null(pairs_value(&journal, "OBJECT_PID"));
+	assert_null(pairs_value(&journal, "OBJECT_SYSTEMD_UNIT"));
 }
 
 static void test_every_event_has_an_id_of_its_own(void **state)
@@ -189,7 +189,7 @@ static void test_every_event_has_an_id_of_its_own(void **state)
 		if (cause_event((enum lp_cause)i) == EVENT_EVENTS_LOST)
 			event_from_loss(&sample.event, (enum lp_cause)i, (struct loss){1, 2, 3});
 		format();
-		snprintf(seen[n], sizeof(seen[n]), "%s", told_value(&journal, "MESSAGE_ID"));
+		snprintf(seen[n], sizeof(seen[n]), "%s", pairs_value(&journal, "MESSAGE_ID"));
 		assert_int_equal(strspn(seen[n], "0123456789abcdef"), 32);
 		assert_int_equal(strlen(seen[n]), 32);
 		for (int j = 0; j < n; j++)
@@ -206,12 +206,12 @@ static void test_no_name_begins_a_field(void **state)
 	(void)state;
 	format();
 	known = journal.n + contract.n;
-	for (size_t i = 0; i < TOLD_HOSTILE; i++) {
+	for (size_t i = 0; i < HOSTILE_NAMES; i++) {
 		sample_everything(&sample);
-		told_name(&sample, told_hostile[i]);
+		name_everything(&sample, hostile_names[i]);
 		check_contract();
 		assert_int_equal(journal.n + contract.n, known + 1); /* the user's unit, which is another */
-		for (size_t j = priorities = 0; told_next(&journal, "PRIORITY", &j); priorities++)
+		for (size_t j = priorities = 0; pairs_next(&journal, "PRIORITY", &j); priorities++)
 			;
 		assert_int_equal(priorities, 1);
 		has("PRIORITY", "4");
@@ -233,10 +233,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_every_field_of_the_contract),
 		TEST(test_each_value_of_an_array_is_a_field),
-		TEST(test_says_what_the_journal_asks_for),
+		TEST(test_has_the_fields_of_the_journal),
 		TEST(test_priority_is_the_severity),
 		TEST(test_the_unit_is_named_for_journalctl),
-		TEST(test_nobody_known_is_no_object),
+		TEST(test_an_unknown_owner_is_no_object),
 		TEST(test_every_event_has_an_id_of_its_own),
 		TEST(test_no_name_begins_a_field),
 		TEST(test_the_longest_names_fit),

@@ -239,7 +239,7 @@ static void leaves_out(const char *const keys[])
 
 #define LEAVES_OUT(...) leaves_out((const char *const[]){__VA_ARGS__, NULL})
 
-static void test_leaves_out_what_is_not_known_of_the_socket(void **state)
+static void test_leaves_out_unknown_facts_of_the_socket(void **state)
 {
 	(void)state;
 	memset(&sample.record.socket.local_addr, 0, sizeof(sample.record.socket.local_addr));
@@ -256,7 +256,7 @@ static void test_leaves_out_what_is_not_known_of_the_socket(void **state)
 		   "tcp.mptcp", "lost.count", "lost.first", "lost.last");
 }
 
-static void test_leaves_out_what_is_not_known_of_the_process(void **state)
+static void test_leaves_out_unknown_facts_of_the_process(void **state)
 {
 	(void)state;
 	sample.event.owner.process = (struct lp_task){.tgid = 4711};
@@ -271,7 +271,7 @@ static void test_leaves_out_what_is_not_known_of_the_process(void **state)
 	LEAVES_OUT("process.exit.signal");
 }
 
-static void test_leaves_out_the_process_where_it_is_not_known(void **state)
+static void test_leaves_out_an_unknown_process(void **state)
 {
 	struct json_object *o;
 
@@ -288,14 +288,14 @@ static void test_leaves_out_the_process_where_it_is_not_known(void **state)
 	}
 }
 
-static void test_leaves_out_the_host_where_it_has_no_name(void **state)
+static void test_leaves_out_a_host_without_a_name(void **state)
 {
 	(void)state;
 	context.host = "";
 	LEAVES_OUT("host.name");
 }
 
-static void test_leaves_out_what_a_connecting_socket_has_not(void **state)
+static void test_leaves_out_facts_that_a_connecting_socket_lacks(void **state)
 {
 	(void)state;
 	sample.record = record_of(&(struct facts){TCP_SYN_SENT, HELD, CLIENT, .err = ETIMEDOUT, .unack = 1, .retr = 2});
@@ -304,7 +304,7 @@ static void test_leaves_out_what_a_connecting_socket_has_not(void **state)
 		   "stream.write_closed");
 }
 
-static void test_leaves_out_all_of_tcp_where_nothing_was_begun(void **state)
+static void test_leaves_out_all_of_tcp_before_a_connect(void **state)
 {
 	(void)state;
 	sample.record =
@@ -363,7 +363,7 @@ static void test_each_family_and_state(void **state)
 	json_object_put(o);
 }
 
-static void test_each_cause_says_its_row(void **state)
+static void test_each_cause_has_the_words_of_its_row(void **state)
 {
 	struct json_object *o;
 
@@ -443,7 +443,7 @@ static void test_a_repeat_of_one_process(void **state)
 		   "stream.read_closed", "stream.write_closed");
 }
 
-static void test_leaves_out_what_differs_among_several(void **state)
+static void test_leaves_out_facts_that_differ_in_a_group(void **state)
 {
 	(void)state;
 	sample_burst(&sample);
@@ -477,7 +477,7 @@ static void test_a_repeat_of_attempts_has_read_nothing(void **state)
 }
 
 struct hostile {
-	const char *text, *told;
+	const char *text, *shown;
 };
 
 #define BAD "\xef\xbf\xbd"
@@ -512,12 +512,12 @@ static void test_hostile(void **state)
 	strcpy(sample.place.container, h->text);
 	context.host = h->text;
 	o = format();
-	check_string(o, "process.name", h->told);
-	check_string(o, "host.name", h->told);
+	check_string(o, "process.name", h->shown);
+	check_string(o, "host.name", h->shown);
 	check_string(o, "event", "peer_lost");
-	assert_string_equal(json_object_get_string(json_object_object_get(o, "process.executable.path")) + 1, h->told);
-	assert_string_equal(json_object_get_string(json_object_object_get(o, "process.linux.cgroup")) + 4, h->told);
-	check_string(o, "container.id", h->told);
+	assert_string_equal(json_object_get_string(json_object_object_get(o, "process.executable.path")) + 1, h->shown);
+	assert_string_equal(json_object_get_string(json_object_object_get(o, "process.linux.cgroup")) + 4, h->shown);
+	check_string(o, "container.id", h->shown);
 	json_object_put(o);
 	for (size_t i = 0; i + 1 < line.length; i++)
 		assert_true((unsigned char)line.text[i] >= 0x20 && line.text[i] != 0x7f);
@@ -559,19 +559,19 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_the_contracts_example_byte_for_byte),
 		TEST(test_every_field_of_an_event),
-		TEST(test_leaves_out_what_is_not_known_of_the_socket),
-		TEST(test_leaves_out_what_is_not_known_of_the_process),
-		TEST(test_leaves_out_the_process_where_it_is_not_known),
-		TEST(test_leaves_out_the_host_where_it_has_no_name),
-		TEST(test_leaves_out_what_a_connecting_socket_has_not),
-		TEST(test_leaves_out_all_of_tcp_where_nothing_was_begun),
+		TEST(test_leaves_out_unknown_facts_of_the_socket),
+		TEST(test_leaves_out_unknown_facts_of_the_process),
+		TEST(test_leaves_out_an_unknown_process),
+		TEST(test_leaves_out_a_host_without_a_name),
+		TEST(test_leaves_out_facts_that_a_connecting_socket_lacks),
+		TEST(test_leaves_out_all_of_tcp_before_a_connect),
 		TEST(test_leaves_out_bytes_sent_where_a_syn_may_be_in_them),
 		TEST(test_each_family_and_state),
-		TEST(test_each_cause_says_its_row),
+		TEST(test_each_cause_has_the_words_of_its_row),
 		TEST(test_a_gap),
 		TEST(test_a_burst),
 		TEST(test_a_repeat_of_one_process),
-		TEST(test_leaves_out_what_differs_among_several),
+		TEST(test_leaves_out_facts_that_differ_in_a_group),
 		TEST(test_a_repeat_of_attempts_has_read_nothing),
 		TEST(test_the_longest_event_is_not_cut),
 	};

@@ -9,7 +9,7 @@
 
 #include <ctype.h>
 
-#include "told.h"
+#include "pairs.h"
 
 static struct line line;
 static struct sample sample;
@@ -19,11 +19,11 @@ static struct format_context context;
 static struct {
 	int priority;
 	char timestamp[40], host[256], app[49], process[129], id[33], element[33];
-	struct told parameters;
+	struct pairs parameters;
 	const char *text;
 	size_t text_length;
 } message;
-static struct told expected;
+static struct pairs expected;
 
 static int set_up(void **state)
 {
@@ -36,8 +36,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	told_clear(&expected);
-	told_clear(&message.parameters);
+	pairs_clear(&expected);
+	pairs_clear(&message.parameters);
 	return 0;
 }
 
@@ -92,8 +92,8 @@ static const char *read_parameter(const char *at)
 		value[n++] = *at;
 	}
 	value[n] = '\0';
-	told_check_printable(value, n);
-	told_add(&message.parameters, name, value, n);
+	check_printable(value, n);
+	pairs_add(&message.parameters, name, value, n);
 	return at + 1;
 }
 
@@ -106,35 +106,35 @@ static void format(void)
 	assert_in_range(line.length, 1, FORMAT_SYSLOG_MAX);
 	line_append(&line, "", 1);
 	assert_int_equal(strlen(line.text), line.length - 1);
-	told_clear(&message.parameters);
+	pairs_clear(&message.parameters);
 	at = literal(read_header(line.text), "[");
 	for (at = printable(at, 32, "=]\"", message.element); *at == ' ';)
 		at = read_parameter(at);
 	message.text = literal(at, "] ");
 	message.text_length = strlen(message.text);
-	told_check_printable(message.text, message.text_length);
+	check_printable(message.text, message.text_length);
 }
 
 /* What JSON says, and then those values that are longer than 64 bytes. */
 static void expect(void)
 {
-	static struct told all;
+	static struct pairs all;
 
-	told_by_json(&all, &sample.event, &context);
-	told_clear(&expected);
+	pairs_of_json(&all, &sample.event, &context);
+	pairs_clear(&expected);
 	for (int longer = 0; longer < 2; longer++)
 		for (size_t i = 0; i < all.n; i++)
 			if ((strlen(all.fields[i].value) > 64) == longer)
-				told_add(&expected, all.fields[i].name, all.fields[i].value,
-					 strlen(all.fields[i].value));
-	told_clear(&all);
+				pairs_add(&expected, all.fields[i].name, all.fields[i].value,
+					  strlen(all.fields[i].value));
+	pairs_clear(&all);
 }
 
 static void check_contract(void)
 {
 	format();
 	expect();
-	told_compare(&expected, &message.parameters);
+	pairs_compare(&expected, &message.parameters);
 }
 
 static void test_the_example(void **state)
@@ -199,16 +199,16 @@ static void test_no_byte_order_mark(void **state)
 	assert_int_not_equal((unsigned char)*message.text, 0xef);
 }
 
-static void test_no_name_ends_what_it_stands_in(void **state)
+static void test_no_name_ends_its_value(void **state)
 {
 	size_t known;
 
 	(void)state;
 	format();
 	known = message.parameters.n;
-	for (size_t i = 0; i < TOLD_HOSTILE; i++) {
+	for (size_t i = 0; i < HOSTILE_NAMES; i++) {
 		sample_everything(&sample);
-		told_name(&sample, told_hostile[i]);
+		name_everything(&sample, hostile_names[i]);
 		check_contract();
 		assert_int_equal(message.parameters.n, known);
 	}
@@ -226,13 +226,13 @@ static void test_too_long_is_left_out_whole(void **state)
 	for (size_t i = 0; i < expected.n; i++)
 		if (!strcmp(expected.fields[i].name, "process.executable.path")) {
 			left_out++;
-			assert_null(told_value(&message.parameters, expected.fields[i].name));
+			assert_null(pairs_value(&message.parameters, expected.fields[i].name));
 		} else {
 			assert_string_equal(message.parameters.fields[at].name, expected.fields[i].name);
 			assert_string_equal(message.parameters.fields[at++].value, expected.fields[i].value);
 		}
 	assert_int_equal(left_out, 1);
-	assert_string_equal(told_value(&message.parameters, "omitted"), "process.executable.path");
+	assert_string_equal(pairs_value(&message.parameters, "omitted"), "process.executable.path");
 	assert_memory_equal(message.text, "checkout[4711]@", 15);
 }
 
@@ -248,12 +248,12 @@ static void test_the_limit_is_exact(void **state)
 		memset(sample.executable, '"', n); /* two bytes each */
 		sample.executable[n] = '\0';
 		format();
-		if (told_value(&message.parameters, "omitted"))
+		if (pairs_value(&message.parameters, "omitted"))
 			break;
 		longest = line.length - 1;
 	}
 	assert_in_range(longest, FORMAT_SYSLOG_MAX - 200, FORMAT_SYSLOG_MAX);
-	assert_null(told_value(&message.parameters, "process.executable.path"));
+	assert_null(pairs_value(&message.parameters, "process.executable.path"));
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -266,7 +266,7 @@ int main(void)
 		TEST(test_priority_is_facility_and_severity),
 		TEST(test_a_host_that_is_no_name),
 		TEST(test_no_byte_order_mark),
-		TEST(test_no_name_ends_what_it_stands_in),
+		TEST(test_no_name_ends_its_value),
 		TEST(test_too_long_is_left_out_whole),
 		TEST(test_the_limit_is_exact),
 	};

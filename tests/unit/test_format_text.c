@@ -201,7 +201,7 @@ static void check_where(const char *cgroup, const char *shown)
 	check_no_control(line.text);
 }
 
-static void test_says_where_the_process_lives(void **state)
+static void test_shows_the_place_of_the_process(void **state)
 {
 	(void)state;
 	check_where("/", " checkout[4711] ");
@@ -214,7 +214,7 @@ static void test_says_where_the_process_lives(void **state)
 	does_not_say("web");
 }
 
-static void test_says_why_nobody_is_named(void **state)
+static void test_shows_why_the_owner_is_unknown(void **state)
 {
 	(void)state;
 	for (int unknown = UNKNOWN_NONE + 1; unknown < UNKNOWN_COUNT; unknown++) {
@@ -224,7 +224,7 @@ static void test_says_why_nobody_is_named(void **state)
 	}
 }
 
-static void test_lists_the_holders_where_nobody_is_named(void **state)
+static void test_lists_the_holders_of_an_unknown_owner(void **state)
 {
 	(void)state;
 	sample.event.owner = (struct owner){.unknown = UNKNOWN_SHARED, .n_holders = 2, .holders = {8, 9}};
@@ -270,7 +270,7 @@ static void test_durations_do_not_round_into_the_next_unit(void **state)
 	does_not_say("1000 ms");
 }
 
-static void test_says_the_data_at_stake(void **state)
+static void test_shows_the_data_at_stake(void **state)
 {
 	(void)state;
 	sample.record.socket.rcv_nxt += 3000;
@@ -279,14 +279,14 @@ static void test_says_the_data_at_stake(void **state)
 	says("; 3000 B unread; 512 B unacked; 20 B unsent;");
 }
 
-static void test_says_what_else_it_may_have_been(void **state)
+static void test_shows_other_possible_causes(void **state)
 {
 	(void)state;
 	sample.event.verdict.ambiguous = LOCAL_RESET_DATA_AFTER_CLOSE;
 	says("; or data_after_close");
 }
 
-static void test_says_an_earlier_error_once(void **state)
+static void test_shows_an_earlier_error_once(void **state)
 {
 	(void)state;
 	sample.record.socket.soft_err = EHOSTUNREACH;
@@ -299,7 +299,7 @@ static void test_says_an_earlier_error_once(void **state)
 	does_not_say("(null)");
 }
 
-static void test_says_how_the_process_ended(void **state)
+static void test_shows_how_the_process_ended(void **state)
 {
 	(void)state;
 	sample.event.owner.process.exiting = 1;
@@ -316,7 +316,7 @@ static void test_says_how_the_process_ended(void **state)
 	does_not_say("SIG");
 }
 
-static void test_says_who_is_at_the_other_end(void **state)
+static void test_shows_the_other_end(void **state)
 {
 	(void)state;
 	does_not_say("; peer ");
@@ -328,7 +328,7 @@ static void test_says_who_is_at_the_other_end(void **state)
 	check_no_control(line.text);
 }
 
-static void test_says_which_address_without_a_local_port(void **state)
+static void test_shows_the_local_address_without_a_port(void **state)
 {
 	(void)state;
 	sample.record.socket.local_port = 0;
@@ -423,7 +423,7 @@ static void test_a_sentence_for_every_event(void **state)
 	}
 }
 
-static void test_the_sentence_of_nobody_known(void **state)
+static void test_the_sentence_of_an_unknown_owner(void **state)
 {
 	(void)state;
 	sample.event.owner = (struct owner){.unknown = UNKNOWN_HOLDER_GONE};
@@ -455,23 +455,23 @@ int main(void)
 		TEST(test_a_gap),
 		TEST(test_colours_only_when_asked),
 		TEST(test_no_name_reaches_the_terminal_raw),
-		TEST(test_says_where_the_process_lives),
-		TEST(test_says_why_nobody_is_named),
-		TEST(test_lists_the_holders_where_nobody_is_named),
+		TEST(test_shows_the_place_of_the_process),
+		TEST(test_shows_why_the_owner_is_unknown),
+		TEST(test_lists_the_holders_of_an_unknown_owner),
 		TEST(test_durations_are_short),
 		TEST(test_durations_do_not_round_into_the_next_unit),
-		TEST(test_says_the_data_at_stake),
-		TEST(test_says_what_else_it_may_have_been),
-		TEST(test_says_an_earlier_error_once),
-		TEST(test_says_how_the_process_ended),
-		TEST(test_says_who_is_at_the_other_end),
-		TEST(test_says_which_address_without_a_local_port),
+		TEST(test_shows_the_data_at_stake),
+		TEST(test_shows_other_possible_causes),
+		TEST(test_shows_an_earlier_error_once),
+		TEST(test_shows_how_the_process_ended),
+		TEST(test_shows_the_other_end),
+		TEST(test_shows_the_local_address_without_a_port),
 		TEST(test_a_burst),
 		TEST(test_a_repeat_of_one_process),
 		TEST(test_a_repeat_at_several_peers),
 		TEST(test_the_sentence_of_the_example),
 		TEST(test_a_sentence_for_every_event),
-		TEST(test_the_sentence_of_nobody_known),
+		TEST(test_the_sentence_of_an_unknown_owner),
 		TEST(test_the_sentence_of_a_loss),
 		TEST(test_a_sentence_stays_one_line),
 	};

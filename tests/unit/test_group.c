@@ -154,7 +154,7 @@ static void test_after_a_window_of_nothing_the_next_is_a_first(void **state)
 	check_nothing_lost();
 }
 
-static void test_a_stream_without_pause_is_told_every_window(void **state)
+static void test_an_endless_stream_is_reported_every_window(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 1000; i++) { /* 50 s: the first, and 10 windows */
@@ -302,7 +302,7 @@ static void test_an_ipv4_peer_is_the_same_on_an_ipv6_socket(void **state)
 }
 
 /* Where a process was gone before its executable could be read, its name tells what application it was. */
-static void test_kind_of_who_is_gone(void **state)
+static void test_kind_of_a_dead_owner(void **state)
 {
 	(void)state;
 	assert_true(take());
@@ -377,7 +377,7 @@ static const struct event *of_two(const struct event *one, const struct event *o
 	return aggregate_event(g);
 }
 
-static void test_what_is_the_same_is_kept(void **state)
+static void test_keeps_common_facts(void **state)
 {
 	const struct event *e;
 
@@ -398,7 +398,7 @@ static void test_what_is_the_same_is_kept(void **state)
 	assert_false(e->repeat.several_phases || e->repeat.several_bys || e->repeat.several_vias);
 }
 
-static void test_what_differs_is_left_out(void **state)
+static void test_leaves_out_differing_facts(void **state)
 {
 	static struct sample other;
 	const struct event *e;
@@ -441,7 +441,7 @@ static void test_what_differs_is_left_out(void **state)
 
 /* --- full tables --- */
 
-static void test_more_processes_than_are_told_apart(void **state)
+static void test_more_processes_than_are_counted(void **state)
 {
 	(void)state;
 	take();
@@ -531,7 +531,7 @@ static void test_rate(void **state)
 	check_nothing_lost();
 }
 
-static void test_one_owner_does_not_drown_another(void **state)
+static void test_one_owner_does_not_hide_another(void **state)
 {
 	(void)state;
 	begin(0, 1);
@@ -547,7 +547,7 @@ static void test_one_owner_does_not_drown_another(void **state)
 	check_nothing_lost();
 }
 
-static void test_causes_are_told_apart(void **state)
+static void test_each_cause_has_a_rate(void **state)
 {
 	(void)state;
 	begin(0, 1);
@@ -587,7 +587,7 @@ static void test_records_of_bursts_are_under_the_rate(void **state)
 	check_nothing_lost();
 }
 
-static void test_a_record_of_several_processes_is_under_no_rate(void **state)
+static void test_a_group_of_several_processes_has_no_rate(void **state)
 {
 	(void)state;
 	begin(WINDOW, 1);
@@ -625,7 +625,7 @@ static void test_more_owners_than_fit(void **state)
 	check_nothing_lost();
 }
 
-static void test_no_deadline_without_anything_gathered(void **state)
+static void test_no_deadline_without_a_group(void **state)
 {
 	(void)state;
 	begin(0, 1);
@@ -639,7 +639,7 @@ static void test_no_deadline_without_anything_gathered(void **state)
 /* --- together --- */
 
 /* Whatever comes, every event is shown or in exactly one record. */
-static void test_nothing_is_lost_or_told_twice(void **state)
+static void test_nothing_is_lost_or_reported_twice(void **state)
 {
 	unsigned seed = 1;
 
@@ -666,7 +666,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_the_first_at_once_the_others_at_the_end),
 		TEST(test_after_a_window_of_nothing_the_next_is_a_first),
-		TEST(test_a_stream_without_pause_is_told_every_window),
+		TEST(test_an_endless_stream_is_reported_every_window),
 		TEST(test_a_late_tick_changes_no_window),
 		TEST(test_events_that_come_out_of_order),
 		TEST(test_off),
@@ -675,21 +675,21 @@ int main(void)
 		TEST(test_the_port_that_does_not_matter_of_an_old_connection),
 		TEST(test_an_ipv4_peer_is_the_same_on_an_ipv6_socket),
 		TEST(test_kinds),
-		TEST(test_kind_of_who_is_gone),
+		TEST(test_kind_of_a_dead_owner),
 		TEST(test_300_connections_of_4_processes),
-		TEST(test_what_is_the_same_is_kept),
-		TEST(test_what_differs_is_left_out),
-		TEST(test_more_processes_than_are_told_apart),
+		TEST(test_keeps_common_facts),
+		TEST(test_leaves_out_differing_facts),
+		TEST(test_more_processes_than_are_counted),
 		TEST(test_more_kinds_than_have_a_line),
 		TEST(test_more_bursts_than_fit),
 		TEST(test_rate),
-		TEST(test_one_owner_does_not_drown_another),
-		TEST(test_causes_are_told_apart),
+		TEST(test_one_owner_does_not_hide_another),
+		TEST(test_each_cause_has_a_rate),
 		TEST(test_records_of_bursts_are_under_the_rate),
-		TEST(test_a_record_of_several_processes_is_under_no_rate),
+		TEST(test_a_group_of_several_processes_has_no_rate),
 		TEST(test_more_owners_than_fit),
-		TEST(test_no_deadline_without_anything_gathered),
-		TEST(test_nothing_is_lost_or_told_twice),
+		TEST(test_no_deadline_without_a_group),
+		TEST(test_nothing_is_lost_or_reported_twice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,7 +82,7 @@ static bool is_not_attached(const struct bpf_program *program)
 	return !bpf_program__autoattach(program);
 }
 
-static void test_the_newest_kernel_gets_all_but_what_the_reason_replaces(void **state)
+static void test_the_newest_kernel_gets_all_but_replaced_programs(void **state)
 {
 	struct kernel_features have = everything();
 
@@ -91,7 +91,7 @@ static void test_the_newest_kernel_gets_all_but_what_the_reason_replaces(void **
 	assert_string_equal(names_of(is_not_loaded), "send_reset");
 }
 
-static void test_an_old_kernel_gets_what_it_can_run(void **state)
+static void test_an_old_kernel_gets_the_programs_that_it_can_run(void **state)
 {
 	struct kernel_features have = {.btf = true, .send_reset = true, .destroy_sock = true, .fork = true};
 
@@ -112,7 +112,7 @@ static void test_a_kernel_that_does_not_preempt_gets_one_copy(void **state)
 	assert_string_equal(names_of(is_not_loaded), "send_reset set_state_nested_twice destroy_sock_nested");
 }
 
-static void test_what_nobody_asks_for_is_not_loaded(void **state)
+static void test_unneeded_programs_are_not_loaded(void **state)
 {
 	struct kernel_features have = everything();
 	const struct kernel_options none = {0};
@@ -123,7 +123,7 @@ static void test_what_nobody_asks_for_is_not_loaded(void **state)
 			    "send_reset process_exit connect_enter connect_exit accept_exit accept4_exit");
 }
 
-static void test_what_is_attached_late_or_only_run(void **state)
+static void test_programs_attached_late_or_only_run(void **state)
 {
 	struct kernel_features have = everything();
 
@@ -134,7 +134,7 @@ static void test_what_is_attached_late_or_only_run(void **state)
 			    "find_holders look_at_sockets");
 }
 
-static void test_does_without_what_only_makes_answers_better(void **state)
+static void test_goes_on_without_optional_programs(void **state)
 {
 	struct kernel_features have = everything(), all = have;
 
@@ -158,12 +158,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_each_program_has_one_row),
-		TEST(test_the_newest_kernel_gets_all_but_what_the_reason_replaces),
-		TEST(test_an_old_kernel_gets_what_it_can_run),
+		TEST(test_the_newest_kernel_gets_all_but_replaced_programs),
+		TEST(test_an_old_kernel_gets_the_programs_that_it_can_run),
 		TEST(test_a_kernel_that_does_not_preempt_gets_one_copy),
-		TEST(test_what_nobody_asks_for_is_not_loaded),
-		TEST(test_what_is_attached_late_or_only_run),
-		TEST(test_does_without_what_only_makes_answers_better),
+		TEST(test_unneeded_programs_are_not_loaded),
+		TEST(test_programs_attached_late_or_only_run),
+		TEST(test_goes_on_without_optional_programs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

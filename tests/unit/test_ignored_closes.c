@@ -19,11 +19,11 @@ static struct lp_alarms alarms;
 static struct ignored_closes *ignored;
 static __u64 now_ns;
 static bool wanted, gone;
-static unsigned n_walks, n_told;
+static unsigned n_walks, n_reported;
 static struct {
 	__u32 tgid, holds;
 	__u64 sk, at_ns;
-} told[64];
+} reported[64];
 
 __u64 clock_monotonic_ns(void)
 {
@@ -73,17 +73,17 @@ static bool wants(void *context, const struct event *event)
 	return wanted;
 }
 
-static void take_told(void *context, struct event *event)
+static void take_reported(void *context, struct event *event)
 {
 	(void)context;
-	told[n_told].tgid = event->owner.via ? event->owner.process.tgid : 0;
-	told[n_told].holds = event->connections;
-	told[n_told].sk = event->record->socket.sk;
-	told[n_told++].at_ns = now_ns;
+	reported[n_reported].tgid = event->owner.via ? event->owner.process.tgid : 0;
+	reported[n_reported].holds = event->connections;
+	reported[n_reported].sk = event->record->socket.sk;
+	reported[n_reported++].at_ns = now_ns;
 	event_free(event);
 }
 
-static const struct early_calls calls = {.tell = take_told, .wants = wants};
+static const struct early_calls calls = {.tell = take_reported, .wants = wants};
 
 /* A connection of that process, whose peer closes now. */
 static void peer_closes(unsigned number, unsigned pid)
@@ -124,7 +124,7 @@ static int begin(void **state)
 	(void)state;
 	memset(sockets, 0, sizeof(sockets));
 	alarms = (struct lp_alarms){0};
-	n_walks = n_told = 0;
+	n_walks = n_reported = 0;
 	gone = false;
 	wanted = true;
 	now_ns = 1000 * CLOCK_SECOND;
@@ -147,7 +147,7 @@ static void test_idle_looks_once_and_has_no_deadline(void **state)
 	assert_int_equal(ignored_closes_deadline(ignored), 0);
 }
 
-static void test_told_once_and_again_after_ever_longer(void **state)
+static void test_repeats_at_growing_intervals(void **state)
 {
 	static const unsigned after[] = {60, 120, 240, 480, 960, 1920, 3840, 7440, 11040}; /* an hour at most */
 
@@ -155,13 +155,13 @@ static void test_told_once_and_again_after_ever_longer(void **state)
 	run_to(1001 * CLOCK_SECOND);
 	peer_closes(0, 7);
 	run_to(1001 * CLOCK_SECOND + AFTER - 1);
-	assert_int_equal(n_told, 0);
+	assert_int_equal(n_reported, 0);
 	run_to(1001 * CLOCK_SECOND + 11100 * CLOCK_SECOND);
-	assert_int_equal(n_told, sizeof(after) / sizeof(*after));
-	for (unsigned i = 0; i < n_told; i++) {
-		assert_int_equal((told[i].at_ns - 1001 * CLOCK_SECOND) / CLOCK_SECOND, after[i]);
-		assert_int_equal(told[i].tgid, 7);
-		assert_int_equal(told[i].holds, 1);
+	assert_int_equal(n_reported, sizeof(after) / sizeof(*after));
+	for (unsigned i = 0; i < n_reported; i++) {
+		assert_int_equal((reported[i].at_ns - 1001 * CLOCK_SECOND) / CLOCK_SECOND, after[i]);
+		assert_int_equal(reported[i].tgid, 7);
+		assert_int_equal(reported[i].holds, 1);
 	}
 }
 
@@ -173,9 +173,9 @@ static void test_counts_each_process_for_itself(void **state)
 		peer_closes(i, i < 3 ? 7 : 8);
 	peer_closes(5, 0);
 	run_to(1080 * CLOCK_SECOND);
-	assert_int_equal(n_told, 3);
-	for (unsigned i = 0; i < n_told; i++)
-		assert_int_equal(told[i].holds, told[i].tgid == 7 ? 3 : told[i].tgid == 8 ? 2 : 1);
+	assert_int_equal(n_reported, 3);
+	for (unsigned i = 0; i < n_reported; i++)
+		assert_int_equal(reported[i].holds, reported[i].tgid == 7 ? 3 : reported[i].tgid == 8 ? 2 : 1);
 }
 
 static void test_repeat_has_the_count_of_then(void **state)
@@ -187,23 +187,23 @@ static void test_repeat_has_the_count_of_then(void **state)
 	peer_closes(1, 7);
 	peer_closes(2, 7);
 	run_to(1062 * CLOCK_SECOND);
-	assert_int_equal(n_told, 1);
-	assert_int_equal(told[0].holds, 1);
+	assert_int_equal(n_reported, 1);
+	assert_int_equal(reported[0].holds, 1);
 	run_to(1130 * CLOCK_SECOND);
-	assert_int_equal(n_told, 2);
-	assert_int_equal(told[1].holds, 3);
-	assert_int_equal(told[1].sk, told[0].sk); /* the one that has waited longest */
-	sockets[1].kind = sockets[2].kind = 0;    /* closed */
+	assert_int_equal(n_reported, 2);
+	assert_int_equal(reported[1].holds, 3);
+	assert_int_equal(reported[1].sk, reported[0].sk); /* the one that has waited longest */
+	sockets[1].kind = sockets[2].kind = 0;            /* closed */
 	run_to(1250 * CLOCK_SECOND);
-	assert_int_equal(n_told, 3);
-	assert_int_equal(told[2].holds, 1);
+	assert_int_equal(n_reported, 3);
+	assert_int_equal(reported[2].holds, 1);
 	sockets[0].kind = 0;
 	run_to(1600 * CLOCK_SECOND);
-	assert_int_equal(n_told, 3);
+	assert_int_equal(n_reported, 3);
 	assert_int_equal(ignored_closes_deadline(ignored), 0);
 }
 
-static void test_streaming_is_no_news(void **state)
+static void test_streaming_is_not_reported(void **state)
 {
 	(void)state;
 	run_to(1001 * CLOCK_SECOND);
@@ -213,12 +213,12 @@ static void test_streaming_is_no_news(void **state)
 		moved_ns[0] = now_ns;
 		sockets[0].socket.snd_nxt = sockets[0].socket.write_seq = sockets[0].socket.snd_una += 4;
 	}
-	assert_int_equal(n_told, 0);
+	assert_int_equal(n_reported, 0);
 	assert_true(n_walks <= 10);
 }
 
 /* Its keepalive probes are answered all the time, by acknowledgements of nothing. */
-static void test_keepalive_is_no_use_of_it(void **state)
+static void test_keepalive_is_not_use(void **state)
 {
 	(void)state;
 	run_to(1001 * CLOCK_SECOND);
@@ -228,11 +228,11 @@ static void test_keepalive_is_no_use_of_it(void **state)
 		run_to(at * CLOCK_SECOND);
 		moved_ns[0] = now_ns;
 	}
-	assert_true(n_told >= 1);
-	assert_int_equal(told[0].holds, 1);
+	assert_true(n_reported >= 1);
+	assert_int_equal(reported[0].holds, 1);
 }
 
-static void test_owner_that_is_gone_is_asked_for_again(void **state)
+static void test_dead_owner_is_searched_again(void **state)
 {
 	(void)state;
 	run_to(1001 * CLOCK_SECOND);
@@ -241,18 +241,18 @@ static void test_owner_that_is_gone_is_asked_for_again(void **state)
 	gone = true;
 	owner_of[0] = 9;
 	run_to(1130 * CLOCK_SECOND);
-	assert_int_equal(n_told, 2);
-	assert_int_equal(told[1].tgid, 9);
+	assert_int_equal(n_reported, 2);
+	assert_int_equal(reported[1].tgid, 9);
 }
 
-static void test_what_nobody_wants_is_not_told(void **state)
+static void test_unwanted_events_are_not_reported(void **state)
 {
 	(void)state;
 	wanted = false;
 	run_to(1001 * CLOCK_SECOND);
 	peer_closes(0, 7);
 	run_to(1500 * CLOCK_SECOND);
-	assert_int_equal(n_told, 0);
+	assert_int_equal(n_reported, 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end_test)
@@ -260,14 +260,10 @@ static void test_what_nobody_wants_is_not_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_idle_looks_once_and_has_no_deadline),
-		TEST(test_told_once_and_again_after_ever_longer),
-		TEST(test_counts_each_process_for_itself),
-		TEST(test_repeat_has_the_count_of_then),
-		TEST(test_streaming_is_no_news),
-		TEST(test_keepalive_is_no_use_of_it),
-		TEST(test_owner_that_is_gone_is_asked_for_again),
-		TEST(test_what_nobody_wants_is_not_told),
+		TEST(test_idle_looks_once_and_has_no_deadline), TEST(test_repeats_at_growing_intervals),
+		TEST(test_counts_each_process_for_itself),      TEST(test_repeat_has_the_count_of_then),
+		TEST(test_streaming_is_not_reported),           TEST(test_keepalive_is_not_use),
+		TEST(test_dead_owner_is_searched_again),        TEST(test_unwanted_events_are_not_reported),
 	};
 
 	return cmocka_run_group_tests_name("ignored", tests, NULL, NULL);

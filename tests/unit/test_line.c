@@ -168,7 +168,7 @@ static void fill(size_t room)
 	line.length = sizeof(line.text) - room;
 }
 
-static void test_a_line_that_is_full_is_cut_and_says_so(void **state)
+static void test_a_full_line_is_marked_as_cut(void **state)
 {
 	(void)state;
 	fill(3);
@@ -183,7 +183,7 @@ static void test_a_line_that_is_full_is_cut_and_says_so(void **state)
 	assert_int_equal(line.length, sizeof(line.text));
 }
 
-static void test_what_does_not_fit_is_left_out_whole(void **state)
+static void test_leaves_out_whole_parts_that_do_not_fit(void **state)
 {
 	(void)state;
 	fill(5);
@@ -224,8 +224,8 @@ int main(void)
 		cmocka_unit_test(test_plain_strings),
 		cmocka_unit_test(test_no_two_bytes_make_a_control_character),
 		cmocka_unit_test(test_appends_and_clears),
-		cmocka_unit_test(test_a_line_that_is_full_is_cut_and_says_so),
-		cmocka_unit_test(test_what_does_not_fit_is_left_out_whole),
+		cmocka_unit_test(test_a_full_line_is_marked_as_cut),
+		cmocka_unit_test(test_leaves_out_whole_parts_that_do_not_fit),
 		cmocka_unit_test(test_pads_to_a_column_of_characters),
 	};
 

@@ -82,7 +82,7 @@ static void test_a_timer_set_to_never_is_not_ready(void **state)
 	assert_int_equal(calls, 0);
 }
 
-static void test_a_signal_says_which(void **state)
+static void test_a_signal_has_its_number(void **state)
 {
 	static const int signals[] = {SIGUSR1, SIGUSR2, 0};
 
@@ -97,7 +97,7 @@ static void test_a_signal_says_which(void **state)
 	assert_int_equal(calls, 2);
 }
 
-static void test_what_is_not_read_is_ready_again_but_for_an_edge(void **state)
+static void test_unread_data_is_ready_again_except_edge_triggered(void **state)
 {
 	int level[2], edge[2];
 
@@ -140,7 +140,7 @@ static void test_a_closed_descriptor_has_left_and_its_number_can_come_again(void
 	close(others[1]);
 }
 
-static void test_the_loop_closes_what_it_made_and_nothing_else(void **state)
+static void test_the_loop_closes_only_its_own_descriptors(void **state)
 {
 	static const int signals[] = {SIGUSR1, 0};
 	struct loop *own = loop_new();
@@ -159,7 +159,7 @@ static void test_the_loop_closes_what_it_made_and_nothing_else(void **state)
 	close(given[1]);
 }
 
-static void test_what_cannot_be_waited_for_is_an_error(void **state)
+static void test_an_unpollable_descriptor_is_an_error(void **state)
 {
 	int file = open("/dev/null", O_RDONLY);
 
@@ -177,11 +177,11 @@ int main(void)
 		TEST(test_an_event_is_ready_once_however_often_it_was_woken),
 		TEST(test_a_timer_is_ready_at_its_time_and_once),
 		TEST(test_a_timer_set_to_never_is_not_ready),
-		TEST(test_a_signal_says_which),
-		TEST(test_what_is_not_read_is_ready_again_but_for_an_edge),
+		TEST(test_a_signal_has_its_number),
+		TEST(test_unread_data_is_ready_again_except_edge_triggered),
 		TEST(test_a_closed_descriptor_has_left_and_its_number_can_come_again),
-		TEST(test_the_loop_closes_what_it_made_and_nothing_else),
-		TEST(test_what_cannot_be_waited_for_is_an_error),
+		TEST(test_the_loop_closes_only_its_own_descriptors),
+		TEST(test_an_unpollable_descriptor_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,7 +39,7 @@ static void test_takes_both_ends_of_the_range(void **state)
 	accepts("007", 0, 10, 7);
 }
 
-static void test_refuses_what_is_out_of_range(void **state)
+static void test_refuses_numbers_out_of_range(void **state)
 {
 	(void)state;
 	refuses("65536", 0, 65535);
@@ -48,7 +48,7 @@ static void test_refuses_what_is_out_of_range(void **state)
 	refuses("99999999999999999999999999", 0, MOST);
 }
 
-static void test_refuses_what_is_no_number(void **state)
+static void test_refuses_text_that_is_no_number(void **state)
 {
 	static const char *const texts[] = {
 		"", " ", "x", "-", "+", "0x10", "1e3", "1.0", "one", "\xd9\xa1" /* U+0661 */,
@@ -68,7 +68,7 @@ static void test_refuses_signs_and_spaces(void **state)
 		refuses(texts[i], 0, MOST);
 }
 
-static void test_refuses_what_follows_a_number(void **state)
+static void test_refuses_text_after_a_number(void **state)
 {
 	static const char *const texts[] = {"1x", "80,443", "1/8", "10k", "1-"};
 
@@ -95,7 +95,7 @@ static void test_takes_each_unit(void **state)
 			fail_msg("'%s' is %llu ns", durations[i].text, ns);
 }
 
-static void test_refuses_what_is_no_duration(void **state)
+static void test_refuses_text_that_is_no_duration(void **state)
 {
 	static const char *const texts[] = {
 		"",     "s",  "ms",  "0",   "0s",   "0ms",  "-1s",  "+1s", " 1s",    "1 s", "1s ",   "1.5s", "1S",
@@ -149,12 +149,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_takes_both_ends_of_the_range),
-		cmocka_unit_test(test_refuses_what_is_out_of_range),
-		cmocka_unit_test(test_refuses_what_is_no_number),
+		cmocka_unit_test(test_refuses_numbers_out_of_range),
+		cmocka_unit_test(test_refuses_text_that_is_no_number),
 		cmocka_unit_test(test_refuses_signs_and_spaces),
-		cmocka_unit_test(test_refuses_what_follows_a_number),
+		cmocka_unit_test(test_refuses_text_after_a_number),
 		cmocka_unit_test(test_takes_each_unit),
-		cmocka_unit_test(test_refuses_what_is_no_duration),
+		cmocka_unit_test(test_refuses_text_that_is_no_duration),
 		cmocka_unit_test(test_refuses_durations_that_would_overflow),
 		cmocka_unit_test(test_formats_as_printf_does),
 	};

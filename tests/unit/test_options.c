@@ -189,7 +189,7 @@ static void test_names_an_option_with_a_value_too_many(void **state)
 	refuses("--json=", "lostpeer watch: --json '': takes no value; see lostpeer watch --help\n");
 }
 
-static void test_says_what_is_wrong_with_a_value(void **state)
+static void test_names_the_error_of_a_value(void **state)
 {
 	(void)state;
 	refuses("--port bad --json", "lostpeer watch: --port 'bad': not good; see lostpeer watch --help\n");
@@ -312,7 +312,7 @@ int main(void)
 		cmocka_unit_test(test_names_an_opposite_that_does_not_exist),
 		cmocka_unit_test(test_names_an_option_without_its_value),
 		cmocka_unit_test(test_names_an_option_with_a_value_too_many),
-		cmocka_unit_test(test_says_what_is_wrong_with_a_value),
+		cmocka_unit_test(test_names_the_error_of_a_value),
 		cmocka_unit_test(test_help_shows_every_option_and_opposite),
 		cmocka_unit_test(test_keeps_a_value_of_each_type),
 		cmocka_unit_test(test_keeps_to_the_bounds_of_the_row),

@@ -29,7 +29,7 @@ static __u64 now_ns;
 static struct lp_record a, b; /* a client and its server, which resets it: 1000 bytes of the client's were received */
 
 static struct {
-	unsigned told, asked;
+	unsigned reported, asked;
 	__u64 sk; /* of the last one told */
 	__u32 peer;
 	unsigned char times[20000]; /* by lp_record.snd_wnd, which numbers them */
@@ -55,7 +55,7 @@ int sockets_find(struct kernel *k, const __u64 *ports, size_t n, sockets_take *t
 static void done(void *context, struct event *event)
 {
 	assert_ptr_equal(context, &out);
-	out.told++;
+	out.reported++;
 	out.sk = event->record->socket.sk;
 	out.peer = event->peer.tgid;
 	out.times[event->record->socket.snd_wnd]++;
@@ -167,9 +167,9 @@ static void pass(__u64 ns)
 	other_end_tick(ends, now_ns);
 }
 
-static void told(unsigned n, __u64 sk, __u32 peer)
+static void check_reported(unsigned n, __u64 sk, __u32 peer)
 {
-	assert_int_equal(out.told, n);
+	assert_int_equal(out.reported, n);
 	assert_int_equal(out.sk, sk);
 	assert_int_equal(out.peer, peer);
 }
@@ -180,7 +180,7 @@ static void nothing_waits(void)
 	assert_int_equal(other_end_deadline(ends), 0);
 }
 
-static void test_what_fits(void **state)
+static void test_ends_that_fit(void **state)
 {
 	struct lp_record other = b;
 
@@ -234,7 +234,7 @@ static void test_sequence_numbers_tell_twins_apart(void **state)
 }
 
 /* After the peer's FIN an end may go on sending. */
-static void test_who_goes_on_sending_may_be_further(void **state)
+static void test_an_end_that_goes_on_sending_may_be_further(void **state)
 {
 	struct lp_record other = b;
 
@@ -284,7 +284,7 @@ static void test_a_v4_end_fits_a_mapped_one(void **state)
 	assert_int_equal(other_end_distance(&a, &b), STRANGERS);
 }
 
-static void test_who_ended_before_the_other_was_born_is_another(void **state)
+static void test_an_end_before_the_others_birth_does_not_fit(void **state)
 {
 	(void)state;
 	b.time_ns = a.born_ns - 1;
@@ -294,75 +294,75 @@ static void test_who_ended_before_the_other_was_born_is_another(void **state)
 	assert_int_equal(other_end_distance(&a, &b), 0);
 }
 
-static void test_both_are_told_when_the_second_comes(void **state)
+static void test_both_are_reported_when_the_second_comes(void **state)
 {
 	(void)state;
 	add(&b, SERVER_PID);
-	assert_int_equal(out.told, 0);
+	assert_int_equal(out.reported, 0);
 	assert_int_equal(other_end_deadline(ends), now_ns + WAIT);
 	add(&a, CLIENT_PID);
-	assert_int_equal(out.told, 2);
+	assert_int_equal(out.reported, 2);
 	assert_int_equal(out.sk, a.socket.sk);
 	assert_int_equal(out.peer, SERVER_PID);
 	nothing_waits();
 	assert_int_equal(kernel.walks, 0);
 }
 
-static void test_who_waited_is_told_of_the_second(void **state)
+static void test_a_waiting_end_names_the_second(void **state)
 {
 	(void)state;
 	add(&b, SERVER_PID);
 	note(&a, CLIENT_PID);
-	told(1, b.socket.sk, CLIENT_PID);
+	check_reported(1, b.socket.sk, CLIENT_PID);
 	nothing_waits();
 }
 
-static void test_an_owner_that_is_looked_for_is_waited_for(void **state)
+static void test_an_event_waits_while_its_owner_is_searched(void **state)
 {
 	(void)state;
 	add(&b, SERVER_PID);
 	expect(&a);
 	pass(200 * CLOCK_MS);
-	assert_int_equal(out.told, 0);
+	assert_int_equal(out.reported, 0);
 	assert_int_equal(other_end_deadline(ends), 0); /* the other has one */
 	note(&a, CLIENT_PID);
-	told(1, b.socket.sk, CLIENT_PID);
+	check_reported(1, b.socket.sk, CLIENT_PID);
 }
 
-static void test_an_owner_that_is_not_found_is_not_waited_for(void **state)
+static void test_an_event_does_not_wait_for_an_unknown_owner(void **state)
 {
 	(void)state;
 	add(&b, SERVER_PID);
 	expect(&a);
 	pass(WAIT);
-	assert_int_equal(out.told, 0);
+	assert_int_equal(out.reported, 0);
 	note(&a, 0);
-	told(1, b.socket.sk, 0);
+	check_reported(1, b.socket.sk, 0);
 	assert_int_equal(kernel.walks, 0);
 }
 
-static void test_what_was_told_is_remembered(void **state)
+static void test_reported_ends_are_remembered(void **state)
 {
 	(void)state;
 	add(&b, SERVER_PID);
 	pass(WAIT);
-	told(1, b.socket.sk, 0);
+	check_reported(1, b.socket.sk, 0);
 	pass(5000 * CLOCK_MS);
 	a.time_ns = now_ns;
 	add(&a, CLIENT_PID);
-	told(2, a.socket.sk, SERVER_PID);
+	check_reported(2, a.socket.sk, SERVER_PID);
 }
 
-static void test_a_connection_that_never_was_has_no_other_end(void **state)
+static void test_a_failed_connect_has_no_other_end(void **state)
 {
 	(void)state;
 	a.socket.state = TCP_SYN_SENT;
 	a.socket.rcv_nxt = 0;
 	add(&a, CLIENT_PID);
-	told(1, a.socket.sk, 0);
+	check_reported(1, a.socket.sk, 0);
 	a.kind = LP_KIND_NO_CONNECT;
 	add(&a, CLIENT_PID);
-	told(2, a.socket.sk, 0);
+	check_reported(2, a.socket.sk, 0);
 	nothing_waits();
 }
 
@@ -371,31 +371,31 @@ static void test_a_remote_peer_costs_a_few_milliseconds(void **state)
 	(void)state;
 	add(&a, CLIENT_PID);
 	pass(WAIT - 1);
-	assert_int_equal(out.told, 0);
+	assert_int_equal(out.reported, 0);
 	pass(1);
-	told(1, a.socket.sk, 0);
+	check_reported(1, a.socket.sk, 0);
 	assert_int_equal(kernel.walks, 1);
 	/* the next walk is waited for, if that is soon */
 	a.time_ns = now_ns;
 	add(&a, CLIENT_PID);
 	pass(WAIT);
-	assert_int_equal(out.told, 1);
+	assert_int_equal(out.reported, 1);
 	assert_int_equal(other_end_deadline(ends), now_ns + WALK_INTERVAL_NS - WAIT);
 	kernel.takes_ns = 10 * CLOCK_MS;
 	pass(WALK_INTERVAL_NS - WAIT);
-	told(2, a.socket.sk, 0);
+	check_reported(2, a.socket.sk, 0);
 	assert_int_equal(kernel.walks, 2);
 	/* and not where walks take long, and so are rare */
 	a.time_ns = now_ns;
 	add(&a, CLIENT_PID);
 	pass(WAIT);
-	told(3, a.socket.sk, 0);
+	check_reported(3, a.socket.sk, 0);
 	assert_int_equal(kernel.walks, 2);
 	nothing_waits();
 }
 
 /* Where walks are rare, and the RST is long on its way. */
-static void test_who_reset_waits_until_the_peer_was_told(void **state)
+static void test_a_reset_waits_until_the_peer_is_reported(void **state)
 {
 	struct lp_record other = a;
 
@@ -405,23 +405,23 @@ static void test_who_reset_waits_until_the_peer_was_told(void **state)
 	other.socket.local_port++;
 	add(&other, CLIENT_PID);
 	pass(WAIT);
-	told(1, other.socket.sk, 0);
+	check_reported(1, other.socket.sk, 0);
 	b.socket.err = 0;
 	b.time_ns = now_ns;
 	add(&b, SERVER_PID);
 	assert_int_equal(other_end_deadline(ends), now_ns + WAIT + PATIENCE_NS);
 	pass(60 * CLOCK_MS);
-	assert_int_equal(out.told, 1);
+	assert_int_equal(out.reported, 1);
 	note(&a, CLIENT_PID);
-	told(2, b.socket.sk, CLIENT_PID);
+	check_reported(2, b.socket.sk, CLIENT_PID);
 	/* not for long, if nobody comes */
 	b.socket.local_port++;
 	b.time_ns = now_ns;
 	add(&b, SERVER_PID);
 	pass(WAIT + PATIENCE_NS - 1);
-	assert_int_equal(out.told, 2);
+	assert_int_equal(out.reported, 2);
 	pass(1);
-	told(3, b.socket.sk, 0);
+	check_reported(3, b.socket.sk, 0);
 	assert_int_equal(kernel.walks, 1);
 	nothing_waits();
 }
@@ -439,15 +439,15 @@ static void test_an_end_that_lives_on_is_found(void **state)
 	lives_on(&b);
 	add(&a, CLIENT_PID);
 	pass(WAIT);
-	assert_int_equal(out.told, 0);
+	assert_int_equal(out.reported, 0);
 	assert_int_equal(out.asked, 1);
 	answer(0, SERVER_PID);
-	told(1, a.socket.sk, SERVER_PID);
+	check_reported(1, a.socket.sk, SERVER_PID);
 	nothing_waits();
 }
 
 /* Whoever had it has let go of it when he is looked for: its own record says more. */
-static void test_an_end_that_ends_meanwhile_is_asked_again(void **state)
+static void test_an_end_that_ends_meanwhile_is_searched_again(void **state)
 {
 	(void)state;
 	lives_on(&a);
@@ -456,9 +456,9 @@ static void test_an_end_that_ends_meanwhile_is_asked_again(void **state)
 	assert_int_equal(out.asked, 1);
 	expect(&a);
 	answer(0, 0);
-	assert_int_equal(out.told, 0);
+	assert_int_equal(out.reported, 0);
 	note(&a, CLIENT_PID);
-	told(1, b.socket.sk, CLIENT_PID);
+	check_reported(1, b.socket.sk, CLIENT_PID);
 	nothing_waits();
 }
 
@@ -473,17 +473,17 @@ static void test_one_of_two_that_fit_is_not_named(void **state)
 	lives_on(&twin);
 	add(&a, CLIENT_PID);
 	pass(WAIT);
-	told(1, a.socket.sk, 0);
+	check_reported(1, a.socket.sk, 0);
 	assert_int_equal(out.asked, 0);
 	note(&b, SERVER_PID);
 	note(&twin, SERVER_PID + 1);
 	a.time_ns = now_ns;
 	add(&a, CLIENT_PID);
 	pass(WALK_INTERVAL_NS);
-	told(2, a.socket.sk, 0);
+	check_reported(2, a.socket.sk, 0);
 }
 
-static void test_who_fits_exactly_is_preferred(void **state)
+static void test_an_exact_match_is_preferred(void **state)
 {
 	struct lp_record twin = b;
 
@@ -497,11 +497,11 @@ static void test_who_fits_exactly_is_preferred(void **state)
 	pass(WAIT);
 	assert_int_equal(out.asked, 1);
 	answer(1, SERVER_PID);
-	told(1, a.socket.sk, SERVER_PID);
+	check_reported(1, a.socket.sk, SERVER_PID);
 	note(&twin, SERVER_PID + 1);
 	a.time_ns = now_ns;
 	add(&a, CLIENT_PID);
-	told(2, a.socket.sk, SERVER_PID);
+	check_reported(2, a.socket.sk, SERVER_PID);
 }
 
 static void on_loopback(void)
@@ -521,15 +521,15 @@ static void test_a_drop_on_loopback_waits_for_a_walk(void **state)
 	add(&a, CLIENT_PID);
 	pass(WAIT);
 	answer(0, SERVER_PID);
-	told(1, a.socket.sk, SERVER_PID);
+	check_reported(1, a.socket.sk, SERVER_PID);
 	a.socket.local_port++;
 	a.time_ns = now_ns;
 	add(&a, CLIENT_PID);
 	pass(WAIT);
-	assert_int_equal(out.told, 1);
+	assert_int_equal(out.reported, 1);
 	assert_int_equal(other_end_deadline(ends), now_ns + WALK_INTERVAL_NS - WAIT);
 	pass(WALK_INTERVAL_NS - WAIT);
-	told(2, a.socket.sk, 0);
+	check_reported(2, a.socket.sk, 0);
 	assert_int_equal(kernel.walks, 2);
 	/* an orderly end does not */
 	a.socket.local_port++;
@@ -538,23 +538,23 @@ static void test_a_drop_on_loopback_waits_for_a_walk(void **state)
 	a.time_ns = now_ns;
 	add(&a, CLIENT_PID);
 	pass(WAIT);
-	told(3, a.socket.sk, 0);
+	check_reported(3, a.socket.sk, 0);
 	nothing_waits();
 }
 
 /* The agent has run for long, and so has kept the other end's record from coming. */
-static void test_an_event_that_comes_late_is_slept_over(void **state)
+static void test_a_late_event_gets_another_turn(void **state)
 {
 	(void)state;
 	now_ns = a.time_ns + 2 * WAIT;
 	add(&a, CLIENT_PID);
 	pass(0);
-	assert_int_equal(out.told, 0);
+	assert_int_equal(out.reported, 0);
 	assert_int_equal(kernel.walks, 0);
 	pass(SLEEP_NS - 1);
-	assert_int_equal(out.told, 0);
+	assert_int_equal(out.reported, 0);
 	note(&b, SERVER_PID);
-	told(1, a.socket.sk, SERVER_PID);
+	check_reported(1, a.socket.sk, SERVER_PID);
 	nothing_waits();
 }
 
@@ -568,7 +568,7 @@ static void test_walks_take_a_fiftieth_of_the_time(void **state)
 	add(&a, CLIENT_PID);
 	began = now_ns + WAIT;
 	pass(WAIT);
-	assert_int_equal(out.told, 1);
+	assert_int_equal(out.reported, 1);
 	a.time_ns = now_ns;
 	add(&a, CLIENT_PID);
 	assert_int_equal(other_end_deadline(ends), began + 1000 * CLOCK_MS);
@@ -583,7 +583,7 @@ static void test_one_walk_answers_for_all(void **state)
 		add(&a, CLIENT_PID);
 	}
 	pass(WAIT);
-	assert_int_equal(out.told, 100);
+	assert_int_equal(out.reported, 100);
 	assert_int_equal(kernel.walks, 1);
 	assert_int_equal(kernel.sought, 100);
 }
@@ -598,7 +598,7 @@ static void test_two_events_of_a_socket_are_one_end(void **state)
 	note(&fin, SERVER_PID);
 	note(&b, SERVER_PID);
 	add(&a, CLIENT_PID);
-	told(1, a.socket.sk, SERVER_PID);
+	check_reported(1, a.socket.sk, SERVER_PID);
 }
 
 static void test_the_oldest_end_is_forgotten(void **state)
@@ -615,7 +615,7 @@ static void test_the_oldest_end_is_forgotten(void **state)
 	}
 	add(&a, CLIENT_PID);
 	pass(WAIT);
-	told(1, a.socket.sk, 0);
+	check_reported(1, a.socket.sk, 0);
 }
 
 /* Whatever comes in whatever order, more than is remembered: each event comes out once. */
@@ -648,7 +648,7 @@ static void test_each_event_comes_out_exactly_once(void **state)
 		}
 	}
 	other_end_finish(ends);
-	assert_int_equal(out.told, added);
+	assert_int_equal(out.reported, added);
 	for (unsigned i = 0; i < added; i++)
 		assert_int_equal(out.times[i], 1);
 	nothing_waits();
@@ -659,26 +659,26 @@ static void test_each_event_comes_out_exactly_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_what_fits),
+		TEST(test_ends_that_fit),
 		TEST(test_sequence_numbers_tell_twins_apart),
-		TEST(test_who_goes_on_sending_may_be_further),
+		TEST(test_an_end_that_goes_on_sending_may_be_further),
 		TEST(test_loopback_stays_in_its_namespace),
 		TEST(test_a_v4_end_fits_a_mapped_one),
-		TEST(test_who_ended_before_the_other_was_born_is_another),
-		TEST(test_both_are_told_when_the_second_comes),
-		TEST(test_who_waited_is_told_of_the_second),
-		TEST(test_an_owner_that_is_looked_for_is_waited_for),
-		TEST(test_an_owner_that_is_not_found_is_not_waited_for),
-		TEST(test_what_was_told_is_remembered),
-		TEST(test_a_connection_that_never_was_has_no_other_end),
+		TEST(test_an_end_before_the_others_birth_does_not_fit),
+		TEST(test_both_are_reported_when_the_second_comes),
+		TEST(test_a_waiting_end_names_the_second),
+		TEST(test_an_event_waits_while_its_owner_is_searched),
+		TEST(test_an_event_does_not_wait_for_an_unknown_owner),
+		TEST(test_reported_ends_are_remembered),
+		TEST(test_a_failed_connect_has_no_other_end),
 		TEST(test_a_remote_peer_costs_a_few_milliseconds),
-		TEST(test_who_reset_waits_until_the_peer_was_told),
+		TEST(test_a_reset_waits_until_the_peer_is_reported),
 		TEST(test_an_end_that_lives_on_is_found),
-		TEST(test_an_end_that_ends_meanwhile_is_asked_again),
+		TEST(test_an_end_that_ends_meanwhile_is_searched_again),
 		TEST(test_one_of_two_that_fit_is_not_named),
-		TEST(test_who_fits_exactly_is_preferred),
+		TEST(test_an_exact_match_is_preferred),
 		TEST(test_a_drop_on_loopback_waits_for_a_walk),
-		TEST(test_an_event_that_comes_late_is_slept_over),
+		TEST(test_a_late_event_gets_another_turn),
 		TEST(test_walks_take_a_fiftieth_of_the_time),
 		TEST(test_one_walk_answers_for_all),
 		TEST(test_two_events_of_a_socket_are_one_end),

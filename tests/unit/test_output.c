@@ -253,7 +253,7 @@ static void test_a_writer_that_never_returns_costs_only_its_own_events(void **st
 	check_ledger(n);
 }
 
-static void test_a_full_queue_is_told_where_it_belongs(void **state)
+static void test_a_gap_is_reported_in_its_place(void **state)
 {
 	struct stream s;
 	unsigned n;
@@ -279,7 +279,7 @@ static void test_a_full_queue_is_told_where_it_belongs(void **state)
 	assert_int_equal(s.lost_last, n);
 }
 
-static void test_a_full_queue_is_told_at_the_end_when_nothing_follows(void **state)
+static void test_a_gap_is_reported_at_the_end_if_nothing_follows(void **state)
 {
 	struct stream s;
 	unsigned n;
@@ -295,7 +295,7 @@ static void test_a_full_queue_is_told_at_the_end_when_nothing_follows(void **sta
 	assert_int_equal(s.before_gap, n - 100);
 }
 
-static void test_a_gap_that_does_not_fit_is_told_with_what_follows(void **state)
+static void test_a_gap_that_does_not_fit_is_reported_with_the_next(void **state)
 {
 	struct event gap;
 	struct stream s;
@@ -313,7 +313,7 @@ static void test_a_gap_that_does_not_fit_is_told_with_what_follows(void **state)
 	assert_int_equal(s.lost, 155);
 }
 
-static void test_what_fails_to_be_written_is_counted_and_told(void **state)
+static void test_failed_writes_are_counted_and_reported(void **state)
 {
 	struct stream s;
 
@@ -337,7 +337,7 @@ static void test_what_fails_to_be_written_is_counted_and_told(void **state)
 }
 
 /* The line that tells of a loss may be lost as well: what it told must not be. */
-static void test_every_failure_is_told_when_it_lasts(void **state)
+static void test_every_failure_is_reported_while_it_lasts(void **state)
 {
 	struct stream s;
 
@@ -356,7 +356,7 @@ static void test_every_failure_is_told_when_it_lasts(void **state)
 	assert_int_equal(s.lost, 10);
 }
 
-static void test_a_gap_that_fails_to_be_written_is_told_later(void **state)
+static void test_a_gap_that_fails_to_be_written_is_reported_later(void **state)
 {
 	struct event gap;
 	struct stream s;
@@ -374,7 +374,7 @@ static void test_a_gap_that_fails_to_be_written_is_told_later(void **state)
 	assert_int_equal(s.lost, 56);
 }
 
-static void test_a_write_that_fails_in_between_counts_what_is_out(void **state)
+static void test_a_write_that_fails_in_between_counts_the_written_part(void **state)
 {
 	(void)state;
 	open_output(-1);
@@ -454,7 +454,7 @@ static void test_it_is_flushed_when_nothing_waits(void **state)
 	assert_int_equal(sink.flushed, 1);
 }
 
-static void test_what_was_put_before_the_start_waits(void **state)
+static void test_entries_before_the_start_wait(void **state)
 {
 	static const struct sink_settings settings;
 	struct output_options options = {
@@ -486,7 +486,7 @@ static void test_it_is_done_when_all_is_written(void **state)
 	assert_int_equal(stream_read(sink.text, sink.length).lost, 100); /* and what was lost is told */
 }
 
-static void test_a_reader_that_left_is_told_to_the_agent(void **state)
+static void test_the_agent_learns_of_a_reader_that_left(void **state)
 {
 	int gone = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	uint64_t times = 0;
@@ -603,7 +603,7 @@ static void put_repeat(__u64 count)
 }
 
 /* It is no event: those that it stands for are counted as grouped, by whoever put it. */
-static void test_a_record_of_several_is_not_counted_as_written(void **state)
+static void test_a_group_is_not_counted_as_written(void **state)
 {
 	(void)state;
 	open_output(-1);
@@ -616,7 +616,7 @@ static void test_a_record_of_several_is_not_counted_as_written(void **state)
 	check_ledger(1);
 }
 
-static void test_a_record_of_several_that_finds_no_room(void **state)
+static void test_a_group_that_does_not_fit(void **state)
 {
 	__u64 before;
 	unsigned n;
@@ -634,7 +634,7 @@ static void test_a_record_of_several_that_finds_no_room(void **state)
 	check_ledger(n + 299);
 }
 
-static void test_a_record_of_several_that_cannot_be_written(void **state)
+static void test_a_group_that_cannot_be_written(void **state)
 {
 	(void)state;
 	open_output(-1);
@@ -650,7 +650,7 @@ static void test_a_record_of_several_that_cannot_be_written(void **state)
 	check_ledger(2 + 299);
 }
 
-static void test_a_record_of_several_that_nobody_took(void **state)
+static void test_a_group_that_is_never_written(void **state)
 {
 	(void)state;
 	open_output(-1);
@@ -684,28 +684,28 @@ int main(void)
 		TEST(test_lines_survive_the_wrap_of_the_queue),
 		TEST(test_a_line_is_given_to_the_writer_at_once),
 		TEST(test_a_writer_that_never_returns_costs_only_its_own_events),
-		TEST(test_a_full_queue_is_told_where_it_belongs),
-		TEST(test_a_full_queue_is_told_at_the_end_when_nothing_follows),
-		TEST(test_a_gap_that_does_not_fit_is_told_with_what_follows),
-		TEST(test_what_fails_to_be_written_is_counted_and_told),
-		TEST(test_every_failure_is_told_when_it_lasts),
-		TEST(test_a_gap_that_fails_to_be_written_is_told_later),
-		TEST(test_a_write_that_fails_in_between_counts_what_is_out),
+		TEST(test_a_gap_is_reported_in_its_place),
+		TEST(test_a_gap_is_reported_at_the_end_if_nothing_follows),
+		TEST(test_a_gap_that_does_not_fit_is_reported_with_the_next),
+		TEST(test_failed_writes_are_counted_and_reported),
+		TEST(test_every_failure_is_reported_while_it_lasts),
+		TEST(test_a_gap_that_fails_to_be_written_is_reported_later),
+		TEST(test_a_write_that_fails_in_between_counts_the_written_part),
 		TEST(test_it_is_opened_again_between_two_writes),
 		TEST(test_the_writer_sleeps_until_it_is_woken),
 		TEST(test_a_whole_batch_wakes_the_writer),
 		TEST(test_it_is_flushed_when_nothing_waits),
-		TEST(test_what_was_put_before_the_start_waits),
+		TEST(test_entries_before_the_start_wait),
 		TEST(test_it_is_done_when_all_is_written),
-		TEST(test_a_reader_that_left_is_told_to_the_agent),
+		TEST(test_the_agent_learns_of_a_reader_that_left),
 		TEST(test_a_reader_that_comes_back),
 		TEST(test_other_errors_are_not_a_reader_that_left),
 		TEST(test_finish_waits_for_a_slow_writer_but_not_for_ever),
 		TEST(test_a_write_that_returns_after_the_end_is_not_counted_twice),
-		TEST(test_a_record_of_several_is_not_counted_as_written),
-		TEST(test_a_record_of_several_that_finds_no_room),
-		TEST(test_a_record_of_several_that_cannot_be_written),
-		TEST(test_a_record_of_several_that_nobody_took),
+		TEST(test_a_group_is_not_counted_as_written),
+		TEST(test_a_group_that_does_not_fit),
+		TEST(test_a_group_that_cannot_be_written),
+		TEST(test_a_group_that_is_never_written),
 		TEST(test_close_closes),
 		TEST(test_an_output_that_cannot_be_opened_is_none),
 	};

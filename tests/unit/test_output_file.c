@@ -84,7 +84,7 @@ static int remove_file(void **state)
 	return 0;
 }
 
-static void test_a_file_is_appended_to_and_not_for_everybody(void **state)
+static void test_a_file_is_appended_to_and_not_world_readable(void **state)
 {
 	struct output *output;
 	struct stat st;
@@ -136,7 +136,7 @@ static void test_a_full_disk_never_leaves_a_part_of_a_line(void **state)
 	output_close(output);
 }
 
-static void test_a_disk_with_room_again_tells_what_it_missed(void **state)
+static void test_a_disk_with_room_again_reports_the_gap(void **state)
 {
 	struct output_counts counts;
 	struct output *output;
@@ -400,9 +400,9 @@ static void test_a_pipe_that_does_not_block_has_whole_lines_too(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_a_file_is_appended_to_and_not_for_everybody),
+		TEST(test_a_file_is_appended_to_and_not_world_readable),
 		TEST(test_a_full_disk_never_leaves_a_part_of_a_line),
-		TEST(test_a_disk_with_room_again_tells_what_it_missed),
+		TEST(test_a_disk_with_room_again_reports_the_gap),
 		TEST(test_a_line_that_cannot_be_taken_back_is_finished),
 		TEST(test_a_file_that_was_rotated_is_opened_again),
 		TEST(test_a_file_that_cannot_be_opened_again_is_kept),

@@ -323,7 +323,7 @@ static void test_it_closes_while_it_is_scraped(void **state)
 	free(settings);
 }
 
-static void test_a_scraper_gets_what_was_put(void **state)
+static void test_a_scraper_gets_the_counts(void **state)
 {
 	void *settings = settings_of(&output_metrics, "address", path);
 	struct output *output = open_metrics(settings);
@@ -353,13 +353,13 @@ static void test_metrics_are_for_this_host_alone(void **state)
 
 #else
 
-static void test_a_scraper_gets_what_was_put(void **state)
+static void test_a_scraper_gets_the_counts(void **state)
 {
 	(void)state;
 	skip();
 }
-#define test_metrics_are_for_this_host_alone test_a_scraper_gets_what_was_put
-#define test_it_closes_while_it_is_scraped test_a_scraper_gets_what_was_put
+#define test_metrics_are_for_this_host_alone test_a_scraper_gets_the_counts
+#define test_it_closes_while_it_is_scraped test_a_scraper_gets_the_counts
 
 #endif
 
@@ -370,7 +370,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_the_journal_goes_and_comes_back, leave),
 		cmocka_unit_test_teardown(test_a_listener_that_stalls_costs_only_this_output, leave),
 		cmocka_unit_test(test_keys),
-		cmocka_unit_test_teardown(test_a_scraper_gets_what_was_put, leave),
+		cmocka_unit_test_teardown(test_a_scraper_gets_the_counts, leave),
 		cmocka_unit_test_teardown(test_it_closes_while_it_is_scraped, leave),
 		cmocka_unit_test(test_metrics_are_for_this_host_alone),
 	};

@@ -9,7 +9,7 @@
 
 /* 1. The current task has the socket locked. */
 
-static void test_current_who_closes_is_the_closer(void **state)
+static void test_current_that_closes_is_the_closer(void **state)
 {
 	struct trial *t = *state;
 
@@ -18,7 +18,7 @@ static void test_current_who_closes_is_the_closer(void **state)
 	LISTS_NOBODY(t);
 }
 
-static void test_current_who_does_not_close_is_a_holder(void **state)
+static void test_current_that_does_not_close_is_a_holder(void **state)
 {
 	struct trial *t = *state;
 
@@ -71,7 +71,7 @@ static void test_orphan_is_its_closers(void **state)
 	names(t, OTHER, VIA_CLOSER);
 }
 
-static void test_orphan_nobody_was_seen_closing(void **state)
+static void test_orphan_without_a_known_closer(void **state)
 {
 	struct trial *t = *state;
 
@@ -88,7 +88,7 @@ static void test_orphan_nobody_was_seen_closing(void **state)
 
 static const struct facts reset_in_queue = {TCP_ESTABLISHED, QUEUED, RST_IN, .err = ECONNRESET};
 
-static void test_unaccepted_is_the_listeners_who_still_listens(void **state)
+static void test_unaccepted_names_the_process_that_still_listens(void **state)
 {
 	struct trial *t = *state;
 
@@ -99,7 +99,7 @@ static void test_unaccepted_is_the_listeners_who_still_listens(void **state)
 	LISTS_NOBODY(t);
 }
 
-static void test_unaccepted_is_the_only_holders_of_the_listener(void **state)
+static void test_unaccepted_names_the_only_holder_of_the_listener(void **state)
 {
 	struct trial *t = *state;
 
@@ -111,7 +111,7 @@ static void test_unaccepted_is_the_only_holders_of_the_listener(void **state)
 	LISTS_NOBODY(t);
 }
 
-static void test_unaccepted_of_several_holders_is_nobodys(void **state)
+static void test_unaccepted_of_several_holders_names_none(void **state)
 {
 	struct trial *t = *state;
 
@@ -121,7 +121,7 @@ static void test_unaccepted_of_several_holders_is_nobodys(void **state)
 	lists(t, 2, PERSONS(OTHER, THIRD));
 }
 
-static void test_unaccepted_of_several_holders_is_who_listened(void **state)
+static void test_unaccepted_of_several_holders_names_the_one_that_listened(void **state)
 {
 	struct trial *t = *state;
 
@@ -134,7 +134,7 @@ static void test_unaccepted_of_several_holders_is_who_listened(void **state)
 }
 
 /* Who closes the listener may be found out yet. */
-static void test_unaccepted_with_nobody_left_listening(void **state)
+static void test_unaccepted_without_a_holder_of_the_listener(void **state)
 {
 	struct trial *t = *state;
 
@@ -147,7 +147,7 @@ static void test_unaccepted_with_nobody_left_listening(void **state)
 	names_nobody(t, UNKNOWN_UNSUPPORTED);
 }
 
-static void test_unaccepted_and_nobody_seen_listening_walks(void **state)
+static void test_unaccepted_without_a_known_listener_walks(void **state)
 {
 	struct trial *t = *state;
 
@@ -157,7 +157,7 @@ static void test_unaccepted_and_nobody_seen_listening_walks(void **state)
 	names(t, OTHER, VIA_LISTENER);
 }
 
-static void test_unaccepted_is_his_who_closed_the_listener_meanwhile(void **state)
+static void test_unaccepted_names_the_closer_of_the_listener(void **state)
 {
 	struct trial *t = *state;
 
@@ -166,7 +166,7 @@ static void test_unaccepted_is_his_who_closed_the_listener_meanwhile(void **stat
 	names(t, OTHER, VIA_LISTENER);
 }
 
-static void test_listener_closed_names_who_closes_it(void **state)
+static void test_listener_closed_names_its_closer(void **state)
 {
 	struct trial *t = *state;
 
@@ -174,7 +174,7 @@ static void test_listener_closed_names_who_closes_it(void **state)
 	names(t, OTHER, VIA_LISTENER);
 }
 
-static void test_listener_closed_names_who_listened(void **state)
+static void test_listener_closed_names_the_process_that_listened(void **state)
 {
 	struct trial *t = *state;
 
@@ -193,7 +193,7 @@ static void test_the_peers_fin_in_the_queue_looks_for_the_listener(void **state)
 	needs(t, NEED_LOOK);
 }
 
-static void test_who_has_the_listeners_pid_now_is_not_the_listener(void **state)
+static void test_a_reused_pid_is_not_the_listener(void **state)
 {
 	struct trial *t = *state;
 
@@ -287,24 +287,24 @@ static void test_never_asks_twice_and_always_ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_current_who_closes_is_the_closer),
-		TEST(test_current_who_does_not_close_is_a_holder),
+		TEST(test_current_that_closes_is_the_closer),
+		TEST(test_current_that_does_not_close_is_a_holder),
 		TEST(test_current_is_named_by_its_birth_where_it_is_the_same),
 		TEST(test_current_of_a_failed_connect_is_the_connector),
 		TEST(test_current_needs_no_evidence),
 		TEST(test_orphan_is_its_closers),
-		TEST(test_orphan_nobody_was_seen_closing),
-		TEST(test_unaccepted_is_the_listeners_who_still_listens),
-		TEST(test_unaccepted_is_the_only_holders_of_the_listener),
-		TEST(test_unaccepted_of_several_holders_is_nobodys),
-		TEST(test_unaccepted_of_several_holders_is_who_listened),
-		TEST(test_unaccepted_with_nobody_left_listening),
-		TEST(test_unaccepted_and_nobody_seen_listening_walks),
-		TEST(test_unaccepted_is_his_who_closed_the_listener_meanwhile),
-		TEST(test_listener_closed_names_who_closes_it),
-		TEST(test_listener_closed_names_who_listened),
+		TEST(test_orphan_without_a_known_closer),
+		TEST(test_unaccepted_names_the_process_that_still_listens),
+		TEST(test_unaccepted_names_the_only_holder_of_the_listener),
+		TEST(test_unaccepted_of_several_holders_names_none),
+		TEST(test_unaccepted_of_several_holders_names_the_one_that_listened),
+		TEST(test_unaccepted_without_a_holder_of_the_listener),
+		TEST(test_unaccepted_without_a_known_listener_walks),
+		TEST(test_unaccepted_names_the_closer_of_the_listener),
+		TEST(test_listener_closed_names_its_closer),
+		TEST(test_listener_closed_names_the_process_that_listened),
 		TEST(test_the_peers_fin_in_the_queue_looks_for_the_listener),
-		TEST(test_who_has_the_listeners_pid_now_is_not_the_listener),
+		TEST(test_a_reused_pid_is_not_the_listener),
 		TEST(test_a_socket_of_the_kernels_own),
 		TEST(test_a_subflow_is_not_what_its_holder_has),
 		TEST(test_killed_from_outside_is_not_the_killers),

@@ -21,7 +21,7 @@ static void test_sole_birth_that_holds_it_still(void **state)
 	LISTS_NOBODY(t);
 }
 
-static void test_sole_destroyer_whoever_it_is(void **state)
+static void test_sole_destroyer_is_named(void **state)
 {
 	struct trial *t = *state;
 
@@ -63,7 +63,7 @@ static void test_sole_holder_found_by_a_walk(void **state)
 	names(t, REUSED, VIA_HOLDER);
 }
 
-static void test_sole_holder_that_is_gone(void **state)
+static void test_sole_holder_that_is_dead(void **state)
 {
 	struct trial *t = *state;
 
@@ -90,7 +90,7 @@ static void test_sole_holder_that_has_shared_it_since(void **state)
 	lists(t, 2, PERSONS(OTHER, THIRD));
 }
 
-static void test_sole_acceptor_seen_by_the_hook_and_gone(void **state)
+static void test_sole_acceptor_that_the_hook_saw_and_is_dead(void **state)
 {
 	struct trial *t = *state;
 
@@ -176,7 +176,7 @@ static void test_shared_but_only_one_holds_it_and_has_not_forked(void **state)
 	LISTS_NOBODY(t);
 }
 
-static void test_shared_and_who_is_left_had_forked(void **state)
+static void test_shared_by_one_that_had_forked(void **state)
 {
 	struct trial *t = *state;
 
@@ -187,7 +187,7 @@ static void test_shared_and_who_is_left_had_forked(void **state)
 	lists(t, 1, PERSONS(BIRTH));
 }
 
-static void test_shared_and_nobody_is_left(void **state)
+static void test_shared_without_a_holder_left(void **state)
 {
 	struct trial *t = *state;
 
@@ -342,7 +342,7 @@ static void test_waiter_among_several_holders(void **state)
 	lists(t, 2, PERSONS(BIRTH, OTHER));
 }
 
-static void test_waiter_whose_fellow_holders_are_gone(void **state)
+static void test_waiter_whose_fellow_holders_are_dead(void **state)
 {
 	struct trial *t = *state;
 
@@ -359,20 +359,20 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_sole_birth_that_holds_it_still),
-		TEST(test_sole_destroyer_whoever_it_is),
+		TEST(test_sole_destroyer_is_named),
 		TEST(test_sole_birth_is_named_by_how_it_got_the_socket),
 		TEST(test_sole_holder_found_by_a_walk),
-		TEST(test_sole_holder_that_is_gone),
+		TEST(test_sole_holder_that_is_dead),
 		TEST(test_sole_holder_that_has_shared_it_since),
-		TEST(test_sole_acceptor_seen_by_the_hook_and_gone),
+		TEST(test_sole_acceptor_that_the_hook_saw_and_is_dead),
 		TEST(test_sole_holder_without_a_known_birth_is_walked_for),
 		TEST(test_sole_holder_where_one_process_cannot_be_walked_alone),
 		TEST(test_shared_by_several_with_the_birth_among_them),
 		TEST(test_shared_by_several_without_the_birth),
 		TEST(test_shared_but_all_descriptors_are_ones),
 		TEST(test_shared_but_only_one_holds_it_and_has_not_forked),
-		TEST(test_shared_and_who_is_left_had_forked),
-		TEST(test_shared_and_nobody_is_left),
+		TEST(test_shared_by_one_that_had_forked),
+		TEST(test_shared_without_a_holder_left),
 		TEST(test_shared_destroyer_proves_only_that_it_was_last),
 		TEST(test_shared_destroyer_that_is_not_the_birth_is_not_named),
 		TEST(test_shared_destroyer_that_was_alone_since_birth),
@@ -383,7 +383,7 @@ int main(void)
 		TEST(test_waiter_with_all_references),
 		TEST(test_waiter_is_named_by_its_birth),
 		TEST(test_waiter_among_several_holders),
-		TEST(test_waiter_whose_fellow_holders_are_gone),
+		TEST(test_waiter_whose_fellow_holders_are_dead),
 	};
 
 	return cmocka_run_group_tests_name("owner_held", tests, NULL, NULL);

@@ -35,7 +35,7 @@ static struct pending_list *list;
 static __u64 now_ns;
 
 static struct {
-	unsigned told;
+	unsigned reported;
 	struct lp_record record; /* the last one */
 	bool reset_after;
 	struct owner owner;
@@ -76,7 +76,7 @@ int open_files_find(struct kernel *k, __u32 tgid, const __u64 *keys, size_t n, o
 static void done(void *context, struct event *event)
 {
 	assert_ptr_equal(context, &out);
-	out.told++;
+	out.reported++;
 	out.record = *event->record;
 	out.reset_after = event->reset_after;
 	out.owner = event->owner;
@@ -150,9 +150,9 @@ static void pass(__u64 ns)
 	pending_tick(list, now_ns);
 }
 
-static void told(unsigned n)
+static void check_reported(unsigned n)
 {
-	assert_int_equal(out.told, n);
+	assert_int_equal(out.reported, n);
 	assert_int_equal(pending_count(list), 0);
 	assert_int_equal(pending_deadline(list), 0);
 }
@@ -176,7 +176,7 @@ static void test_a_final_owner_waits_for_nothing(void **state)
 	(void)state;
 	r.who = LP_WHO_CURRENT;
 	add(r);
-	told(1);
+	check_reported(1);
 	named(BIRTH, VIA_HOLDER);
 	assert_int_equal(kernel.looks + kernel.walks, 0);
 }
@@ -199,9 +199,9 @@ static void test_a_close_waits_a_millisecond_for_our_rst(void **state)
 	add_fin_wait2();
 	assert_int_equal(pending_deadline(list), now_ns + CLOCK_MS);
 	pass(CLOCK_MS - 1);
-	assert_int_equal(out.told, 0);
+	assert_int_equal(out.reported, 0);
 	pass(1);
-	told(1);
+	check_reported(1);
 	assert_false(out.reset_after);
 	named(OTHER, VIA_CLOSER);
 }
@@ -214,17 +214,17 @@ static void test_our_rst_joins_the_close(void **state)
 	add_fin_wait2();
 	rst.socket.sk = 128;
 	pending_join(list, &rst);
-	assert_int_equal(out.told, 0);
+	assert_int_equal(out.reported, 0);
 	rst.socket.sk = 64;
 	pending_join(list, &rst);
-	told(1);
+	check_reported(1);
 	assert_true(out.reset_after);
 	assert_int_equal(out.record.reset_reason, 9);
 	pending_join(list, &rst); /* nothing waits for it any more */
-	told(1);
+	check_reported(1);
 }
 
-static void test_a_rst_does_not_join_what_does_not_wait_for_it(void **state)
+static void test_a_rst_does_not_join_a_record_that_does_not_wait(void **state)
 {
 	struct lp_record r = drop(64),
 			 rst = {.kind = LP_KIND_RESET_SENT, .socket.sk = 64, .socket.cookie = 65, .reset_reason = 9};
@@ -232,10 +232,10 @@ static void test_a_rst_does_not_join_what_does_not_wait_for_it(void **state)
 	(void)state;
 	add(r);
 	pending_join(list, &rst);
-	assert_int_equal(out.told, 0);
+	assert_int_equal(out.reported, 0);
 	rst = owner_record(&r, OTHER);
 	pending_join(list, &rst);
-	told(1);
+	check_reported(1);
 	assert_false(out.reset_after);
 	assert_int_equal(out.record.reset_reason, 0);
 }
@@ -251,7 +251,7 @@ static void test_a_destroyer_is_waited_for(void **state)
 	assert_int_equal(kernel.looks + kernel.walks, 0);
 	owner.task.exiting = 1; /* long after the drop: that is not what ended it */
 	pending_join(list, &owner);
-	told(1);
+	check_reported(1);
 	named(OTHER, VIA_CLOSER);
 	assert_int_equal(out.owner.process.exiting, 0);
 }
@@ -267,7 +267,7 @@ static void test_a_destroyer_of_another_socket_proves_nothing(void **state)
 	owner.socket.cookie--;
 	owner.socket.sk += 64;
 	pending_join(list, &owner);
-	assert_int_equal(out.told, 0);
+	assert_int_equal(out.reported, 0);
 }
 
 /* Without cookies an address may have been another socket's: the newest is meant. */
@@ -283,7 +283,7 @@ static void test_without_cookies_the_newest_of_an_address_is_meant(void **state)
 	add(after);
 	owner = owner_record(&after, OTHER);
 	pending_join(list, &owner);
-	assert_int_equal(out.told, 1);
+	assert_int_equal(out.reported, 1);
 	assert_int_equal(out.record.socket.inode, 6);
 	assert_int_equal(pending_count(list), 1);
 }
@@ -299,10 +299,10 @@ static void test_a_fin_and_its_close_share_their_owner(void **state)
 	add(close);
 	close = owner_record(&close, OTHER);
 	pending_join(list, &close);
-	told(2);
+	check_reported(2);
 }
 
-static void test_who_closes_proves_who_held_it_at_the_fin(void **state)
+static void test_the_closer_proves_the_holder_at_the_fin(void **state)
 {
 	struct lp_record fin = drop(64), close = drop(64);
 
@@ -313,7 +313,7 @@ static void test_who_closes_proves_who_held_it_at_the_fin(void **state)
 	close.who = LP_WHO_CURRENT;
 	close.task.tgid = OTHER;
 	add(close);
-	told(2);
+	check_reported(2);
 	named(OTHER, VIA_HOLDER);
 }
 
@@ -325,7 +325,7 @@ static void test_the_birth_owner_is_looked_at_first(void **state)
 	holds(&r, BIRTH);
 	add(r);
 	pass(5 * CLOCK_MS);
-	told(1);
+	check_reported(1);
 	named(BIRTH, VIA_CONNECT);
 	assert_int_equal(kernel.looked_at, BIRTH);
 	assert_int_equal(kernel.looks, 1);
@@ -343,12 +343,12 @@ static void test_one_look_answers_for_all_of_a_process(void **state)
 		add(r);
 	}
 	pass(5 * CLOCK_MS);
-	told(50);
+	check_reported(50);
 	assert_int_equal(kernel.looks, 1);
 	assert_int_equal(kernel.sought, 50);
 }
 
-static void test_everybody_is_looked_at_last(void **state)
+static void test_all_processes_are_searched_last(void **state)
 {
 	struct lp_record r = drop(64);
 
@@ -356,7 +356,7 @@ static void test_everybody_is_looked_at_last(void **state)
 	holds(&r, OTHER);
 	add(r);
 	pass(5 * CLOCK_MS);
-	told(1);
+	check_reported(1);
 	named(OTHER, VIA_HOLDER);
 	assert_int_equal(kernel.looks, 1);
 	assert_int_equal(kernel.walks, 1);
@@ -372,7 +372,7 @@ static void test_another_socket_at_the_same_address_is_not_it(void **state)
 	add(r);
 	pass(5 * CLOCK_MS);
 	pass(50 * CLOCK_MS);
-	told(1);
+	check_reported(1);
 	nobody(UNKNOWN_HOLDER_GONE);
 }
 
@@ -389,7 +389,7 @@ static void test_a_listener_is_found_by_its_port(void **state)
 		.key = open_files_listener_key(77, 443), .task = {.tgid = OTHER, .start_boot_ns = 7}, .listening = 1};
 	add(r);
 	pending_tick(list, now_ns);
-	told(1);
+	check_reported(1);
 	named(OTHER, VIA_LISTENER);
 }
 
@@ -404,16 +404,16 @@ static void test_walks_are_shared_and_four_a_second(void **state)
 		add(r);
 	}
 	pass(5 * CLOCK_MS);
-	told(3);
+	check_reported(3);
 	assert_int_equal(kernel.walks, 1);
 	r = drop(640);
 	holds(&r, OTHER);
 	add(r);
 	pass(5 * CLOCK_MS);
-	assert_int_equal(out.told, 3);
+	assert_int_equal(out.reported, 3);
 	assert_int_equal(pending_deadline(list), now_ns + 245 * CLOCK_MS);
 	pass(245 * CLOCK_MS);
-	told(4);
+	check_reported(4);
 	assert_int_equal(kernel.walks, 2);
 }
 
@@ -426,19 +426,19 @@ static void test_looks_take_a_fifth_of_the_time(void **state)
 	holds(&r, BIRTH);
 	add(r);
 	pass(5 * CLOCK_MS);
-	told(1);
+	check_reported(1);
 	r = drop(128);
 	holds(&r, BIRTH);
 	add(r);
 	pass(5 * CLOCK_MS);
-	assert_int_equal(out.told, 1); /* 7 ms after the beginning of one that took 2 */
+	assert_int_equal(out.reported, 1); /* 7 ms after the beginning of one that took 2 */
 	assert_int_equal(pending_deadline(list), now_ns + 3 * CLOCK_MS);
 	pass(3 * CLOCK_MS);
-	told(2);
+	check_reported(2);
 	assert_int_equal(kernel.looks, 2);
 }
 
-static void test_what_comes_late_has_waited_already(void **state)
+static void test_a_late_record_has_waited_already(void **state)
 {
 	struct lp_record r = drop(64);
 
@@ -447,31 +447,31 @@ static void test_what_comes_late_has_waited_already(void **state)
 	holds(&r, BIRTH);
 	add(r);
 	pending_tick(list, now_ns);
-	told(1);
+	check_reported(1);
 }
 
-static void test_a_walk_that_fails_is_not_a_holder_that_is_gone(void **state)
+static void test_a_failed_walk_does_not_mean_no_holder(void **state)
 {
 	(void)state;
 	kernel.error = -EPERM;
 	add(drop(64));
 	pass(5 * CLOCK_MS);
 	pass(50 * CLOCK_MS);
-	told(1);
+	check_reported(1);
 	nobody(UNKNOWN_UNSUPPORTED);
 }
 
-static void test_a_destroyer_may_come_after_a_walk_that_found_nobody(void **state)
+static void test_a_destroyer_may_come_after_an_empty_walk(void **state)
 {
 	struct lp_record r = drop(64), owner = owner_record(&r, OTHER);
 
 	(void)state;
 	add(r);
 	pass(5 * CLOCK_MS);
-	assert_int_equal(out.told, 0);
+	assert_int_equal(out.reported, 0);
 	pass(49 * CLOCK_MS);
 	pending_join(list, &owner);
-	told(1);
+	check_reported(1);
 	named(OTHER, VIA_CLOSER);
 }
 
@@ -486,7 +486,7 @@ static void test_a_full_list_tells_its_oldest(void **state)
 		r.socket.snd_wnd = i;
 		add(r);
 	}
-	assert_int_equal(out.told, 1);
+	assert_int_equal(out.reported, 1);
 	assert_int_equal(out.times[0], 1);
 	assert_int_equal(pending_count(list), PENDING_MAX);
 	nobody(UNKNOWN_NOT_SEEN);
@@ -502,7 +502,7 @@ static void test_finish_looks_once_more_and_tells_everything(void **state)
 	add(gone);
 	add_fin_wait2();
 	pending_finish(list);
-	told(3);
+	check_reported(3);
 }
 
 /* Whatever comes in whatever order: each record that stands for an event comes out once. */
@@ -545,7 +545,7 @@ static void test_each_record_comes_out_exactly_once(void **state)
 		}
 	}
 	pending_finish(list);
-	told(added);
+	check_reported(added);
 	for (unsigned i = 0; i < added; i++)
 		assert_int_equal(out.times[i], 1);
 }
@@ -558,22 +558,22 @@ int main(void)
 		TEST(test_a_final_owner_waits_for_nothing),
 		TEST(test_a_close_waits_a_millisecond_for_our_rst),
 		TEST(test_our_rst_joins_the_close),
-		TEST(test_a_rst_does_not_join_what_does_not_wait_for_it),
+		TEST(test_a_rst_does_not_join_a_record_that_does_not_wait),
 		TEST(test_a_destroyer_is_waited_for),
 		TEST(test_a_destroyer_of_another_socket_proves_nothing),
 		TEST(test_without_cookies_the_newest_of_an_address_is_meant),
 		TEST(test_a_fin_and_its_close_share_their_owner),
-		TEST(test_who_closes_proves_who_held_it_at_the_fin),
+		TEST(test_the_closer_proves_the_holder_at_the_fin),
 		TEST(test_the_birth_owner_is_looked_at_first),
 		TEST(test_one_look_answers_for_all_of_a_process),
-		TEST(test_everybody_is_looked_at_last),
+		TEST(test_all_processes_are_searched_last),
 		TEST(test_another_socket_at_the_same_address_is_not_it),
 		TEST(test_a_listener_is_found_by_its_port),
 		TEST(test_walks_are_shared_and_four_a_second),
 		TEST(test_looks_take_a_fifth_of_the_time),
-		TEST(test_what_comes_late_has_waited_already),
-		TEST(test_a_walk_that_fails_is_not_a_holder_that_is_gone),
-		TEST(test_a_destroyer_may_come_after_a_walk_that_found_nobody),
+		TEST(test_a_late_record_has_waited_already),
+		TEST(test_a_failed_walk_does_not_mean_no_holder),
+		TEST(test_a_destroyer_may_come_after_an_empty_walk),
 		TEST(test_a_full_list_tells_its_oldest),
 		TEST(test_finish_looks_once_more_and_tells_everything),
 		TEST(test_each_record_comes_out_exactly_once),

@@ -32,7 +32,7 @@ static struct pipeline *pipeline;
 static struct kernel_features features;
 static __u64 now_ns;
 static bool accept_all;
-static unsigned judged, made, told, filtered, causes[CAUSE_COUNT];
+static unsigned judged, made, reported, filtered, causes[CAUSE_COUNT];
 static struct lp_task peers[2 * RESETS], owners[2 * RESETS]; /* by lp_socket.snd_wnd, which numbers them */
 
 /* --- what is counted --- */
@@ -182,7 +182,7 @@ void feeds_put(struct feeds *feeds, const struct event *event, __u64 when_ns)
 
 	(void)feeds;
 	(void)when_ns;
-	told++;
+	reported++;
 	peers[event->record->socket.snd_wnd] = event->peer;
 	owners[event->record->socket.snd_wnd] = event->owner.process;
 	snprintf(path, sizeof(path), "/bin/%u", event->owner.process.tgid);
@@ -195,7 +195,7 @@ static int set_up(void **state)
 	__u32 classes;
 
 	(void)state;
-	judged = made = told = filtered = 0;
+	judged = made = reported = filtered = 0;
 	memset(causes, 0, sizeof(causes));
 	memset(peers, 0, sizeof(peers));
 	memset(owners, 0, sizeof(owners));
@@ -269,9 +269,9 @@ static void test_each_event_is_judged_once_and_made_once(void **state)
 	for (unsigned i = 1; i <= RESETS; i++)
 		reset(i);
 	run();
-	assert_int_equal(told, 2 * RESETS);
-	assert_int_equal(judged, told);
-	assert_int_equal(made, told);
+	assert_int_equal(reported, 2 * RESETS);
+	assert_int_equal(judged, reported);
+	assert_int_equal(made, reported);
 	assert_int_equal(filtered, 0);
 	assert_int_equal(causes[LOCAL_RESET_DATA_AFTER_CLOSE], RESETS);
 	assert_int_equal(causes[PEER_LOST_RESET], RESETS);
@@ -283,14 +283,14 @@ static void test_each_event_is_judged_once_and_made_once(void **state)
 	}
 }
 
-static void test_so_is_what_nobody_wants(void **state)
+static void test_an_unwanted_event_is_judged_and_made_once(void **state)
 {
 	(void)state;
 	accept_all = false;
 	for (unsigned i = 1; i <= RESETS; i++)
 		reset(i);
 	run();
-	assert_int_equal(told, 0);
+	assert_int_equal(reported, 0);
 	assert_int_equal(filtered, 2 * RESETS);
 	assert_int_equal(judged, filtered);
 	assert_int_equal(made, filtered);
@@ -300,7 +300,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_each_event_is_judged_once_and_made_once, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_so_is_what_nobody_wants, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_an_unwanted_event_is_judged_and_made_once, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("pipeline", tests, NULL, NULL);

@@ -17,16 +17,16 @@
 #define UID_ "2f5e1a6c_0d3b_4c8e_9a7f_1b2c3d4e5f60"
 #define STATIC_UID "4b1a0d2c3e5f60718293a4b5c6d7e8f9"
 
-struct told {
+struct place_case {
 	const char *path, *unit, *slice, *container, *runtime, *pod;
 };
 
-static void check(const struct told *told, size_t n)
+static void check(const struct place_case *cases, size_t n)
 {
 	struct place place;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct told *t = &told[i];
+		const struct place_case *t = &cases[i];
 		const struct {
 			const char *what, *wanted, *got;
 		} words[] = {
@@ -48,11 +48,11 @@ static void check(const struct told *told, size_t n)
 		}
 	}
 }
-#define CHECK(told) check(told, sizeof(told) / sizeof(*(told)))
+#define CHECK(cases) check(cases, sizeof(cases) / sizeof(*(cases)))
 
 static void test_units(void **state)
 {
-	static const struct told told[] = {
+	static const struct place_case cases[] = {
 		{"/", NULL, NULL, NULL, NULL, NULL},
 		{"", NULL, NULL, NULL, NULL, NULL},
 		{"/init.scope", "init.scope", NULL, NULL, NULL, NULL},
@@ -84,12 +84,12 @@ static void test_units(void **state)
 	};
 
 	(void)state;
-	CHECK(told);
+	CHECK(cases);
 }
 
 static void test_users(void **state)
 {
-	static const struct told told[] = {
+	static const struct place_case cases[] = {
 		{"/user.slice/user-1000.slice/session-3.scope", "session-3.scope", "user-1000.slice", NULL, NULL, NULL},
 		{"/user.slice/user-1000.slice/user@1000.service", "user@1000.service", "user-1000.slice", NULL, NULL,
 		 NULL},
@@ -108,8 +108,8 @@ static void test_users(void **state)
 	struct place place;
 
 	(void)state;
-	CHECK(told);
-	place_read(told[3].path, &place);
+	CHECK(cases);
+	place_read(cases[3].path, &place);
 	assert_string_equal(place.system_unit, "user@1000.service");
 	place_read("/system.slice/nginx.service", &place);
 	assert_string_equal(place.system_unit, "nginx.service");
@@ -117,7 +117,7 @@ static void test_users(void **state)
 
 static void test_containers_of_systemd(void **state)
 {
-	static const struct told told[] = {
+	static const struct place_case cases[] = {
 		{"/system.slice/docker-" ID ".scope", "docker-" ID ".scope", "system.slice", ID, "docker", NULL},
 		/* systemd inside of it: its units are not the host's */
 		{"/system.slice/docker-" ID ".scope/system.slice/nginx.service", "docker-" ID ".scope", "system.slice",
@@ -154,12 +154,12 @@ static void test_containers_of_systemd(void **state)
 	};
 
 	(void)state;
-	CHECK(told);
+	CHECK(cases);
 }
 
 static void test_containers_of_cgroupfs(void **state)
 {
-	static const struct told told[] = {
+	static const struct place_case cases[] = {
 		{"/docker/" ID, NULL, NULL, ID, "docker", NULL},
 		{"/docker/" ID "/system.slice/nginx.service", NULL, NULL, ID, "docker", NULL},
 		/* one in another */
@@ -183,7 +183,7 @@ static void test_containers_of_cgroupfs(void **state)
 	};
 
 	(void)state;
-	CHECK(told);
+	CHECK(cases);
 }
 
 #define SLICE "kubepods-burstable-pod" UID_ ".slice"
@@ -192,7 +192,7 @@ static void test_containers_of_cgroupfs(void **state)
 
 static void test_pods(void **state)
 {
-	static const struct told told[] = {
+	static const struct place_case cases[] = {
 		{"/kubepods.slice/kubepods-burstable.slice/" SLICE "/cri-containerd-" ID ".scope",
 		 "cri-containerd-" ID ".scope", SLICE, ID, "containerd", UID},
 		{"/kubepods.slice/kubepods-besteffort.slice/" BEST "/cri-containerd-" ID ".scope",
@@ -229,7 +229,7 @@ static void test_pods(void **state)
 	};
 
 	(void)state;
-	CHECK(told);
+	CHECK(cases);
 }
 
 /* Nothing is cut, and nothing overflows. */

@@ -75,7 +75,7 @@ static int try_what_is_forbidden(void)
 	return refused;
 }
 
-static void test_what_is_forbidden_fails_and_is_counted(void **state)
+static void test_forbidden_calls_fail_and_are_counted(void **state)
 {
 	char said[1024];
 	int status;
@@ -95,7 +95,7 @@ static int call_ptrace(void)
 	return 0;
 }
 
-static void test_under_test_it_is_the_end(void **state)
+static void test_under_test_a_forbidden_call_kills(void **state)
 {
 	char said[1024];
 	int status;
@@ -167,8 +167,8 @@ static void test_no_new_rights_by_exec(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_what_is_forbidden_fails_and_is_counted),
-		cmocka_unit_test(test_under_test_it_is_the_end),
+		cmocka_unit_test(test_forbidden_calls_fail_and_are_counted),
+		cmocka_unit_test(test_under_test_a_forbidden_call_kills),
 		cmocka_unit_test(test_it_can_be_left_out),
 		cmocka_unit_test(test_a_thread_can_be_made_and_lives_on),
 		cmocka_unit_test(test_no_new_rights_by_exec),

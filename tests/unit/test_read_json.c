@@ -163,7 +163,7 @@ static void test_filters_say_the_same_of_it(void **state)
 	}
 }
 
-static void test_what_is_none(void **state)
+static void test_rejects_other_lines(void **state)
 {
 	static const char *const lines[] = {
 		"{}",
@@ -191,7 +191,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_event_is_the_same_again),   cmocka_unit_test(test_every_cause_and_phase),
 		cmocka_unit_test(test_every_state_family_and_errno), cmocka_unit_test(test_a_gap),
-		cmocka_unit_test(test_filters_say_the_same_of_it),   cmocka_unit_test(test_what_is_none),
+		cmocka_unit_test(test_filters_say_the_same_of_it),   cmocka_unit_test(test_rejects_other_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,7 @@
 static struct lp_ended slots[LP_ENDED];
 static struct recently_closed *gone;
 static struct {
-	unsigned told;
+	unsigned reported;
 	struct lp_record stray;
 	struct recently_closed_end end;
 } out;
@@ -26,7 +26,7 @@ static struct {
 static void on_done(void *context, struct event *stray, const struct recently_closed_end *end)
 {
 	(void)context;
-	out.told++;
+	out.reported++;
 	out.stray = *stray->record;
 	out.end = *end;
 	event_free(stray);
@@ -101,7 +101,7 @@ static void stray_comes(__u16 port)
 
 	recently_closed_add(gone, event_new(&stray));
 	recently_closed_tick(gone, NOW + RECENTLY_CLOSED_WAIT_NS);
-	assert_int_equal(out.told, 1);
+	assert_int_equal(out.reported, 1);
 }
 
 static void orderly_end_has_its_closer(void **state)
@@ -207,7 +207,7 @@ static void judged_before_is_another_connection(void **state)
 	assert_true(recently_closed_is_news(&out.stray, &out.end));
 }
 
-static void data_in_flight_at_a_reset_is_no_news(void **state)
+static void data_in_flight_at_a_reset_is_not_reported(void **state)
 {
 	static const enum lp_cause ends[] = {
 		LOCAL_RESET_LINGER,    LOCAL_RESET_UNREAD_DATA, LOCAL_RESET_DATA_AFTER_CLOSE,
@@ -217,14 +217,14 @@ static void data_in_flight_at_a_reset_is_no_news(void **state)
 	for (unsigned i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
 		struct lp_record end = record(LP_KIND_CLOSE, NOW - 10, (__u16)(1000 + i), i + 1);
 
-		out.told = 0;
+		out.reported = 0;
 		note(&end, ends[i], NULL);
 		stray_comes((__u16)(1000 + i));
 		assert_false(recently_closed_is_news(&out.stray, &out.end));
 	}
 }
 
-static void data_to_a_listener_is_news_only_after_a_connection(void **state)
+static void data_to_a_listener_is_reported_only_after_a_connection(void **state)
 {
 	struct lp_record end = record(LP_KIND_CLOSE, NOW - 10, 1001, 1);
 
@@ -232,14 +232,14 @@ static void data_to_a_listener_is_news_only_after_a_connection(void **state)
 	stray_comes(1000);
 	out.stray.socket.state = TCP_LISTEN;
 	assert_false(recently_closed_is_news(&out.stray, &out.end));
-	out.told = 0;
+	out.reported = 0;
 	fill_slot(&slots[0], &end, TCP_ESTABLISHED, 42);
 	stray_comes(1001);
 	out.stray.socket.state = TCP_LISTEN;
 	assert_true(recently_closed_is_news(&out.stray, &out.end));
 }
 
-static void stray_waits_for_what_is_judged_meanwhile(void **state)
+static void stray_waits_for_pending_judgements(void **state)
 {
 	struct lp_record stray = record(LP_KIND_STRAY, NOW, 1000, 0), end = record(LP_KIND_CLOSE, NOW - 10, 1000, 1);
 
@@ -247,16 +247,16 @@ static void stray_waits_for_what_is_judged_meanwhile(void **state)
 	recently_closed_add(gone, event_new(&stray));
 	assert_int_equal(recently_closed_deadline(gone), NOW + RECENTLY_CLOSED_WAIT_NS);
 	recently_closed_tick(gone, NOW + RECENTLY_CLOSED_WAIT_NS - 1);
-	assert_int_equal(out.told, 0);
+	assert_int_equal(out.reported, 0);
 	assert_int_equal(recently_closed_count(gone), 1);
 	note(&end, LOCAL_RESET_LINGER, NULL);
 	recently_closed_tick(gone, NOW + RECENTLY_CLOSED_WAIT_NS);
-	assert_int_equal(out.told, 1);
+	assert_int_equal(out.reported, 1);
 	assert_int_equal(out.end.cause, LOCAL_RESET_LINGER);
 	assert_int_equal(recently_closed_deadline(gone), 0);
 }
 
-static void full_queue_tells_the_oldest(void **state)
+static void full_queue_reports_the_oldest(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < RECENTLY_CLOSED_WAITING + 2; i++) {
@@ -264,10 +264,10 @@ static void full_queue_tells_the_oldest(void **state)
 
 		recently_closed_add(gone, event_new(&stray));
 	}
-	assert_int_equal(out.told, 2);
+	assert_int_equal(out.reported, 2);
 	assert_int_equal(out.stray.socket.local_port, 2);
 	recently_closed_finish(gone);
-	assert_int_equal(out.told, RECENTLY_CLOSED_WAITING + 2);
+	assert_int_equal(out.reported, RECENTLY_CLOSED_WAITING + 2);
 	assert_int_equal(recently_closed_count(gone), 0);
 }
 
@@ -281,7 +281,7 @@ static void oldest_judged_gives_way(void **state)
 	}
 	stray_comes(1);
 	assert_int_equal(out.end.time_ns, 0);
-	out.told = 0;
+	out.reported = 0;
 	stray_comes(2);
 	assert_int_equal(out.end.cause, PEER_LOST_KEEPALIVE_TIMEOUT);
 }
@@ -297,10 +297,10 @@ int main(void)
 		TEST(slot_under_way_is_not_read),
 		TEST(judged_end_has_its_cause_and_owner),
 		TEST(judged_before_is_another_connection),
-		TEST(data_in_flight_at_a_reset_is_no_news),
-		TEST(data_to_a_listener_is_news_only_after_a_connection),
-		TEST(stray_waits_for_what_is_judged_meanwhile),
-		TEST(full_queue_tells_the_oldest),
+		TEST(data_in_flight_at_a_reset_is_not_reported),
+		TEST(data_to_a_listener_is_reported_only_after_a_connection),
+		TEST(stray_waits_for_pending_judgements),
+		TEST(full_queue_reports_the_oldest),
 		TEST(oldest_judged_gives_way),
 	};
 

@@ -188,7 +188,7 @@ static void test_the_oldest_gives_way(void **state)
 		close(idle[i]);
 }
 
-static void test_who_asks_too_often_waits(void **state)
+static void test_a_client_that_asks_too_often_waits(void **state)
 {
 	__u64 began = clock_monotonic_ns();
 
@@ -289,7 +289,7 @@ int main(void)
 		BOTH(test_answers_nothing_else),
 		BOTH(test_survives_nonsense),
 		BOTH(test_the_oldest_gives_way),
-		BOTH(test_who_asks_too_often_waits),
+		BOTH(test_a_client_that_asks_too_often_waits),
 		BOTH(test_another_takes_over),
 		BOTH(test_a_place_that_is_taken_is_refused),
 		UNIX(test_a_file_that_is_no_socket_stays),

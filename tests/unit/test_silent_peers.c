@@ -15,9 +15,9 @@ static struct sockets_listed list[SOCKETS];
 static size_t n_listed;
 static struct lp_record sockets[SOCKETS]; /* by address: 64, 128, ... */
 static struct lp_alarms alarms;
-static enum lp_cause told[16];
-static __u64 told_of[16];
-static unsigned n_told;
+static enum lp_cause reported[16];
+static __u64 reported_sk[16];
+static unsigned n_reported;
 
 int sockets_look_at(struct kernel *kernel, const __u64 *which, size_t n, __u32 states, sockets_take *take,
 		    void *context)
@@ -66,15 +66,15 @@ volatile struct lp_alarms *sockets_alarms(struct kernel *kernel)
 	return &alarms;
 }
 
-static void take_told(void *context, struct event *event)
+static void take_reported(void *context, struct event *event)
 {
 	(void)context;
-	told[n_told] = event->verdict.cause;
-	told_of[n_told++] = event->record->socket.sk;
+	reported[n_reported] = event->verdict.cause;
+	reported_sk[n_reported++] = event->record->socket.sk;
 	event_free(event);
 }
 
-static const struct early_calls calls = {.found = take_told};
+static const struct early_calls calls = {.found = take_reported};
 
 /* A connection with so many bytes on the way, sent again; its address. */
 static __u64 waits_for(unsigned number, __u32 bytes)
@@ -116,7 +116,7 @@ static void acknowledge(__u64 sk)
 
 static int begin(void **state)
 {
-	n_listed = n_told = 0;
+	n_listed = n_reported = 0;
 	alarms = (struct lp_alarms){0};
 	memset(sockets, 0, sizeof(sockets));
 	*state = silent_peers_new(NULL, AFTER, &calls);
@@ -145,23 +145,23 @@ static void test_idle_has_no_deadline(void **state)
 	assert_int_equal(silent_peers_deadline(*state), 0);
 }
 
-static void test_told_once_at_the_threshold(void **state)
+static void test_reported_once_at_the_threshold(void **state)
 {
 	__u64 sk = waits_for(0, 10);
 
 	timeout_of(sk, 10 * CLOCK_SECOND);
 	silent_peers_tick(*state, 10 * CLOCK_SECOND + 200);
-	assert_int_equal(n_told, 0);
+	assert_int_equal(n_reported, 0);
 	run_to(*state, 15 * CLOCK_SECOND - 1);
-	assert_int_equal(n_told, 0);
+	assert_int_equal(n_reported, 0);
 	run_to(*state, 15 * CLOCK_SECOND);
-	assert_int_equal(n_told, 1);
-	assert_int_equal(told[0], PEER_SILENT_UNACKED);
+	assert_int_equal(n_reported, 1);
+	assert_int_equal(reported[0], PEER_SILENT_UNACKED);
 	run_to(*state, 60 * CLOCK_SECOND);
-	assert_int_equal(n_told, 1);
+	assert_int_equal(n_reported, 1);
 }
 
-static void test_what_recovers_is_forgotten(void **state)
+static void test_recovered_peers_are_forgotten(void **state)
 {
 	__u64 sk = waits_for(0, 10);
 
@@ -169,7 +169,7 @@ static void test_what_recovers_is_forgotten(void **state)
 	silent_peers_tick(*state, CLOCK_SECOND + 200);
 	acknowledge(sk);
 	run_to(*state, 7 * CLOCK_SECOND);
-	assert_int_equal(n_told, 0);
+	assert_int_equal(n_reported, 0);
 	assert_int_equal(n_listed, 0);
 	assert_int_equal(silent_peers_deadline(*state), 0);
 	assert_int_equal(alarms.silent, 0); /* the next one wakes */
@@ -183,15 +183,15 @@ static void test_back_and_silent_again(void **state)
 	run_to(*state, 8 * CLOCK_SECOND);
 	acknowledge(sk);
 	run_to(*state, 9 * CLOCK_SECOND);
-	assert_int_equal(n_told, 2);
-	assert_int_equal(told[1], PEER_BACK_ACKED);
+	assert_int_equal(n_reported, 2);
+	assert_int_equal(reported[1], PEER_BACK_ACKED);
 	assert_int_equal(n_listed, 0);
 	sockets[0].socket.snd_nxt = sockets[0].socket.write_seq += 5;
 	sockets[0].socket.retransmits = 1;
 	timeout_of(sk, 10 * CLOCK_SECOND);
 	run_to(*state, 16 * CLOCK_SECOND);
-	assert_int_equal(n_told, 3);
-	assert_int_equal(told[2], PEER_SILENT_UNACKED);
+	assert_int_equal(n_reported, 3);
+	assert_int_equal(reported[2], PEER_SILENT_UNACKED);
 }
 
 /* Acknowledged, and already waiting again when it is looked at: back now, silent later. */
@@ -205,11 +205,11 @@ static void test_listed_anew_before_the_look(void **state)
 	sockets[0].socket.snd_nxt = sockets[0].socket.write_seq += 10;
 	timeout_of(sk, 8 * CLOCK_SECOND + 100);
 	run_to(*state, 9 * CLOCK_SECOND);
-	assert_int_equal(n_told, 2);
-	assert_int_equal(told[1], PEER_BACK_ACKED);
+	assert_int_equal(n_reported, 2);
+	assert_int_equal(reported[1], PEER_BACK_ACKED);
 	run_to(*state, 14 * CLOCK_SECOND);
-	assert_int_equal(n_told, 3);
-	assert_int_equal(told[2], PEER_SILENT_UNACKED);
+	assert_int_equal(n_reported, 3);
+	assert_int_equal(reported[2], PEER_SILENT_UNACKED);
 }
 
 static void test_ends_while_silent(void **state)
@@ -220,14 +220,14 @@ static void test_ends_while_silent(void **state)
 	timeout_of(acked, CLOCK_SECOND);
 	timeout_of(reused, CLOCK_SECOND);
 	run_to(*state, 8 * CLOCK_SECOND);
-	assert_int_equal(n_told, 3);
+	assert_int_equal(n_reported, 3);
 	for (size_t i = 0; i < n_listed; i++)
 		list[i].listed.ended = list[i].sk == lost ? 1 : list[i].sk == acked ? 2 : 0;
 	sockets[2].socket.peer_port = 3; /* another connection has its address */
 	run_to(*state, 9 * CLOCK_SECOND);
-	assert_int_equal(n_told, 4);
-	assert_int_equal(told[3], PEER_BACK_ACKED);
-	assert_int_equal(told_of[3], acked);
+	assert_int_equal(n_reported, 4);
+	assert_int_equal(reported[3], PEER_BACK_ACKED);
+	assert_int_equal(reported_sk[3], acked);
 	assert_int_equal(n_listed, 0);
 	assert_int_equal(silent_peers_deadline(*state), 0);
 }
@@ -239,7 +239,7 @@ static void test_fin_alone_is_no_data(void **state)
 	sockets[0].socket.state = TCP_FIN_WAIT1;
 	timeout_of(sk, CLOCK_SECOND);
 	run_to(*state, 8 * CLOCK_SECOND);
-	assert_int_equal(n_told, 0);
+	assert_int_equal(n_reported, 0);
 	assert_int_equal(n_listed, 0);
 }
 
@@ -251,13 +251,13 @@ static void test_closed_window_that_answers_is_not_silent(void **state)
 	sockets[0].socket.heard_ms = 4;
 	timeout_of(sk, CLOCK_SECOND);
 	run_to(*state, 20 * CLOCK_SECOND);
-	assert_int_equal(n_told, 0);
+	assert_int_equal(n_reported, 0);
 	sockets[0].socket.heard_ms = 400000;
 	run_to(*state, 21 * CLOCK_SECOND);
-	assert_int_equal(n_told, 1);
+	assert_int_equal(n_reported, 1);
 }
 
-static void test_lists_what_waited_before(void **state)
+static void test_lists_sockets_that_waited_before(void **state)
 {
 	waits_for(0, 10);
 	waits_for(1, 10);
@@ -274,11 +274,15 @@ static void test_lists_what_waited_before(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_idle_has_no_deadline),        TEST(test_told_once_at_the_threshold),
-		TEST(test_what_recovers_is_forgotten),  TEST(test_back_and_silent_again),
-		TEST(test_listed_anew_before_the_look), TEST(test_ends_while_silent),
-		TEST(test_fin_alone_is_no_data),        TEST(test_closed_window_that_answers_is_not_silent),
-		TEST(test_lists_what_waited_before),
+		TEST(test_idle_has_no_deadline),
+		TEST(test_reported_once_at_the_threshold),
+		TEST(test_recovered_peers_are_forgotten),
+		TEST(test_back_and_silent_again),
+		TEST(test_listed_anew_before_the_look),
+		TEST(test_ends_while_silent),
+		TEST(test_fin_alone_is_no_data),
+		TEST(test_closed_window_that_answers_is_not_silent),
+		TEST(test_lists_sockets_that_waited_before),
 	};
 
 	return cmocka_run_group_tests_name("silent", tests, NULL, NULL);

@@ -59,7 +59,7 @@ static void test_a_line_is_the_filters_of_watch(void **state)
 	filter_free(&f);
 }
 
-static void test_without_a_word_the_peers_closes_are_told_too(void **state)
+static void test_an_empty_line_includes_the_peers_closes(void **state)
 {
 	static const char *const lines[] = {"", "   ", "--port 5432"};
 	struct sample s;
@@ -86,7 +86,7 @@ static void test_without_a_word_the_peers_closes_are_told_too(void **state)
 	filter_free(&f);
 }
 
-static void test_what_is_wrong_is_named(void **state)
+static void test_errors_are_named(void **state)
 {
 	(void)state;
 	check_wrong("--prot 1", "--prot: no such option");
@@ -106,7 +106,7 @@ static void test_what_is_wrong_is_named(void **state)
 }
 
 /* His values are not looked at with our rights, nor matched at our cost. */
-static void test_a_line_cannot_make_us_work(void **state)
+static void test_a_line_cannot_cost_much(void **state)
 {
 	char line[SUBSCRIPTION_LINE_MAX + 1];
 	struct filter f;
@@ -231,7 +231,7 @@ static void check_refused(struct pair *p, const char *said)
 	json_object_put(object);
 }
 
-static void test_what_is_refused_is_one_line(void **state)
+static void test_a_refusal_is_one_line(void **state)
 {
 	struct pair *p = *state;
 
@@ -300,7 +300,7 @@ static unsigned count(struct pair *p, long long *lost, unsigned *gaps)
 	return n;
 }
 
-static void test_who_does_not_read_is_told_how_many_he_lost(void **state)
+static void test_a_slow_reader_learns_how_many_it_lost(void **state)
 {
 	struct pair *p = *state;
 	unsigned n, gaps, all = 6000;
@@ -344,7 +344,7 @@ static void test_a_gap_that_is_lost_hides_the_count(void **state)
 	assert_null(strstr(p->bytes, "lost.count"));
 }
 
-static void test_who_left_is_not_waited_for(void **state)
+static void test_a_reader_that_left_is_not_waited_for(void **state)
 {
 	struct pair *p = *state;
 
@@ -403,16 +403,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_line_is_the_filters_of_watch),
-		cmocka_unit_test(test_without_a_word_the_peers_closes_are_told_too),
-		cmocka_unit_test(test_what_is_wrong_is_named),
-		cmocka_unit_test(test_a_line_cannot_make_us_work),
+		cmocka_unit_test(test_an_empty_line_includes_the_peers_closes),
+		cmocka_unit_test(test_errors_are_named),
+		cmocka_unit_test(test_a_line_cannot_cost_much),
 		cmocka_unit_test_setup_teardown(test_a_line_may_come_in_pieces, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_an_end_of_file_ends_the_line, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_what_is_refused_is_one_line, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_refusal_is_one_line, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_line_that_is_too_long, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_who_does_not_read_is_told_how_many_he_lost, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_slow_reader_learns_how_many_it_lost, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_gap_that_is_lost_hides_the_count, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_who_left_is_not_waited_for, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_reader_that_left_is_not_waited_for, set_up, tear_down),
 		cmocka_unit_test(test_an_event_as_bytes_is_that_event),
 	};
 

@@ -40,7 +40,7 @@ static void test_root_sees_all(void **state)
 }
 
 /* Of the three, each alone and any two are not enough. */
-static void test_socket_and_owner_have_to_be_his(void **state)
+static void test_socket_and_owner_must_be_the_users(void **state)
 {
 	static const __u32 whose[] = {MINE, OTHERS, VISIBILITY_ROOT};
 	struct sample s;
@@ -55,7 +55,7 @@ static void test_socket_and_owner_have_to_be_his(void **state)
 	}
 }
 
-static void test_without_an_owner_it_is_nobodys(void **state)
+static void test_without_an_owner_no_user_sees_it(void **state)
 {
 	struct sample s;
 
@@ -71,7 +71,7 @@ static void test_without_an_owner_it_is_nobodys(void **state)
 	assert_false(visibility_allows(MINE, &s.event, MINE));
 }
 
-static void test_what_is_of_others_is_taken_out(void **state)
+static void test_facts_of_other_users_are_removed(void **state)
 {
 	struct sample s;
 
@@ -92,7 +92,7 @@ static void test_what_is_of_others_is_taken_out(void **state)
 	assert_int_equal(s.event.owner.holders[0], 4712);
 }
 
-static void test_of_a_gap_only_that_it_is(void **state)
+static void test_a_gap_shows_only_its_existence(void **state)
 {
 	struct format_context context = sample_context();
 	static struct line line;
@@ -150,7 +150,7 @@ static void test_an_audience_is_the_union_of_each_uid(void **state)
 	assert_int_equal(a.n, 2);
 }
 
-static void test_an_audience_wants_what_one_of_it_may_see(void **state)
+static void test_an_audience_wants_events_that_a_member_may_see(void **state)
 {
 	struct audience a = {0};
 	struct sample s;
@@ -210,12 +210,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_root_sees_all),
-		cmocka_unit_test(test_socket_and_owner_have_to_be_his),
-		cmocka_unit_test(test_without_an_owner_it_is_nobodys),
-		cmocka_unit_test(test_what_is_of_others_is_taken_out),
-		cmocka_unit_test(test_of_a_gap_only_that_it_is),
+		cmocka_unit_test(test_socket_and_owner_must_be_the_users),
+		cmocka_unit_test(test_without_an_owner_no_user_sees_it),
+		cmocka_unit_test(test_facts_of_other_users_are_removed),
+		cmocka_unit_test(test_a_gap_shows_only_its_existence),
 		cmocka_unit_test(test_an_audience_is_the_union_of_each_uid),
-		cmocka_unit_test(test_an_audience_wants_what_one_of_it_may_see),
+		cmocka_unit_test(test_an_audience_wants_events_that_a_member_may_see),
 		cmocka_unit_test(test_every_class_is_the_kernels_for_it),
 	};
 

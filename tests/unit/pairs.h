@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What JSON says of an event, as names and values that other formats are compared with: strings as line_plain() makes
  * them safe, each value of an array by itself. */
-#ifndef TESTS_UNIT_TOLD_H
-#define TESTS_UNIT_TOLD_H
+#ifndef TESTS_UNIT_PAIRS_H
+#define TESTS_UNIT_PAIRS_H
 
 #include <json-c/json.h>
 #include <stdio.h>
@@ -10,37 +10,37 @@
 
 #include "sample.h"
 
-#define TOLD_MAX 128
+#define PAIRS_MAX 128
 
-struct told_field {
+struct pair {
 	char name[64];
 	char *value;
 };
 
-struct told {
+struct pairs {
 	size_t n;
-	struct told_field fields[TOLD_MAX];
+	struct pair fields[PAIRS_MAX];
 };
 
-static inline void told_clear(struct told *told)
+static inline void pairs_clear(struct pairs *pairs)
 {
-	for (size_t i = 0; i < told->n; i++)
-		free(told->fields[i].value);
-	told->n = 0;
+	for (size_t i = 0; i < pairs->n; i++)
+		free(pairs->fields[i].value);
+	pairs->n = 0;
 }
 
-static inline void told_add(struct told *told, const char *name, const char *value, size_t length)
+static inline void pairs_add(struct pairs *pairs, const char *name, const char *value, size_t length)
 {
-	struct told_field *field = &told->fields[told->n++];
+	struct pair *field = &pairs->fields[pairs->n++];
 
-	if (told->n > TOLD_MAX)
-		fail_msg("more than %d fields", TOLD_MAX);
+	if (pairs->n > PAIRS_MAX)
+		fail_msg("more than %d fields", PAIRS_MAX);
 	assert_true(strlen(name) < sizeof(field->name));
 	strcpy(field->name, name);
 	field->value = strndup(value, length);
 }
 
-static inline void told_add_value(struct told *told, const char *name, struct json_object *value)
+static inline void pairs_add_value(struct pairs *pairs, const char *name, struct json_object *value)
 {
 	static struct line plain;
 	const char *text = json_object_get_string(value);
@@ -51,10 +51,10 @@ static inline void told_add_value(struct told *told, const char *name, struct js
 	else
 		line_append(&plain, text, strlen(text));
 	assert_false(plain.cut);
-	told_add(told, name, plain.text, plain.length);
+	pairs_add(pairs, name, plain.text, plain.length);
 }
 
-static inline void told_by_json(struct told *told, const struct event *event, const struct format_context *context)
+static inline void pairs_of_json(struct pairs *pairs, const struct event *event, const struct format_context *context)
 {
 	static struct line line;
 	struct json_object *object;
@@ -63,36 +63,36 @@ static inline void told_by_json(struct told *told, const struct event *event, co
 	line_append(&line, "", 1);
 	object = json_tokener_parse(line.text);
 	assert_non_null(object);
-	told_clear(told);
+	pairs_clear(pairs);
 	json_object_object_foreach(object, name, value) {
 		if (!json_object_is_type(value, json_type_array)) {
-			told_add_value(told, name, value);
+			pairs_add_value(pairs, name, value);
 			continue;
 		}
 		for (size_t i = 0; i < json_object_array_length(value); i++)
-			told_add_value(told, name, json_object_array_get_idx(value, i));
+			pairs_add_value(pairs, name, json_object_array_get_idx(value, i));
 	}
 	json_object_put(object);
 }
 
 /* The next value of that name from *at on, which is moved behind it; NULL: none. */
-static inline const char *told_next(const struct told *told, const char *name, size_t *at)
+static inline const char *pairs_next(const struct pairs *pairs, const char *name, size_t *at)
 {
-	while (*at < told->n)
-		if (!strcmp(told->fields[(*at)++].name, name))
-			return told->fields[*at - 1].value;
+	while (*at < pairs->n)
+		if (!strcmp(pairs->fields[(*at)++].name, name))
+			return pairs->fields[*at - 1].value;
 	return NULL;
 }
 
-static inline const char *told_value(const struct told *told, const char *name)
+static inline const char *pairs_value(const struct pairs *pairs, const char *name)
 {
 	size_t at = 0;
 
-	return told_next(told, name, &at);
+	return pairs_next(pairs, name, &at);
 }
 
 /* The same names with the same values in the same order, and no others. */
-static inline void told_compare(const struct told *one, const struct told *other)
+static inline void pairs_compare(const struct pairs *one, const struct pairs *other)
 {
 	for (size_t i = 0; i < one->n && i < other->n; i++) {
 		assert_string_equal(one->fields[i].name, other->fields[i].name);
@@ -102,7 +102,7 @@ static inline void told_compare(const struct told *one, const struct told *other
 }
 
 /* What somebody may name a process, a file or a unit to be taken for something else. */
-static const char *const told_hostile[] = {
+static const char *const hostile_names[] = {
 	"a\nPRIORITY=0",
 	"x\n\nMESSAGE=y",
 	"\033[2J\033[31m",
@@ -121,10 +121,10 @@ static const char *const told_hostile[] = {
 	"{app=\"z\"} 1\n#",
 	"   ",
 };
-#define TOLD_HOSTILE (sizeof(told_hostile) / sizeof(*told_hostile))
+#define HOSTILE_NAMES (sizeof(hostile_names) / sizeof(*hostile_names))
 
 /* Everything that has a name from outside is named that. */
-static inline void told_name(struct sample *s, const char *name)
+static inline void name_everything(struct sample *s, const char *name)
 {
 	snprintf(s->event.owner.process.comm, sizeof(s->event.owner.process.comm), "%s", name);
 	snprintf(s->event.peer.comm, sizeof(s->event.peer.comm), "%s", name);
@@ -137,7 +137,7 @@ static inline void told_name(struct sample *s, const char *name)
 	snprintf(s->place.pod, sizeof(s->place.pod), "%s", name);
 }
 
-static inline void told_check_printable(const char *text, size_t n)
+static inline void check_printable(const char *text, size_t n)
 {
 	static struct line again;
 
