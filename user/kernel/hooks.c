@@ -14,11 +14,11 @@ enum option { ALWAYS, FOR_CONNECT, FOR_ACCEPT, FOR_PLACE };
 struct hook {
 	const char *name;
 	size_t program, link;  /* in struct lostpeer */
-	size_t needs[3];       /* in struct kernel_features; where the kernel refuses the program, the first is gone */
-	size_t unless;         /* with this another one does its work; 0: none does */
-	enum option option;    /* not loaded without */
+	size_t needs[3];       /* in struct kernel_features; if the kernel refuses the program, the first is cleared */
+	size_t unless;         /* a kernel with this feature gets another program for it; 0: all get this one */
+	enum option option;    /* loaded only with it */
 	__u32 classes;         /* attached when one of these is first wanted; 0: with the others */
-	bool is_run, is_quiet; /* never attached, but run when needed; a miss loses no event */
+	bool is_run, is_quiet; /* run when needed, never attached; a run that the kernel skips loses no event */
 };
 
 #define PROGRAM(is)                                                                                                    \
@@ -33,7 +33,7 @@ static const struct hook hooks[] = {
 	{PROGRAM(send_reset_reason), .needs = {HAS(send_reset_reason)}},
 	{PROGRAM(error_report), .needs = {HAS(error_report)}},
 	{PROGRAM(destroy_sock), .needs = {HAS(destroy_sock)}},
-	/* attached in this order (bpf/reentry.h): what one of them misses another one takes, or set_state counts */
+	/* attached in this order (bpf/reentry.h); what one of them misses another one takes, or set_state counts */
 	{PROGRAM(set_state_nested), .needs = {HAS(guards_recursion)}, COPY},
 	{PROGRAM(set_state_nested_twice), .needs = {HAS(guards_recursion), HAS(preemptible)}, COPY},
 	{PROGRAM(destroy_sock_nested), .needs = {HAS(guards_recursion), HAS(preemptible), HAS(destroy_sock)}, COPY},
@@ -78,7 +78,7 @@ void hooks_choose(struct lostpeer *s, const struct kernel_features *f, const str
 			bool load = asked[hook->option] && !(hook->unless && has(f, hook->unless));
 
 			for (size_t i = 0; i < sizeof(hook->needs) / sizeof(*hook->needs); i++)
-				load = load && has(f, hook->needs[i]); /* 0 is BTF, without which nothing is loaded */
+				load = load && has(f, hook->needs[i]); /* 0 is BTF, which every program needs */
 			bpf_program__set_autoload(program_of(s, hook), load);
 			bpf_program__set_autoattach(program_of(s, hook), !hook->classes && !hook->is_run);
 		}

@@ -8,8 +8,8 @@
 struct bpf_program;
 union bpf_iter_link_info;
 
-/* Walks over what `info` narrows it to (NULL: everything), and hands `each` every item of that size that the
- * program wrote; it may not be aligned. 0 or a negative errno. */
+/* Runs the program over what `info` selects (NULL: everything) and calls `each` for every item of this size that it
+ * writes; the item may be unaligned. 0 or a negative errno. */
 int iterator_run(struct bpf_program *program, union bpf_iter_link_info *info, size_t size,
 		 void (*each)(void *context, const void *item), void *context);
 

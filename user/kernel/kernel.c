@@ -25,7 +25,7 @@ struct kernel {
 	void *take_context;
 	__u64 until_ns; /* of a consume */
 	struct reset_reasons reasons;
-	__u64 malformed; /* records of another version: cannot happen with one build, and is never hidden */
+	__u64 malformed; /* records of another version: impossible within one build, but counted as missed if it happens */
 };
 
 static int on_ring(void *context, void *data, size_t size)
@@ -55,10 +55,10 @@ static int begin(struct kernel *k, const struct kernel_options *options)
 	k->ring = ring_buffer__new(bpf_map__fd(k->skeleton->maps.ring), on_ring, k, NULL);
 	if (!k->ring)
 		return say(-errno, "cannot map the ring buffer: %s", strerror(errno));
-	/* a drop that is missed can be told by what comes after it, if that comes after it and is not missed as well */
+	/* error_report or destroy_sock makes up for a missed drop only if it comes after it, and is not missed itself */
 	if (k->features.preemptible || !k->features.error_report || !k->features.reports_after)
 		kernel_take_missed(k);
-	malloc_trim(0); /* loading took ten times what staying takes */
+	malloc_trim(0); /* loading took ten times the memory that the agent needs from now on */
 	return 0;
 }
 

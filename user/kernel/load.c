@@ -28,7 +28,7 @@ static void choose_maps(struct lostpeer *s, const struct kernel_options *options
 		bpf_map__set_max_entries(s->maps.ring, (__u32)options->ring_bytes);
 }
 
-/* The slots are shared out; with more CPUs than slots some write to the same. */
+/* The slots are split across CPUs; with more CPUs than slots, some share one. */
 static __u32 ended_of_cpu(void)
 {
 	int cpus = libbpf_num_possible_cpus();

@@ -8,8 +8,8 @@ struct kernel_options;
 struct lostpeer;
 
 /* 0, or a negative errno after one message that says what is missing and what to do. If the kernel refuses a program
- * that the agent can do without, a message says so, and its feature is gone from *features. *skeleton is the caller's
- * to destroy, after a failure too. */
+ * that the agent can do without, a message says what gets worse, and *features lacks it. The caller destroys *skeleton,
+ * after a failure too. */
 int load_programs(struct lostpeer **skeleton, struct kernel_features *features, const struct kernel_options *options);
 
 #endif

@@ -15,7 +15,7 @@ struct seeding {
 	__u32 last;
 };
 
-/* Files come process by process. */
+/* The walk goes process by process. */
 static void count_seed(void *context, const void *item)
 {
 	struct seeding *seeding = context;

@@ -9,8 +9,8 @@
 
 struct kernel;
 
-/* Remembers what exists already. Counts connections, and the processes that hold them. 0, or a negative errno after a
- * message. */
+/* Remembers the connections that exist already. Counts them, and the processes that hold them. 0, or a negative errno
+ * after a message. */
 int open_files_seed(struct kernel *kernel, unsigned *connections, unsigned *processes);
 
 #define OPEN_FILES_SOUGHT_MAX LP_SOUGHT_MAX

@@ -65,7 +65,7 @@ static bool has_member(const struct btf *btf, const char *type_name, const char 
 	return false;
 }
 
-/* BTF does not show it; the release only decides how many copies of a program are worth attaching. */
+/* BTF does not show it. Only the number of copies of a program depends on it, so the release will do. */
 static bool is_preemptible(void)
 {
 	struct utsname name;
@@ -82,7 +82,7 @@ static struct kernel_features features_of(const struct btf *btf)
 	};
 }
 
-/* The numbers differ between kernels, the names do not. */
+/* Kernels number the reasons differently, but agree on the names. */
 static void read_reasons(const struct btf *btf, struct reset_reasons *reasons)
 {
 	static const char prefix[] = "SK_RST_REASON_";
@@ -102,7 +102,7 @@ static void read_reasons(const struct btf *btf, struct reset_reasons *reasons)
 	}
 }
 
-/* LOSTPEER_WITHOUT=send_reset,cookie: for tests, as if this kernel had them not. */
+/* LOSTPEER_WITHOUT=send_reset,cookie: for tests, as if this kernel lacked them. */
 static int hide(struct kernel_features *features)
 {
 	const char *names = getenv("LOSTPEER_WITHOUT"), *wrong = feature_hide(features, names);

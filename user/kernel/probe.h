@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the running kernel has of what lostpeer uses, by its BTF. */
+/* Which of the features that lostpeer uses the running kernel has, by its BTF. */
 #ifndef LOSTPEER_PROBE_H
 #define LOSTPEER_PROBE_H
 
@@ -11,11 +11,10 @@ struct reset_reasons {
 	char names[RESET_REASONS_MAX][40]; /* by number in this kernel's enum sk_rst_reason; "" where it has none */
 };
 
-/* What this kernel has, but for what LOSTPEER_WITHOUT names; `reasons` may be NULL. 0, or -EINVAL after a message on
- * stderr. */
+/* Without those that LOSTPEER_WITHOUT names; `reasons` may be NULL. 0, or -EINVAL after a message on stderr. */
 int probe(struct kernel_features *features, struct reset_reasons *reasons);
 
-/* The kernel numbers processes as its first pid namespace does; in another one every pid would be wrong. */
+/* BPF programs see the pids of the first pid namespace; in another one every pid would be wrong. */
 bool probe_pid_namespace_is_first(void);
 
 #endif

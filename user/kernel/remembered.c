@@ -23,7 +23,7 @@ bool remembered_follows(const struct kernel *k, __u32 tgid, __u64 start_boot_ns)
 	       start == start_boot_ns;
 }
 
-/* Copies a slot that the kernel may be writing; false: it was. */
+/* Copies a slot; false: the kernel wrote to it meanwhile. */
 static bool copy_cgroup(const struct lp_cgroup *slot, __u64 id, char path[LP_CGROUP_PATH])
 {
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the hooks keep, to be asked for later: forks, descendants, sockets that ended, cgroups. */
+/* What the hooks remember for later: forks, descendants, sockets that ended, cgroups. */
 #ifndef LOSTPEER_REMEMBERED_H
 #define LOSTPEER_REMEMBERED_H
 
@@ -10,20 +10,19 @@
 
 struct kernel;
 
-/* CLOCK_MONOTONIC of the last time that this process forked a process while we watched; 0: never. */
+/* When this process last forked another one, CLOCK_MONOTONIC; 0: not since the hooks were attached. */
 __u64 remembered_last_fork(const struct kernel *kernel, __u32 tgid);
 /* Whether this process descends from one that kernel_options.follow_parent forked. */
 bool remembered_follows(const struct kernel *kernel, __u32 tgid, __u64 start_boot_ns);
-/* The sockets that ended, LP_ENDED slots; NULL: this kernel does not need them. */
+/* The sockets that ended, LP_ENDED slots; NULL: this kernel cannot use them. */
 const struct lp_ended *remembered_ended(const struct kernel *kernel);
 
-/* The next three may be asked without a kernel (NULL), and know nothing then.
+/* The next three take NULL for the kernel, and then know nothing.
  * The path of a cgroup that was removed not long ago; false: not known. */
 bool remembered_gone_cgroup(const struct kernel *kernel, __u64 id, char path[LP_CGROUP_PATH]);
 /* Who made the cgroup of this path, if that was a container runtime; or LP_MAKER_OTHER. */
 enum lp_maker remembered_cgroup_maker(const struct kernel *kernel, const char *path, size_t length);
-/* With a cgroup_hierarchy: the id of the cgroup that this process was in when it exited; 0: it has not, or too long
- * ago. */
+/* With a cgroup_hierarchy: the id of the cgroup that this process was in when it exited; 0: not known, or it runs. */
 __u64 remembered_exit_cgroup(const struct kernel *kernel, __u32 tgid, __u64 start_boot_ns);
 
 #endif

@@ -19,17 +19,17 @@ struct look {
 	struct kernel *kernel;
 	__u32 states;
 	bool ports;  /* only those whose ports are sought */
-	bool absent; /* those that are not there are handed over as well */
+	bool absent; /* take() gets those that are gone, too */
 	sockets_take *take;
 	void *context;
 };
 
-/* At LP_LOOK_MAX at most. remembered: values of `conns`; NULL: nothing is. */
+/* n: LP_LOOK_MAX at most. remembered: their values in `conns`; NULL: none. */
 static int look_at_some(void *context, const __u64 *sockets, const char *remembered, __u32 n)
 {
 	const struct look *look = context;
 	struct lostpeer *s = kernel_skeleton(look->kernel);
-	struct lp_record seen[LP_LOOK_MAX]; /* a copy: whom they are handed to may look, too */
+	struct lp_record seen[LP_LOOK_MAX]; /* a copy, because take() may look as well */
 	const size_t size = sizeof(s->bss->looked_at_conns[0]);
 	LIBBPF_OPTS(bpf_test_run_opts, run);
 	int err;
@@ -111,7 +111,7 @@ static int through_map(const struct bpf_map *map, int (*each)(void *context, con
 		last = bpf_map_lookup_batch(bpf_map__fd(map), begun ? &position : NULL, &position, batch->keys,
 					    batch->values, &count, NULL);
 		begun = true;
-		if (last && last != -ENOENT) /* which says that this was all */
+		if (last && last != -ENOENT) /* the end of the map */
 			err = last;
 		else
 			err = each(context, batch, count);

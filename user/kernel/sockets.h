@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Looks at sockets from outside, now (bpf/agent_look.h). And what the kernel side has listed to be looked at
+/* Looks at sockets when the agent asks (bpf/agent_look.h), and the lists of those that the hooks want it to look at
  * (bpf/silent.h). */
 #ifndef LOSTPEER_SOCKETS_H
 #define LOSTPEER_SOCKETS_H
@@ -11,12 +11,12 @@
 
 struct kernel;
 
-/* Of LP_KIND_LOOK; or of kind 0, and nothing else in it: it is gone, or in none of the states asked for. */
+/* kind: LP_KIND_LOOK; or 0, and all else is unset: the socket is gone, or in none of the states. */
 typedef void sockets_take(void *context, const struct lp_record *seen);
 
 #define SOCKETS_EVERY_STATE 0xffffffffu /* states: bits of 1 << state */
 
-/* At these, in this order, those that are gone as well; whose they are is left out. 0 or a negative errno. */
+/* At these, in this order, including those that are gone; their owners are left out. 0 or a negative errno. */
 int sockets_look_at(struct kernel *kernel, const __u64 *sockets, size_t n, __u32 states, sockets_take *take,
 		    void *context);
 /* At all that are remembered and in these states. 0 or a negative errno. */
@@ -28,10 +28,10 @@ static inline __u64 sockets_ports(__u16 local_port, __u16 peer_port)
 }
 int sockets_find(struct kernel *kernel, const __u64 *ports, size_t n, sockets_take *take, void *context);
 
-/* Whose it is, as far as that is remembered: fills who, task, flags, born_ns and established_ns. */
+/* Fills who, task, flags, born_ns and established_ns as far as the hooks remember them. */
 void sockets_name(struct kernel *kernel, struct lp_record *record);
 
-/* What is listed now, of which so many are copied. 0 or a negative errno. */
+/* Copies the list, up to `most` items. 0 or a negative errno. */
 struct sockets_listed {
 	__u64 sk;
 	struct lp_listed listed;
@@ -48,7 +48,7 @@ int sockets_list_filled(struct kernel *kernel, struct sockets_filled *list, size
 void sockets_add_filled(struct kernel *kernel, __u64 sk, const struct lp_filled *filled);
 void sockets_forget_filled(struct kernel *kernel, __u64 sk);
 
-/* Shared with the kernel side. */
+/* Shared with the hooks. */
 volatile struct lp_alarms *sockets_alarms(struct kernel *kernel);
 
 #endif

@@ -40,7 +40,7 @@ static void forget_uids(struct wants *w, int map, const struct uid_wants *uids, 
 	w->n_uids = left;
 }
 
-/* What was known of these is looked at anew where somebody asks who did not before. */
+/* Lets the hooks raise the alarms of what is wanted; the others stay raised, which keeps the hooks quiet. */
 static void set_alarms(struct lp_alarms *alarms, __u32 classes)
 {
 	alarms->silent = 0;
@@ -56,13 +56,13 @@ void wants_set(struct wants *w, struct lostpeer *s, struct lp_wants all, const s
 	all.of_uids = 0;
 	for (size_t i = 0; i < n; i++) {
 		all.of_uids |= uids[i].classes;
-		if (!add_uid(w, map, uids[i])) { /* then of everybody: each output filters for itself */
+		if (!add_uid(w, map, uids[i])) { /* ask for everybody's; each output filters again */
 			all.classes |= uids[i].classes;
 			all.netns = 0;
 		}
 	}
 	bpf_map_update_elem(bpf_map__fd(s->maps.wants), &zero, &all, BPF_ANY);
-	/* last, so that what is wanted before and after is not missed in between */
+	/* last, so that no event is missed that is wanted before and after */
 	forget_uids(w, map, uids, n);
 	classes = all.classes | all.of_uids;
 	if (!w->asked || classes != w->classes)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What is wanted of the programs, as their maps have it: of everybody, and of the sockets of some users
- * beside that. */
+/* Which events the programs are asked for: of everybody, and of the sockets of some users beside that. */
 #ifndef LOSTPEER_WANTS_H
 #define LOSTPEER_WANTS_H
 
@@ -11,7 +10,7 @@
 
 struct lostpeer;
 
-/* What is wanted of the sockets of one user alone. */
+/* Of the sockets of one user. */
 struct uid_wants {
 	__u32 uid;
 	__u32 classes; /* enum lp_class */
@@ -25,8 +24,8 @@ struct wants {
 	size_t n_uids;
 };
 
-/* From now on, once it returns. all.of_uids is not read. Users whom the map has no room for have what they
- * want taken of everybody. */
+/* In force when it returns. all.of_uids is not read. If the map is full, the classes of further users are requested for
+ * all users; each output filters again. */
 void wants_set(struct wants *wants, struct lostpeer *skeleton, struct lp_wants all, const struct uid_wants *uids,
 	       size_t n);
 

@@ -11,12 +11,12 @@
 #include "base/thread.h"
 
 #define OF_UID_MAX 16
-#define LINE_NS CLOCK_SECOND      /* for his line */
-#define CHANGE_NS (20 * CLOCK_MS) /* the agent is told of another audience no oftener */
-#define PAUSE_NS (100 * CLOCK_MS) /* nobody is taken where there are no descriptors */
-#define AT_ONCE 16                /* are taken, before those who are there have their turn */
+#define LINE_NS CLOCK_SECOND      /* a new subscriber has this long to send its line */
+#define CHANGE_NS (20 * CLOCK_MS) /* the agent hears of a change of the audience at most this often */
+#define PAUSE_NS (100 * CLOCK_MS) /* before accepting again after descriptors or memory ran out */
+#define AT_ONCE 16                /* accepted at a time, so that the others have their turn */
 
-/* --- who is there; with the lock held --- */
+/* --- the subscribers; with the lock held --- */
 
 static void note_audience(struct server *s)
 {
@@ -88,11 +88,11 @@ static const char *why_not(const struct server *s, __u32 uid, unsigned *free_num
 	return of_uid >= OF_UID_MAX ? "this user has 16 subscribers already" : NULL;
 }
 
-/* His line is there, or all that came of it. */
+/* The subscriber has sent its line, or all that it will send of it. */
 static void on_line(struct server *s, struct subscriber *u)
 {
 	if (u->stage == SUBSCRIBER_ASKS && subscriber_ask(u)) {
-		loop_change(s->loop, u->fd, 0); /* what else he sends waits in his socket for ever */
+		loop_change(s->loop, u->fd, 0); /* what it sends after its line is never read */
 		s->stale = true;
 	} else {
 		subscriber_send(u, s->agent->format);
@@ -106,7 +106,7 @@ static void on_subscriber(void *context, unsigned events)
 
 	pthread_mutex_lock(&s->lock);
 	if (events & (EPOLLHUP | EPOLLERR)) {
-		u->stage = SUBSCRIBER_LEAVES; /* whatever he asked for */
+		u->stage = SUBSCRIBER_LEAVES; /* whatever it asked for */
 	} else if (u->stage == SUBSCRIBER_ASKS && (events & EPOLLIN)) {
 		if (subscriber_read(u))
 			on_line(s, u);
@@ -162,7 +162,7 @@ static void on_listener(void *context, unsigned unused)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* Who said nothing wants all that he may see; who has begun a line and not ended it is no subscriber. */
+/* A client that sent nothing gets all that it may see; one that sent only part of a line is refused. */
 static void end_waiting(struct server *s, __u64 now_ns)
 {
 	static const char late[] = "no whole line within a second";
@@ -187,7 +187,7 @@ static void say_changed(struct server *s, __u64 now_ns)
 	s->agent->audience_changed(s->agent->agent);
 }
 
-/* Takes who comes only when it is confirmed that it is there, and not when it is retired. */
+/* Accepts only once the agent has confirmed the first audience, and not when retired. */
 static void take_or_not(struct server *s, __u64 now_ns)
 {
 	bool take;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the two threads of the subscription socket share, and the one that serves: it takes who comes, reads lines,
- * sends to who was slow, and lets go who left. It waits for none of them.
+ * The state that the two threads of the subscription socket share, and the thread that serves: it accepts clients, reads
+ * their lines, sends to those that were slow, and removes those that left. It never waits for one of them.
  */
 #ifndef LOSTPEER_SERVER_H
 #define LOSTPEER_SERVER_H
@@ -26,10 +26,11 @@ struct server {
 
 	pthread_mutex_t lock; /* of these, which the agent's loop never waits for */
 	struct subscriber *all[AUDIENCE_MAX];
-	bool taking;  /* who comes */
-	bool stale;   /* the audience is not as it is noted */
+	bool taking;  /* accepting clients */
+	bool stale;   /* `audience` is out of date */
 	bool changed; /* and the agent does not know yet */
-	/* the writer's own: how many events of its last write nobody wanted; what it hands out, as root sees it, and as he does whose it is, if he may */
+	/* the writer's own: how many events of its last write nobody wanted; the event at hand, as root sees it, and as its
+	 * owner's user does, if that is a subscriber */
 	size_t unheeded;
 	struct kept_event kept;
 	struct event narrowed;
@@ -46,13 +47,13 @@ struct server {
 	__u64 said_ns, pause_until_ns;
 };
 
-/* The thread, once there is a listener. 0 or a negative errno; the loop is to be freed then, too. */
+/* Starts the thread; s->listener is open. 0 or a negative errno; the caller frees s->loop, after a failure too. */
 int server_start(struct server *server);
 
-/* With the lock held.
- * What waits for him is sent; what the socket does not take is, when it does. */
+/* These two are called with the lock held.
+ * Sends what is queued; the thread sends the rest when the socket takes more. */
 void server_send(struct server *server, struct subscriber *subscriber);
-/* Those whom the agent's loop has confirmed are told so. */
+/* Tells the subscribers that the agent's loop has confirmed. */
 void server_begin_confirmed(struct server *server);
 
 #endif
