@@ -11,6 +11,7 @@
 #define TYPE_error "string"
 #define TYPE_signal "string"
 #define TYPE_texts "array-of-string"
+#define TYPE_word "string"
 #define TYPE_integer "integer"
 #define TYPE_integers "array-of-integer"
 #define TYPE_ms "number"
@@ -22,7 +23,6 @@ static const struct field_row {
 } field_rows[] = {
 #define FIELD(of, name, type, ...) {of, name, TYPE_##type},
 #include "format/fields.def"
-#undef FIELD
 };
 #define FIELD_ROWS (sizeof(field_rows) / sizeof(*field_rows))
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "format/fields.h"
 
+#include <assert.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,13 +26,11 @@ static const char *const state_names[] = {
 	[TCP_LISTEN] = "listen",
 	[TCP_CLOSING] = "closing",
 };
+static_assert(sizeof(state_names) / sizeof(*state_names) == FIELDS_STATES, "a name for each state");
 
-__u8 fields_state(const char *name)
+const char *fields_state_name(int state)
 {
-	for (size_t i = 1; i < sizeof(state_names) / sizeof(*state_names); i++)
-		if (!strcmp(state_names[i], name))
-			return (__u8)i;
-	return 0;
+	return state_names[state];
 }
 
 /* Takes the fields. */
@@ -50,6 +49,8 @@ static void put_text(const struct fields *to, const char *name, const char *valu
 	if (*value)
 		put(to, name, FIELD_STRING, value);
 }
+
+#define put_word(to, name, value, names, count) put_text(to, name, names(value))
 
 static void put_integer(const struct fields *to, const char *name, __u64 value)
 {
@@ -164,6 +165,7 @@ static void walk(const struct fields *to, const struct subject *s)
 	const struct verdict *v = &e->verdict;
 	const struct owner *o = &e->owner;
 	const struct lp_task *p = &o->process;
+	const struct place *place = e->place;
 	const struct repeat *repeat = &e->repeat;
 	const struct lp_record *r = e->record ? e->record : &gap;
 	const struct check *c = s->check ? s->check : &no_check;
@@ -182,7 +184,6 @@ static void walk(const struct fields *to, const struct subject *s)
 	if (s->what & (what_has_it) && (when))                                                                         \
 		put_##type(to, name, __VA_ARGS__);
 #include "format/fields.def"
-#undef FIELD
 }
 
 void fields_of(const struct event *e, const struct format_context *context, fields_put *put_one, void *to)

@@ -38,8 +38,8 @@ struct field {
 /* The field is valid only during the call. */
 typedef void fields_put(void *to, const struct field *field);
 
-/* The TCP state by its name in network.connection.state; 0: none has it. */
-__u8 fields_state(const char *name);
+#define FIELDS_STATES 12
+const char *fields_state_name(int state); /* "established": a TCP state in network.connection.state; 0: "" */
 
 void fields_of(const struct event *event, const struct format_context *context, fields_put *put, void *to);
 void fields_of_check(const struct check *check, const char *host, __u64 wall_ns, fields_put *put, void *to);

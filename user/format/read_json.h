@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* An event out of its line of JSON, as format_json() wrote it: formatted again it is the same. For who is told by an
- * agent what he then filters, groups and shows himself. */
+/* Reads an event back from a line of format_json(); formatted again it is the same. For a client that filters, groups
+ * and formats the events of an agent itself. */
 #ifndef LOSTPEER_READ_JSON_H
 #define LOSTPEER_READ_JSON_H
 
@@ -15,12 +15,12 @@ struct json_object;
 
 struct parsed {
 	struct kept_event kept;
-	char reset_reason[READ_JSON_REASON_LEN]; /* what record.reset_reason 1 stands for */
+	char reset_reason[READ_JSON_REASON_LEN]; /* the reason that record.reset_reason 1 stands for */
 };
 
-/* false: it is no event that we know. */
+/* false: not an event that this version knows. */
 bool read_json_event(struct json_object *object, struct parsed *parsed);
-/* For format_context, with the parsed one as its kernel. */
+/* For format_context: `kernel` is a struct parsed. */
 const char *read_json_reset_reason(void *parsed, __u32 reason);
 
 #endif
