@@ -22,7 +22,7 @@ CAUSES = {
 }
 PHASES = ("connecting", "unaccepted", "orphaned", "closing", "half_closed", "established")
 VIAS = ("connect", "accept", "seed", "holder", "closer", "listener")
-UNKNOWNS = ("kernel", "holder_gone", "shared", "socket_gone", "not_seen", "other_pid_namespace", "unsupported")
+UNKNOWNS = ("kernel", "holder_gone", "shared", "socket_gone", "not_seen", "unsupported")
 STATES = ("closed", "close_wait", "closing", "established", "fin_wait_1", "fin_wait_2", "last_ack", "listen",
           "syn_received", "syn_sent", "time_wait")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")

@@ -28,6 +28,8 @@ FAULTS = (
     ("every_declaration_is_used", "user/base/fault.h: no other file calls fault()", "user/base/fault.h",
      OWN + 'int fault(int x,\n\t  const char *text) __attribute__((format(printf, 2, 3)));\n/* fault() */\n'),
     ("every_declaration_is_used", "user/base/fault.h: nothing uses FAULTS", "user/base/fault.h", OWN + "#define FAULTS 2\n"),
+    ("every_word_of_the_contract_is_said", "user/event/fault.h: nothing says FAULT_TWO", "user/event/fault.h",
+     OWN + "enum fault { FAULT_NONE, FAULT_TWO, FAULT_COUNT };\n"),
     ("files_and_functions_are_short", "user/base/fault.c: 502 lines, more than 500", "user/base/fault.c",
      OWN + "\n" * 501),
     ("files_and_functions_are_short", "user/base/fault.c:2: a function of 51 lines, more than 50", "user/base/fault.c",

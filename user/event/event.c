@@ -30,7 +30,6 @@ static const char *const unknown_names[] = {
 	[UNKNOWN_SHARED] = "shared",
 	[UNKNOWN_SOCKET_GONE] = "socket_gone",
 	[UNKNOWN_NOT_SEEN] = "not_seen",
-	[UNKNOWN_OTHER_PID_NAMESPACE] = "other_pid_namespace",
 	[UNKNOWN_UNSUPPORTED] = "unsupported",
 };
 static_assert(sizeof(unknown_names) / sizeof(*unknown_names) == UNKNOWN_COUNT, "a name for each unknown");
