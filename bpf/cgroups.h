@@ -20,15 +20,11 @@ struct lp_cgroup made_cgroups[LP_MADE_CGROUPS];
 static __u32 n_gone, n_made; /* both tracepoints run under cgroup_mutex: one at a time */
 
 /* v1 only: the cgroup that a process was in when it exited, by tgid. */
-struct exited {
-	__u64 start_boot_ns;
-	__u64 cgroup_id;
-};
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
 	__type(key, __u32);
-	__type(value, struct exited);
+	__type(value, struct lp_exited);
 } exited SEC(".maps");
 
 /* The id is written last, and taken away first: whoever reads it before and after has a whole path. */
@@ -128,7 +124,7 @@ int process_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *task = (void *)ctx->args[0];
 	__u32 tgid = (__u32)BPF_CORE_READ(task, tgid);
-	struct exited exit;
+	struct lp_exited exit;
 
 	if ((__u32)BPF_CORE_READ(task, pid) != tgid)
 		return 0;

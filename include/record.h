@@ -122,6 +122,12 @@ struct lp_cgroup {
 	char path[LP_CGROUP_PATH]; /* in its hierarchy, NUL-terminated; a longer one is not kept */
 };
 
+/* A process that exited, on a host with cgroup v1: where it was. */
+struct lp_exited {
+	__u64 start_boot_ns; /* as in lp_task */
+	__u64 cgroup_id;     /* in the hierarchy that tells where a process is; 0: not known */
+};
+
 #define LP_ENDED 4096 /* a power of two */
 
 /* A socket that ended, for as long as LP_ENDED others have not. Read as lp_cgroup: time_ns is 0 while it is written. */

@@ -104,6 +104,12 @@ static const struct member cgroup[] = {
 	CGROUP(path),
 };
 
+#define EXITED(m) MEMBER(lp_exited, m)
+static const struct member exited[] = {
+	EXITED(start_boot_ns),
+	EXITED(cgroup_id),
+};
+
 #define ENDED(m) MEMBER(lp_ended, m)
 static const struct member ended[] = {
 	ENDED(time_ns),   ENDED(sk),     ENDED(cookie), ENDED(local_addr), ENDED(peer_addr), ENDED(local_port),
@@ -220,6 +226,7 @@ static void test_cgroup(void **state)
 {
 	(void)state;
 	check_layout("lp_cgroup", sizeof(struct lp_cgroup), cgroup, COUNT(cgroup));
+	check_layout("lp_exited", sizeof(struct lp_exited), exited, COUNT(exited));
 	check_layout("lp_ended", sizeof(struct lp_ended), ended, COUNT(ended));
 }
 

@@ -62,10 +62,7 @@ enum lp_maker remembered_cgroup_maker(const struct kernel *k, const char *path, 
 
 __u64 remembered_exit_cgroup(const struct kernel *k, __u32 tgid, __u64 start_boot_ns)
 {
-	struct {
-		__u64 start_boot_ns;
-		__u64 cgroup_id;
-	} exited; /* bpf/cgroups.h */
+	struct lp_exited exited;
 
 	if (!k || bpf_map_lookup_elem(bpf_map__fd(kernel_skeleton(k)->maps.exited), &tgid, &exited))
 		return 0;
