@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The command line of `lostpeer watch`: filters, limits, commands and exit statuses."""
+import json
 import os
 import signal
 import subprocess
@@ -202,6 +203,18 @@ def without_rights(t):
     message = done.stderr.strip()
     assert done.returncode == 2, "status %d: %s" % (done.returncode, message)
     assert message.startswith("lostpeer") and len(message.splitlines()) <= 2 and not done.stdout, "%r" % message
+
+
+@portable
+def doctor_names_each_right(t):
+    """With one capability alone it reports that one, and CAP_SYS_ADMIN as what may do the work of two others."""
+    for right, reported in (("bpf", ("bpf",)), ("perfmon", ("perfmon",)), ("sys_ptrace", ("sys_ptrace",)),
+                            ("dac_read_search", ("dac_read_search",)), ("sys_admin", ("bpf", "perfmon", "sys_admin"))):
+        done = subprocess.run(["setpriv", "--bounding-set=-all,+" + right, PROGRAM, "doctor", "--json"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+                              timeout=60 * clock.SLOW)
+        found = [name for name, there in json.loads(done.stdout)["rights"].items() if name.startswith("cap_") and there]
+        assert sorted(found) == ["cap_" + name for name in reported], (right, found, done.stderr)
 
 
 @portable

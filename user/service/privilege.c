@@ -28,7 +28,7 @@ static int fail(int err, const char *what)
 
 /* --- capabilities --- */
 
-unsigned long long privilege_effective(void)
+bool privilege_has(unsigned capability)
 {
 	unsigned long long mask = 0;
 	char line[256];
@@ -39,14 +39,12 @@ unsigned long long privilege_effective(void)
 			break;
 	if (status)
 		fclose(status);
-	return mask;
+	return mask >> capability & 1;
 }
 
 bool privilege_may_watch(void)
 {
-	unsigned long long has = privilege_effective(), both = 1ULL << CAP_BPF | 1ULL << CAP_PERFMON;
-
-	return (has & both) == both || (has & 1ULL << CAP_SYS_ADMIN);
+	return privilege_has(CAP_SYS_ADMIN) || (privilege_has(CAP_BPF) && privilege_has(CAP_PERFMON));
 }
 
 #ifdef HAVE_CAP_NG

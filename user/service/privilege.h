@@ -11,8 +11,8 @@
 
 #include <stdbool.h>
 
-/* The effective capabilities, as bits of CAP_*. */
-unsigned long long privilege_effective(void);
+/* Whether this capability (CAP_* of linux/capability.h) is effective. */
+bool privilege_has(unsigned capability);
 /* Whether they are enough to watch. */
 bool privilege_may_watch(void);
 

@@ -3,6 +3,7 @@
 #include "verbs/verbs.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -94,19 +95,18 @@ static void look_at_user(struct findings *findings)
 {
 	const char *cgroups;
 	bool has_cgroups = finds_cgroups(&cgroups);
-	unsigned long long caps = privilege_effective();
 	int tracefs = tracefs_look();
-	bool admin = caps >> 21 & 1;
+	bool admin = privilege_has(CAP_SYS_ADMIN);
 	const struct finding rights[] = {
-		{"cap_bpf", caps >> 39 & 1 || admin, true, false, "CAP_BPF: load programs",
+		{"cap_bpf", privilege_has(CAP_BPF) || admin, true, false, "CAP_BPF: load programs",
 		 "nothing works: run as root"},
-		{"cap_perfmon", caps >> 38 & 1 || admin, true, false, "CAP_PERFMON: attach them",
+		{"cap_perfmon", privilege_has(CAP_PERFMON) || admin, true, false, "CAP_PERFMON: attach them",
 		 "nothing works: run as root"},
-		{"cap_sys_ptrace", caps >> 19 & 1, false, false,
+		{"cap_sys_ptrace", privilege_has(CAP_SYS_PTRACE), false, false,
 		 "CAP_SYS_PTRACE: executables of other users' processes", "process.executable.path is left out"},
 		{"cgroup_hierarchy", has_cgroups, false, false, cgroups,
 		 "the hierarchy is not mounted here as a whole: only what /proc tells"},
-		{"cap_dac_read_search", caps >> 2 & 1, false, false,
+		{"cap_dac_read_search", privilege_has(CAP_DAC_READ_SEARCH), false, false,
 		 "CAP_DAC_READ_SEARCH: find a cgroup by its number (v2)",
 		 "where a process lived is known only while it lives"},
 		{"tracefs", tracefs == 0 || (admin && tracefs == -ENOENT), false, false,
