@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Every map, why its size is right, and what happens when it is full. */
+/* What is remembered of connections and processes, what is wanted, and what was counted: for each map why its size is
+ * right, and what happens when it is full. Maps of one mechanism alone are with it: cgroups.h, ended.h, reentry.h,
+ * silent.h. */
 #ifndef LOSTPEER_BPF_MAPS_H
 #define LOSTPEER_BPF_MAPS_H
 
@@ -144,6 +146,7 @@ struct {
 	__type(value, __u32);
 } want_uids SEC(".maps");
 
+/* Counters, by enum lp_stat. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, LP_STAT_COUNT);
