@@ -14,7 +14,7 @@ bool data_closing_now(const struct lp_socket *s)
 {
 	if (!(s->flags & LP_F_OWNED))
 		return false;
-	/* no reference is left then; without a file (a socket of the kernel's own) sk_shutdown must do */
+	/* close(2) runs with no reference left; a socket of the kernel has no file, but sk_shutdown */
 	return (s->flags & LP_F_FILE) ? s->refs == 0 : s->shutdown == 3;
 }
 
@@ -45,14 +45,14 @@ struct data data_of(const struct lp_socket *s)
 		.received = s->bytes_received,
 	};
 
-	if (s->state == TCP_CLOSE) /* whether SYN or FIN are among these, only the state tells that it was in before */
+	if (s->state == TCP_CLOSE) /* only the state before CLOSE tells whether SYN or FIN are among these */
 		d.unacked = d.unsent = d.waiting = 0;
-	/* the peer's FIN is in rcv_nxt, and is read last */
+	/* rcv_nxt includes the peer's FIN */
 	if (s->flags & LP_F_FIN_IN)
 		d.unread = less(d.unread, 1);
 	if (s->state == TCP_SYN_SENT)
-		d.unread = 0; /* no sequence number of the peer's is known */
-	/* a child's SYN is not in snd_una..snd_nxt: tcp_create_openreq_child() begins after it */
+		d.unread = 0; /* the sequence numbers of the peer are not known yet */
+	/* snd_una of a child is after its SYN: tcp_create_openreq_child() */
 	if (s->state == TCP_SYN_SENT || (connecting && (s->flags & LP_F_CONNECTED)))
 		d.unacked = less(d.unacked, 1);
 	if (fin_queued(s->state) && d.waiting > 0) {
@@ -61,7 +61,7 @@ struct data data_of(const struct lp_socket *s)
 		else
 			d.unacked = less(d.unacked, 1);
 	}
-	/* bytes_acked counts our SYN when we connected, and our FIN once it is acknowledged */
+	/* bytes_acked counts the SYN of a client, and our acknowledged FIN */
 	if ((s->flags & LP_F_CONNECTED) && s->state != TCP_SYN_SENT)
 		d.sent = d.sent ? d.sent - 1 : 0;
 	if (d.sent && (fin_acked(s->state) || (fin_queued(s->state) && d.waiting == 0)))

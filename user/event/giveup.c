@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #define RTO_MIN_MS 200    /* TCP_RTO_MIN */
-#define RTO_MAX_MS 120000 /* TCP_RTO_MAX, unless the socket has another from 6.15 on */
+#define RTO_MAX_MS 120000 /* TCP_RTO_MAX; since 6.15 a socket may have its own */
 #define UNKNOWN (-1)
 
 static __u32 rto_max(const struct lp_socket *s)
@@ -18,7 +18,7 @@ static __u32 doubled(__u32 rto, __u32 most)
 	return rto >= most / 2 ? most : rto * 2;
 }
 
-/* The kernel's timers are never early, and the longer the later: up to an eighth, a 32nd in the middle. */
+/* Timers of the kernel are late, longer ones more: by an eighth at most, by a 32nd on average. */
 static __u32 in_fact(__u32 interval)
 {
 	return interval + interval / 32;
@@ -29,7 +29,7 @@ static long long not_past(long long ms)
 	return ms > 0 ? ms : 0;
 }
 
-/* tcp_model_timeout(): how long `retries` retransmissions take from this timeout on, whatever the connection's is. */
+/* tcp_model_timeout(): how long `retries` retransmissions take that begin with this timeout. */
 static long long model_timeout(unsigned retries, __u32 rto, __u32 most)
 {
 	long long sum = rto;
@@ -41,7 +41,7 @@ static long long model_timeout(unsigned retries, __u32 rto, __u32 most)
 	return sum;
 }
 
-/* tcp_orphan_retries(); alive: its timeout has not yet grown to the most. */
+/* tcp_orphan_retries(); alive: the timeout is below its maximum. */
 static unsigned orphan_retries(const struct lp_socket *s, bool alive)
 {
 	unsigned retries = s->soft_err && !alive ? 0 : s->orphan_retries;
@@ -51,7 +51,7 @@ static unsigned orphan_retries(const struct lp_socket *s, bool alive)
 
 /* --- data (or our FIN) in flight: the retransmission timer --- */
 
-/* Since data was sent last; or back from the first time that the segment was sent again, by what the timeout is now. */
+/* Counts from when data was last sent; for a FIN, or if that is not known, from the first retransmission. */
 static long long next_retransmission(const struct lp_socket *s)
 {
 	bool only_fin = s->state != TCP_ESTABLISHED && s->state != TCP_CLOSE_WAIT && s->snd_nxt - s->snd_una == 1;
@@ -76,9 +76,9 @@ static long long until_retransmissions_end(const struct lp_socket *s)
 
 	if (!s->retransmits || !rto || !(s->known & LP_KNOWN_RETRANS))
 		return UNKNOWN;
-	if (s->user_timeout_ms) /* which the timer is cut to */
+	if (s->user_timeout_ms) /* the kernel shortens the timer to it */
 		return not_past((long long)s->user_timeout_ms - s->retrans_ms);
-	if (!s->snd_wnd && !(s->flags & LP_F_DEAD)) /* taken back by the peer: another rule */
+	if (!s->snd_wnd && !(s->flags & LP_F_DEAD)) /* the peer closed the window again: another rule */
 		return UNKNOWN;
 	for (next = next_retransmission(s); !times_out(s, rto, s->retrans_ms + next); next += in_fact(rto))
 		rto = doubled(rto, rto_max(s));
@@ -100,7 +100,7 @@ static long long until_connect_ends(const struct lp_socket *s)
 			rto = doubled(rto, rto_max(s));
 		total += rto;
 	}
-	if (s->user_timeout_ms && s->user_timeout_ms < total) /* the second timer is cut to it */
+	if (s->user_timeout_ms && s->user_timeout_ms < total) /* the kernel shortens the second timer to it */
 		total = s->user_timeout_ms > first ? s->user_timeout_ms : first;
 	return not_past(total - s->retrans_ms);
 }
@@ -119,7 +119,7 @@ static long long probe_interval(const struct lp_socket *s, unsigned backoff)
 	return interval < rto_max(s) ? interval : rto_max(s);
 }
 
-/* Probes that were answered are those before the last that was heard. */
+/* The peer answered every probe before it was last heard. */
 static long long next_window_probe(const struct lp_socket *s)
 {
 	unsigned first = s->backoff > s->probes_out ? s->backoff - s->probes_out : 0;
@@ -144,7 +144,7 @@ static long long until_probes_end(const struct lp_socket *s)
 	unsigned probes = s->probes_out, backoff = s->backoff;
 	long long next;
 
-	if (s->user_timeout_ms) /* it runs even while the peer answers */
+	if (s->user_timeout_ms) /* it counts even while the peer answers */
 		return s->probes_ms ? not_past((long long)s->user_timeout_ms - s->probes_ms) : UNKNOWN;
 	if (!(s->known & LP_KNOWN_HEARD) || (!probes && !(s->flags & LP_F_DEAD)))
 		return UNKNOWN;
@@ -164,7 +164,7 @@ static bool has_keepalive(const struct lp_socket *s)
 	       !(s->flags & LP_F_DEAD) && s->state != TCP_CLOSE && s->state != TCP_SYN_SENT && s->state != TCP_SYN_RECV;
 }
 
-/* Since the peer was heard, when probe number `n`, from 0, is sent. */
+/* Milliseconds from when the peer was last heard to probe number `n`, from 0. */
 static long long probe_at(const struct lp_socket *s, unsigned n)
 {
 	return (long long)s->keepalive_time_ms + (long long)n * s->keepalive_interval_ms;
@@ -177,7 +177,7 @@ static long long until_keepalive_ends(const struct lp_socket *s)
 
 	if (!has_keepalive(s) || !n || !interval)
 		return UNKNOWN;
-	if (s->user_timeout_ms) { /* the first look at it, of one each interval, when that has passed */
+	if (s->user_timeout_ms) { /* the kernel compares it once each interval */
 		beyond = s->user_timeout_ms > s->keepalive_time_ms ? s->user_timeout_ms - s->keepalive_time_ms : 0;
 		last = beyond / interval + (beyond % interval != 0);
 	}
@@ -188,7 +188,7 @@ static long long until_keepalive_ends(const struct lp_socket *s)
 
 long long giveup_next_probe_ms(const struct lp_socket *s)
 {
-	if (!has_keepalive(s) || s->snd_una != s->write_seq) /* data of ours is answered without */
+	if (!has_keepalive(s) || s->snd_una != s->write_seq) /* the kernel sends no probes while data waits */
 		return UNKNOWN;
 	return not_past(probe_at(s, s->probes_out) - s->heard_ms);
 }

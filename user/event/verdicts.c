@@ -9,7 +9,7 @@
 
 static const struct {
 	const char *name;
-	unsigned rank; /* as people want to read them */
+	unsigned rank; /* the order of the output: worst first */
 	bool lost;
 } verdicts[] = {
 	[CHECK_ERRORED] = {"errored", 0, true},
@@ -48,8 +48,8 @@ static bool is_connecting(const struct lp_socket *s)
 	return s->state == TCP_SYN_SENT || s->state == TCP_SYN_RECV;
 }
 
-/* Sent again and again; or nothing can leave this host, and the kernel tries again and again. Our FIN counts where
- * somebody still waits. */
+/* Retransmissions without an answer, or nothing can leave this host and the kernel retries. Our FIN counts too, unless
+ * the socket is orphaned: then no process waits for it. */
 static bool is_stalled(const struct lp_socket *s, const struct data *d)
 {
 	if (is_connecting(s) || s->state == TCP_CLOSE)
@@ -94,7 +94,7 @@ enum check_verdict verdicts_judge(const struct lp_socket *s, __u32 alive_within_
 	return judge(s, &d, alive_within_ms);
 }
 
-/* An orphan has gone on from these states, and a socket of MPTCP's is never accepted itself. */
+/* An orphan is never in these states; the application never accepts a subflow of MPTCP itself. */
 bool verdicts_is_unaccepted(const struct lp_socket *s)
 {
 	if (s->flags & (LP_F_DEAD | LP_F_SOCKET | LP_F_MPTCP))
@@ -128,8 +128,8 @@ enum lp_phase verdicts_phase(const struct lp_socket *s)
 	return verdicts_read_closed(s) ? PHASE_HALF_CLOSED : PHASE_ESTABLISHED;
 }
 
-/* After its FIN the peer only acknowledges what we send. So if we sent nothing since well before it was last heard,
- * and asked nothing, that was its FIN. */
+/* After its FIN the peer only acknowledges. So if this host sent neither data nor probes for a while before the peer was
+ * last heard, the peer sent its FIN then. */
 long long verdicts_fin_ms(const struct lp_socket *s)
 {
 	const __u32 needed = LP_KNOWN_HEARD | LP_KNOWN_KEEPALIVE;
