@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Looks at connections for the tests of what `lostpeer check` says. */
+/* Looks at connections for the tests of `lostpeer check`. */
 #ifndef TESTS_UNIT_CHECK_SAMPLE_H
 #define TESTS_UNIT_CHECK_SAMPLE_H
 
@@ -17,7 +17,7 @@ struct check_sample {
 
 #define CHECK_SAMPLE_KNOWN (LP_KNOWN_HEARD | LP_KNOWN_SENT | LP_KNOWN_RETRANS | LP_KNOWN_TIMERS | LP_KNOWN_KEEPALIVE)
 
-/* A judgement on the look as it is now; who holds it stays. */
+/* Judges the look as it is now and keeps its holders. */
 static inline void check_sample_fill(struct check_sample *s)
 {
 	verdicts_fill(&s->check, &s->look, 60000);
@@ -55,7 +55,7 @@ static inline void check_sample_make(struct check_sample *s)
 	check_sample_fill(s);
 }
 
-/* Sent again for the fourth time, by a process that shares it. */
+/* The fourth retransmission, on a socket that a process shares with others. */
 static inline void check_sample_stalled(struct check_sample *s)
 {
 	check_sample_make(s);
@@ -71,7 +71,7 @@ static inline void check_sample_stalled(struct check_sample *s)
 	check_sample_fill(s);
 }
 
-/* The peer closed its half, long ago; keepalive asks in vain. */
+/* The peer closed its half long ago and does not answer keepalive probes. */
 static inline void check_sample_idle(struct check_sample *s)
 {
 	check_sample_make(s);

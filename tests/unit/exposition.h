@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Prometheus' text format 0.0.4, read back by its rules: each family once, with HELP and TYPE before its samples;
- * names, labels and escapes; no sample twice. */
+/* A reader of Prometheus' text format 0.0.4 that checks its rules: each family once, HELP and TYPE before the samples,
+ * valid names, labels and escapes, no sample twice. */
 #ifndef TESTS_UNIT_EXPOSITION_H
 #define TESTS_UNIT_EXPOSITION_H
 
@@ -40,7 +40,7 @@ static inline const char *exposition_name(const char *at, const char *more, char
 	return at + n;
 }
 
-/* In quotes; \\, \" and \n are the only escapes. */
+/* A value in quotes; \\, \" and \n are the only escapes. */
 static inline const char *exposition_label(const char *at, char *to, size_t most)
 {
 	size_t n = 0;
@@ -79,7 +79,7 @@ static inline void exposition_sample(const char *at)
 	assert_int_equal(*end, '\n');
 }
 
-/* "# HELP name text" begins a family, "# TYPE name type" is the next line. */
+/* "# HELP name text" starts a family, "# TYPE name type" follows. */
 static inline const char *exposition_family(const char *at)
 {
 	char name[64], type[16], line[128];
@@ -131,7 +131,7 @@ static inline void exposition_read(const char *text)
 			assert_false(exposition_is_same(&samples[i], &samples[j]));
 }
 
-/* The sum of all of that name that have this label, or NULL: any; -1: there is none. */
+/* The sum of the samples with that name and label (NULL: any label); -1 if there is none. */
 static inline double exposition_sum(const char *name, const char *label, const char *value)
 {
 	double sum = -1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A record made of named facts, so that a test says what the kernel saw and nothing else. Sequence numbers begin
- * just below the wrap of 32 bits: whatever is computed from them has to survive it.
+ * A record made of named facts, so that a test shows only what the kernel saw. Sequence numbers start just below the
+ * 32-bit wrap: all arithmetic on them must survive it.
  */
 #ifndef TESTS_UNIT_FACTS_H
 #define TESTS_UNIT_FACTS_H
@@ -14,25 +14,25 @@
 
 #include "record.h"
 
-/* Who has the socket at that moment. */
+/* The holder of the socket at that moment. */
 enum held {
 	HELD,     /* connected or accepted, and a process has its file */
-	IN_CLOSE, /* its last descriptor is being closed, by close(2) or by exit */
+	IN_CLOSE, /* close(2) or exit is closing its last descriptor */
 	ORPHAN,
 	QUEUED,  /* in an accept queue */
-	SUBFLOW, /* of MPTCP: it has no file of its own, and is no orphan */
-	NO_FILE, /* a socket of the kernel's own */
+	SUBFLOW, /* of MPTCP: it has no file, but is not an orphan */
+	NO_FILE, /* a socket of the kernel */
 };
 
 struct facts {
-	int state; /* the one that it left */
+	int state; /* the state that it left */
 	enum held held;
-	__u32 flags; /* besides those that `held` brings */
+	__u32 flags; /* besides those from `held` */
 	__u16 err, soft;
 	__u16 shut;     /* IN_CLOSE and ORPHAN: 3 */
-	__u32 unack;    /* write_seq - snd_una: SYN and FIN of ours are in it */
-	__u32 unsent;   /* of these, never sent */
-	__u32 unread;   /* payload; the peer's FIN comes on top where LP_F_FIN_IN says so */
+	__u32 unack;    /* write_seq - snd_una, which counts our SYN and FIN */
+	__u32 unsent;   /* the part of them that was never sent */
+	__u32 unread;   /* payload; LP_F_FIN_IN adds the peer's FIN */
 	bool no_window; /* the peer's window is closed */
 	__u8 probes;
 	__u8 retr;
@@ -41,12 +41,12 @@ struct facts {
 	__u32 linger_jiffies;
 	int family;     /* 0: AF_INET */
 	bool mapped;    /* an IPv4 peer on an IPv6 socket */
-	bool no_port;   /* no local port was ever chosen */
-	bool forgotten; /* there was no room to remember the socket: what hooks saw before is not known */
+	bool no_port;   /* the socket never got a local port */
+	bool forgotten; /* the map had no room for the socket: earlier findings of the hooks are unknown */
 	int kind;       /* 0: LP_KIND_CLOSE */
 };
 
-/* The words of the flags that the tables use most. */
+/* Short names for the flags that the tables use most. */
 #define OWN LP_F_OWNED
 #define FIN_IN LP_F_FIN_IN
 #define RST_IN LP_F_RST_IN

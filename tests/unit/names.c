@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Prints every name that the program uses, for contract.py: its enumerations and fields, and what is read back from its
- * own output: the journal's message ids, the metrics and their labels.
+ * Prints every name that the program uses, for contract.py: its enumerations and fields, and from its own output the
+ * journal's message ids and the metrics with their labels.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "outputs/counters.h"
 #include "sample.h"
 
-/* The same name with another type is another field, which contract.py then reports. */
+/* The same name with another type is a second field, which contract.py reports. */
 static bool is_first(size_t row)
 {
 	for (size_t i = 0; i < row; i++)
@@ -67,7 +67,7 @@ static void print_message_ids(void)
 	}
 }
 
-/* Labels of a sample as "one,other", or "-": no value of these samples has a quote in it. */
+/* Labels of a sample as "one,other", or "-". No value of these samples contains a quote. */
 static void labels_of(const char *sample, char labels[64])
 {
 	const char *end = strchr(sample, '\n');
@@ -83,7 +83,7 @@ static void labels_of(const char *sample, char labels[64])
 	strcpy(labels + n, n ? "" : "-");
 }
 
-/* A family's samples need not have the same labels: those of the sample that has most. */
+/* The samples of a family may have different labels: print those of the sample with the most. */
 static void print_metrics(const char *text)
 {
 	char labels[64], most[64];

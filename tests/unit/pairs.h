@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What JSON says of an event, as names and values that other formats are compared with: strings as line_plain() makes
- * them safe, each value of an array by itself. */
+/* An event as names and values, to compare formats: strings as line_plain() makes them safe, each value of an array
+ * separately. */
 #ifndef TESTS_UNIT_PAIRS_H
 #define TESTS_UNIT_PAIRS_H
 
@@ -75,7 +75,7 @@ static inline void pairs_of_json(struct pairs *pairs, const struct event *event,
 	json_object_put(object);
 }
 
-/* The next value of that name from *at on, which is moved behind it; NULL: none. */
+/* The next value of that name from *at on; moves *at past it. NULL: none. */
 static inline const char *pairs_next(const struct pairs *pairs, const char *name, size_t *at)
 {
 	while (*at < pairs->n)
@@ -91,7 +91,7 @@ static inline const char *pairs_value(const struct pairs *pairs, const char *nam
 	return pairs_next(pairs, name, &at);
 }
 
-/* The same names with the same values in the same order, and no others. */
+/* Both must have the same names and values in the same order. */
 static inline void pairs_compare(const struct pairs *one, const struct pairs *other)
 {
 	for (size_t i = 0; i < one->n && i < other->n; i++) {
@@ -101,7 +101,7 @@ static inline void pairs_compare(const struct pairs *one, const struct pairs *ot
 	assert_int_equal(one->n, other->n);
 }
 
-/* What somebody may name a process, a file or a unit to be taken for something else. */
+/* Names of a process, a file or a unit that try to pass for something else. */
 static const char *const hostile_names[] = {
 	"a\nPRIORITY=0",
 	"x\n\nMESSAGE=y",
@@ -123,7 +123,7 @@ static const char *const hostile_names[] = {
 };
 #define HOSTILE_NAMES (sizeof(hostile_names) / sizeof(*hostile_names))
 
-/* Everything that has a name from outside is named that. */
+/* Gives this name to everything that has a name from outside. */
 static inline void name_everything(struct sample *s, const char *name)
 {
 	snprintf(s->event.owner.process.comm, sizeof(s->event.owner.process.comm), "%s", name);
@@ -145,7 +145,7 @@ static inline void check_printable(const char *text, size_t n)
 		assert_true((unsigned char)text[i] >= 0x20 && text[i] != 0x7f);
 		assert_false((unsigned char)text[i] == 0xc2 && (unsigned char)text[i + 1] < 0xa0);
 	}
-	line_clear(&again); /* valid UTF-8, and nothing that turns the direction of text: it is plain already */
+	line_clear(&again); /* plain text does not change: it is valid UTF-8 and does not turn the direction of text */
 	line_plain(&again, text);
 	assert_int_equal(again.length, n);
 	assert_memory_equal(again.text, text, n);

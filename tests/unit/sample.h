@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Events for the tests of formats and outputs: the example of lostpeer-events(7), and one that has every field. */
+/* Events for the tests of formats and outputs: the example of lostpeer-events(7), and one with every field. */
 #ifndef TESTS_UNIT_SAMPLE_H
 #define TESTS_UNIT_SAMPLE_H
 
@@ -25,7 +25,7 @@ struct sample {
 	char executable[PATH_MAX];
 };
 
-/* UTC, as CLOCK_REALTIME. */
+/* UTC, on CLOCK_REALTIME. */
 static inline __u64 sample_wall_ns(int day, int hour, int minute, int second, __u64 ns)
 {
 	struct tm tm = {
@@ -34,7 +34,7 @@ static inline __u64 sample_wall_ns(int day, int hour, int minute, int second, __
 	return (__u64)timegm(&tm) * 1000000000ULL + ns;
 }
 
-/* A start time that is told as this wall time. */
+/* The start time since boot that is printed as this wall time. */
 static inline __u64 sample_boot_ns(__u64 wall_ns)
 {
 	return wall_ns - clock_wall_from_boot(0);
@@ -52,7 +52,7 @@ static inline void sample_judge(struct sample *s, struct verdict verdict)
 	s->executable[0] = '\0';
 }
 
-/* What lostpeer-events(7) shows: all that it does not show is not known, where that can be. */
+/* The example of lostpeer-events(7). Fields that it does not show are unknown wherever they can be. */
 static inline void sample_example(struct sample *s)
 {
 	memset(s, 0, sizeof(*s));
@@ -70,7 +70,7 @@ static inline void sample_example(struct sample *s)
 	};
 }
 
-/* Every field that an event of a socket can have, but for owner.unknown. */
+/* Every field that an event of a socket can have, except owner.unknown. */
 static inline void sample_everything(struct sample *s)
 {
 	sample_example(s);
@@ -101,7 +101,7 @@ static inline void sample_everything(struct sample *s)
 	strcpy(s->place.cgroup, "0::" SAMPLE_CGROUP);
 }
 
-/* 299 events like the example, of four processes of one name. */
+/* A group of 299 events like the example, from four processes of one name. */
 static inline void sample_burst(struct sample *s)
 {
 	sample_example(s);

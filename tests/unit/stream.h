@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Numbered events into an output, and the stream that comes out of it read back. An event's number is its time of
- * day in nanoseconds, and its process; so the times of a gap say which events it stands for.
+ * Puts numbered events into an output and reads its stream back. An event's number is its time of day in nanoseconds
+ * and its pid, so the times of a gap show which events it stands for.
  */
 #ifndef TESTS_UNIT_STREAM_H
 #define TESTS_UNIT_STREAM_H
@@ -15,7 +15,7 @@
 
 struct stream {
 	unsigned events, last; /* numbers must grow */
-	unsigned gaps;         /* events_lost lines with no event between them are one */
+	unsigned gaps;         /* adjacent events_lost lines count as one */
 	bool in_gap;
 	__u64 lost;
 	char place[32]; /* of the last gap */
@@ -23,7 +23,7 @@ struct stream {
 	unsigned lost_first, lost_last;
 };
 
-/* Opened and started; settings: of these operations, which must outlive it. NULL if it cannot be opened. */
+/* Opens and starts an output. The settings must outlive it. Returns NULL if it cannot be opened. */
 static inline struct output *stream_open(const struct output_ops *ops, const void *settings, int reader_gone_fd)
 {
 	struct output_options options = {
@@ -58,7 +58,7 @@ static inline void stream_put(struct output *output, unsigned first, unsigned la
 	output_wake(output);
 }
 
-/* Bytes of the lines of these events. */
+/* The length of these events' lines in bytes. */
 static inline size_t stream_line_length(unsigned first, unsigned last)
 {
 	struct format_context context = sample_context();
@@ -95,7 +95,7 @@ static inline const char *stream_word(struct json_object *o, const char *key)
 	return word;
 }
 
-/* The number of an event in its time: ".000000042Z". */
+/* The number of an event, from its time: ".000000042Z". */
 static inline unsigned stream_number(struct json_object *o, const char *key)
 {
 	return (unsigned)strtoul(strchr(stream_word(o, key), '.') + 1, NULL, 10);
@@ -127,7 +127,7 @@ static inline void stream_take(struct stream *s, struct json_object *o)
 	s->in_gap = false;
 }
 
-/* Every line must be whole: one object, and a newline behind it. */
+/* Every line must be whole: one object and a newline. */
 static inline struct stream stream_read(const char *text, size_t length)
 {
 	struct json_tokener *tokener = json_tokener_new();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Which full accept queues are reported, with what count and how often: user/early/accept_queues.c over listeners of the test's own. */
+/* Full accept queues: which ones are reported, with what count and how often. The listeners are the test's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -96,7 +96,7 @@ static void set_queue(__u32 length, __u32 drops)
 				      .socket.flags = LP_F_SOCKET | LP_F_FILE};
 }
 
-/* What the kernel side does when the connection comes that fills it. */
+/* As the BPF program does when a connection fills the queue. */
 static void fill(__u64 now_ns)
 {
 	filled = (struct lp_filled){now_ns, listener.socket.drops, 0};
@@ -178,10 +178,10 @@ static void test_full_without_a_drop_is_not_reported(void **state)
 	run_to(300 * CLOCK_SECOND);
 	assert_false(is_listed);
 	assert_int_equal(accept_queues_deadline(queues), 0);
-	assert_int_equal(alarms.queues, 0); /* the next one wakes */
+	assert_int_equal(alarms.queues, 0); /* the next full queue wakes the agent */
 }
 
-/* What is dropped at a listener whose queue was never found full may have another reason. */
+/* The agent never found the queue full, so the drops may have another reason. */
 static void test_drained_in_time_is_not_reported(void **state)
 {
 	(void)state;
@@ -210,7 +210,7 @@ static void test_lists_queues_that_were_full_before(void **state)
 	(void)state;
 	set_queue(4, 1000);
 	accept_queues_seed(queues, &listener);
-	assert_false(is_listed); /* one more fits */
+	assert_false(is_listed); /* one more connection fits */
 	set_queue(5, 1000);
 	accept_queues_seed(queues, &listener);
 	assert_true(is_listed);

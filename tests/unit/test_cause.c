@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Why a connect failed, and how a peer was lost: facts as the hooks saw them on real kernels, and the verdict that
- * lostpeer-events(7) gives them. What is our own doing, and what is no event, is in test_cause_local.c.
+ * Causes of failed connects and lost peers: facts as the hooks saw them on real kernels, and the verdict of
+ * lostpeer-events(7). test_cause_local.c has our own resets and closes, and the cases without an event.
  */
 #include "vector.h"
 
@@ -96,7 +96,7 @@ static const struct vector connect_failed[] = {
 	 {TCP_SYN_SENT, IN_CLOSE, CLIENT, .soft = EHOSTUNREACH, .unack = 1},
 	 CONNECTING(CONNECT_FAILED_ABANDONED, BY_LOCAL),
 	 .lacks = LACKS_ERROR_REPORT},
-	/* tcp_v6_err() reports no error of the first SYN while connect(2) has the socket locked */
+	/* tcp_v6_err() reports no error of the first SYN while connect(2) holds the socket lock */
 	{"abandoned_or_unreachable_on_ipv6",
 	 {TCP_SYN_SENT, IN_CLOSE, CLIENT, .unack = 1, .family = AF_INET6},
 	 .out = {CONNECT_FAILED_ABANDONED, BY_LOCAL, PHASE_CONNECTING, CONNECT_FAILED_UNREACHABLE}},
@@ -250,7 +250,7 @@ static const struct vector timeouts[] = {
 	{"data_never_acknowledged_in_close_wait",
 	 {TCP_CLOSE_WAIT, HELD, FIN_IN, .err = ETIMEDOUT, .shut = 1, .unack = 100, .retr = 4},
 	 LOST(RETRANSMIT_TIMEOUT, PHASE_HALF_CLOSED)},
-	/* a timer that finds the socket locked is run by release_sock(), on newer kernels with the lock still held */
+	/* if the socket is locked, release_sock() runs the timer; newer kernels still hold the lock then */
 	{"data_never_acknowledged_while_close_lingers",
 	 {TCP_FIN_WAIT1, IN_CLOSE, LP_F_LINGER, .linger_jiffies = 1250, .err = ETIMEDOUT, .unack = 901, .retr = 8},
 	 LOST(RETRANSMIT_TIMEOUT, PHASE_CLOSING)},
@@ -327,7 +327,7 @@ static const struct vector timeouts[] = {
 	 {TCP_ESTABLISHED, HELD, .err = ETIMEDOUT, .unack = 4344, .unsent = 4344, .user_timeout_ms = 1500,
 	  .no_window = true},
 	 LOST_BY(USER_TIMEOUT, BY_PEER, PHASE_ESTABLISHED)},
-	/* it answers two probes a second at most */
+	/* a peer answers at most two probes a second */
 	{"user_timeout_against_a_closed_window_with_one_probe_out",
 	 {TCP_ESTABLISHED, HELD, .err = ETIMEDOUT, .unack = 4344, .unsent = 4344, .user_timeout_ms = 1500,
 	  .no_window = true, .probes = 1},
@@ -426,7 +426,7 @@ static void test_names_are_found_again(void **state)
 	assert_false(cause_name_exists("peer_lost"));
 }
 
-/* What the row of a cause says beside its words follows from its event, with two exceptions. */
+/* Class and severity of a cause follow from its event, with two exceptions. */
 static const struct {
 	enum lp_event event;
 	__u32 class;
@@ -462,7 +462,7 @@ static void test_every_row_has_its_class_and_severity(void **state)
 	}
 }
 
-/* A cell that is forgotten is NULL. */
+/* A forgotten cell is NULL. */
 static void test_every_row_has_its_words(void **state)
 {
 	(void)state;
@@ -480,7 +480,7 @@ static void test_every_row_has_its_words(void **state)
 	assert_string_equal(cause_sentence(CAUSE_NONE), "");
 }
 
-/* What the agent found by looking needs no judge but for the phase. */
+/* Early warnings have their cause already: only the phase is judged. */
 static const struct vector warnings[] = {
 	{"silent",
 	 {TCP_ESTABLISHED, HELD, .kind = LP_KIND_LOOK, .unack = 9, .retr = 3},

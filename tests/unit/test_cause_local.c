@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What we did ourselves: orderly ends, resets of our own, what is no event at all, and which closes have to wait
- * for the RST that may follow them. Facts as the hooks saw them on real kernels.
+ * Causes on our side: orderly ends, our resets, cases without an event, and the closes that must wait for a RST that
+ * may follow. Facts as the hooks saw them on real kernels.
  */
 #include "vector.h"
 
@@ -55,7 +55,7 @@ static const struct vector local_closed[] = {
 	{"timeout_in_closing_still_held",
 	 {TCP_CLOSING, HELD, FIN_IN, .err = ETIMEDOUT, .shut = 3, .unack = 1},
 	 CLOSED(PHASE_CLOSING)},
-	/* an ICMP error that IP_RECVERR left in sk_err, and nobody took, ends nothing */
+	/* an ICMP error that IP_RECVERR left unread in sk_err does not end the connection */
 	{"closed_with_an_icmp_error_pending",
 	 {TCP_FIN_WAIT2, ORPHAN, .err = EHOSTUNREACH, .soft = EHOSTUNREACH},
 	 CLOSED(PHASE_ORPHANED)},
@@ -250,7 +250,7 @@ static const struct vector no_event[] = {
 	{"half_open_request_dies", {TCP_SYN_RECV, ORPHAN, .err = 0}, NOTHING},
 	{"namespace_gone_with_its_orphans", {TCP_FIN_WAIT1, ORPHAN, LP_F_NET_DYING, .unack = 901}, NOTHING},
 	{"namespace_gone_in_last_ack", {TCP_LAST_ACK, ORPHAN, LP_F_NET_DYING | FIN_IN, .unack = 1}, NOTHING},
-	/* not understood, so not told */
+	/* an end without a known cause is not reported */
 	{"error_with_nothing_waiting", {TCP_ESTABLISHED, HELD, .err = ETIMEDOUT}, NOTHING},
 	{"error_with_keepalive_on_and_no_probe_out", {TCP_ESTABLISHED, HELD, LP_F_KEEPOPEN, .err = ETIMEDOUT}, NOTHING},
 	{"subflow_ended_by_its_connection", {TCP_ESTABLISHED, SUBFLOW, OWN | RST_OUT, .err = 0}, NOTHING},
@@ -265,7 +265,7 @@ static void check_waits(const struct facts *facts, bool expected)
 	struct lp_record r = record_of(facts);
 
 	assert_int_equal(judge_waits_for_reset(&r), expected);
-	r.socket.flags |= LP_F_RST_AFTER; /* it has come already */
+	r.socket.flags |= LP_F_RST_AFTER; /* the RST has come already */
 	assert_false(judge_waits_for_reset(&r));
 }
 

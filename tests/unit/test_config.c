@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The configuration: what a file and options come to, and that everything that is wrong is named with its line. */
+/* The configuration from a file and options. Every error is reported with its line. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,9 +16,9 @@
 #include "kernel/kernel_keys.h"
 #include "outputs/file.h"
 
-static char said[16384]; /* on stderr, by the last load() */
+static char messages[16384]; /* stderr of the last load() */
 
-/* A file of this text, by a name that is short and always the same. */
+/* Writes the text to a file with a short, fixed name. */
 static const char *write_file(const char *text)
 {
 	static char path[64];
@@ -66,8 +66,8 @@ static bool load(const char *path, const char *const *options, struct config_res
 	fflush(stderr);
 	dup2(saved, 2);
 	close(saved);
-	n = pread(file, said, sizeof(said) - 1, 0);
-	said[n > 0 ? n : 0] = '\0';
+	n = pread(file, messages, sizeof(messages) - 1, 0);
+	messages[n > 0 ? n : 0] = '\0';
 	close(file);
 	return right;
 }
@@ -77,14 +77,14 @@ static bool load_text(const char *text, struct config_result *result)
 	return load(write_file(text), NULL, result);
 }
 
-/* Every wrong line has one message, which begins with its place; nothing else is said. */
+/* stderr is exactly the wanted text: one message for each wrong line, starting with its place. */
 static void assert_says(const char *text, const char *wanted)
 {
 	struct config_result result;
 
 	assert_false(load_text(text, &result));
 	assert_int_equal(result.n_feeds, 0);
-	assert_string_equal(said, wanted);
+	assert_string_equal(messages, wanted);
 }
 
 #define AT "/proc/self/fd/200:"
@@ -117,7 +117,7 @@ static void test_a_whole_configuration(void **state)
 			      "rate = 7\n"
 			      "[stdout]",
 			      &r));
-	assert_string_equal(said, "");
+	assert_string_equal(messages, "");
 	assert_int_equal(r.kernel.ring_bytes, 8 << 20);
 	assert_true(r.kernel.connect_hook);
 	assert_false(r.kernel.accept_hook);
@@ -143,10 +143,10 @@ static void test_a_whole_configuration(void **state)
 	config_clear(&r);
 }
 
-/* Each alone, so that no message hides another; then all of them at once. */
+/* Each alone, so no message hides another; then all at once. */
 static const struct {
 	const char *line;
-	const char *message; /* after the place */
+	const char *message; /* the text after the place */
 } wrongs[] = {
 	{"bogus = 1\n", "[file] bogus: no such key here; see lostpeer.conf(5)\n"},
 	{"ring = 4096\n", "[file] ring: no such key here; see lostpeer.conf(5)\n"},
@@ -178,7 +178,7 @@ static void test_each_error_names_its_line(void **state)
 	for (size_t i = 0; i < sizeof(wrongs) / sizeof(*wrongs); i++) {
 		snprintf(text, sizeof(text), "[file]\npath = /tmp/events\n\n%s", wrongs[i].line);
 		snprintf(wanted, sizeof(wanted), AT "4: %s", wrongs[i].message);
-		if (!strcmp(wrongs[i].line, "[file]\n")) /* which has no path, too */
+		if (!strcmp(wrongs[i].line, "[file]\n")) /* it also lacks a path */
 			strcat(wanted, AT "4: [file]: needs a path\n");
 		assert_says(text, wanted);
 	}
@@ -206,8 +206,8 @@ static void test_reports_all_errors_at_once(void **state)
 	assert_false(load_text(text, &r));
 	for (size_t i = 0; i < sizeof(wrongs) / sizeof(*wrongs); i++) {
 		snprintf(place, sizeof(place), AT "%zu: ", i + 3);
-		if (!strstr(said, place)) /* with its own message, or for coming twice */
-			fail_msg("line %zu is not told: %s", i + 3, said);
+		if (!strstr(messages, place)) /* its own message, or one for a key that comes twice */
+			fail_msg("line %zu is not reported: %s", i + 3, messages);
 	}
 }
 
@@ -227,7 +227,7 @@ static void test_wrong_sections(void **state)
 		    "lostpeer agent: /proc/self/fd/200: no output: give it a section such as [file], or --output\n");
 }
 
-/* It must not be taken for two. */
+/* It must not be read as two lines. */
 static void test_a_line_that_is_too_long(void **state)
 {
 	char text[2048] = "[stdout]\nname = ";
@@ -245,9 +245,9 @@ static void test_a_file_that_is_not_there(void **state)
 
 	(void)state;
 	assert_false(load("/nonexistent.conf", NULL, &r));
-	assert_string_equal(said, "lostpeer agent: /nonexistent.conf: No such file or directory\n");
+	assert_string_equal(messages, "lostpeer agent: /nonexistent.conf: No such file or directory\n");
 	assert_false(load("/tmp", NULL, &r));
-	assert_string_equal(said, "lostpeer agent: /tmp: Is a directory\n");
+	assert_string_equal(messages, "lostpeer agent: /tmp: Is a directory\n");
 }
 
 static void test_options_come_after_the_file(void **state)
@@ -274,7 +274,7 @@ static void test_an_option_of_no_output(void **state)
 
 	(void)state;
 	assert_false(load(NULL, options, &r));
-	assert_non_null(strstr(said, "path: is of an output: --output KIND goes before it\n"));
+	assert_non_null(strstr(messages, "path: is of an output: --output KIND goes before it\n"));
 }
 
 static void test_an_option_that_is_wrong(void **state)
@@ -284,10 +284,10 @@ static void test_an_option_that_is_wrong(void **state)
 
 	(void)state;
 	assert_false(load(NULL, options, &r));
-	assert_string_equal(said, "lostpeer agent: [file] port: not a port (0 to 65535)\n");
+	assert_string_equal(messages, "lostpeer agent: [file] port: not a port (0 to 65535)\n");
 }
 
-/* What decides whether an output is the one that there is already. */
+/* The source decides whether a reload keeps an output. */
 static void test_the_source_tells_whether_it_has_changed(void **state)
 {
 	struct config_result one, other;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Counters: what an event is counted as, that names are bounded, and the text read back by Prometheus' rules. */
+/* Counters of events, their bound on names, and their text, read back by Prometheus' rules. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -142,12 +142,12 @@ static void test_apps_are_bounded(void **state)
 	assert_int_equal(of_app("app199"), 2);
 	assert_true(of_app("app200") < 0);
 	assert_int_equal(of_app("other"), 100);
-	strcpy(sample.event.owner.process.comm, "app7"); /* who is known stays known */
+	strcpy(sample.event.owner.process.comm, "app7"); /* known names stay known */
 	count();
 	assert_int_equal(of_app("app7"), 3);
 }
 
-/* It would be a second sample with the same labels. */
+/* Otherwise two samples would have the same labels. */
 static void test_an_app_named_other_is_one_of_them(void **state)
 {
 	(void)state;
@@ -161,7 +161,7 @@ static void test_an_app_named_other_is_one_of_them(void **state)
 	assert_int_equal(exposition_sum("lostpeer_events_total", NULL, NULL), COUNTERS_APPS_MAX + 2);
 }
 
-/* As the registry at its fullest is read back: each of the samples, in no more than this. */
+/* The text of a full registry fits into this, with every sample. */
 static void test_all_causes_of_all_apps_fit(void **state)
 {
 	char *text = NULL;
@@ -213,7 +213,7 @@ static void test_a_long_name_is_cut_between_characters(void **state)
 	(void)state;
 	strcpy(sample.executable, "/");
 	for (int i = 0; i < 100; i++)
-		strcat(sample.executable, "\xc3\xa9"); /* é; 127 is in the midst of one */
+		strcat(sample.executable, "\xc3\xa9"); /* é; byte 127 is in the middle of one */
 	counters_entry_of(&sample.event, &entry);
 	assert_int_equal(strlen(entry.app), COUNTERS_APP_LEN - 2);
 	check_printable(entry.app, strlen(entry.app));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Payload out of sequence numbers: SYN and FIN are never counted, in any state, across the wrap of 32 bits. */
+/* Payload computed from sequence numbers: it never includes SYN and FIN, in any state and across the 32-bit wrap. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,19 +69,19 @@ static void test_queue(void **state)
 	assert_int_equal(d.unacked, v->unacked);
 	assert_int_equal(d.unsent, v->unsent);
 	if (v->in.state != TCP_SYN_SENT &&
-	    v->in.state != TCP_SYN_RECV) /* whether the SYN waits too matters to nobody */
+	    v->in.state != TCP_SYN_RECV) /* in SYN_RECV it does not matter whether the SYN counts as waiting */
 		assert_int_equal(d.waiting, v->waiting);
 }
 
 struct total_vector {
 	const char *name;
 	struct facts in;
-	__u64 acked, received; /* as the kernel counts */
+	__u64 acked, received; /* the kernel's counts */
 	__u64 sent_bytes, received_bytes;
 };
 
 static const struct total_vector totals[] = {
-	/* the acknowledgement of a SYN of ours is in bytes_acked, that of a SYN-ACK of ours is not */
+	/* bytes_acked includes the acknowledgement of our SYN but not of our SYN-ACK */
 	{"client", {TCP_ESTABLISHED, HELD, CLIENT, .err = 0}, 1001, 70, 1000, 70},
 	{"client_that_sent_nothing", {TCP_ESTABLISHED, HELD, CLIENT, .err = 0}, 1, 0, 0, 0},
 	{"server", {TCP_ESTABLISHED, HELD, LP_F_ACCEPTED, .err = 0}, 1000, 70, 1000, 70},

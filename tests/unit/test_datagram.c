@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Each entry a datagram, to a listener that is there, is not, goes away and comes back. */
+/* Each entry is a datagram. The listener exists, does not, goes away and comes back. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,7 +45,7 @@ static int use_unix(void **state)
 	return endpoint_parse(path, 0, &settings) ? -1 : datagram_open(&datagram, &settings, NULL);
 }
 
-/* A port that nobody has. */
+/* A port that is not in use. */
 static int use_udp(void **state)
 {
 	socklen_t n = sizeof(settings.address);
@@ -67,7 +67,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* Sends each of these, ended by NULL; how many are out. */
+/* Sends the texts, which end with NULL. Returns the number sent. */
 static size_t sends(int *error, const char *const *texts)
 {
 	struct iovec entries[8];
@@ -112,7 +112,7 @@ static void test_a_listener_goes_and_comes_back(void **state)
 	int error;
 
 	(void)state;
-	assert_int_equal(SENDS(&error, "lost", "lost too"), 0); /* it was never there */
+	assert_int_equal(SENDS(&error, "lost", "lost too"), 0); /* the listener never existed */
 	assert_true(error == ECONNREFUSED || error == ENOENT);
 	listen_again();
 	assert_int_equal(SENDS(&error, "one"), 1);
@@ -128,7 +128,7 @@ static void test_a_listener_goes_and_comes_back(void **state)
 	receives(NULL);
 }
 
-/* Its file is still there, as of a listener that was killed. */
+/* A killed listener leaves its file. */
 static void test_a_dead_listeners_file_is_refused(void **state)
 {
 	int error;

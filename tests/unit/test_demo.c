@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The rows of the demonstration: every cause that a connection can have, each under a name of its own. */
+/* The rows of the demonstration: every cause that a connection can have, each with a unique name. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

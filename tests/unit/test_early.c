@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What early warnings say, as JSON and as text. */
+/* Early warnings as JSON and as text. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

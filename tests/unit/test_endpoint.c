@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Where a socket of ours is, from one word: what it becomes, and what is refused. */
+/* The address of a socket from one word: accepted and refused ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 
 #define PORT 514
 
-/* As getnameinfo() tells it. */
+/* Compares with the result of getnameinfo(). */
 static void becomes(const char *text, const char *address, const char *port)
 {
 	char host[64], service[16];
@@ -82,7 +82,7 @@ static void test_wrong_endpoints(void **state)
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		if (!endpoint_parse(texts[i], PORT, &endpoint))
 			fail_msg("'%s' is taken for an endpoint", texts[i]);
-	assert_non_null(endpoint_parse("127.0.0.1", 0, &endpoint)); /* without a default it must name a port */
+	assert_non_null(endpoint_parse("127.0.0.1", 0, &endpoint)); /* without a default port the word must name one */
 }
 
 static void test_endpoints_that_only_this_host_can_reach(void **state)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What an event says besides its verdict: how loud to be, the error, which half was over before, how long. */
+/* Parts of an event besides its verdict: severity, error, halves that were closed before, durations. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -166,7 +166,7 @@ struct half_vector {
 	bool read_closed, write_closed;
 };
 
-/* A FIN, or a close, that is itself the event has not ended a half before it. */
+/* A FIN or close that is the event itself does not count as a half closed before. */
 static const struct half_vector halves[] = {
 	{"both_open", {TCP_ESTABLISHED, HELD, RST_IN, .err = 0}, false, false},
 	{"both_open_before_accept", {TCP_ESTABLISHED, QUEUED, RST_IN, .err = 0}, false, false},
@@ -226,7 +226,7 @@ static void test_the_error_is_the_one_that_the_application_gets(void **state)
 	assert_int_equal(error_of(CONNECT_FAILED_DENIED, (struct facts){TCP_CLOSE, HELD, .err = EPERM}), EPERM);
 	assert_int_equal(error_of(CONNECT_FAILED_NO_PORT, (struct facts){TCP_SYN_SENT, HELD, .err = 0}), EADDRNOTAVAIL);
 	assert_int_equal(error_of(LOCAL_RESET_LINGER, (struct facts){TCP_ESTABLISHED, IN_CLOSE, .err = 0}), 0);
-	/* nobody is there to be told */
+	/* no process is left to get the error */
 	assert_int_equal(error_of(PEER_LOST_RESET, (struct facts){TCP_FIN_WAIT1, ORPHAN, .err = ECONNRESET}), 0);
 }
 
@@ -243,7 +243,7 @@ static void test_durations(void **state)
 	s.record.born_ns = 0;
 	assert_true(event_duration_ms(&s.event) < 0);
 	s.event.verdict.cause = PEER_LOST_RESET;
-	s.record.established_ns = 0; /* it existed before the agent */
+	s.record.established_ns = 0; /* it is older than the agent */
 	assert_true(event_duration_ms(&s.event) < 0);
 	s.record.established_ns = s.record.time_ns + 1;
 	assert_true(event_duration_ms(&s.event) < 0);
@@ -262,7 +262,7 @@ static void test_silence(void **state)
 	assert_true(event_silent_ms(&s.event) == 0);
 	s.record.socket.heard_ms = 40;
 	assert_true(event_silent_ms(&s.event) == 40);
-	s.record.socket.state = TCP_SYN_SENT; /* nothing can have come */
+	s.record.socket.state = TCP_SYN_SENT; /* no segment can have come */
 	assert_true(event_silent_ms(&s.event) < 0);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The executable of a process that changes it: a child of the test's own, which is another program when asked. */
+/* The executable of a process that executes another program: a child of the test that does so on request. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@
 static struct executables *executables;
 static char own[PATH_MAX], other[PATH_MAX];
 static struct lp_task task;
-static int ask; /* closed: become cat(1), which ends when `end` is closed */
+static int ask; /* closing it makes the child execute cat(1), which ends when `end` is closed */
 static int end;
 
 static void be_the_child(int asked, int input)

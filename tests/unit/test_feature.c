@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What a kernel has, by name; what a list of names hides; and what can then not be shown or told apart. */
+/* Kernel features by name, the effect of a list of hidden features, and the limits that follow. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 
 #include "kernel/feature.h"
 
-/* A kernel that has it all. */
+/* A kernel with all features. */
 static struct kernel_features everything(void)
 {
 	struct kernel_features have;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The fan-out: each feed has its own filter, grouping, queue and ledger, and the ledger is exact for each, whatever
- * happens to the others, and when feeds come and go.
+ * The fan-out: each feed has its own filter, grouping, queue and ledger. Each ledger stays exact whatever happens to
+ * other feeds, and when feeds come and go.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,14 +19,14 @@
 #include "outputs/feed.h"
 #include "outputs/subscribers.h"
 
-/* An output that may block or fail; one state for all, but what it is told by its settings. */
+/* An output that may block or fail, as its settings say. */
 struct sink_settings {
 	bool blocks, fails, refuses;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t moved = PTHREAD_COND_INITIALIZER;
-static bool released; /* those that block go on */
+static bool released; /* blocked outputs go on */
 static unsigned opened, closed, reopened;
 
 static int open_sink(void **state, const void *settings, const struct output_agent *agent)
@@ -78,7 +78,7 @@ static const struct output_ops ops = {
 };
 
 static struct feeds *feeds;
-static struct feeds_flow flow; /* as the agent would count it */
+static struct feeds_flow flow; /* as the agent counts it */
 
 static struct feed_settings *make(const char *title, const char *source)
 {
@@ -124,7 +124,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* Says nothing on stderr, where it would look like a failure of this test. */
+/* Keeps messages off stderr, where they would look like a failure of this test. */
 static int change(struct feed_settings **settings, size_t n)
 {
 	int saved = dup(2), null = open("/dev/null", O_WRONLY | O_CLOEXEC), err;
@@ -138,7 +138,7 @@ static int change(struct feed_settings **settings, size_t n)
 	return err ? err : feeds_start(feeds);
 }
 
-/* A record as the agent has it: put, or filtered out by what all of them want. */
+/* Handles an event as the agent does: puts it, or counts it as filtered if no feed accepts it. */
 static void put(unsigned number, bool orderly)
 {
 	struct sample s;
@@ -210,7 +210,7 @@ static void test_the_kernel_reports_the_union(void **state)
 	s[0] = make("one", "now of any");
 	s[0]->filter.all = true;
 	s[1] = make("other", "");
-	assert_int_equal(change(s, 2), 0); /* the other is the one that there is */
+	assert_int_equal(change(s, 2), 0); /* the other one exists already */
 	assert_int_equal(feeds_wants(feeds).netns, 0);
 	assert_true(feeds_wants(feeds).classes & LP_CLASS_LOCAL_CLOSED);
 	assert_int_equal(opened, 3);
@@ -221,7 +221,7 @@ static void test_the_kernel_reports_the_union(void **state)
 static struct audience readers;
 static __u64 confirmed;
 static unsigned retired;
-static size_t nobodys; /* of what it has written so many are wanted by nobody after all */
+static size_t unwanted; /* written events that no reader wanted after all */
 
 const struct output_ops output_subscribers = {
 	.name = "sink",
@@ -254,7 +254,7 @@ void subscribers_retire(struct server *server)
 __u64 subscribers_unwanted(struct server *server)
 {
 	(void)server;
-	return nobodys;
+	return unwanted;
 }
 
 static struct feed_settings *make_with_readers(const char *title)
@@ -264,7 +264,7 @@ static struct feed_settings *make_with_readers(const char *title)
 	s->ops = &output_subscribers;
 	assert_null(feed_settings_check(s));
 	readers = (struct audience){.generation = 1};
-	confirmed = nobodys = retired = 0;
+	confirmed = unwanted = retired = 0;
 	return s;
 }
 
@@ -326,7 +326,7 @@ static void test_unwanted_events_are_filtered(void **state)
 	add_reader(0, "peer_lost");
 	put_many(50, false);
 	feeds_flush(feeds);
-	nobodys = 3;
+	unwanted = 3;
 	l = check_ledger(0);
 	assert_int_equal(l.written, 47);
 	assert_int_equal(l.filtered, 103);
@@ -372,7 +372,7 @@ static void test_one_that_blocks_or_fails_costs_only_itself(void **state)
 	check_ledger(2);
 	l = check_ledger(3);
 	assert_int_equal(l.grouped, 19999);
-	feeds_finish(feeds); /* the stuck one is given up */
+	feeds_finish(feeds); /* gives up the stuck one */
 	feeds_flush(feeds);
 	for (size_t i = 0; i < 4; i++) {
 		l = check_ledger(i);
@@ -395,7 +395,7 @@ static void test_a_new_feed_does_not_count_earlier_events(void **state)
 	flow.emitted = 7;
 	assert_int_equal(change(s, 1), 0);
 	put_many(100, false);
-	flow.emitted += 5; /* which are in the ring, or wait for their owner */
+	flow.emitted += 5; /* records in the ring or waiting for their owner */
 	s[0] = make("old", "");
 	s[1] = make("new", "");
 	assert_int_equal(change(s, 2), 0);
@@ -453,7 +453,7 @@ static void test_one_that_is_dropped_writes_what_waits(void **state)
 	assert_true(feeds_deadline(feeds) > 0);
 	release();
 	while (feeds_deadline(feeds)) {
-		feeds_tick(feeds, clock_monotonic_ns()); /* says its ledger */
+		feeds_tick(feeds, clock_monotonic_ns()); /* prints its ledger */
 		usleep(1000);
 	}
 	assert_int_equal(closed, 1);

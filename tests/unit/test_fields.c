@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Every row of fields.def is written by some event or check, in its place and with its type, and nothing else is. */
+/* Events and checks write exactly the rows of fields.def, in order and with their types. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,7 +40,7 @@ static bool fits(const char *type, const char *row)
 	return !strcmp(type, row) || (!strcmp(type, "integer") && !strcmp(row, "number"));
 }
 
-/* Each field is that of a row behind the last one's. */
+/* Each field must belong to a row after the last field's. */
 static void note_line(struct line *line, unsigned of)
 {
 	struct json_object *object;
@@ -78,7 +78,7 @@ static void note_check(const struct check *check)
 	note_line(&line, OF_CHECK);
 }
 
-/* An event of each kind that has fields of its own. */
+/* An event of each kind that has fields which others lack. */
 static void note_events(void)
 {
 	static struct sample s;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Which events are wanted: each kind of filter and its opposite, lists, networks, and what the kernel is asked for. */
+/* Filters: each kind and its opposite, lists, networks, and the classes that the kernel must report. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@ static struct lp_record record;
 static struct event event;
 static struct place place;
 
-/* A server's connection from 10.0.0.5:5432, lost in namespace 4026531840, of "checkout" (4711). */
+/* "checkout" (4711) lost its connection to 10.0.0.5:5432 in namespace 4026531840. */
 static void make_event(enum lp_cause cause)
 {
 	record = record_of(&(struct facts){TCP_ESTABLISHED, HELD, LP_F_ACCEPTED, .unack = 512});
@@ -237,7 +237,7 @@ static const struct network networks[] = {
 	{"0.0.0.0/0", AF_INET, "192.0.2.1", true},
 	{"0.0.0.0/0", AF_INET6, "2001:db8::1", false},
 	{"10.0.0.0/8", AF_INET6, "2001:db8::1", false},
-	/* an IPv4 peer is one on whichever socket, and however it is asked for */
+	/* an IPv4 peer matches on any socket and in either notation */
 	{"10.0.0.0/8", AF_INET6, "::ffff:10.1.2.3", true},
 	{"10.0.0.5", AF_INET6, "::ffff:10.0.0.5", true},
 	{"0.0.0.0/0", AF_INET6, "::ffff:10.0.0.5", true},
@@ -257,7 +257,7 @@ static const struct network networks[] = {
 	{"2001:db8::/32", AF_INET6, "2001:db9::1", false},
 	{"2001:db8::/32", AF_INET, "10.0.0.5", false},
 	{"::/0", AF_INET6, "2001:db8::1", true},
-	/* nobody who asks for all of IPv6, or keeps it out, means IPv4 */
+	/* a filter for all of IPv6 does not mean IPv4 */
 	{"::/0", AF_INET, "10.0.0.5", false},
 	{"::/64", AF_INET, "10.0.0.5", false},
 	{"::/0", AF_INET6, "::ffff:10.0.0.5", false},
@@ -306,7 +306,7 @@ static void test_different_options_all_apply(void **state)
 	filter_free(&f);
 }
 
-/* Before the owner is known only what does not depend on it decides. */
+/* Until the owner is known only the filters that do not need it decide. */
 static void test_filters_by_owner_wait_for_the_owner(void **state)
 {
 	struct filter f;
@@ -356,7 +356,7 @@ static void test_orderly_ends_pass_only_when_enabled(void **state)
 	check_asked(&f, LOCAL_CLOSED_CLOSE, 0, false);
 	check_asked(&f, CONNECT_FAILED_ABANDONED, 0, false);
 	check_asked(&f, CONNECT_FAILED_ABANDONED, 1, true);
-	filter_add(&f, FILTER_EVENT, true, "local_closed"); /* not to want it is not to ask for it */
+	filter_add(&f, FILTER_EVENT, true, "local_closed"); /* excluding it does not enable it */
 	check_asked(&f, PEER_CLOSED_FIN, 0, false);
 	f.all = true;
 	check_asked(&f, PEER_CLOSED_FIN, 0, true);
@@ -403,7 +403,7 @@ static void test_wants_of_no_filter_and_of_all(void **state)
 	f.all = true;
 	assert_int_equal(filter_wants(&f).classes, LP_CLASS_LOST | LP_CLASSES_LOOKED | LP_CLASSES_ORDERLY);
 	filter_add(&f, FILTER_EVENT, true, "peer_lost");
-	filter_add(&f, FILTER_CAUSE, true, "fin"); /* then the kernel need not tell of that */
+	filter_add(&f, FILTER_CAUSE, true, "fin"); /* then the kernel need not report it */
 	assert_int_equal(filter_wants(&f).classes,
 			 LP_CLASS_LOST | LP_CLASSES_LOOKED | LP_CLASS_LOCAL_CLOSED | LP_CLASS_ABANDONED);
 	filter_add(&f, FILTER_EVENT, false, "local_reset");
@@ -413,7 +413,7 @@ static void test_wants_of_no_filter_and_of_all(void **state)
 	filter_free(&f);
 }
 
-/* Ports, peers and owners are looked at here: the kernel is asked for no more and no less on their account. */
+/* The agent filters by port, peer and owner: these filters do not change the classes that the kernel reports. */
 static void test_other_filters_want_nothing_special(void **state)
 {
 	static const struct {
@@ -440,7 +440,7 @@ static void test_other_filters_want_nothing_special(void **state)
 	}
 }
 
-/* What the agent looks for costs something only where it can be shown. */
+/* The agent searches for early warnings only if they can pass. */
 static void test_looks_only_for_events_that_pass(void **state)
 {
 	static const struct {
@@ -485,7 +485,7 @@ static void test_wants_one_namespace_or_all(void **state)
 	filter_free(&f);
 }
 
-/* A gap in the stream concerns whoever reads it, whatever he filters for. */
+/* A gap concerns every reader, whatever the filter. */
 static void test_gaps_always_pass(void **state)
 {
 	struct filter f;
@@ -612,10 +612,10 @@ static void test_lists_and_numbers(void **state)
 	assert_false(filter_asks_owner(&f));
 	assert_null(filter_add_list(&f, FILTER_PORT, false, "80,443"));
 	assert_null(filter_add_list(&f, FILTER_PID, true, "9"));
-	assert_false(filter_asks_owner(&f)); /* an opposite asks for everybody else */
+	assert_false(filter_asks_owner(&f)); /* an opposite wants all other owners */
 	assert_null(filter_add_list(&f, FILTER_PID, false, "7,8,12"));
 	assert_true(filter_asks_owner(&f));
-	assert_int_equal(filter_numbers(&f, FILTER_PID, numbers, 2), 3); /* as many as there are, not as fit */
+	assert_int_equal(filter_numbers(&f, FILTER_PID, numbers, 2), 3); /* the total, not the number that fits */
 	assert_int_equal(filter_numbers(&f, FILTER_PORT, numbers, 2), 2);
 	assert_int_equal(numbers[0] + numbers[1], 523);
 	assert_non_null(filter_add_list(&f, FILTER_PORT, false, "80,,443"));

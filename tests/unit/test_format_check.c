@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What `lostpeer check` says of a connection: the sentence of each verdict, columns, and no control character. */
+/* The text of `lostpeer check`: the sentence of each verdict, columns, and no control characters. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -62,7 +62,7 @@ static void test_header_is_aligned(void **state)
 
 	(void)state;
 	check_sample_stalled(&s);
-	strcpy(s.check.event.owner.process.comm, "gr\xc3\xbc\xc3\x9f"); /* wider in bytes than in columns */
+	strcpy(s.check.event.owner.process.comm, "gr\xc3\xbc\xc3\x9f"); /* more bytes than columns */
 	format_check_widen(&widths, &s.check);
 	format_check_header(&line, &widths);
 	assert_true(line.length < sizeof(header));
@@ -70,7 +70,7 @@ static void test_header_is_aligned(void **state)
 	header[line.length] = '\0';
 	format_check_text(&line, &s.check, &widths, false);
 	for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++) {
-		size_t at = (size_t)(strstr(header, columns[i]) - header) + 2; /* two letters take a byte more */
+		size_t at = (size_t)(strstr(header, columns[i]) - header) + 2; /* two letters have two bytes each */
 
 		if (!strcmp(columns[i], "WHO"))
 			at -= 2;
@@ -232,7 +232,6 @@ static void test_json(void **state)
 	assert_null(field("error.type"));
 }
 
-/* A fact that is not known is left out. */
 static void test_json_leaves_out(void **state)
 {
 	(void)state;

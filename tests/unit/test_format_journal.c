@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The journal's native protocol, read back as journald reads it: the fields of the contract, what the journal itself
- * asks for, and that no name begins a field of its own. */
+/* The journal's native protocol, read back as journald reads it: the fields of the contract, those of the journal
+ * itself, and hostile names, none of which may start a field. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 static struct line line;
 static struct sample sample;
 static struct format_context context;
-static struct pairs expected, contract, journal; /* what JSON says; the fields of LOSTPEER_, and the others */
+static struct pairs expected, contract, journal; /* from JSON; the LOSTPEER_ fields; the others */
 
 static int set_up(void **state)
 {
@@ -33,7 +33,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* journald's rules (journal_field_valid): no name of a client begins with an underscore or a digit. */
+/* journald's rules (journal_field_valid): a client's field name must not start with an underscore or a digit. */
 static void check_name(const char *name, size_t n)
 {
 	assert_in_range(n, 1, 64);
@@ -42,7 +42,7 @@ static void check_name(const char *name, size_t n)
 		assert_true(isupper((unsigned char)name[i]) || isdigit((unsigned char)name[i]) || name[i] == '_');
 }
 
-/* Values are never in the form with a length, which lines without "=" would begin. */
+/* Every line must have "=": values never use the form with a length. */
 static void read_entry(void)
 {
 	const char *at = line.text, *end = line.text + line.length, *newline, *equals;
@@ -72,7 +72,7 @@ static void format(void)
 	read_entry();
 }
 
-/* "LOSTPEER_" and the dotted name in capitals with "_". */
+/* The journal's name of a field: "LOSTPEER_" and the dotted name in capitals with "_". */
 static void rename_all(struct pairs *pairs)
 {
 	for (size_t i = 0; i < pairs->n; i++) {
@@ -210,7 +210,7 @@ static void test_no_name_begins_a_field(void **state)
 		sample_everything(&sample);
 		name_everything(&sample, hostile_names[i]);
 		check_contract();
-		assert_int_equal(journal.n + contract.n, known + 1); /* the user's unit, which is another */
+		assert_int_equal(journal.n + contract.n, known + 1); /* the user's unit is another field */
 		for (size_t j = priorities = 0; pairs_next(&journal, "PRIORITY", &j); priorities++)
 			;
 		assert_int_equal(priorities, 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* JSON lines, read back with json-c: the example of lostpeer-events(7) byte for byte, each field, what is left out
- * when it is not known, and that nothing from outside breaks a line. */
+/* JSON lines, read back with json-c: the example of lostpeer-events(7) byte for byte, each field, unknown facts that
+ * are left out, and hostile names that must not break a line. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@ static struct line line;
 static struct sample sample;
 static struct format_context context;
 
-/* One valid object in valid UTF-8 on one line, no key twice; to be freed by the caller. */
+/* The line must be one valid object in UTF-8 without a repeated key. The caller frees it. */
 static struct json_object *read_line(void)
 {
 	struct json_tokener *tokener = json_tokener_new();
@@ -53,7 +53,7 @@ static int set_up(void **state)
 /* The next `"key":value` of an object written by format_json, at *at; its length, or 0 at the end. */
 static size_t next_piece(const char **at)
 {
-	const char *from = *at + 1; /* behind the brace or the comma */
+	const char *from = *at + 1; /* after the brace or comma */
 	bool quoted = false;
 	int depth = 0;
 	size_t n = 0;
@@ -70,7 +70,7 @@ static size_t next_piece(const char **at)
 	return n;
 }
 
-/* As lostpeer-events(7) shows it. */
+/* The example of lostpeer-events(7). */
 static const char example[] =
 	"{\"schema\":1,\"time\":\"2026-11-22T12:01:02.123456789Z\",\"host.name\":\"web-3\",\"event\":\"peer_lost\","
 	"\"cause\":\"reset\",\"by\":\"peer\",\"phase\":\"established\",\"severity\":\"warning\","
@@ -80,7 +80,7 @@ static const char example[] =
 	"\"network.local.port\":51820,\"network.peer.address\":\"10.0.0.5\",\"network.peer.port\":5432,"
 	"\"network.connection.state\":\"established\",\"tcp.duration_ms\":81234.5,\"data.unacked_bytes\":512}";
 
-/* A full socket always knows these, the example has left them out to be short. */
+/* A full socket always has these; the example leaves them out to be short. */
 static bool is_always_known(const char *piece)
 {
 	static const char *const keys[] = {
@@ -226,7 +226,7 @@ static void test_every_field_of_an_event(void **state)
 	json_object_put(o);
 }
 
-/* Formats, and checks that none of the keys (NULL-terminated) is there. */
+/* Formats, and checks that the line has none of the keys (NULL-terminated). */
 static void leaves_out(const char *const keys[])
 {
 	struct json_object *o = format();
@@ -247,7 +247,7 @@ static void test_leaves_out_unknown_facts_of_the_socket(void **state)
 	sample.record.socket.netns = 0;
 	sample.record.established_ns = 0;
 	sample.record.socket.flags &= ~(__u32)LP_F_CONNECTED;
-	sample.record.socket.soft_err = 9999; /* no errno of this C library */
+	sample.record.socket.soft_err = 9999; /* not an errno of this C library */
 	sample.event.error = 9999;
 	sample.record.reset_reason = 5;
 	context.reset_reason = NULL;
@@ -262,9 +262,9 @@ static void test_leaves_out_unknown_facts_of_the_process(void **state)
 	sample.event.owner.process = (struct lp_task){.tgid = 4711};
 	LEAVES_OUT("process.name", "process.executable.path", "process.vpid", "process.creation.time",
 		   "process.exiting", "process.exit.signal", "owner.unknown", "owner.holders");
-	sample.event.owner.process.vpid = 4711; /* where it differs */
+	sample.event.owner.process.vpid = 4711; /* only if it differs */
 	LEAVES_OUT("process.vpid");
-	sample.event.owner.process.exit_code = 9; /* of a process that is not exiting it says nothing */
+	sample.event.owner.process.exit_code = 9; /* without meaning while the process does not exit */
 	LEAVES_OUT("process.exit.signal");
 	sample.event.owner.process.exiting = 1;
 	sample.event.owner.process.exit_code = 0x300; /* exit(3) */
@@ -315,7 +315,7 @@ static void test_leaves_out_all_of_tcp_before_a_connect(void **state)
 		   "stream.write_closed");
 }
 
-/* bytes_acked has our SYN in it if we connected, and of what existed before nobody knows whether we did. */
+/* bytes_acked includes our SYN if we connected, which is unknown for a connection older than the agent. */
 static void test_leaves_out_bytes_sent_where_a_syn_may_be_in_them(void **state)
 {
 	(void)state;
@@ -461,7 +461,7 @@ static void test_leaves_out_facts_that_differ_in_a_group(void **state)
 	sample.event.repeat.processes = 1;
 	sample.event.repeat.several_vias = true;
 	LEAVES_OUT("owner.via");
-	sample.event.owner = (struct owner){0}; /* nobody is known, for several reasons */
+	sample.event.owner = (struct owner){0}; /* no owner is known, for several reasons */
 	sample.event.repeat.processes = 0;
 	LEAVES_OUT("owner.via", "owner.unknown", "repeat.processes");
 }
@@ -525,7 +525,7 @@ static void test_hostile(void **state)
 	assert_null(memmem(line.text, line.length, "\xc2\x9b", 2));
 }
 
-/* Nothing that a process can be called makes a line too long. */
+/* No names can make the line too long. */
 static void test_the_longest_event_is_not_cut(void **state)
 {
 	static char host[256];

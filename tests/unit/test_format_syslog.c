@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Messages of RFC 5424, read back by its grammar (section 6): the header, the structured data field by field, and that
- * no name ends a value, an element or the message. */
+/* RFC 5424 messages, read back by its grammar (section 6): the header, the structured data field by field, and hostile
+ * names, which must not end a value, an element or the message. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@ static struct line line;
 static struct sample sample;
 static struct format_context context;
 
-/* A message, taken apart. */
+/* The parsed message. */
 static struct {
 	int priority;
 	char timestamp[40], host[256], app[49], process[129], id[33], element[33];
@@ -47,7 +47,7 @@ static const char *literal(const char *at, const char *text)
 	return at + strlen(text);
 }
 
-/* 1*MOST PRINTUSASCII but for those of `without`. */
+/* 1*MOST PRINTUSASCII except the characters of `without`. */
 static const char *printable(const char *at, size_t most, const char *without, char *to)
 {
 	size_t n = 0;
@@ -76,7 +76,7 @@ static const char *read_header(const char *at)
 	return literal(printable(at, 32, "", message.id), " ");
 }
 
-/* SD-PARAM: in a value `"`, `\` and `]` stand only behind a backslash, and nothing else does in ours. */
+/* SD-PARAM: in a value `"`, `\` and `]` must follow a backslash; in ours nothing else does. */
 static const char *read_parameter(const char *at)
 {
 	static char value[FORMAT_SYSLOG_MAX];
@@ -115,7 +115,7 @@ static void format(void)
 	check_printable(message.text, message.text_length);
 }
 
-/* What JSON says, and then those values that are longer than 64 bytes. */
+/* The fields of JSON, then the ones with values over 64 bytes. */
 static void expect(void)
 {
 	static struct pairs all;
@@ -214,7 +214,7 @@ static void test_no_name_ends_its_value(void **state)
 	}
 }
 
-/* What there is no room for is left out whole, and said so; all else is there. */
+/* Fields without room are left out whole and listed in `omitted`; all others are there. */
 static void test_too_long_is_left_out_whole(void **state)
 {
 	size_t left_out = 0, at = 0;
@@ -236,7 +236,7 @@ static void test_too_long_is_left_out_whole(void **state)
 	assert_memory_equal(message.text, "checkout[4711]@", 15);
 }
 
-/* A value that just fits, and one byte more: nothing is cut at the limit. */
+/* A value that just fits, and one that is a byte longer. */
 static void test_the_limit_is_exact(void **state)
 {
 	size_t longest = 0, n;

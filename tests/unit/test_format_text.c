@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The lines for people: one line an event, columns that stay in line, and a terminal that is never given a control
- * character but our own colours. */
+/* The text format: one line for each event, aligned columns, and no control characters except our colours. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +23,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-/* The line without its newline; NUL-terminated. */
+/* The line without its newline. */
 static const char *format(void)
 {
 	format_text(&line, &sample.event, &context);
@@ -36,7 +35,7 @@ static const char *format(void)
 	return line.text;
 }
 
-/* C0, DEL and C1, the last as UTF-8 and as a byte that is none. */
+/* C0, DEL and C1, in UTF-8 and as a single byte. */
 static void check_no_control(const char *text)
 {
 	for (const unsigned char *s = (const unsigned char *)text; *s; s++) {
@@ -105,7 +104,7 @@ static void test_columns_stay_apart_when_one_is_too_wide(void **state)
 	says(" [fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd]:5432 peer_lost/reset ");
 }
 
-/* With nothing but the cause changed each has a sentence of its own. */
+/* Each cause has a different sentence. */
 static void test_every_cause_has_a_sentence(void **state)
 {
 	static char seen[CAUSE_COUNT][256];
@@ -133,7 +132,7 @@ static void test_a_gap(void **state)
 		event_from_loss(&sample.event, (enum lp_cause)place, (struct loss){7, first, last});
 		says("LOST 7 EVENTS between 12:00:00.000 and 12:00:01.500: ");
 		check_no_control(line.text);
-		assert_true(line.text[line.length - 2] != ' '); /* it says where */
+		assert_true(line.text[line.length - 2] != ' '); /* it has a place */
 	}
 }
 
@@ -259,7 +258,7 @@ static void test_durations_are_short(void **state)
 	does_not_say("after");
 }
 
-/* 59,999.9 ms are no 60.0 s, which would be a minute. */
+/* 59,999.9 ms must not round to 60.0 s, which is a minute. */
 static void test_durations_do_not_round_into_the_next_unit(void **state)
 {
 	(void)state;
@@ -295,7 +294,7 @@ static void test_shows_an_earlier_error_once(void **state)
 	sample_judge(&sample, sample.event.verdict);
 	says("(EHOSTUNREACH)");
 	does_not_say("earlier");
-	sample.record.socket.soft_err = 9999; /* no errno of this C library */
+	sample.record.socket.soft_err = 9999; /* not an errno of this C library */
 	does_not_say("(null)");
 }
 

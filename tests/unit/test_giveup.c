@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* When the kernel gives up, beside what is known of kernels: the documented minutes of tcp(7) and ip-sysctl, and sums that
- * can be made by hand. tests/scenarios/check_verdicts.py sees what really happens. */
-/* what a vector sets anew after LOOK() */
+/* The estimate of when the kernel gives up, compared with tcp(7), ip-sysctl and sums by hand. The scenarios in
+ * check_verb.py compare it with real kernels. */
+/* vectors override defaults of LOOK() */
 #pragma GCC diagnostic ignored "-Woverride-init"
 
 #include <setjmp.h>
@@ -19,7 +19,7 @@
 #define HELD (LP_F_SOCKET | LP_F_FILE)
 #define ALL (LP_KNOWN_TIMERS | LP_KNOWN_HEARD | LP_KNOWN_SENT | LP_KNOWN_RETRANS | LP_KNOWN_KEEPALIVE)
 
-/* As a socket is where nothing was set. */
+/* A socket with the kernel's defaults. */
 #define LOOK(s, ...)                                                                                                   \
 	{                                                                                                              \
 		.state = (s), .flags = HELD, .known = ALL, .snd_wnd = 65535, .rto_ms = 200, .retries2 = 15,            \
@@ -29,12 +29,12 @@
 #define IN_FLIGHT .snd_nxt = 100, .write_seq = 100
 #define UNSENT .write_seq = 100
 #define SYN .snd_nxt = 1, .write_seq = 1, .rto_ms = 1000
-/* just sent again for the first time */
+/* after the first retransmission */
 #define AGAIN .retransmits = 1, .rto_ms = 400, .backoff = 1
 
 struct giveup_vector {
 	const char *name;
-	long long least, most; /* milliseconds; -1: not known */
+	long long least, most; /* milliseconds; -1: unknown */
 	struct lp_socket in;
 };
 
@@ -47,7 +47,7 @@ static const struct giveup_vector vectors[] = {
 	{"overdue", 0, 0,
 	 LOOK(TCP_ESTABLISHED, IN_FLIGHT, .retransmits = 15, .rto_ms = 120000, .retrans_ms = 1000000,
 	      .sent_ms = 130000)},
-	/* 200 + 400 + 800 + 1600 = 3000 from the first time: the timer fires at about 400, 1200, 2800, 6000 */
+	/* 200 + 400 + 800 + 1600 = 3000 from the first one: the timer fires at about 400, 1200, 2800, 6000 */
 	{"retries2_3", 6000, 6200, LOOK(TCP_ESTABLISHED, IN_FLIGHT, AGAIN, .retries2 = 3)},
 	{"retries2_3_after_a_second", 5000, 5200,
 	 LOOK(TCP_ESTABLISHED, IN_FLIGHT, .retransmits = 2, .rto_ms = 800, .retrans_ms = 1000, .sent_ms = 600,
@@ -69,26 +69,26 @@ static const struct giveup_vector vectors[] = {
 	{"fin_alone", 6000, 6200,
 	 LOOK(TCP_FIN_WAIT1, .snd_nxt = 1, .write_seq = 1, AGAIN, .retries2 = 3, .sent_ms = 99999)},
 
-	/* tcp(7): tcp_orphan_retries 0 means 8, which is over 100 seconds */
+	/* tcp(7): tcp_orphan_retries 0 means 8, over 100 seconds */
 	{"orphan", 102200, 204800, LOOK(TCP_FIN_WAIT1, IN_FLIGHT, AGAIN, .flags = LP_F_DEAD)},
 	{"orphan_retries_1", 1200, 1240,
 	 LOOK(TCP_FIN_WAIT1, IN_FLIGHT, AGAIN, .flags = LP_F_DEAD, .orphan_retries = 1)},
 
-	/* tcp(7): tcp_syn_retries 6 is about 127 seconds; with 4 linear ones, from 6.5, it is 131 */
+	/* tcp(7): tcp_syn_retries 6 is about 127 seconds, from 6.5 with 4 linear ones 131 */
 	{"syn_6", 127000, 127000, LOOK(TCP_SYN_SENT, SYN)},
 	{"syn_6_later", 100000, 100000,
 	 LOOK(TCP_SYN_SENT, SYN, .retrans_ms = 27000, .retransmits = 4, .backoff = 4, .rto_ms = 16000)},
 	{"syn_6_with_4_linear", 131000, 131000, LOOK(TCP_SYN_SENT, SYN, .syn_linear = 4)},
-	/* by the time that one retransmission takes without them: SYNs at 0, 1 and 2 s */
+	/* the same end as one retransmission without linear ones: SYNs at 0, 1 and 2 s */
 	{"syn_1_with_4_linear", 3000, 3000, LOOK(TCP_SYN_SENT, SYN, .syn_retries = 1, .syn_linear = 4)},
 	{"syn_1", 3000, 3000, LOOK(TCP_SYN_SENT, SYN, .syn_retries = 1)},
 	{"syn_user_timeout", 10000, 10000, LOOK(TCP_SYN_SENT, SYN, .user_timeout_ms = 10000)},
 	{"syn_received", -1, -1, LOOK(TCP_SYN_RECV, SYN)},
 
-	/* a window that stays closed: for ever, while probes are answered */
+	/* a closed window never times out while the peer answers probes */
 	{"window_closed_probes_answered", -1, -1,
 	 LOOK(TCP_ESTABLISHED, UNSENT, .snd_wnd = 0, .backoff = 5, .heard_ms = 100)},
-	/* probes at 200, 600, 1400 (retries2 3), and the end at 3000 */
+	/* probes at 200, 600, 1400 (retries2 3), the end at 3000 */
 	{"window_closed_first_probe_unanswered", 2800, 2800,
 	 LOOK(TCP_ESTABLISHED, UNSENT, .snd_wnd = 0, .probes_out = 1, .backoff = 1, .heard_ms = 200, .retries2 = 3)},
 	{"window_closed_two_unanswered", 2000, 2000,
@@ -107,7 +107,7 @@ static const struct giveup_vector vectors[] = {
 	{"keepalive_of_its_own", 2500, 2500,
 	 LOOK(TCP_ESTABLISHED, .flags = HELD | LP_F_KEEPOPEN, .heard_ms = 2500, .probes_out = 2,
 	      .keepalive_time_ms = 1000, .keepalive_interval_ms = 1000, .keepalive_probes = 4)},
-	{"keepalive_user_timeout", 500, 500, /* probes at 1, 2 s; at 3 s more than 2.5 are over */
+	{"keepalive_user_timeout", 500, 500, /* probes at 1 and 2 s; at 3 s more than 2.5 s have passed */
 	 LOOK(TCP_ESTABLISHED, .flags = HELD | LP_F_KEEPOPEN, .heard_ms = 2500, .probes_out = 2,
 	      .keepalive_time_ms = 1000, .keepalive_interval_ms = 1000, .user_timeout_ms = 2500)},
 	{"keepalive_user_timeout_of_weeks", 4294000000LL, 4294968000LL,
@@ -146,7 +146,7 @@ static void test_next_probe(void **state)
 		assert_int_equal(giveup_next_probe_ms(&vector[i].in), vector[i].ms);
 }
 
-/* Whatever the kernel wrote there, an answer comes. */
+/* Extreme values must give an answer. */
 static void test_extremes(void **state)
 {
 	static const __u8 states[] = {TCP_ESTABLISHED, TCP_SYN_SENT, TCP_FIN_WAIT1, TCP_CLOSE_WAIT, TCP_LAST_ACK};

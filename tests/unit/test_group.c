@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Grouping and the rate of an owner, with the test's own time: what is put out when, what it says of several events,
- * what full tables do, and that nothing is ever lost or told twice. */
+/* Grouping and the rate limit of an owner, on a clock of the test: what is written when, what a group says of its
+ * events, what full tables do, and that no event is lost or reported twice. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,14 +20,14 @@
 static struct groups *groups;
 static struct sample sample;
 static __u64 now_ns;
-static unsigned taken, shown; /* events in, and those to be put out as they are */
+static unsigned taken, shown; /* events in, and those that pass unchanged */
 
 static struct {
 	struct lp_record record;
 	struct event event;
-} put[KEPT]; /* the records of several that came out */
+} put[KEPT]; /* the groups that came out */
 static unsigned n_put;
-static __u64 gathered; /* events in all of them */
+static __u64 gathered; /* the sum of their events */
 
 static void on_put(void *context, const struct event *event)
 {
@@ -72,7 +72,7 @@ static int tear_down(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
-/* The sample as it is now; its time is now. */
+/* Takes the sample with the current time. */
 static bool take(void)
 {
 	bool is_shown;
@@ -144,12 +144,12 @@ static void test_after_a_window_of_nothing_the_next_is_a_first(void **state)
 	assert_true(take());
 	pass(WINDOW - 1);
 	assert_false(take());
-	pass(1); /* told; a new window has begun */
+	pass(1); /* reports the group; a new window has begun */
 	assert_int_equal(n_put, 1);
 	assert_int_equal(group_deadline(groups), now_ns + WINDOW);
 	pass(WINDOW);
 	assert_int_equal(n_put, 1);
-	assert_int_equal(group_deadline(groups), 0); /* no timer while nothing happens */
+	assert_int_equal(group_deadline(groups), 0); /* no timer without events */
 	assert_true(take());
 	check_nothing_lost();
 }
@@ -157,7 +157,7 @@ static void test_after_a_window_of_nothing_the_next_is_a_first(void **state)
 static void test_an_endless_stream_is_reported_every_window(void **state)
 {
 	(void)state;
-	for (int i = 0; i < 1000; i++) { /* 50 s: the first, and 10 windows */
+	for (int i = 0; i < 1000; i++) { /* 50 s: the first event, and 10 windows */
 		assert_int_equal(take(), i == 0);
 		pass(50 * CLOCK_MS);
 	}
@@ -174,8 +174,8 @@ static void test_a_late_tick_changes_no_window(void **state)
 	(void)state;
 	take();
 	take();
-	now_ns += 3 * WINDOW; /* nobody called tick */
-	assert_false(take()); /* the window before was told first; this one is in the next */
+	now_ns += 3 * WINDOW; /* no tick came */
+	assert_false(take()); /* reports the previous window; this event is in the next */
 	assert_int_equal(n_put, 1);
 	assert_int_equal(last()->repeat.count, 1);
 	check_nothing_lost();
@@ -227,7 +227,7 @@ static void test_each_has_a_burst_of_its_own(void **state)
 	assert_int_equal(n_put, 0);
 }
 
-/* Each client of a server has another port, each connection of a client another of its own. */
+/* A server's clients have different ports, and so have the connections of a client. */
 static void test_the_port_that_does_not_matter(void **state)
 {
 	(void)state;
@@ -246,7 +246,7 @@ static void test_the_port_that_does_not_matter(void **state)
 	assert_int_equal(last()->record->socket.local_port, sample.record.socket.local_port);
 }
 
-/* Of what is older than the agent the role is not known. */
+/* The role in a connection older than the agent is unknown. */
 static void test_the_port_that_does_not_matter_of_an_old_connection(void **state)
 {
 	(void)state;
@@ -266,11 +266,11 @@ static void test_the_port_that_does_not_matter_of_an_old_connection(void **state
 	assert_false(take());
 	sample.record.socket.flags &= ~(__u32)LP_F_ACCEPTED;
 	sample.record.socket.peer_port = 443;
-	sample.record.socket.local_port = 0; /* none was chosen */
+	sample.record.socket.local_port = 0; /* no port yet */
 	assert_true(take());
 	sample.record.socket.local_port = 50000;
 	assert_false(take());
-	for (int i = 0; i < 20; i++) { /* whoever has the lower one */
+	for (int i = 0; i < 20; i++) { /* whichever end has the lower port */
 		sample.record.socket.local_port = (__u16)(40000 + i);
 		sample.record.socket.peer_port = 40010;
 		assert_int_equal(take(), i == 0);
@@ -278,7 +278,7 @@ static void test_the_port_that_does_not_matter_of_an_old_connection(void **state
 	group_finish(groups);
 	assert_int_equal(n_put, 4);
 	assert_int_equal(last()->record->socket.peer_port, 40010);
-	assert_int_equal(put[0].record.socket.flags & LP_F_CONNECTED, 0); /* not known of all */
+	assert_int_equal(put[0].record.socket.flags & LP_F_CONNECTED, 0); /* unknown for some */
 }
 
 static void test_an_ipv4_peer_is_the_same_on_an_ipv6_socket(void **state)
@@ -301,7 +301,7 @@ static void test_an_ipv4_peer_is_the_same_on_an_ipv6_socket(void **state)
 			    sizeof(plain.socket.local_addr));
 }
 
-/* Where a process was gone before its executable could be read, its name tells what application it was. */
+/* If a process ended before its executable was read, its name identifies the application. */
 static void test_kind_of_a_dead_owner(void **state)
 {
 	(void)state;
@@ -335,9 +335,9 @@ static void test_kinds(void **state)
 	assert_true(take());
 	assert_false(take());
 	group_finish(groups);
-	assert_int_equal(n_put, 1); /* of the whole burst */
+	assert_int_equal(n_put, 1); /* for the whole burst */
 	assert_int_equal(last()->repeat.count, 3);
-	assert_int_equal(last()->repeat.processes, 1); /* 4712, twice; and one that is not known */
+	assert_int_equal(last()->repeat.processes, 1); /* 4712, twice; and an unknown one */
 	assert_int_equal(last()->owner.via, VIA_NONE);
 	assert_int_equal(last()->owner.unknown, UNKNOWN_NONE);
 }
@@ -429,7 +429,7 @@ static void test_leaves_out_differing_facts(void **state)
 	assert_true(event_is_address(e->record->socket.peer_addr));
 	assert_int_equal(e->record->socket.netns, 0);
 	assert_int_equal(e->record->socket.state, 0);
-	assert_int_equal(e->owner.process.tgid, 4711); /* known one way or another */
+	assert_int_equal(e->owner.process.tgid, 4711); /* the same owner, known in two ways */
 	assert_int_equal(e->owner.n_holders, 0);
 	assert_int_equal(e->owner.process.exiting, 0);
 	assert_string_equal(e->executable, "");
@@ -476,7 +476,7 @@ static void test_more_kinds_than_have_a_line(void **state)
 	assert_int_equal(last()->repeat.count, 10);
 }
 
-/* The oldest gives way, and what it had gathered is told at once. */
+/* The oldest makes room: its group is reported at once. */
 static void test_more_bursts_than_fit(void **state)
 {
 	(void)state;
@@ -502,7 +502,7 @@ static void test_more_bursts_than_fit(void **state)
 
 /* --- the rate --- */
 
-/* Another port each time: grouping does not help. */
+/* A different port each time, so the events are not grouped by kind. */
 static bool take_next_port(void)
 {
 	sample.record.socket.peer_port++;
@@ -514,7 +514,7 @@ static void test_rate(void **state)
 	(void)state;
 	begin(WINDOW, 10);
 	for (int i = 0; i < 500; i++)
-		assert_int_equal(take_next_port(), i < 100); /* ten seconds' worth */
+		assert_int_equal(take_next_port(), i < 100); /* the rate of ten seconds */
 	assert_int_equal(group_deadline(groups), now_ns + CLOCK_SECOND);
 	pass(CLOCK_SECOND);
 	assert_int_equal(n_put, 1);
@@ -524,10 +524,10 @@ static void test_rate(void **state)
 	assert_int_equal(last()->record->socket.peer_port, 0);
 	assert_true(event_is_address(last()->record->socket.peer_addr)); /* all of one host */
 	for (int i = 0; i < 20; i++)
-		assert_int_equal(take_next_port(), i < 10); /* one second's */
+		assert_int_equal(take_next_port(), i < 10); /* the rate of one second */
 	pass(100 * CLOCK_SECOND);
 	for (int i = 0; i < 101; i++)
-		assert_int_equal(take_next_port(), i < 100); /* no more than ten seconds' */
+		assert_int_equal(take_next_port(), i < 100); /* at most the rate of ten seconds */
 	check_nothing_lost();
 }
 
@@ -541,7 +541,7 @@ static void test_one_owner_does_not_hide_another(void **state)
 	assert_true(take_next_port());
 	sample.event.owner = (struct owner){.unknown = UNKNOWN_SHARED};
 	for (int i = 0; i < 30; i++)
-		assert_int_equal(take_next_port(), i < 10); /* who is not known counts as one */
+		assert_int_equal(take_next_port(), i < 10); /* all unknown owners count as one */
 	pass(CLOCK_SECOND);
 	assert_int_equal(n_put, 2);
 	check_nothing_lost();
@@ -568,7 +568,7 @@ static void test_each_cause_has_a_rate(void **state)
 	assert_int_equal(put[1].record.socket.peer_port, 5432);
 }
 
-/* Hundreds of bursts of one process would drown the others every window. */
+/* Otherwise hundreds of bursts of one process could hide the others in every window. */
 static void test_records_of_bursts_are_under_the_rate(void **state)
 {
 	unsigned before;
@@ -597,12 +597,12 @@ static void test_a_group_of_several_processes_has_no_rate(void **state)
 	}
 	sample.event.owner = (struct owner){.unknown = UNKNOWN_SHARED};
 	for (int i = 0; i < 20; i++)
-		take_next_port(); /* nobody has used up all */
+		take_next_port(); /* uses up the rate of unknown owners */
 	pass(WINDOW);
 	for (unsigned i = 0; i < n_put; i++)
 		if (put[i].event.repeat.processes == 2)
 			return;
-	fail_msg("the burst is not told");
+	fail_msg("the burst is not reported");
 }
 
 static void test_more_owners_than_fit(void **state)
@@ -619,7 +619,7 @@ static void test_more_owners_than_fit(void **state)
 	assert_int_equal(n_put, 0);
 	of_process(5000);
 	assert_true(take());
-	assert_int_equal(n_put, 1); /* the oldest gave way */
+	assert_int_equal(n_put, 1); /* the oldest made room */
 	assert_int_equal(last()->owner.process.tgid, 1);
 	assert_int_equal(last()->repeat.count, 5);
 	check_nothing_lost();
@@ -638,7 +638,7 @@ static void test_no_deadline_without_a_group(void **state)
 
 /* --- together --- */
 
-/* Whatever comes, every event is shown or in exactly one record. */
+/* With random events each one is shown or in exactly one group. */
 static void test_nothing_is_lost_or_reported_twice(void **state)
 {
 	unsigned seed = 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The table of hooks: what of the BPF object is loaded and attached, by what a kernel has and what is asked for. */
+/* The table of hooks: which BPF programs are loaded and attached, by kernel features and options. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,7 +55,7 @@ static void test_each_program_has_one_row(void **state)
 	assert_string_equal(hook->name, bpf_program__name(program_of(object, hook)));
 }
 
-/* The names of those that `is` is true of, in the order of the table, separated by blanks. */
+/* The names of the programs for which `is` holds, in the order of the table, separated by blanks. */
 static const char *names_of(bool (*is)(const struct bpf_program *program))
 {
 	static char names[1024];

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Which closes are ignored, by whom, how many, and how often that is told: user/early/ignored_closes.c over sockets of the test's
- * own. */
+/* Ignored closes: which ones, by which process, how many, and how often reported. The sockets are the test's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,8 +12,8 @@
 #define SOCKETS 8
 
 static struct lp_record sockets[SOCKETS]; /* kind 0: none */
-static __u64 moved_ns[SOCKETS];           /* when something was sent or acknowledged last */
-static unsigned owner_of[SOCKETS];        /* a pid; 0: not known */
+static __u64 moved_ns[SOCKETS];           /* time of the last data or acknowledgement */
+static unsigned owner_of[SOCKETS];        /* a pid; 0: unknown */
 static struct lp_alarms alarms;
 static struct ignored_closes *ignored;
 static __u64 now_ns;
@@ -85,7 +84,7 @@ static void take_reported(void *context, struct event *event)
 
 static const struct early_calls calls = {.tell = take_reported, .wants = wants};
 
-/* A connection of that process, whose peer closes now. */
+/* The peer of a connection of that process closes now. */
 static void peer_closes(unsigned number, unsigned pid)
 {
 	sockets[number] = (struct lp_record){
@@ -143,13 +142,13 @@ static void test_idle_looks_once_and_has_no_deadline(void **state)
 {
 	(void)state;
 	run_to(1001 * CLOCK_SECOND);
-	assert_int_equal(n_walks, 1); /* for what was there before */
+	assert_int_equal(n_walks, 1); /* for connections older than the agent */
 	assert_int_equal(ignored_closes_deadline(ignored), 0);
 }
 
 static void test_repeats_at_growing_intervals(void **state)
 {
-	static const unsigned after[] = {60, 120, 240, 480, 960, 1920, 3840, 7440, 11040}; /* an hour at most */
+	static const unsigned after[] = {60, 120, 240, 480, 960, 1920, 3840, 7440, 11040}; /* at most an hour apart */
 
 	(void)state;
 	run_to(1001 * CLOCK_SECOND);
@@ -192,7 +191,7 @@ static void test_repeat_has_the_count_of_then(void **state)
 	run_to(1130 * CLOCK_SECOND);
 	assert_int_equal(n_reported, 2);
 	assert_int_equal(reported[1].holds, 3);
-	assert_int_equal(reported[1].sk, reported[0].sk); /* the one that has waited longest */
+	assert_int_equal(reported[1].sk, reported[0].sk); /* the one that waits longest */
 	sockets[1].kind = sockets[2].kind = 0;            /* closed */
 	run_to(1250 * CLOCK_SECOND);
 	assert_int_equal(n_reported, 3);
@@ -217,7 +216,7 @@ static void test_streaming_is_not_reported(void **state)
 	assert_true(n_walks <= 10);
 }
 
-/* Its keepalive probes are answered all the time, by acknowledgements of nothing. */
+/* The peer keeps answering keepalive probes with acknowledgements of no data. */
 static void test_keepalive_is_not_use(void **state)
 {
 	(void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What crosses from the BPF object to the agent lies at the same place on both sides: the types of the object that
- * the agent carries (by its BTF), member by member, against what this compiler made of the same header. */
+/* Structs that the BPF object and the agent share have the same layout: the object's BTF is compared with this
+ * compiler's result, member by member. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -156,7 +156,7 @@ static const struct member alarms[] = {
 	ALARMS(queues),
 };
 
-static struct bpf_object *objects[2]; /* of the hooks, of the look */
+static struct bpf_object *objects[2]; /* of the hooks and of the look */
 static const struct btf *btf;
 
 static int open_objects(void **state)
@@ -181,7 +181,7 @@ static int close_objects(void **state)
 	return 0;
 }
 
-/* Members of ours must be all of theirs, and leave no hole. */
+/* Our members must be all members of the object's struct and leave no hole. */
 static void check_layout(const char *name, size_t size, const struct member *ours, size_t count)
 {
 	const struct btf_type *type = btf__type_by_id(btf, (__u32)btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT));
@@ -260,7 +260,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_task),   cmocka_unit_test(test_record), cmocka_unit_test(test_holder),
 		cmocka_unit_test(test_cgroup), cmocka_unit_test(test_wants),  cmocka_unit_test(test_lists),
-		cmocka_unit_test(test_look), /* of the other object: last */
+		cmocka_unit_test(test_look), /* last: it uses the other object */
 	};
 
 	return cmocka_run_group_tests_name("layout", tests, open_objects, close_objects);

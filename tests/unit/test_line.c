@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The two escapings that make what is untrusted safe, and a line that stays within its bounds. */
+/* The two escapings that make untrusted text safe, and the bounds of a line. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,7 +48,7 @@ static const struct escaped strings[] = {
 	{"\xef\xbf\xbf", "\xef\xbf\xbf", "\xef\xbf\xbf"},
 	{"\xf0\x90\x80\x80", "\xf0\x90\x80\x80", "\xf0\x90\x80\x80"},
 	{"\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf"},
-	/* bytes that are no UTF-8: each is replaced, and what follows is read anew */
+	/* invalid UTF-8: each bad byte is replaced, and decoding starts again after it */
 	{"\xff", BAD, BAD_UTF8},
 	{"\xfe\xff", BAD BAD, BAD_UTF8 BAD_UTF8},
 	{"\x80", BAD, BAD_UTF8},
@@ -62,19 +62,19 @@ static const struct escaped strings[] = {
 	{"\xe2\x82\n", BAD BAD "\\u000a", BAD_UTF8 BAD_UTF8 "\\x0a"},
 	{"\xf0\x9f\x92", BAD BAD BAD, BAD_UTF8 BAD_UTF8 BAD_UTF8},
 	{"\xf8\x88\x80\x80\x80", BAD BAD BAD BAD BAD, BAD_UTF8 BAD_UTF8 BAD_UTF8 BAD_UTF8 BAD_UTF8},
-	/* longer than need be, so that a filter for quotes or control characters would miss them */
+	/* overlong forms, which a filter for quotes or control characters would miss */
 	{"\xc0\x80", BAD BAD, BAD_UTF8 BAD_UTF8},
 	{"\xc1\xbf", BAD BAD, BAD_UTF8 BAD_UTF8},
 	{"\xc0\xa2", BAD BAD, BAD_UTF8 BAD_UTF8},
 	{"\xe0\x80\x9b", BAD BAD BAD, BAD_UTF8 BAD_UTF8 BAD_UTF8},
 	{"\xe0\x9f\xbf", BAD BAD BAD, BAD_UTF8 BAD_UTF8 BAD_UTF8},
 	{"\xf0\x8f\xbf\xbf", BAD BAD BAD BAD, BAD_UTF8 BAD_UTF8 BAD_UTF8 BAD_UTF8},
-	/* surrogates, and beyond the last */
+	/* surrogates, and code points above the last */
 	{"\xed\xa0\x80", BAD BAD BAD, BAD_UTF8 BAD_UTF8 BAD_UTF8},
 	{"\xed\xbf\xbf", BAD BAD BAD, BAD_UTF8 BAD_UTF8 BAD_UTF8},
 	{"\xf4\x90\x80\x80", BAD BAD BAD BAD, BAD_UTF8 BAD_UTF8 BAD_UTF8 BAD_UTF8},
 	{"\xf5\x80\x80\x80", BAD BAD BAD BAD, BAD_UTF8 BAD_UTF8 BAD_UTF8 BAD_UTF8},
-	/* what turns the direction of text, or ends a line for some readers */
+	/* characters that turn the direction of text, or end a line in some programs */
 	{"\xe2\x80\xae"
 	 "gnp",
 	 "\\u202egnp", BAD_UTF8 "gnp"},
@@ -128,7 +128,7 @@ static bool has_control(void)
 	return false;
 }
 
-/* Every string of one and of two bytes: whatever a process calls itself, no control character comes through. */
+/* No string of one or two bytes brings a control character through. */
 static void test_no_two_bytes_make_a_control_character(void **state)
 {
 	char text[3] = "";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The loop: who is called, for what, and when. */
+/* The event loop: which handler it calls, for what, and when. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,7 +50,7 @@ static void test_an_event_is_ready_once_however_often_it_was_woken(void **state)
 	loop_wake(event);
 	loop_wake(event);
 	assert_int_equal(loop_turn(loop), 0);
-	loop_wake(other); /* else the turn would not end */
+	loop_wake(other); /* otherwise the turn would not end */
 	assert_int_equal(loop_turn(loop), 0);
 	assert_int_equal(calls, 1);
 }
@@ -91,7 +91,7 @@ static void test_a_signal_has_its_number(void **state)
 	raise(SIGUSR2);
 	raise(SIGUSR1);
 	assert_int_equal(loop_turn(loop), 0);
-	assert_int_equal(last, SIGUSR1); /* the lower first; the other is ready still */
+	assert_int_equal(last, SIGUSR1); /* the lower number comes first; the other is still ready */
 	assert_int_equal(loop_turn(loop), 0);
 	assert_int_equal(last, SIGUSR2);
 	assert_int_equal(calls, 2);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Numbers and durations from outside: the whole text and within range, or refused. */
+/* Numbers and durations from text: accepted only as a whole and within range. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -109,7 +109,7 @@ static void test_refuses_text_that_is_no_duration(void **state)
 			fail_msg("'%s' was taken as %llu ns", texts[i], ns);
 }
 
-/* A deadline is the duration added to a clock, which must not wrap: half of what 64 bits hold is the most. */
+/* A deadline is a clock plus a duration and must not wrap: the limit is half the range of 64 bits. */
 static void test_refuses_durations_that_would_overflow(void **state)
 {
 	static const char *const texts[] = {

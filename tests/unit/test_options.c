@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The command line: what is taken, and that what is not taken is named on stderr. */
+/* The command line: accepted options, and messages on stderr that name the others. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 
 #include "base/options.h"
 
-/* What the setters were told, one after another. */
+/* The calls of the setters, in order. */
 static char calls[256];
 
 static const char *set(const struct option_spec *spec, void *context, bool opposite, const char *value)
@@ -66,7 +66,7 @@ static void restore(int fd, int saved, FILE *from, char *text, size_t size)
 	fclose(from);
 }
 
-/* Parses the words, separated by spaces, after the verb; what was said is in out and err. */
+/* Parses the words, separated by spaces, after the verb; out and err get the messages. */
 static enum option_result parse(const char *words, int *rest)
 {
 	FILE *out_file = tmpfile(), *err_file = tmpfile();
@@ -219,7 +219,7 @@ static void test_help_shows_every_option_and_opposite(void **state)
 	check_help("--json --help");
 }
 
-/* --- what a row keeps of its value --- */
+/* --- values kept by a row's type --- */
 
 struct kept {
 	bool flag, before, choice;
@@ -242,7 +242,7 @@ static const struct option_spec kinds[] = {
 };
 static const struct option_group kinds_group = OPTION_GROUP(kinds);
 
-/* What is wrong with it; NULL: it is kept. */
+/* Returns the error, or NULL if the value is kept. */
 static const char *keep(struct kept *kept, const char *name, const char *value)
 {
 	bool opposite;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Both ends: what fits together, and how long an event waits for its other end. The kernel and the clock are the
- * test's own; other_end.c is included for its static functions.
+ * Both ends: which records fit together, and how long an event waits for its other end. The kernel and the clock are
+ * the test's; other_end.c is included for its static functions.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,13 +26,13 @@ struct kernel {
 static struct kernel kernel;
 static struct other_ends *ends;
 static __u64 now_ns;
-static struct lp_record a, b; /* a client and its server, which resets it: 1000 bytes of the client's were received */
+static struct lp_record a, b; /* a client, and its server, which received 1000 bytes and resets it */
 
 static struct {
 	unsigned reported, asked;
-	__u64 sk; /* of the last one told */
+	__u64 sk; /* of the last reported event */
 	__u32 peer;
-	unsigned char times[20000]; /* by lp_record.snd_wnd, which numbers them */
+	unsigned char times[20000]; /* by lp_record.snd_wnd, which has the number of the record */
 } out;
 
 __u64 clock_monotonic_ns(void)
@@ -62,7 +62,7 @@ static void done(void *context, struct event *event)
 	event_free(event);
 }
 
-/* What was asked for last, and whom the answer is for. */
+/* The event of the last owner search. */
 static struct event *asked_for;
 static pending_done *answer_to;
 
@@ -101,7 +101,7 @@ static int set_up(void **state)
 	now_ns = 100000 * CLOCK_MS;
 	a = end_of(64, "10.0.0.1", 4000, "10.0.0.2", 80);
 	b = end_of(128, "10.0.0.2", 80, "10.0.0.1", 4000);
-	a.socket.snd_una = 0xfffffe00u; /* it wraps */
+	a.socket.snd_una = 0xfffffe00u; /* sequence numbers wrap */
 	a.socket.snd_nxt = a.socket.snd_una + 1000;
 	b.socket.rcv_nxt = a.socket.snd_una + 1000;
 	b.socket.snd_una = b.socket.snd_nxt = a.socket.rcv_nxt = 7000;
@@ -135,7 +135,7 @@ static void note(const struct lp_record *r, __u32 pid)
 	other_end_note(ends, &(struct event){.record = r, .owner = owner_of(pid)});
 }
 
-/* Whose the end is that was asked for. */
+/* Gives the owner search its answer. */
 static void answer(unsigned number, __u32 pid)
 {
 	struct event *event = asked_for;
@@ -151,7 +151,7 @@ static void expect(const struct lp_record *r)
 	other_end_expect(ends, &(struct event){.record = r});
 }
 
-/* As the agent does it. */
+/* Adds an event as the agent does. */
 static void add(const struct lp_record *r, __u32 pid)
 {
 	struct event *event = event_new(r);
@@ -229,7 +229,7 @@ static void test_sequence_numbers_tell_twins_apart(void **state)
 	other.socket.snd_nxt = other.socket.snd_una += 2;
 	check_distance(&a, &other, STRANGERS);
 	other = b;
-	other.socket.rcv_nxt = 0; /* nothing came yet */
+	other.socket.rcv_nxt = 0; /* nothing received yet */
 	check_distance(&a, &other, STRANGERS);
 }
 
@@ -263,7 +263,7 @@ static void test_loopback_stays_in_its_namespace(void **state)
 		b.socket.netns = 1;
 		assert_int_equal(other_end_distance(&a, &b), 0);
 	}
-	/* an address of its own */
+	/* the same address at both ends */
 	memcpy(a.socket.peer_addr, a.socket.local_addr, 4);
 	memcpy(b.socket.local_addr, a.socket.local_addr, 4);
 	assert_int_equal(other_end_distance(&a, &b), 0);
@@ -290,7 +290,7 @@ static void test_an_end_before_the_others_birth_does_not_fit(void **state)
 	b.time_ns = a.born_ns - 1;
 	assert_int_equal(other_end_distance(&a, &b), STRANGERS);
 	assert_int_equal(other_end_distance(&b, &a), STRANGERS);
-	b.kind = LP_KIND_PEER_FIN; /* it lived on */
+	b.kind = LP_KIND_PEER_FIN; /* the end went on */
 	assert_int_equal(other_end_distance(&a, &b), 0);
 }
 
@@ -375,7 +375,7 @@ static void test_a_remote_peer_costs_a_few_milliseconds(void **state)
 	pass(1);
 	check_reported(1, a.socket.sk, 0);
 	assert_int_equal(kernel.walks, 1);
-	/* the next walk is waited for, if that is soon */
+	/* the event waits for the next walk, if that is soon */
 	a.time_ns = now_ns;
 	add(&a, CLIENT_PID);
 	pass(WAIT);
@@ -385,7 +385,7 @@ static void test_a_remote_peer_costs_a_few_milliseconds(void **state)
 	pass(WALK_INTERVAL_NS - WAIT);
 	check_reported(2, a.socket.sk, 0);
 	assert_int_equal(kernel.walks, 2);
-	/* and not where walks take long, and so are rare */
+	/* it does not wait if walks take long and are rare */
 	a.time_ns = now_ns;
 	add(&a, CLIENT_PID);
 	pass(WAIT);
@@ -394,7 +394,7 @@ static void test_a_remote_peer_costs_a_few_milliseconds(void **state)
 	nothing_waits();
 }
 
-/* Where walks are rare, and the RST is long on its way. */
+/* Walks are rare, and the RST is in flight for long. */
 static void test_a_reset_waits_until_the_peer_is_reported(void **state)
 {
 	struct lp_record other = a;
@@ -414,7 +414,7 @@ static void test_a_reset_waits_until_the_peer_is_reported(void **state)
 	assert_int_equal(out.reported, 1);
 	note(&a, CLIENT_PID);
 	check_reported(2, b.socket.sk, CLIENT_PID);
-	/* not for long, if nobody comes */
+	/* the wait ends soon if no peer comes */
 	b.socket.local_port++;
 	b.time_ns = now_ns;
 	add(&b, SERVER_PID);
@@ -446,7 +446,7 @@ static void test_an_end_that_lives_on_is_found(void **state)
 	nothing_waits();
 }
 
-/* Whoever had it has let go of it when he is looked for: its own record says more. */
+/* The holder closes the other end before the search: the record of that close names the owner. */
 static void test_an_end_that_ends_meanwhile_is_searched_again(void **state)
 {
 	(void)state;
@@ -531,7 +531,7 @@ static void test_a_drop_on_loopback_waits_for_a_walk(void **state)
 	pass(WALK_INTERVAL_NS - WAIT);
 	check_reported(2, a.socket.sk, 0);
 	assert_int_equal(kernel.walks, 2);
-	/* an orderly end does not */
+	/* an orderly end does not wait */
 	a.socket.local_port++;
 	a.socket.err = 0;
 	a.kind = LP_KIND_PEER_FIN;
@@ -542,7 +542,7 @@ static void test_a_drop_on_loopback_waits_for_a_walk(void **state)
 	nothing_waits();
 }
 
-/* The agent has run for long, and so has kept the other end's record from coming. */
+/* The agent ran for long, so the other end's record may still be on its way. */
 static void test_a_late_event_gets_another_turn(void **state)
 {
 	(void)state;
@@ -588,7 +588,7 @@ static void test_one_walk_answers_for_all(void **state)
 	assert_int_equal(kernel.sought, 100);
 }
 
-/* A FIN and a close of one socket are one end. */
+/* The FIN and the close of one socket count as one end. */
 static void test_two_events_of_a_socket_are_one_end(void **state)
 {
 	struct lp_record fin = b;
@@ -618,7 +618,7 @@ static void test_the_oldest_end_is_forgotten(void **state)
 	check_reported(1, a.socket.sk, 0);
 }
 
-/* Whatever comes in whatever order, more than is remembered: each event comes out once. */
+/* Random records in random order, more than are remembered: each event comes out once. */
 static void test_each_event_comes_out_exactly_once(void **state)
 {
 	unsigned added = 0;

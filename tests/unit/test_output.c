@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * An output behind its queue, with writers of the test's own: one that never returns, one that fails, one whose
- * reader has left. Whatever happens, each event put in is counted in exactly one place, and each one that was lost
- * is told in the stream itself once it flows again. The files themselves are in test_output_file.c.
+ * An output behind its queue, with writers of the test: one that never returns, one that fails, one whose reader has
+ * left. Each event is counted in exactly one place, and the stream reports each lost event when it flows again.
+ * test_output_file.c has the real files.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,14 +18,14 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* A writer that does as the test says, and keeps what it was given. */
+/* A writer that behaves as the test says and keeps its input. */
 static struct sink {
 	pthread_mutex_t lock;
 	pthread_cond_t moved;
-	bool blocks;  /* until it is false again */
+	bool blocks;  /* until the test sets it to false */
 	bool entered; /* the writer is in write() */
-	int error;    /* what write() fails with; 0: does not */
-	size_t takes; /* then: so many entries are out before it fails */
+	int error;    /* the error of write(); 0: none */
+	size_t takes; /* the entries written before the error */
 	unsigned writes, reopened, flushed;
 	char *text;
 	size_t length, room;
@@ -154,7 +154,7 @@ static int tear_down(void **state)
 	(void)state;
 	set_sink(false, 0, 0);
 	if (output)
-		output_finish(output, 10000); /* else its thread would go on in the next test */
+		output_finish(output, 10000); /* otherwise its thread would run into the next test */
 	output_close(output);
 	output = NULL;
 	free(sink.text);
@@ -169,7 +169,7 @@ static void put_one_and_wait(unsigned number)
 	stream_wait_empty(output);
 }
 
-/* The parts of the ledger that an output answers for. */
+/* Checks the output's part of the ledger. */
 static void check_ledger(__u64 put)
 {
 	struct output_counts c = output_counts(output);
@@ -195,7 +195,7 @@ static void test_writes_lines_in_order(void **state)
 	assert_int_equal(s.gaps, 0);
 }
 
-/* More than the queue holds goes through it, so that the ring of bytes wraps at every kind of place. */
+/* More bytes than the queue holds, so the ring of bytes wraps at many places. */
 static void test_lines_survive_the_wrap_of_the_queue(void **state)
 {
 	struct stream s;
@@ -223,7 +223,7 @@ static void test_a_line_is_given_to_the_writer_at_once(void **state)
 	assert_int_equal(stream_read(sink.text, sink.length).events, 1);
 }
 
-/* Blocks the writer, and puts more than fits; how many were put. */
+/* Blocks the writer and puts more events than fit. Returns their number. */
 static unsigned overfill(void)
 {
 	unsigned n = 1;
@@ -274,7 +274,7 @@ static void test_a_gap_is_reported_in_its_place(void **state)
 	assert_string_equal(s.place, "output_full");
 	assert_int_equal(s.before_gap, n - 100);
 	assert_int_equal(s.after_gap, n + 1);
-	/* between which times: of the first and the last that were lost */
+	/* the times of the first and last lost event */
 	assert_int_equal(s.lost_first, n - 99);
 	assert_int_equal(s.lost_last, n);
 }
@@ -336,7 +336,7 @@ static void test_failed_writes_are_counted_and_reported(void **state)
 	assert_int_equal(s.after_gap, 3);
 }
 
-/* The line that tells of a loss may be lost as well: what it told must not be. */
+/* The line that reports a loss may be lost too; its count must not be. */
 static void test_every_failure_is_reported_while_it_lasts(void **state)
 {
 	struct stream s;
@@ -381,10 +381,10 @@ static void test_a_write_that_fails_in_between_counts_the_written_part(void **st
 	set_sink(true, 0, 0);
 	stream_put(output, 1, 1);
 	wait_until_it_writes();
-	stream_put(output, 2, 11); /* one batch */
+	stream_put(output, 2, 11);
 	set_sink(false, EIO, 3);
 	output_finish(output, 10000);
-	assert_int_equal(output_counts(output).written, 4); /* event 1 had a write of its own */
+	assert_int_equal(output_counts(output).written, 4); /* event 1 was a separate write */
 	assert_int_equal(output_counts(output).write_failed, 7);
 	check_ledger(11);
 }
@@ -403,7 +403,7 @@ static void test_it_is_opened_again_between_two_writes(void **state)
 	output_finish(output, 10000);
 	assert_int_equal(sink.reopened, 1);
 	assert_int_equal(output_counts(output).written, 2);
-	output_reopen(output); /* without anything to write */
+	output_reopen(output); /* with nothing to write */
 	pthread_mutex_lock(&sink.lock);
 	while (sink.reopened < 2)
 		pthread_cond_wait(&sink.moved, &sink.lock);
@@ -483,7 +483,7 @@ static void test_it_is_done_when_all_is_written(void **state)
 		usleep(1000);
 	check_ledger(n);
 	assert_int_equal(output_counts(output).written, n - 100);
-	assert_int_equal(stream_read(sink.text, sink.length).lost, 100); /* and what was lost is told */
+	assert_int_equal(stream_read(sink.text, sink.length).lost, 100); /* the loss is reported */
 }
 
 static void test_the_agent_learns_of_a_reader_that_left(void **state)
@@ -503,14 +503,14 @@ static void test_the_agent_learns_of_a_reader_that_left(void **state)
 	writes = sink.writes;
 	stream_put(output, 3, 12);
 	output_finish(output, 10000);
-	assert_int_equal(read(gone, &times, sizeof(times)), -1); /* once is enough */
-	assert_int_equal(sink.writes, writes);                   /* and nothing more is written */
+	assert_int_equal(read(gone, &times, sizeof(times)), -1); /* only once */
+	assert_int_equal(sink.writes, writes);                   /* no more writes */
 	assert_int_equal(output_counts(output).written, 1);
 	check_ledger(12);
 	close(gone);
 }
 
-/* Who does not want to know of it goes on, as after any other error. */
+/* Without an eventfd for it the output goes on, as after any other error. */
 static void test_a_reader_that_comes_back(void **state)
 {
 	struct stream s;
@@ -557,7 +557,7 @@ static void test_finish_waits_for_a_slow_writer_but_not_for_ever(void **state)
 	check_ledger(n);
 }
 
-/* The write that was given up may return after all, while the agent still reads the counts. */
+/* An abandoned write may return while the agent reads the counts. */
 static void test_a_write_that_returns_after_the_end_is_not_counted_twice(void **state)
 {
 	unsigned n;
@@ -574,7 +574,7 @@ static void test_a_write_that_returns_after_the_end_is_not_counted_twice(void **
 	assert_true(output_counts(output).waiting == 0);
 }
 
-/* It says so on stderr, where it would look like a failure of this test. */
+/* Its message on stderr would look like a failure of this test. */
 static void test_an_output_that_cannot_be_opened_is_none(void **state)
 {
 	static const struct sink_settings settings = {.refuses = true};
@@ -602,7 +602,7 @@ static void put_repeat(__u64 count)
 	output_wake(output);
 }
 
-/* It is no event: those that it stands for are counted as grouped, by whoever put it. */
+/* A group is not an event: the caller counts its events as grouped. */
 static void test_a_group_is_not_counted_as_written(void **state)
 {
 	(void)state;

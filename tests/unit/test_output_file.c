@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The outputs that write: a file that only ever has whole lines, on a full disk too; standard output, whose reader may
- * be slow or gone; and null. The full disk is a tmpfs of a few pages in a mount namespace of the test's own. */
+/* The outputs that write: a file, which has only whole lines even on a full disk; standard output, whose reader may be
+ * slow or gone; and null. The full disk is a tmpfs of a few pages in a mount namespace of the test. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -104,7 +104,7 @@ static void test_a_file_is_appended_to_and_not_world_readable(void **state)
 	assert_int_equal(st.st_mode & 07777, 0640);
 }
 
-/* A tmpfs of this size over the directory; skips the test where that is not allowed. */
+/* Mounts a tmpfs of this size over the directory; skips the test if that is not permitted. */
 static void make_small_disk(const char *size)
 {
 	if (!mounted && (unshare(CLONE_NEWNS) || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL)))
@@ -131,7 +131,7 @@ static void test_a_full_disk_never_leaves_a_part_of_a_line(void **state)
 	assert_true(counts.written > 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_true(st.st_size > 0);
-	/* what was written is there, and whole, and nothing else is */
+	/* the file has exactly the written lines, each whole */
 	assert_int_equal(read_file(path).events, counts.written);
 	output_close(output);
 }
@@ -171,7 +171,7 @@ static void limit_files(rlim_t size)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-/* A file that only grows: what was begun is finished when it can be, and nothing comes in between. */
+/* An append-only file cannot be truncated: the output finishes the begun line before it writes another. */
 static void test_a_line_that_cannot_be_taken_back_is_finished(void **state)
 {
 	int file = memfd_create("log", MFD_ALLOW_SEALING | MFD_CLOEXEC);
@@ -199,7 +199,7 @@ static void test_a_line_that_cannot_be_taken_back_is_finished(void **state)
 	output_close(output);
 	close(file);
 	assert_int_equal(s.events, counts.written);
-	assert_in_range(counts.written, 5, 9); /* four by then, one of them in part; and the last */
+	assert_in_range(counts.written, 5, 9); /* four before, one of them partly; and the last */
 	assert_int_equal(s.last, 10);
 	assert_int_equal(s.lost, counts.write_failed);
 }
@@ -216,7 +216,7 @@ static void test_a_file_that_was_rotated_is_opened_again(void **state)
 	stream_put(output, 1, 10);
 	stream_wait_empty(output);
 	assert_int_equal(rename(path, rotated), 0);
-	stream_put(output, 11, 20); /* still to the old one */
+	stream_put(output, 11, 20); /* still to the old file */
 	stream_wait_empty(output);
 	output_reopen(output);
 	for (int i = 0; i < 10000 && access(path, F_OK); i++)
@@ -232,7 +232,7 @@ static void test_a_file_that_was_rotated_is_opened_again(void **state)
 	assert_int_equal(second.events, 10);
 }
 
-/* The directory is gone, say: better the old file than none. */
+/* For example if the directory is gone: the old file is better than none. */
 static void test_a_file_that_cannot_be_opened_again_is_kept(void **state)
 {
 	static struct file_settings settings;
@@ -280,7 +280,7 @@ static void test_null_takes_everything(void **state)
 	output_close(output);
 }
 
-/* A pipe in the place of standard output. */
+/* A pipe as standard output. */
 struct diverted {
 	int saved, reader;
 };
@@ -358,8 +358,7 @@ static void test_a_reader_that_left_standard_output_is_noticed(void **state)
 	check_ledger(counts, 3);
 }
 
-/* Some parents hand down a pipe that does not block (ssh, Node.js): a line that only half fits must not run into
- * the next one. */
+/* Some parents (ssh, Node.js) pass a nonblocking pipe: if only half of a line fits, it must not run into the next. */
 static void test_a_pipe_that_does_not_block_has_whole_lines_too(void **state)
 {
 	static char text[2 << 20];

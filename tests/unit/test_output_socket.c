@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The journal, syslog and metrics as outputs: their keys, listeners that go away or stall, what is counted of it and
- * told, and what a scraper gets. */
+/* The journal, syslog and metrics as outputs: their keys, listeners that go away or stall, counts and gaps, and the
+ * text for a scraper. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,7 +64,7 @@ static void listen_again(void)
 	assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
 }
 
-/* Settings with one key set, as the configuration sets it; the key's complaint in *why. */
+/* Settings with one key set, as the configuration does it; *why gets the error of the key. */
 static void *settings_with(const struct output_ops *ops, const char *key, const char *value, const char **why)
 {
 	void *settings = calloc(1, ops->settings_size);
@@ -95,7 +95,7 @@ static void refuses(const struct output_ops *ops, const char *key, const char *v
 		fail_msg("%s takes %s = %s", ops->name, key, value);
 }
 
-/* The next datagram, NUL-terminated; false: none comes. */
+/* Receives the next datagram, NUL-terminated; false: none came. */
 static bool receive(char *text, size_t room, int patience_ms)
 {
 	struct pollfd ready = {.fd = listener, .events = POLLIN};
@@ -109,7 +109,7 @@ static bool receive(char *text, size_t room, int patience_ms)
 	return true;
 }
 
-/* What is in the datagrams until the event with this number, which may be told as the process or as its pid. */
+/* Reads the datagrams until the event with this number, which may be in the field of the process or its pid. */
 static struct stream receive_until(unsigned last)
 {
 	static char text[1 << 16];
@@ -150,7 +150,7 @@ static void goes_and_comes_back(const struct output_ops *ops, const char *key)
 	struct output_counts counts;
 	struct stream s;
 
-	assert_non_null(output); /* nobody listens: that is no error yet */
+	assert_non_null(output); /* a missing listener is no error yet */
 	stream_put(output, 1, 100);
 	stream_wait_empty(output);
 	listen_again();
@@ -188,7 +188,7 @@ static void test_the_journal_goes_and_comes_back(void **state)
 	goes_and_comes_back(&output_journal, "socket");
 }
 
-/* A listener that does not read: the socket's queue fills, then ours, and what came then is told as one gap. */
+/* The listener does not read: the socket's queue fills, then ours. The lost events become one gap. */
 static void test_a_listener_that_stalls_costs_only_this_output(void **state)
 {
 	void *settings = settings_of(&output_syslog, "address", path);
@@ -220,7 +220,7 @@ static void test_a_listener_that_stalls_costs_only_this_output(void **state)
 	free(settings);
 }
 
-/* With no key set: what check() says. */
+/* The result of check() without any key. */
 static const char *without_keys(const struct output_ops *ops)
 {
 	void *settings = calloc(1, ops->settings_size);
@@ -239,12 +239,12 @@ static void test_keys(void **state)
 	refuses(&output_syslog, "address", "10.0.0.1:0");
 	assert_non_null(without_keys(&output_syslog));
 	assert_null(without_keys(&output_journal));
-	assert_true(output_journal.group_ns > 0 && output_journal.rate > 0); /* it is read by people */
+	assert_true(output_journal.group_ns > 0 && output_journal.rate > 0); /* people read it */
 }
 
 #ifdef HAVE_MICROHTTPD
 
-static bool stuck, asked; /* the agent does not answer, as while it closes this output */
+static bool stuck, asked; /* stuck: the agent does not answer, as while it closes this output */
 
 static bool health(void *agent, struct health *h, const bool *given_up)
 {
@@ -262,7 +262,7 @@ static bool health(void *agent, struct health *h, const bool *given_up)
 
 static const struct output_agent agent = {.health = health};
 
-/* The text that is answered now. */
+/* The current answer to a scraper. */
 static const char *scrape(void)
 {
 	static const char request[] = "GET /metrics HTTP/1.0\r\n\r\n";
@@ -303,7 +303,7 @@ static void *scrape_and_end(void *context)
 	return NULL;
 }
 
-/* Who closes it is the agent, which who scrapes waits for. */
+/* The agent closes the output while a scraper waits for the agent. */
 static void test_it_closes_while_it_is_scraped(void **state)
 {
 	void *settings = settings_of(&output_metrics, "address", path);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The owner rule where the record itself says who it is, and for what is in an accept queue; and that evidence is
- * asked for only as long as it can change the answer. What a process holds is in test_owner_held.c.
+ * The owner rule for records that name their owner and for sockets in an accept queue. The rule asks for evidence only
+ * while it can change the answer. test_owner_held.c has the sockets that processes hold.
  */
 #include "trial.h"
 
@@ -133,7 +133,7 @@ static void test_unaccepted_of_several_holders_names_the_one_that_listened(void 
 	lists(t, 2, PERSONS(OTHER, BIRTH));
 }
 
-/* Who closes the listener may be found out yet. */
+/* The closer of the listener may still become known. */
 static void test_unaccepted_without_a_holder_of_the_listener(void **state)
 {
 	struct trial *t = *state;
@@ -202,7 +202,7 @@ static void test_a_reused_pid_is_not_the_listener(void **state)
 	needs(t, NEED_WALK);
 }
 
-/* What has no process. */
+/* Sockets without a process. */
 
 static void test_a_socket_of_the_kernels_own(void **state)
 {
@@ -223,7 +223,7 @@ static void test_a_subflow_is_not_what_its_holder_has(void **state)
 	names_nobody(t, UNKNOWN_UNSUPPORTED);
 }
 
-/* Whoever ran `ss -K` is the current task, and no owner: such a record names the birth as any other. */
+/* The current task is the one that runs `ss -K`, not an owner: the record names the birth like any other. */
 static void test_killed_from_outside_is_not_the_killers(void **state)
 {
 	struct trial *t = *state;
@@ -234,7 +234,7 @@ static void test_killed_from_outside_is_not_the_killers(void **state)
 	needs(t, NEED_LOOK);
 }
 
-/* Each kind of evidence is asked for once at most, whatever the others gave; then it is decided. */
+/* The rule asks at most once for each kind of evidence, whatever the others gave, and then decides. */
 static void check_ends(enum lp_who who, const struct facts *facts, __u32 refs, bool can_look)
 {
 	bool asked[NEED_WALK + 1] = {false};

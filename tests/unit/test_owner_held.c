@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The owner rule for sockets that processes hold, by the references of their file: who is named, and who is not
- * although it looks like him. */
+/* The owner rule for sockets that processes hold, by the references to their file: which process is named, and which
+ * one only looks like the owner. */
 #include "trial.h"
 
 #include <errno.h>
@@ -124,7 +124,7 @@ static void test_sole_holder_where_one_process_cannot_be_walked_alone(void **sta
 	needs(t, NEED_WALK);
 }
 
-/* 5. More references: several processes, several descriptors of one, or threads that sit in a call on it. */
+/* 5. More references: several processes, several descriptors of one, or threads blocked in a call on the socket. */
 
 static void given_shared(struct trial *t, __u32 refs)
 {
@@ -199,7 +199,7 @@ static void test_shared_without_a_holder_left(void **state)
 	names_nobody(t, UNKNOWN_UNSUPPORTED);
 }
 
-/* A destroyer was the last of the holders, not the only one. */
+/* A destroyer was the last holder, but perhaps not the only one. */
 static void test_shared_destroyer_proves_only_that_it_was_last(void **state)
 {
 	struct trial *t = *state;
@@ -215,7 +215,7 @@ static void test_shared_destroyer_proves_only_that_it_was_last(void **state)
 	lists(t, 1, PERSONS(CHILD));
 }
 
-/* It may have been handed the descriptor (SCM_RIGHTS) by the birth owner, who held it too and closed first. */
+/* The birth owner may have passed it the descriptor (SCM_RIGHTS), held it too, and closed first. */
 static void test_shared_destroyer_that_is_not_the_birth_is_not_named(void **state)
 {
 	struct trial *t = *state;
@@ -227,7 +227,7 @@ static void test_shared_destroyer_that_is_not_the_birth_is_not_named(void **stat
 	lists(t, 1, PERSONS(OTHER));
 }
 
-/* The second reference is then a thread of its own that sits in recv(2). */
+/* The second reference is then one of its threads, blocked in recv(2). */
 static void test_shared_destroyer_that_was_alone_since_birth(void **state)
 {
 	struct trial *t = *state;
@@ -238,7 +238,7 @@ static void test_shared_destroyer_that_was_alone_since_birth(void **state)
 	LISTS_NOBODY(t);
 }
 
-/* Who listened is not who accepted where workers share a listener. */
+/* If workers share a listener, the acceptor may not be the process that listened. */
 static void test_shared_destroyer_that_accepted_and_was_alone_since(void **state)
 {
 	struct trial *t = *state;
@@ -251,7 +251,7 @@ static void test_shared_destroyer_that_accepted_and_was_alone_since(void **state
 	needs(t, NEED_DESTROYER);
 }
 
-/* Who held it before the agent is known of the start alone: there it had several holders. */
+/* Holders from before the agent are known only at its start: then there were several. */
 static void test_shared_at_the_start_and_one_is_left(void **state)
 {
 	struct trial *t = *state;
@@ -281,7 +281,7 @@ static void test_seeded_and_alone_with_it_ever_since(void **state)
 	t->birth_forked_ns = AGENT_STARTED + 1;
 	names_nobody(t, UNKNOWN_HOLDER_GONE);
 	lists(t, 1, PERSONS(BIRTH));
-	/* established since, but it was there before: a child forked in between has it */
+	/* established later, but the socket is older: a child forked in between has it */
 	t->record.born_ns = BORN;
 	names_nobody(t, UNKNOWN_HOLDER_GONE);
 }
@@ -299,7 +299,7 @@ static void test_holders_are_bounded(void **state)
 	lists(t, OWNER_HOLDERS_MAX, many);
 }
 
-/* Who sleeps in recv(2) or poll(2) on the socket holds it for certain, and a reference for each sleeper. */
+/* A thread that sleeps in recv(2) or poll(2) proves that its process holds the socket, with a reference for each. */
 
 static void given_waiter(struct trial *t, __u32 flags, __u32 refs, __u8 waits)
 {

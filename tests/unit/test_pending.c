@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What waits for its owner, or for a RST of ours: each record comes out exactly once, with what joined it, after the
- * time that it was given and no later. The kernel and the clock are the test's own; pending.c is included for its
- * constants.
+ * Records that wait for their owner or for our RST: each comes out exactly once, with the records that joined it, when
+ * its time is over and no later. The kernel and the clock are the test's; pending.c is included for its constants.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +17,7 @@
 
 #define HOLDERS_MAX 64
 
-/* What the kernel answers, and what it was asked. */
+/* The kernel's answers, and the questions to it. */
 struct kernel {
 	struct kernel_features features;
 	struct lp_holder holders[HOLDERS_MAX];
@@ -39,7 +38,7 @@ static struct {
 	struct lp_record record; /* the last one */
 	bool reset_after;
 	struct owner owner;
-	unsigned char times[PENDING_MAX * 2]; /* by lp_record.snd_wnd, which numbers them */
+	unsigned char times[PENDING_MAX * 2]; /* by lp_record.snd_wnd, which has the number of the record */
 } out;
 
 __u64 clock_monotonic_ns(void)
@@ -59,7 +58,7 @@ __u64 remembered_last_fork(const struct kernel *k, __u32 tgid)
 	return 0;
 }
 
-/* Like the iterator, it gives what has the key, of all processes or of one. */
+/* Like the iterator: finds the files with these keys in all processes or in one. */
 int open_files_find(struct kernel *k, __u32 tgid, const __u64 *keys, size_t n, open_files_found *found, void *context)
 {
 	*(tgid ? &k->looks : &k->walks) += 1;
@@ -105,7 +104,7 @@ static int tear_down(void **state)
 #define BIRTH 100
 #define OTHER 200
 
-/* A record of now that waits for its owner: reset by the peer, held by one process, born of BIRTH. */
+/* A current record that waits for its owner: reset by the peer, held by one process, created by BIRTH. */
 static struct lp_record drop(__u64 sk)
 {
 	struct lp_record r = record_of(&(struct facts){TCP_ESTABLISHED, HELD, RST_IN | CLIENT, .err = ECONNRESET});
@@ -220,7 +219,7 @@ static void test_our_rst_joins_the_close(void **state)
 	check_reported(1);
 	assert_true(out.reset_after);
 	assert_int_equal(out.record.reset_reason, 9);
-	pending_join(list, &rst); /* nothing waits for it any more */
+	pending_join(list, &rst); /* no record waits for it now */
 	check_reported(1);
 }
 
@@ -249,7 +248,7 @@ static void test_a_destroyer_is_waited_for(void **state)
 	assert_int_equal(pending_deadline(list), now_ns + 5 * CLOCK_MS);
 	pass(5 * CLOCK_MS - 1);
 	assert_int_equal(kernel.looks + kernel.walks, 0);
-	owner.task.exiting = 1; /* long after the drop: that is not what ended it */
+	owner.task.exiting = 1; /* the process exits long after the drop, so its exit did not cause it */
 	pending_join(list, &owner);
 	check_reported(1);
 	named(OTHER, VIA_CLOSER);
@@ -270,7 +269,7 @@ static void test_a_destroyer_of_another_socket_proves_nothing(void **state)
 	assert_int_equal(out.reported, 0);
 }
 
-/* Without cookies an address may have been another socket's: the newest is meant. */
+/* Without cookies an address may have been reused: take the newest socket. */
 static void test_without_cookies_the_newest_of_an_address_is_meant(void **state)
 {
 	struct lp_record before = drop(64), after = drop(64), owner;
@@ -431,7 +430,7 @@ static void test_looks_take_a_fifth_of_the_time(void **state)
 	holds(&r, BIRTH);
 	add(r);
 	pass(5 * CLOCK_MS);
-	assert_int_equal(out.reported, 1); /* 7 ms after the beginning of one that took 2 */
+	assert_int_equal(out.reported, 1); /* 7 ms after the start of a look that took 2 ms */
 	assert_int_equal(pending_deadline(list), now_ns + 3 * CLOCK_MS);
 	pass(3 * CLOCK_MS);
 	check_reported(2);
@@ -475,7 +474,7 @@ static void test_a_destroyer_may_come_after_an_empty_walk(void **state)
 	named(OTHER, VIA_CLOSER);
 }
 
-/* The oldest is told with what is known, which is that nobody has been looked for. */
+/* The oldest record leaves without an owner, which was not searched yet. */
 static void test_a_full_list_tells_its_oldest(void **state)
 {
 	struct lp_record r;
@@ -505,7 +504,7 @@ static void test_finish_looks_once_more_and_tells_everything(void **state)
 	check_reported(3);
 }
 
-/* Whatever comes in whatever order: each record that stands for an event comes out once. */
+/* Random records in random order: each one that stands for an event comes out once. */
 static void test_each_record_comes_out_exactly_once(void **state)
 {
 	unsigned added = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The way of an event through the real code, from the record to the feeds: each is judged once and made once, whatever it
- * waits for. The kernel, the clock and the feeds are the test's own; what is counted is wrapped by the linker.
+ * The way of an event through the real code, from the record to the feeds: it is judged once and made once, whatever it
+ * waits for. The kernel, the clock and the feeds are the test's; the linker wraps the counted functions.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,9 +33,10 @@ static struct kernel_features features;
 static __u64 now_ns;
 static bool accept_all;
 static unsigned judged, made, reported, filtered, causes[CAUSE_COUNT];
-static struct lp_task peers[2 * RESETS], owners[2 * RESETS]; /* by lp_socket.snd_wnd, which numbers them */
+static struct lp_task peers[2 * RESETS],
+	owners[2 * RESETS]; /* by lp_socket.snd_wnd, which has the number of the record */
 
-/* --- what is counted --- */
+/* --- counted functions --- */
 
 struct verdict __real_judge_record(const struct lp_record *r, bool reset_after, const struct judge_kernel *kernel);
 struct verdict __wrap_judge_record(const struct lp_record *r, bool reset_after, const struct judge_kernel *kernel);
@@ -62,7 +63,7 @@ void __wrap_event_judge(struct event *event, struct verdict verdict)
 	__real_event_judge(event, verdict);
 }
 
-/* --- what is the test's own --- */
+/* --- the test's kernel and feeds --- */
 
 __u64 clock_monotonic_ns(void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Where a process lives, from paths of cgroups as hosts have them. */
+/* Units and containers of processes, from cgroup paths of real hosts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -59,7 +59,7 @@ static void test_units(void **state)
 		{"/system.slice", NULL, "system.slice", NULL, NULL, NULL},
 		{"/system.slice/nginx.service", "nginx.service", "system.slice", NULL, NULL, NULL},
 		{"/nginx.service", "nginx.service", NULL, NULL, NULL, NULL},
-		/* what a unit makes of its own part of the tree is no unit */
+		/* cgroups that a unit makes below its own are not units */
 		{"/system.slice/nginx.service/worker-1", "nginx.service", "system.slice", NULL, NULL, NULL},
 		{"/system.slice/app.service/inner.service", "app.service", "system.slice", NULL, NULL, NULL},
 		{"/system.slice/system-postgresql.slice/postgresql@15-main.service", "postgresql@15-main.service",
@@ -72,7 +72,7 @@ static void test_units(void **state)
 		{"/system.slice/run-u12.service", "run-u12.service", "system.slice", NULL, NULL, NULL},
 		/* escaped, as the kernel has the name */
 		{"/system.slice/_cpu.service", "cpu.service", "system.slice", NULL, NULL, NULL},
-		/* a template is no unit; neither is what only looks like one */
+		/* a template is not a unit, nor is a name that only looks like one */
 		{"/system.slice/getty@.service", NULL, "system.slice", NULL, NULL, NULL},
 		{"/system.slice/.service", NULL, "system.slice", NULL, NULL, NULL},
 		{"/system.slice/@a.service", NULL, "system.slice", NULL, NULL, NULL},
@@ -102,7 +102,7 @@ static void test_users(void **state)
 		{"/user.slice/user-1000.slice/user@1000.service/dbus.service", "dbus.service", "", NULL, NULL, NULL},
 		{"/user.slice/user-1000.slice/user@1000.service/app.slice", "user@1000.service", "user-1000.slice",
 		 NULL, NULL, NULL},
-		/* no manager of a user */
+		/* not a user's manager */
 		{"/system.slice/user@name.service/a.service", "user@name.service", "system.slice", NULL, NULL, NULL},
 	};
 	struct place place;
@@ -119,7 +119,7 @@ static void test_containers_of_systemd(void **state)
 {
 	static const struct place_case cases[] = {
 		{"/system.slice/docker-" ID ".scope", "docker-" ID ".scope", "system.slice", ID, "docker", NULL},
-		/* systemd inside of it: its units are not the host's */
+		/* systemd in a container: its units are not the host's */
 		{"/system.slice/docker-" ID ".scope/system.slice/nginx.service", "docker-" ID ".scope", "system.slice",
 		 ID, "docker", NULL},
 		{"/system.slice/docker.service", "docker.service", "system.slice", NULL, NULL, NULL},
@@ -131,7 +131,7 @@ static void test_containers_of_systemd(void **state)
 		 NULL},
 		{"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID ".scope/container",
 		 "libpod-" ID ".scope", "user.slice", ID, "podman", NULL},
-		/* podman with --cgroups=split, as quadlet does it */
+		/* podman with --cgroups=split, which quadlet uses */
 		{"/system.slice/web.service/libpod-payload-" ID, "web.service", "system.slice", ID, "podman", NULL},
 		{"/system.slice/web.service/runtime", "web.service", "system.slice", NULL, NULL, NULL},
 		{"/system.slice/runc-web-1.scope", "runc-web-1.scope", "system.slice", "web-1", "runc", NULL},
@@ -147,7 +147,7 @@ static void test_containers_of_systemd(void **state)
 		 "systemd-nspawn@web.service", "machine.slice", "web", "systemd-nspawn", NULL},
 		{"/machine.slice/systemd-nspawn@web.service/supervisor", "systemd-nspawn@web.service", "machine.slice",
 		 NULL, NULL, NULL},
-		/* a virtual machine of libvirt's */
+		/* a libvirt virtual machine */
 		{"/machine.slice/machine-qemu\\x2d1\\x2dvm.scope/libvirt/emulator", "machine-qemu\\x2d1\\x2dvm.scope",
 		 "machine.slice", NULL, NULL, NULL},
 		{"/system.slice/docker-short.scope", "docker-short.scope", "system.slice", NULL, NULL, NULL},
@@ -162,7 +162,7 @@ static void test_containers_of_cgroupfs(void **state)
 	static const struct place_case cases[] = {
 		{"/docker/" ID, NULL, NULL, ID, "docker", NULL},
 		{"/docker/" ID "/system.slice/nginx.service", NULL, NULL, ID, "docker", NULL},
-		/* one in another */
+		/* a container in another */
 		{"/docker/" ID "/docker/" ID2, NULL, NULL, ID2, "docker", NULL},
 		{"/docker", NULL, NULL, NULL, NULL, NULL},
 		{"/docker/buildx", NULL, NULL, NULL, NULL, NULL},
@@ -174,9 +174,9 @@ static void test_containers_of_cgroupfs(void **state)
 		{"/lxc.monitor.web-1", NULL, NULL, NULL, NULL, NULL},
 		{"/lxc/101/ns/system.slice/nginx.service", NULL, NULL, "101", "lxc", NULL},
 		{"/lxc.payload/web", NULL, NULL, "web", "lxc", NULL},
-		/* of somebody, but of whom? */
+		/* a container of an unknown runtime */
 		{"/ecs/0a1b2c3d/" ID, NULL, NULL, ID, NULL, NULL},
-		/* systemd's form of a path, for a runtime that was not told to use systemd */
+		/* systemd's form of a path, in a runtime that does not use systemd */
 		{"/system.slice:docker:" ID, NULL, NULL, ID, "docker", NULL},
 		{"/kubepods-burstable-pod" UID_ ".slice:cri-containerd:" ID, NULL, NULL, ID, "containerd", NULL},
 		{"/a:b:c", NULL, NULL, NULL, NULL, NULL},
@@ -222,7 +222,7 @@ static void test_pods(void **state)
 		{"/system.slice/docker-" ID ".scope/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" UID_
 		 ".slice/cri-containerd-" ID2 ".scope",
 		 "docker-" ID ".scope", "system.slice", ID2, "containerd", UID},
-		/* nothing of Kubernetes */
+		/* not Kubernetes */
 		{"/pod" UID "/x", NULL, NULL, NULL, NULL, NULL},
 		{"/kubepods/burstable/podracer", NULL, NULL, NULL, NULL, NULL},
 		{"/kubepods/pod2f5e1a6c-0d3b-4c8e-9a7f-1b2c3d4e5fzz", NULL, NULL, NULL, NULL, NULL},
@@ -232,7 +232,6 @@ static void test_pods(void **state)
 	CHECK(cases);
 }
 
-/* Nothing is cut, and nothing overflows. */
 static void test_long_names(void **state)
 {
 	char path[2048] = "/system.slice/";

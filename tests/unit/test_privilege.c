@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What is left once rights are given up; each test in a process of its own, which cannot take them back. */
+/* Privileges after the drop. Each test runs in its own process, since it cannot regain them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,8 +22,8 @@
 #include "service/privilege.h"
 #include "base/thread.h"
 
-/* Its status; what it says goes to `said`. */
-static int in_a_process(int (*run)(void), const char *mode, char *said, size_t size)
+/* Returns the exit status; `messages` gets the messages. */
+static int in_a_process(int (*run)(void), const char *mode, char *messages, size_t size)
 {
 	int ends[2], status;
 	struct rlimit none = {0, 0};
@@ -41,8 +41,8 @@ static int in_a_process(int (*run)(void), const char *mode, char *said, size_t s
 		_exit(privilege_drop(true) ? 99 : run());
 	}
 	close(ends[1]);
-	n = read(ends[0], said, size - 1);
-	said[n > 0 ? n : 0] = '\0';
+	n = read(ends[0], messages, size - 1);
+	messages[n > 0 ? n : 0] = '\0';
 	close(ends[0]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return status;
@@ -57,8 +57,8 @@ static bool has_filter(void)
 #endif
 }
 
-/* How many of these are refused as they should be. */
-static int try_what_is_forbidden(void)
+/* The number of forbidden calls that fail as they should. */
+static int try_forbidden_calls(void)
 {
 	union bpf_attr attr = {.map_type = BPF_MAP_TYPE_ARRAY};
 	int refused = 0;
@@ -77,16 +77,16 @@ static int try_what_is_forbidden(void)
 
 static void test_forbidden_calls_fail_and_are_counted(void **state)
 {
-	char said[1024];
+	char messages[1024];
 	int status;
 
 	(void)state;
 	if (!has_filter())
 		skip();
-	status = in_a_process(try_what_is_forbidden, NULL, said, sizeof(said));
+	status = in_a_process(try_forbidden_calls, NULL, messages, sizeof(messages));
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 8);
-	assert_non_null(strstr(said, "the filter refused 8 system calls, the last socket"));
+	assert_non_null(strstr(messages, "the filter refused 8 system calls, the last socket"));
 }
 
 static int call_ptrace(void)
@@ -97,27 +97,27 @@ static int call_ptrace(void)
 
 static void test_under_test_a_forbidden_call_kills(void **state)
 {
-	char said[1024];
+	char messages[1024];
 	int status;
 
 	(void)state;
 	if (!has_filter())
 		skip();
-	status = in_a_process(call_ptrace, "kill", said, sizeof(said));
+	status = in_a_process(call_ptrace, "kill", messages, sizeof(messages));
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGSYS);
 }
 
 static void test_it_can_be_left_out(void **state)
 {
-	char said[1024];
+	char messages[1024];
 	int status;
 
 	(void)state;
-	status = in_a_process(call_ptrace, "off", said, sizeof(said));
+	status = in_a_process(call_ptrace, "off", messages, sizeof(messages));
 	assert_true(WIFEXITED(status));
 	if (has_filter())
-		assert_non_null(strstr(said, "LOSTPEER_SECCOMP"));
+		assert_non_null(strstr(messages, "LOSTPEER_SECCOMP"));
 }
 
 static void *forbidden_in_a_thread(void *context)
@@ -126,7 +126,7 @@ static void *forbidden_in_a_thread(void *context)
 	return NULL;
 }
 
-/* A writer has nearly all signals blocked, and a SIGSYS that is blocked kills. */
+/* Writer threads block nearly all signals, and a blocked SIGSYS kills. */
 static int try_in_a_thread(void)
 {
 	pthread_t thread;
@@ -140,13 +140,13 @@ static int try_in_a_thread(void)
 
 static void test_a_thread_can_be_made_and_lives_on(void **state)
 {
-	char said[1024];
+	char messages[1024];
 	int status;
 
 	(void)state;
 	if (!has_filter())
 		skip();
-	status = in_a_process(try_in_a_thread, NULL, said, sizeof(said));
+	status = in_a_process(try_in_a_thread, NULL, messages, sizeof(messages));
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
@@ -158,10 +158,10 @@ static int try_new_rights(void)
 
 static void test_no_new_rights_by_exec(void **state)
 {
-	char said[1024];
+	char messages[1024];
 
 	(void)state;
-	assert_int_equal(in_a_process(try_new_rights, "kill", said, sizeof(said)), 0);
+	assert_int_equal(in_a_process(try_new_rights, "kill", messages, sizeof(messages)), 0);
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* An event that was written as JSON and read again is the same event: written once more, and to filters and people. */
+/* An event read back from JSON is the same event: as JSON, to filters, and as text. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +28,7 @@ static void parse(const struct event *e)
 	json_object_put(object);
 }
 
-/* `exactly`: as text as well, which knows more of some events than JSON says. */
+/* exactly: also as text, which shows more about some events than JSON. */
 static void check_same(const struct event *e, bool exactly)
 {
 	struct format_context context = sample_context(), again = sample_context();

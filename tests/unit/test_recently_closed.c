@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The recently dead: whose a connection was that is spoken to after its end. */
+/* Recently closed connections: the owner of one that gets data after its end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,7 +57,7 @@ static int finish(void **state)
 	return 0;
 }
 
-/* 192.0.2.1:port to 192.0.2.2:443, of the socket at that address */
+/* A record of the socket at address sk: 192.0.2.1:port to 192.0.2.2:443. */
 static struct lp_record record(enum lp_kind kind, __u64 time_ns, __u16 port, __u64 sk)
 {
 	struct lp_record r = {.kind = (__u8)kind,
@@ -94,7 +94,7 @@ static void fill_slot(struct lp_ended *slot, const struct lp_record *r, __u16 st
 	memcpy(slot->peer_addr, r->socket.peer_addr, 16);
 }
 
-/* Data comes for what had that port, at NOW. */
+/* Data comes at NOW for the connection that had this port. */
 static void stray_comes(__u16 port)
 {
 	struct lp_record stray = record(LP_KIND_STRAY, NOW, port, 0);
@@ -184,7 +184,7 @@ static void judged_end_has_its_cause_and_owner(void **state)
 
 	(void)state;
 	fill_slot(&slots[0], &end, TCP_ESTABLISHED, 0);
-	slots[0].time_ns += 500; /* written a little later than the record */
+	slots[0].time_ns += 500; /* the BPF program writes it a little later than the record */
 	note(&end, PEER_LOST_RETRANSMIT_TIMEOUT, NULL);
 	note(&end, PEER_LOST_RETRANSMIT_TIMEOUT, &owner);
 	stray_comes(1000);
@@ -193,7 +193,7 @@ static void judged_end_has_its_cause_and_owner(void **state)
 	assert_true(recently_closed_is_news(&out.stray, &out.end));
 }
 
-/* The slot is another's: the same addresses, ended long after what was judged. */
+/* The slot is another connection's: the same addresses, but it ended long after the judged one. */
 static void judged_before_is_another_connection(void **state)
 {
 	struct lp_record judged = record(LP_KIND_CLOSE, NOW - 3000000000ULL, 1000, 1), end = judged;

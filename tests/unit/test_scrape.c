@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The metrics' HTTP: what is answered, that no client keeps another one out, and that a reload refuses nobody. */
+/* The metrics' HTTP server: its answers; no client can keep another out; a reload refuses no client. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@
 #include "outputs/scrape.h"
 
 #define PATIENCE_MS 60000
-#define OLDER 12 /* more connections than may be at once */
+#define OLDER 12 /* more connections than the limit */
 
 static char directory[] = "/tmp/lostpeer-scrape-XXXXXX";
 static struct endpoint at;
@@ -36,7 +36,7 @@ static void write_text(void *context, FILE *to, const bool *closing)
 	fprintf(to, "text %s\n", (const char *)context);
 }
 
-/* A port that nobody has. */
+/* A port that is not in use. */
 static void choose_port(void)
 {
 	socklen_t n = sizeof(at.address);
@@ -86,7 +86,7 @@ static int connect_to_it(void)
 	return fd;
 }
 
-/* All that comes until the end, as `answer`; how it ended: 0 or an errno. */
+/* Reads until the end into `answer`. Returns 0 or the errno that ended it. */
 static int read_all(int fd)
 {
 	struct pollfd ready = {.fd = fd, .events = POLLIN};
@@ -169,7 +169,7 @@ static void test_survives_nonsense(void **state)
 	answers("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 ", "text one\n");
 }
 
-/* Those who connect and say nothing, or begin and do not go on. */
+/* Clients that connect and send nothing, or only half a request. */
 static void test_the_oldest_gives_way(void **state)
 {
 	int idle[OLDER];
@@ -210,7 +210,7 @@ static void test_another_takes_over(void **state)
 		answers("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 ", "text two\n");
 }
 
-/* Another agent, say. */
+/* For example by another agent. */
 static void test_a_place_that_is_taken_is_refused(void **state)
 {
 	struct endpoint other = at;
@@ -268,7 +268,7 @@ static int make_directory(void **state)
 	return mkdtemp(directory) ? 0 : -1;
 }
 
-/* No socket is left in it. */
+/* Fails if a socket is left. */
 static int remove_directory(void **state)
 {
 	(void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Who is told to be silent, and to be back: user/early/silent_peers.c over a list and sockets of the test's own. */
+/* Peers reported as silent and as back. The list and the sockets are the test's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -76,7 +76,7 @@ static void take_reported(void *context, struct event *event)
 
 static const struct early_calls calls = {.found = take_reported};
 
-/* A connection with so many bytes on the way, sent again; its address. */
+/* A connection with that many bytes in flight that is retransmitting. Returns its address. */
 static __u64 waits_for(unsigned number, __u32 bytes)
 {
 	sockets[number] = (struct lp_record){
@@ -96,7 +96,7 @@ static __u64 waits_for(unsigned number, __u32 bytes)
 	return sockets[number].socket.sk;
 }
 
-/* What the kernel side does at a retransmission timeout. */
+/* As the BPF program does at a retransmission timeout. */
 static void timeout_of(__u64 sk, __u64 since_ns)
 {
 	struct lp_listed listed = {since_ns, sockets[sk / 64 - 1].socket.snd_una, 1u << 16 | 2, 0, 0};
@@ -129,7 +129,7 @@ static int end_test(void **state)
 	return 0;
 }
 
-/* Ticks whenever there is a deadline, up to that time. */
+/* Ticks at every deadline up to that time. */
 static void run_to(struct silent_peers *s, __u64 now_ns)
 {
 	__u64 at;
@@ -172,7 +172,7 @@ static void test_recovered_peers_are_forgotten(void **state)
 	assert_int_equal(n_reported, 0);
 	assert_int_equal(n_listed, 0);
 	assert_int_equal(silent_peers_deadline(*state), 0);
-	assert_int_equal(alarms.silent, 0); /* the next one wakes */
+	assert_int_equal(alarms.silent, 0); /* the next silent peer wakes the agent */
 }
 
 static void test_back_and_silent_again(void **state)
@@ -194,7 +194,7 @@ static void test_back_and_silent_again(void **state)
 	assert_int_equal(reported[2], PEER_SILENT_UNACKED);
 }
 
-/* Acknowledged, and already waiting again when it is looked at: back now, silent later. */
+/* The peer acknowledged, and new data already waits at the look: back now, silent later. */
 static void test_listed_anew_before_the_look(void **state)
 {
 	__u64 sk = waits_for(0, 10);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Sockets that are seen again and again are one, with all who hold them; what is not accepted is its listener's. */
+/* A socket seen several times is one entry with all its holders; an unaccepted one belongs to its listener. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -73,7 +73,7 @@ static void test_shared(void **state)
 	assert_string_equal(holders(1), "7:4 ");
 }
 
-/* Seen without a descriptor first, and with one a moment later: it has been accepted. */
+/* First seen without a descriptor, then with one: it was accepted in between. */
 static void test_accepted_meanwhile(void **state)
 {
 	struct lp_held before = held(100, 0, 0);
@@ -98,7 +98,7 @@ static void test_by_inode(void **state)
 	one.socket.inode = 55;
 	add(orphan);
 	add(one);
-	add(orphan); /* without an inode nothing says that it is the same */
+	add(orphan); /* without an inode nothing shows that it is the same socket */
 	assert_int_equal(snapshot_count(snapshot), 3);
 	assert_int_equal(snapshot_hold(snapshot, 55, &task, 3, &known), 0);
 	assert_true(known);
@@ -153,14 +153,14 @@ static void test_listener(void **state)
 	add(waiting);
 	add(orphan);
 	add(elsewhere);
-	assert_int_equal(snapshot_held_by(snapshot, 0), 0); /* nobody listens */
+	assert_int_equal(snapshot_held_by(snapshot, 0), 0); /* no listener */
 	add(listener(1, "10.0.0.2", 80, 7));
 	add(listener(2, "10.0.0.1", 81, 8));
-	assert_int_equal(snapshot_held_by(snapshot, 0), 0); /* elsewhere */
+	assert_int_equal(snapshot_held_by(snapshot, 0), 0); /* on another address */
 	add(listener(3, "::", 80, 9));
 	assert_int_equal(snapshot_held_by(snapshot, 0), 5);
 	add(listener(4, "10.0.0.1", 80, 10));
-	assert_int_equal(snapshot_held_by(snapshot, 0), 6); /* the very address */
+	assert_int_equal(snapshot_held_by(snapshot, 0), 6); /* on the same address */
 	add(listener(5, "0.0.0.0", 80, 11));
 	assert_int_equal(snapshot_held_by(snapshot, 0), 6);
 	assert_int_equal(snapshot_held_by(snapshot, 1), 1);

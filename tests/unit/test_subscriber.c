@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* One subscriber: his line, how it is answered, what waits for him and what he loses; and events as bytes. */
+/* One subscriber: its line, the answer, its buffer and its losses; and packed events. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@
 #include "outputs/subscriber.h"
 #include "outputs/subscription.h"
 
-/* --- his line --- */
+/* --- the line --- */
 
 static struct line why;
 
@@ -31,12 +31,12 @@ static bool parse(const char *text, struct filter *f)
 	return right;
 }
 
-static void check_wrong(const char *text, const char *said)
+static void check_wrong(const char *text, const char *message)
 {
 	struct filter f;
 
 	assert_false(parse(text, &f));
-	assert_string_equal(why.text, said);
+	assert_string_equal(why.text, message);
 	filter_free(&f);
 }
 
@@ -97,7 +97,7 @@ static void test_errors_are_named(void **state)
 	check_wrong("--event lost", "--event 'lost': not an event of lostpeer-events(7)");
 	check_wrong("-- command", "--: no such option");
 	check_wrong("--help", "--help: no such option");
-	/* what is no filter */
+	/* options that are not filters */
 	check_wrong("--group 5s", "--group: no such option");
 	check_wrong("--rate 5", "--rate: no such option");
 	check_wrong("--json", "--json: no such option");
@@ -105,7 +105,7 @@ static void test_errors_are_named(void **state)
 	check_wrong("--connect-hook", "--connect-hook: no such option");
 }
 
-/* His values are not looked at with our rights, nor matched at our cost. */
+/* The agent does not use its privileges for a value, nor spend much time on matching it. */
 static void test_a_line_cannot_cost_much(void **state)
 {
 	char line[SUBSCRIPTION_LINE_MAX + 1];
@@ -132,7 +132,7 @@ static void test_a_line_cannot_cost_much(void **state)
 	filter_free(&f);
 }
 
-/* --- who reads --- */
+/* --- reading --- */
 
 struct pair {
 	struct subscriber *s;
@@ -216,7 +216,7 @@ static void test_an_end_of_file_ends_the_line(void **state)
 	assert_true(p->s->filter.all);
 }
 
-static void check_refused(struct pair *p, const char *said)
+static void check_refused(struct pair *p, const char *message)
 {
 	struct json_object *object, *error;
 
@@ -227,7 +227,7 @@ static void check_refused(struct pair *p, const char *said)
 	assert_int_equal(p->bytes[p->n - 1], '\n');
 	object = json_tokener_parse(p->bytes);
 	assert_true(json_object_object_get_ex(object, "error", &error));
-	assert_string_equal(json_object_get_string(error), said);
+	assert_string_equal(json_object_get_string(error), message);
 	json_object_put(object);
 }
 
@@ -274,7 +274,7 @@ static long long number_of(struct json_object *event, const char *name)
 	return json_object_object_get_ex(event, name, &value) ? json_object_get_int64(value) : -1;
 }
 
-/* What came: how many, in their order, and of how many others it says that they were lost. */
+/* The number of events, which must be in order; *lost gets the sum of the reported losses. */
 static unsigned count(struct pair *p, long long *lost, unsigned *gaps)
 {
 	struct json_object *event;
@@ -324,7 +324,7 @@ static void test_a_slow_reader_learns_how_many_it_lost(void **state)
 	assert_non_null(strstr(p->bytes, "\"process.pid\":6001,"));
 }
 
-/* A gap of all that finds no room is of how many he does not learn, either. */
+/* If a gap of the whole agent does not fit, its count stays hidden too. */
 static void test_a_gap_that_is_lost_hides_the_count(void **state)
 {
 	struct pair *p = *state;
@@ -357,7 +357,7 @@ static void test_a_reader_that_left_is_not_waited_for(void **state)
 	assert_int_equal(p->s->waiting, 0);
 }
 
-/* --- as bytes --- */
+/* --- packed events --- */
 
 static void check_packed(const struct event *e)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The verdicts of lostpeer-events(7), each from the least that makes it, and what outweighs what. */
-/* what a vector sets anew after LOOK() */
+/* The verdicts of lostpeer-events(7), each from the fewest facts that give it, and their order of precedence. */
+/* vectors override defaults of LOOK() */
 #pragma GCC diagnostic ignored "-Woverride-init"
 
 #include <setjmp.h>
@@ -102,7 +102,7 @@ static void test_lost(void **state)
 		bool is = n < 4 && lost[n] == (enum check_verdict)v;
 
 		assert_int_equal(verdicts_is_lost((enum check_verdict)v), is);
-		assert_true(is == (verdicts_rank((enum check_verdict)v) < 4)); /* what is lost is shown first */
+		assert_true(is == (verdicts_rank((enum check_verdict)v) < 4)); /* lost connections come first */
 		n += is;
 	}
 }
@@ -168,7 +168,7 @@ static void test_phase(void **state)
 
 #define KNOWS (HEARD | LP_KNOWN_KEEPALIVE)
 
-/* When the FIN came is known only where what was heard last can have been nothing else. */
+/* The time of the FIN is known only if the last segment can have been nothing else. */
 static void test_since_the_fin(void **state)
 {
 	static const struct {
@@ -194,7 +194,7 @@ static void test_since_the_fin(void **state)
 		assert_int_equal(verdicts_fin_ms(&vector[i].in), vector[i].ms);
 }
 
-/* SYN and FIN never count; of a socket in CLOSE only what can still be read is known. */
+/* SYN and FIN never count; in CLOSE only the unread data is known. */
 static void test_data(void **state)
 {
 	struct lp_socket fin = LOOK(TCP_FIN_WAIT1, WAITS(900, 901)),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Who may see what, what is taken out of it for him, and what an audience comes to. */
+/* The events that a user may see, the facts removed from them, and the union of an audience. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,7 +39,7 @@ static void test_root_sees_all(void **state)
 	assert_int_equal(s.event.owner.n_holders, 2);
 }
 
-/* Of the three, each alone and any two are not enough. */
+/* All three must be the user's; one or two are not enough. */
 static void test_socket_and_owner_must_be_the_users(void **state)
 {
 	static const __u32 whose[] = {MINE, OTHERS, VISIBILITY_ROOT};
@@ -48,10 +48,10 @@ static void test_socket_and_owner_must_be_the_users(void **state)
 	(void)state;
 	for (int i = 0; i < 27; i++) {
 		__u32 socket = whose[i % 3], owner = whose[i / 3 % 3], now = whose[i / 9];
-		bool his = socket == MINE && owner == MINE && now == MINE;
+		bool allowed = socket == MINE && owner == MINE && now == MINE;
 
 		sample_of(&s, socket, owner);
-		assert_int_equal(visibility_allows(MINE, &s.event, now), his);
+		assert_int_equal(visibility_allows(MINE, &s.event, now), allowed);
 	}
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A trial of the owner rule: one record, the evidence about it, and checks of what is decided. */
+/* A trial of the owner rule: one record, the evidence about it, and checks of the decision. */
 #ifndef TESTS_UNIT_TRIAL_H
 #define TESTS_UNIT_TRIAL_H
 
@@ -21,11 +21,11 @@
 
 enum person {
 	NOBODY,
-	BIRTH, /* who connected, or listened, or held it at the start */
+	BIRTH, /* connected, or listened, or held the socket at the start */
 	OTHER,
 	THIRD,
-	REUSED, /* has the pid of BIRTH after its end */
-	CHILD,  /* began after the connection */
+	REUSED, /* has the pid of BIRTH, which has ended */
+	CHILD,  /* started after the connection */
 };
 
 struct trial {
@@ -86,7 +86,7 @@ static inline int tear_down(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
-/* A record of `facts` that names `person` as `who`. */
+/* Makes a record of `facts` that has `person` in the role `who`. */
 static inline void given(struct trial *t, enum lp_who who, enum person person, struct facts facts)
 {
 	t->record = record_of(&facts);
@@ -101,7 +101,7 @@ static inline void given(struct trial *t, enum lp_who who, enum person person, s
 		__VA_ARGS__                                                                                            \
 	}
 
-/* What a look at BIRTH alone, or a walk over all, has found: n processes with `fds` descriptors each. */
+/* A look at BIRTH alone found n processes with `fds` descriptors each; walk_found(): a walk over all processes did. */
 static inline void found(struct trial *t, unsigned n, const enum person persons[], unsigned fds)
 {
 	t->evidence.looked = true;
@@ -145,7 +145,7 @@ static inline void names_nobody(struct trial *t, enum owner_unknown why)
 	assert_int_equal(t->owner.process.tgid, 0);
 }
 
-/* owner.holders of the last decision. */
+/* The last decision's owner.holders are these. */
 static inline void lists(const struct trial *t, unsigned n, const enum person persons[])
 {
 	assert_int_equal(t->owner.n_holders, n);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Vectors for judge_record(): facts in, verdict out, each a test with a name of its own. */
+/* Vectors for judge_record(): facts in, verdict out. Each is a test with a name. */
 #ifndef TESTS_UNIT_VECTOR_H
 #define TESTS_UNIT_VECTOR_H
 
@@ -14,7 +14,7 @@
 
 #define VECTORS_MAX 160
 
-/* What the kernel of a vector lacks. */
+/* Features that a vector's kernel lacks. */
 enum lacks { LACKS_NOTHING, LACKS_ERROR_REPORT, LACKS_SEND_RESET };
 
 struct vector {
@@ -53,7 +53,7 @@ static inline void test_vector(void **state)
 		r.kind == LP_KIND_LOOK ? judge_found(&r, v->out.cause) : judge_record(&r, v->reset_after, &kernel);
 
 	check_verdict(&got, &v->out);
-	/* the RST may also have been seen first, and come in the record itself */
+	/* the RST may also come first: then the record itself has it */
 	if (v->reset_after) {
 		r.socket.flags |= LP_F_RST_AFTER;
 		got = judge_record(&r, false, &kernel);
@@ -74,7 +74,7 @@ static inline void add_vectors(struct CMUnitTest *tests, size_t *n, const struct
 	}
 }
 
-/* Every cause of the event is made by one of the vectors at least. */
+/* At least one vector makes each cause of the event. */
 static inline void check_all_made(enum lp_event event, const struct vector *vectors, size_t count)
 {
 	for (int cause = CAUSE_NONE + 1; cause < CAUSE_COUNT; cause++) {
