@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# `make help` lists the targets. Everything that is built goes to build/.
+# `make help` lists the targets. All output goes to build/.
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -12,7 +12,7 @@ SYSROOT ?=
 V       ?= 0
 VERSION := 0.1.0
 
-# what a target builds first is built on all processors, unless -j says otherwise
+# Targets that call make again use all processors, unless -j sets another number.
 PARALLEL = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
 Q := $(if $(filter 1,$(V)),,@)
@@ -23,7 +23,7 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat
 ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
-# LIBRARY:HEADER:MACRO of those that it is built without where they are missing; --version says which
+# LIBRARY:HEADER:MACRO of each optional library. --version lists the missing ones.
 OPTIONAL = inih:ini.h:INIH cap-ng:cap-ng.h:CAP_NG seccomp:seccomp.h:SECCOMP systemd:systemd/sd-daemon.h:SYSTEMD \
            microhttpd:microhttpd.h:MICROHTTPD
 include := \#include
@@ -33,7 +33,7 @@ HAVE := $(foreach o,$(OPTIONAL),$(if $(call found,$(call field,2,$(o))),$(o)))
 LACK := $(filter-out $(HAVE),$(OPTIONAL))
 names = $(foreach o,$(1),lib$(call field,1,$(o)))
 
-# the ordinary flags of the agent and of what tests it
+# Flags of the agent and of its tests.
 AGENT_CFLAGS = -std=gnu11 $(WARN) -Iinclude -Iuser -isystem $(BUILD) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -MMD -MP \
                $(foreach o,$(HAVE),-DHAVE_$(call field,3,$(o))) $(CFLAGS) $(CPPFLAGS)
 MAIN_CFLAGS  = -DLIBRARIES='"$(call names,$(HAVE))"' -DMISSING='"$(call names,$(LACK))"'
@@ -50,8 +50,8 @@ UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%) $(BUILD)/tests/names
 FLEET    := $(patsubst tools/%,%,$(wildcard tools/fleet/*.md tools/fleet/certificate tools/fleet/*/*))
 LOAD_BIN := $(BUILD)/tests/loads $(BUILD)/tests/relocs $(BUILD)/tests/refusals
 
-# Everything but main(), as a library: the linker leaves out a file that a test includes or fakes as a whole. Where a
-# test fakes only some functions of a file, its own win.
+# Everything except main(), as a library: the linker leaves out a file whose functions a test includes or fakes. If a
+# test fakes only some functions of a file, muldefs makes the linker take the test's.
 CORE      := $(BUILD)/core.a
 TEST_LINK := -Wl,-z,muldefs $(CORE)
 
@@ -95,7 +95,7 @@ SKELETONS := $(BUILD)/lostpeer.skel.h $(BUILD)/check.skel.h
 $(SKELETONS): $(BUILD)/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $* > $@.tmp && mv $@.tmp $@
 
-# written anew when another library is there than before
+# Changes when the set of installed libraries changes, so that everything is built again.
 $(BUILD)/libraries: FORCE
 	@mkdir -p $(@D)
 	@echo '$(call names,$(HAVE))' | cmp -s - $@ || { echo '$(call names,$(HAVE))' >$@; \
@@ -110,15 +110,15 @@ $(BUILD)/lostpeer: $(USER_OBJ)
 
 $(BUILD)/user/main.o: AGENT_CFLAGS += $(MAIN_CFLAGS)
 
-# a skeleton is made of its BPF object: who includes it is rebuilt with it
+# The .d files do not list the skeletons, which are system headers (-isystem), so name the files that include them.
 $(filter $(BUILD)/user/kernel/%,$(USER_OBJ)): $(BUILD)/lostpeer.skel.h
 $(BUILD)/user/check/snapshot_bpf.o: $(BUILD)/check.skel.h
 
-# q: files in different folders may have the same name
+# q appends without comparing names, because files in different folders may have the same name.
 $(CORE): $(CORE_OBJ)
 	$(call say,AR,$@)rm -f $@ && $(AR) qcs $@ $^
 
-# counted there
+# The test counts calls of these functions.
 $(BUILD)/tests/test_pipeline: LDFLAGS += -Wl,--wrap=judge_record,--wrap=event_new,--wrap=event_judge
 
 $(BUILD)/tests/%: tests/unit/%.c $(CORE)
@@ -129,7 +129,7 @@ $(LOAD_BIN): $(BUILD)/tests/%: tests/kernels/%.c $(CORE)
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)$(CC) $(AGENT_CFLAGS) $(LDFLAGS) $< $(TEST_LINK) -o $@ $(AGENT_LIBS)
 
-# arm64's BPF object, which names the registers otherwise, in a program for this machine: relocating needs no other
+# The BPF object for arm64, whose registers have other names, in a program for this machine: relocation needs no arm64.
 build/tests/relocs-arm64: tests/kernels/relocs.c $(CORE) $(wildcard bpf/* include/*)
 	$(Q)$(MAKE) --no-print-directory BUILD=build/arm64 ARCH=arm64 build/arm64/lostpeer.skel.h build/arm64/check.skel.h
 	$(call say,TEST,$@)$(CC) -isystem build/arm64 $(AGENT_CFLAGS) $(LDFLAGS) $< $(TEST_LINK) -o $@ \
@@ -170,7 +170,7 @@ check-servers: deps-test
 	$(Q)status=0; for step in tests/servers/packages.py "tests/run servers exports fleet"; do $$step || status=1; done; \
 		exit $$status
 
-# without arm64 where SERIES names none
+# Needs arm64 only if SERIES is empty or names an arm64 kernel.
 check-kernels: $(if $(SERIES),$(if $(findstring arm64,$(SERIES)),arm64),arm64) deps-test
 	$(Q)$(MAKE) $(PARALLEL) --no-print-directory all $(LOAD_BIN) build/tests/relocs-arm64
 	$(Q)tests/kernels/table $(SERIES)
@@ -179,7 +179,7 @@ check-arm64: arm64
 	$(Q)$(MAKE) $(PARALLEL) --no-print-directory all $(LOAD_BIN) build/tests/relocs-arm64
 	$(Q)tests/kernels/table 5.10-arm64 6.12-arm64 newest-arm64
 
-# Cross-built with clang against Debian's packages for arm64, which are unpacked in the cache and never installed.
+# Cross-builds with clang against Debian's packages for arm64, which are unpacked in the cache and never installed.
 arm64: deps-arm64
 	$(Q)root=$$(tests/kernels/root) && $(MAKE) --no-print-directory BUILD=build/arm64 ARCH=arm64 SYSROOT=$$root \
 		CC="$(CLANG) --target=aarch64-linux-gnu --sysroot=$$root" LDFLAGS=-fuse-ld=lld all build/arm64/tests/loads
@@ -188,7 +188,7 @@ bench: deps-test
 	$(Q)$(MAKE) $(PARALLEL) --no-print-directory all
 	$(Q)tests/bench/run
 
-# the log directory is adm's where there is such a group, and where it may be given away
+# The log directory belongs to the group adm, if that exists and the user may set it.
 install: all
 	install -D -m 0755 $(BUILD)/lostpeer $(DESTDIR)$(PREFIX)/sbin/lostpeer
 	install -D -m 0644 tools/man/lostpeer.8 $(DESTDIR)$(PREFIX)/share/man/man8/lostpeer.8
@@ -223,7 +223,7 @@ comma := ,
 entry = {"directory": "$(CURDIR)", "file": "$(1)", "command": "$(subst ",\",$(2) -c $(1))"}
 entries = $(foreach c,$(USER_SRC) $(wildcard tests/*/*.c),$(call entry,$(c),$(CC) $(AGENT_CFLAGS) $(MAIN_CFLAGS))) \
           $(foreach c,$(wildcard bpf/*.bpf.c),$(call entry,$(c),$(CLANG) $(BPF_CFLAGS)))
-# for clangd and clang-tidy: each C file with the command that compiles it
+# For clangd and clang-tidy: the command that compiles each C file.
 compile_commands.json: $(SKELETONS) FORCE
 	$(file >$@,[$(subst } {,}$(comma) {,$(entries))])
 	@:

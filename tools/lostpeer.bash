@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# bash completion for lostpeer: it asks the program itself, and so knows what that knows.
+# bash completion for lostpeer, from the --help of the installed program.
 
-# The options of a verb, or (file) those whose value is a file.
+# _lostpeer_options PROGRAM VERB [VALUE]: the options of a verb, or only those with such a value, as 'FILE|PATH'.
 _lostpeer_options()
 {
 	"$1" "$2" --help 2>/dev/null | sed -nE "/^  --(\[not-\])?[a-z-]+${3:+ [A-Z|]*($3)( |$)}/{
@@ -15,7 +15,7 @@ _lostpeer()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=watch i
 	for ((i = 1; i < COMP_CWORD; i++)); do
-		[ "${COMP_WORDS[i]}" != -- ] || { compopt -o bashdefault -o default; return; } # a command's own
+		[ "${COMP_WORDS[i]}" != -- ] || { compopt -o bashdefault -o default; return; } # a word of the COMMAND
 	done
 	[[ $COMP_CWORD -gt 1 && ${COMP_WORDS[1]} != -* ]] && verb=${COMP_WORDS[1]}
 	if [[ $word == -* ]]; then

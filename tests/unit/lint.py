@@ -25,7 +25,7 @@ FAULTS = (
     ("includes_point_downwards", "bpf/fault.h: includes base/line.h from user/", "bpf/fault.h",
      OWN + '#include "base/line.h"\n'),
     ("includes_point_downwards", "user/attic/fault.h: is in none of the rooms", "user/attic/fault.h", OWN),
-    ("what_crosses_the_border_is_in_include", "bpf/fault.h: the agent uses exited, but struct fault is", "bpf/fault.h",
+    ("shared_map_values_are_in_include", "bpf/fault.h: the agent uses exited, but struct fault is", "bpf/fault.h",
      OWN + 'struct {\n\t__type(value, struct fault);\n} exited SEC(".maps");\n'),
     ("every_declaration_is_used", "user/base/fault.h: no other file calls fault()", "user/base/fault.h",
      OWN + 'int fault(int x,\n\t  const char *text) __attribute__((format(printf, 2, 3)));\n/* fault() */\n'),
