@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT-0 */
 /*
- * How a program asks whether the peer of its own socket is still there, without disturbing the socket.
+ * How a program checks whether the peer of its own socket is still there, without disturbing the socket.
  *
  *   cc -o own_socket own_socket.c && ./own_socket N [PROGRAM]
  *
- * asks about descriptor N, which whoever starts it has passed on, in four ways, and prints a line for each:
+ * checks the inherited descriptor N in four ways and prints a line for each:
  *
- * lostpeer  `lostpeer check --pid PID --fd N --json`: the kernel's whole knowledge of the connection, as one object. It can
- *           know: an error that waits (and it goes on waiting), data unread, unacknowledged and unsent, since when the peer
- *           was silent, whether keepalive would notice, about when the kernel gives up. It costs a process of its own:
- *           some 50 ms, so not for every request. Without CAP_BPF it sees less: no error that waits, not when the kernel
- *           gives up (exit status 3 where that leaves the answer open).
- * kernel    TCP_INFO: the same state, timers and counters, in a microsecond. It does not say that an error waits, and
- *           SO_ERROR, which does, takes it away: the next call of the application does not fail any more.
- * poll      POLLERR an error waits (but not which), POLLRDHUP the peer has closed its half, POLLHUP all is over. It says
- *           nothing of a peer that is merely silent.
- * peek      recv(MSG_PEEK | MSG_DONTWAIT): 0 the peer has closed and everything was read; data is there, or not. An error
- *           is taken away by it, as by any recv(). While unread data waits, it does not see the FIN behind.
+ * lostpeer  `lostpeer check --pid PID --fd N --json`: all that the kernel knows of the connection, in one object.
+ *           It shows a pending error without clearing it; unread, unacknowledged and unsent data; for how long the peer
+ *           has been silent; whether keepalive would notice; about when the kernel gives up. It starts a process, which
+ *           takes some 50 ms, so do not use it for every request. Without CAP_BPF it shows neither a pending error nor
+ *           when the kernel gives up, and exits with 3 if that leaves the answer open.
+ * kernel    TCP_INFO: the same state, timers and counters, in a microsecond. It does not show a pending error. SO_ERROR
+ *           does, but clears it: the application's next call does not fail any more.
+ * poll      POLLERR: an error is pending (but not which one). POLLRDHUP: the peer has closed its half. POLLHUP: both
+ *           halves are closed. poll() does not notice a peer that is merely silent.
+ * peek      recv(MSG_PEEK | MSG_DONTWAIT): 0 means that the peer has closed and all data was read. Like any recv() it
+ *           clears an error. It does not see a FIN behind unread data.
  *
- * None of them can know of a peer that vanished while nothing was sent: only data or keepalive finds that out.
+ * None of these notices a peer that vanished while nothing was sent: only data or keepalive can.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -32,7 +32,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Prints the object; 0 the peer is there, 1 lost, 3 not seen (lostpeer(8)), or negative. */
+/* Prints the object. Returns lostpeer's exit status: 0 the peer is there, 1 it is lost, 3 lostpeer cannot see it; or
+ * a negative number. */
 static int ask_lostpeer(int fd, const char *program)
 {
 	char pid[16], number[16];
@@ -108,6 +109,6 @@ int main(int argc, char **argv)
 		perror("own_socket");
 		return 2;
 	}
-	ask_peek(fd); /* last: it may take an error away */
+	ask_peek(fd); /* last, because it may clear an error */
 	return status;
 }

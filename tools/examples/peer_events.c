@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT-0 */
 /*
- * How a program is told that the peer of one of its sockets is gone, without reading from any.
+ * How a program learns that the peer of one of its sockets is gone, without reading from the socket.
  *
- * peer_events_open()  a descriptor for poll(), with what `lostpeer agent` tells this user; it needs no rights: a
- *                     [subscribers] section in lostpeer.conf is enough.
- * peer_events_next()  its next line, an event as in lostpeer-events(7): one flat JSON object.
- * field()             a value out of that; what is in strings has its quotes escaped, and no name is taken for one.
- * is_of()             whether it is of this socket: by its cookie, which no other socket of this host ever has. Before
- *                     Linux 5.12 events have none, and the local port has to do.
+ * peer_events_open()  opens a descriptor for poll(), on which `lostpeer agent` writes this user's events. It needs no
+ *                     privilege, only a [subscribers] section in lostpeer.conf.
+ * peer_events_next()  reads the next line, an event as in lostpeer-events(7): one flat JSON object.
+ * field()             finds a value in the event. Quotes in strings are escaped, so it never finds a name in a string.
+ * is_of()             tests whether the event is about a socket, by its cookie, which no other socket of this host ever
+ *                     has. Before Linux 5.12 events have no cookie, so this compares the local port.
  *
- * The rest is a client of an echo server: it sends a line over each of its connections, reads the answer, and then
- * reads no more. It prints, as JSON, what it is told, and how late: peer_events HOST PORT [CONNECTIONS [SOCKET]]
+ * The rest is a client of an echo server. It sends a line over each connection, reads the answer, and then does not
+ * read any more. It prints the events and their delays as JSON: peer_events HOST PORT [CONNECTIONS [SOCKET]]
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,7 +28,7 @@
 #include <unistd.h>
 
 #define SOCKET "/run/lostpeer/events.sock"
-#define LINE_MAX_BYTES 65536 /* no event is longer */
+#define LINE_MAX_BYTES 65536 /* the longest event is shorter */
 #define CONNECTIONS_MAX 1000
 
 struct peer_events {
@@ -37,7 +37,7 @@ struct peer_events {
 	char bytes[LINE_MAX_BYTES];
 };
 
-/* options: the filters of `lostpeer watch`. 0, or a negative errno. */
+/* options: filters as for `lostpeer watch`. Returns 0 or negative errno. */
 static int peer_events_open(struct peer_events *e, const char *path, const char *options)
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
@@ -53,14 +53,14 @@ static int peer_events_open(struct peer_events *e, const char *path, const char 
 		close(e->fd);
 		return -error;
 	}
-	/* who is refused at once cannot be written to, and finds the reason in his first line */
+	/* If the agent refuses the subscriber, these fail, and the first line has the reason. */
 	send(e->fd, options, strlen(options), MSG_NOSIGNAL);
 	send(e->fd, "\n", 1, MSG_NOSIGNAL);
 	return 0;
 }
 
-/* Waits for a line, without its newline. The first is {"subscribed":true,...} or {"error":...}. false: the agent has
- * ended; connect again, and take it that events were missed. */
+/* Waits for a line and returns it without its newline. The first line is {"subscribed":true,...} or {"error":...}.
+ * Returns false if the agent has ended: connect again, and assume that events were missed. */
 static bool peer_events_next(struct peer_events *e, char line[LINE_MAX_BYTES])
 {
 	char *end;
@@ -83,7 +83,7 @@ static bool peer_events_next(struct peer_events *e, char line[LINE_MAX_BYTES])
 	return true;
 }
 
-/* Where the value begins; NULL: there is none. */
+/* The beginning of the value; NULL if the event has no such field. */
 static const char *field(const char *line, const char *name)
 {
 	char key[64];
@@ -94,7 +94,7 @@ static const char *field(const char *line, const char *name)
 	return at ? at + strlen(key) : NULL;
 }
 
-/* Of a string that is one of our own words, which need no escaping. */
+/* Copies a string that is one of lostpeer's own words, which have no escapes. */
 static bool word(const char *line, const char *name, char *to, size_t size)
 {
 	const char *at = field(line, name);
@@ -132,7 +132,7 @@ static bool is_of(const char *line, int fd)
 	return !getsockopt(fd, SOL_SOCKET, SO_COOKIE, &own, &length) && strtoull(cookie, NULL, 10) == own;
 }
 
-/* How long ago the kernel saw it. */
+/* The time since the kernel saw the event. */
 static double age_ms(const char *line)
 {
 	const char *at = field(line, "time");
@@ -153,7 +153,7 @@ static int fail(const char *what, const char *why)
 	return 1;
 }
 
-/* Of a peer that vanishes while nothing is sent only keepalive knows: here it gives up after three seconds. */
+/* Only keepalive notices a peer that vanishes while nothing is sent; with these values after three seconds. */
 static void ask_silent_peer(int fd)
 {
 	int on = 1, seconds = 1, probes = 2;
@@ -164,7 +164,7 @@ static void ask_silent_peer(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
 }
 
-/* Connects, and has a line sent back. */
+/* Connects, sends a line and reads it back. Returns the socket, or -1. */
 static int echo(const char *host, const char *port)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
@@ -189,7 +189,7 @@ static int echo(const char *host, const char *port)
 	return fd;
 }
 
-static void tell(const char *line, const int *fds, int n)
+static void print_event(const char *line, const int *fds, int n)
 {
 	double late = age_ms(line);
 	char event[32] = "", cause[32] = "";
@@ -238,6 +238,6 @@ int main(int argc, char **argv)
 		printf("%s%u", i ? ", " : "", local_port(fds[i]));
 	printf("]}\n");
 	while (peer_events_next(&events, line))
-		tell(line, fds, n);
+		print_event(line, fds, n);
 	return fail("lostpeer agent", "has ended");
 }

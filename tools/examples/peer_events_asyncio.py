@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT-0
-"""How a program with asyncio is told that the peer of one of its sockets is gone, without reading from any.
+"""How a program with asyncio learns that the peer of one of its sockets is gone, without reading from the socket.
 
-events()  yields what `lostpeer agent` tells this user (lostpeer-events(7)), from the moment that the agent says so. It
-          needs no rights: a [subscribers] section in lostpeer.conf is enough.
-is_of()   whether an event is of this socket: by its cookie, which no other socket of this host ever has. Before Linux
-          5.12 events have none, and the local port has to do.
+events()  yields the events that `lostpeer agent` has for this user (lostpeer-events(7)), from the time that the first
+          object names. It needs no privilege, only a [subscribers] section in lostpeer.conf.
+is_of()   tests whether an event is about a socket, by its cookie, which no other socket of this host ever has. Before
+          Linux 5.12 events have no cookie, so this compares the local port and the network namespace.
 
-The rest is a client of an echo server: it sends a line over each of its connections, reads the answer, and then reads
-no more. It prints, as JSON, what it is told, and how late: peer_events_asyncio.py [--socket PATH] HOST PORT [CONNECTIONS]
+The rest is a client of an echo server. It sends a line over each connection, reads the answer, and then does not read
+any more. It prints the events and their delays as JSON: peer_events_asyncio.py [--socket PATH] HOST PORT [CONNECTIONS]
 """
 import argparse
 import asyncio
@@ -25,15 +25,15 @@ SO_COOKIE = 57
 
 
 async def events(options="", path=SOCKET):
-    """options: the filters of `lostpeer watch`. The first that is yielded is no event, but says since when. Where the
-    stream ends the agent has: connect again, and take it that events were missed."""
+    """options: filters as for `lostpeer watch`. The first object is not an event, but has the time from which events
+    come. The stream ends when the agent ends: connect again, and assume that events were missed."""
     reader, writer = await asyncio.open_unix_connection(path, limit=1 << 20)
     try:
         try:
             writer.write(options.encode() + b"\n")
             await writer.drain()
         except ConnectionError:
-            pass  # it says why
+            pass  # the first line has the reason
         while True:
             line = await reader.readline()
             if not line:
@@ -54,13 +54,13 @@ def is_of(event, s):
 
 
 def age_ms(event):
-    """How long ago the kernel saw it."""
+    """The time since the kernel saw the event."""
     seconds, fraction = event["time"].rstrip("Z").split(".")
     return (time.time() - calendar.timegm(time.strptime(seconds, "%Y-%m-%dT%H:%M:%S")) - float("0." + fraction)) * 1000
 
 
 def ask_silent_peers(s):
-    """Of a peer that vanishes while nothing is sent only keepalive knows: here it gives up after three seconds."""
+    """Only keepalive notices a peer that vanishes while nothing is sent; with these values after three seconds."""
     s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1), (socket.TCP_KEEPCNT, 2)):
         s.setsockopt(socket.IPPROTO_TCP, option, value)
@@ -89,11 +89,11 @@ async def connect(address):
 
 
 async def run(arguments):
-    told = events("--event peer_lost,peer_closed --peer-port %d" % arguments.port, arguments.socket)
-    print(json.dumps(await told.__anext__()), flush=True)
+    stream = events("--event peer_lost,peer_closed --peer-port %d" % arguments.port, arguments.socket)
+    print(json.dumps(await stream.__anext__()), flush=True)
     sockets = [await connect((arguments.host, arguments.port)) for _ in range(arguments.connections)]
     print(json.dumps({"connections": [s.getsockname()[1] for s in sockets]}), flush=True)
-    async for event in told:
+    async for event in stream:
         late = age_ms(event)
         if event["event"] == "events_lost":
             print(json.dumps({"missed": event.get("lost.count", "some")}), flush=True)

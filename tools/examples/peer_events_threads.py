@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT-0
-"""How a program with threads is told that the peer of one of its sockets is gone, without reading from any.
+"""How a program with threads learns that the peer of one of its sockets is gone, without reading from the socket.
 
-Subscription  a thread that reads what `lostpeer agent` tells this user (lostpeer-events(7)), and calls back for each
-              socket that was given to watch(): by its cookie, which no other socket of this host ever has. Before Linux
-              5.12 events have none, and the local port has to do. It needs no rights: a [subscribers] section in
-              lostpeer.conf is enough.
+Subscription  a thread that reads the events that `lostpeer agent` has for this user (lostpeer-events(7)), and calls a
+              function for each event of a socket that was given to watch(). It finds the socket by its cookie, which no
+              other socket of this host ever has. Before Linux 5.12 events have no cookie, so it compares the local port
+              and the network namespace. It needs no privilege, only a [subscribers] section in lostpeer.conf.
 
-The rest is a client of an echo server: it sends a line over each of its connections, reads the answer, and then reads
-no more. It prints, as JSON, what it is told, and how late: peer_events_threads.py [--socket PATH] HOST PORT [CONNECTIONS]
+The rest is a client of an echo server. It sends a line over each connection, reads the answer, and then does not read
+any more. It prints the events and their delays as JSON: peer_events_threads.py [--socket PATH] HOST PORT [CONNECTIONS]
 """
 import argparse
 import calendar
@@ -25,8 +25,8 @@ SO_COOKIE = 57
 
 
 class Subscription(threading.Thread):
-    """since: when it began, as the agent says. missed(count): events of ours were lost on the way, or None: some may
-    have been. ended(): the agent has; make another one, and take it that events were missed."""
+    """since: the time from which events come. missed(count): so many of this user's events were lost; None: some may
+    have been. ended(): the agent has ended; make another Subscription, and assume that events were missed."""
 
     def __init__(self, options="", path=SOCKET, missed=lambda count: None, ended=lambda: None):
         super().__init__(daemon=True)
@@ -40,7 +40,7 @@ class Subscription(threading.Thread):
         try:
             self.socket.sendall(options.encode() + b"\n")
         except BrokenPipeError:
-            pass  # it says why
+            pass  # the first line has the reason
         self.lines = self.socket.makefile("rb")
         answer = json.loads(self.lines.readline() or b'{"error": "the agent has ended"}')
         if "error" in answer:
@@ -53,13 +53,13 @@ class Subscription(threading.Thread):
         return (struct.unpack("=Q", s.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8))[0], "port %d" % s.getsockname()[1])
 
     def watch(self, s, tell):
-        """From now on tell(event) is called, in the thread of this subscription."""
+        """Call tell(event) for each event of the socket from now on, in the thread of this subscription."""
         with self.lock:
             for key in self.keys(s):
                 self.watched[key] = tell
 
     def forget(self, s):
-        """Before it is closed."""
+        """Call this before closing the socket."""
         with self.lock:
             for key in self.keys(s):
                 self.watched.pop(key, None)
@@ -81,13 +81,13 @@ class Subscription(threading.Thread):
 
 
 def age_ms(event):
-    """How long ago the kernel saw it."""
+    """The time since the kernel saw the event."""
     seconds, fraction = event["time"].rstrip("Z").split(".")
     return (time.time() - calendar.timegm(time.strptime(seconds, "%Y-%m-%dT%H:%M:%S")) - float("0." + fraction)) * 1000
 
 
 def ask_silent_peers(s):
-    """Of a peer that vanishes while nothing is sent only keepalive knows: here it gives up after three seconds."""
+    """Only keepalive notices a peer that vanishes while nothing is sent; with these values after three seconds."""
     s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1), (socket.TCP_KEEPCNT, 2)):
         s.setsockopt(socket.IPPROTO_TCP, option, value)
