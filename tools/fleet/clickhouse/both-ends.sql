@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
--- What a host says of the end of a connection in the last day, and what the host at the other end says of it within an
--- hour: the event closest in time. Nothing there, of a peer that is in the fleet: it does not know yet that it lost its
--- peer, or it ended in order and its agent does not tell of that. Behind address translation the ends do not match.
+-- Each lost connection of the last day as both ends report it: the event of one host, and the event of the other host
+-- that is closest in time, within an hour. If a host of the fleet has no event, it has not noticed the loss yet, or its
+-- end closed in order and its agent does not report that. Behind address translation the ends do not match.
 SELECT
     time,
     host,

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
--- Peers that several hosts lost, or could not reach, at the same time in the last day: of each address and port, events
--- with less than 10 s between one and the next are one burst. The fault is likely at the end that all of these share.
+-- Peers that several hosts lost, or could not reach, at the same time in the last day. Events of one address and port
+-- with less than 10 s between them are one burst. The fault is likely at the end that all of them share.
 SELECT
     peer,
     min(at) AS first,

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
--- The events of lostpeer agent: a column for every field of lostpeer-events(7), by its name. What an event does not
--- say is NULL, or an empty array. Lines are inserted as they are: README.md is beside this. Milliseconds are decimals,
--- for 18.16 reads one floating-point number in a hundred wrong by its last bit.
+-- The events of lostpeer agent: a column for every field of lostpeer-events(7), with its name. A missing field is NULL
+-- or an empty array. README.md shows how to insert lines unchanged. Milliseconds are decimals, because ClickHouse 18.16
+-- reads the last bit of one floating-point number in a hundred wrong.
 
 CREATE DATABASE IF NOT EXISTS lostpeer;
 
@@ -77,22 +77,22 @@ CREATE TABLE IF NOT EXISTS lostpeer.events
     `lost.first`                 Nullable(String),
     `lost.last`                  Nullable(String),
 
-    -- nanoseconds since 1970, UTC; time itself is text, for DateTime has whole seconds here
+    -- nanoseconds since 1970, UTC; time itself is text, because DateTime has only whole seconds
     time_ns Int64 MATERIALIZED toInt64(toUnixTimestamp(replaceOne(substring(time, 1, 19), 'T', ' '), 'UTC'))
         * 1000000000 + toInt64(substring(time, 21, 9)),
     day Date MATERIALIZED toDate(substring(time, 1, 10)),
-    -- as the metrics of the agent name it: the unit where that is a service and no container's, else the executable
+    -- the agent's metrics use the same name: the unit if it is a service outside a container, else the executable
     application String MATERIALIZED multiIf(
         endsWith(ifNull(`systemd.unit`, ''), '.service') AND isNull(`container.id`), ifNull(`systemd.unit`, ''),
         isNotNull(`process.executable.path`),
         replaceRegexpOne(replaceRegexpOne(
             ifNull(`process.executable.path`, ''), ' \\(deleted\\)$', ''), '(?s)^.*/', ''),
         ifNull(`process.name`, 'unknown')),
-    -- a record may stand for several
+    -- a line may stand for several events
     times UInt64 MATERIALIZED ifNull(`repeat.count`, 1)
 )
--- A line that comes twice (rsyslog sends again what was not acknowledged; a file is inserted again) is one event: that
--- is what the key is for, and FINAL in a query.
+-- The key and FINAL in a query make one event of a line that comes twice: rsyslog sends a line again if the centre did
+-- not acknowledge it, and a file may be inserted again.
 ENGINE = ReplacingMergeTree()
 PARTITION BY toYYYYMM(day)
 ORDER BY (`host.name`, time, event, cause, ifNull(`network.netns`, 0), ifNull(`tcp.cookie`, 0),

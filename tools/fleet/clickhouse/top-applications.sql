@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
--- The applications that lost most peers in the last day, and what of.
+-- The applications that lost most peers in the last day, by cause.
 SELECT
     application,
     sum(times) AS lost,
