@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <string.h>
+
 #include "early/accept_queues.c"
 
 static struct lp_record listener; /* its address is 64 */

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <string.h>
+
 #include "early/ignored_closes.c"
 
 #define AFTER (60 * CLOCK_SECOND)

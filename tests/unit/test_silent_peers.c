@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <string.h>
+
 #include "early/silent_peers.c"
 
 #define AFTER (5 * CLOCK_SECOND)

@@ -4,7 +4,7 @@
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/queue.h>
 
 #include "base/clock.h"
 #include "early/early.h"
@@ -15,7 +15,7 @@
 
 /* A listener that is listed. */
 struct queue {
-	struct queue *next;
+	LIST_ENTRY(queue) in_all;
 	__u64 sk;
 	__u16 port;
 	bool listed;      /* still */
@@ -30,17 +30,18 @@ struct queue {
 struct accept_queues {
 	struct kernel *kernel;
 	const struct early_calls *calls;
-	struct queue *all;
+	LIST_HEAD(, queue) all;
 	__u64 now_ns;
 	__u64 next_ns; /* 0: nothing is listed */
 };
 
 static struct queue *find(struct accept_queues *q, __u64 sk)
 {
-	struct queue *queue = q->all;
+	struct queue *queue;
 
-	while (queue && queue->sk != sk)
-		queue = queue->next;
+	LIST_FOREACH(queue, &q->all, in_all)
+		if (queue->sk == sk)
+			break;
 	return queue;
 }
 
@@ -53,14 +54,13 @@ static void note_listed(struct accept_queues *q, const struct sockets_filled *it
 		if (!queue)
 			return; /* it is listed still when there is memory again */
 		*queue = (struct queue){
-			.next = q->all,
 			.sk = item->sk,
 			.drops = item->filled.drops,
 			.full_drops = item->filled.drops,
 			.since_ns = item->filled.since_ns,
 			.full_ns = item->filled.since_ns,
 		};
-		q->all = queue;
+		LIST_INSERT_HEAD(&q->all, queue, in_all);
 	}
 	queue->listed = true;
 }
@@ -115,13 +115,14 @@ static void take_look(void *context, const struct lp_record *r)
 /* Who was not found by the look is gone. */
 static void drop_unlisted(struct accept_queues *q)
 {
-	for (struct queue **at = &q->all, *queue; (queue = *at);) {
-		if (queue->listed) {
-			at = &queue->next;
+	struct queue *queue, *next;
+
+	for (queue = LIST_FIRST(&q->all); queue; queue = next) {
+		next = LIST_NEXT(queue, in_all);
+		if (queue->listed)
 			continue;
-		}
 		sockets_forget_filled(q->kernel, queue->sk);
-		*at = queue->next;
+		LIST_REMOVE(queue, in_all);
 		free(queue);
 	}
 }
@@ -130,12 +131,15 @@ static void look_round(struct accept_queues *q)
 {
 	static struct sockets_filled filled[LP_QUEUES_MAX]; /* 24 KiB: not for the stack */
 	static __u64 sockets[LP_QUEUES_MAX];
+	struct queue *queue;
 	size_t n = 0, found;
 
 	sockets_list_filled(q->kernel, filled, LP_QUEUES_MAX, &found);
 	for (size_t i = 0; i < found; i++)
 		note_listed(q, &filled[i]);
-	for (struct queue *queue = q->all; queue && n < LP_QUEUES_MAX; queue = queue->next) {
+	LIST_FOREACH(queue, &q->all, in_all) {
+		if (n == LP_QUEUES_MAX)
+			break;
 		sockets[n++] = queue->sk;
 		queue->listed = false; /* unless it is there */
 	}
@@ -156,10 +160,10 @@ struct accept_queues *accept_queues_new(struct kernel *kernel, const struct earl
 
 void accept_queues_free(struct accept_queues *q)
 {
-	struct queue *next;
+	struct queue *queue;
 
-	for (struct queue *queue = q ? q->all : NULL; queue; queue = next) {
-		next = queue->next;
+	while (q && (queue = LIST_FIRST(&q->all))) {
+		LIST_REMOVE(queue, in_all);
 		free(queue);
 	}
 	free(q);
@@ -186,7 +190,7 @@ void accept_queues_tick(struct accept_queues *q, __u64 now_ns)
 	q->now_ns = now_ns;
 	alarms->queues = 0; /* what comes from here on wakes us again */
 	look_round(q);
-	q->next_ns = q->all ? now_ns + LOOK_NS : 0;
+	q->next_ns = !LIST_EMPTY(&q->all) ? now_ns + LOOK_NS : 0;
 	if (q->next_ns) /* and need not while there is a deadline all the same */
 		alarms->queues = 1;
 }

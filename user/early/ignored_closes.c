@@ -3,16 +3,16 @@
 
 #include <netinet/tcp.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/queue.h>
 
 #include "base/clock.h"
+#include "base/table.h"
 #include "event/task.h"
 #include "early/early.h"
 #include "kernel/sockets.h"
 #include "who/pending.h"
 #include "who/process.h"
 
-#define BUCKETS 16384
 #define ASKING_MAX 8192 /* half of what may wait for its owner (pending.h) */
 #define WALK_SHARE 20   /* a look at all takes no more than this part of the time */
 
@@ -20,8 +20,8 @@ struct holder;
 
 /* A connection in CLOSE_WAIT that is ripe, or cannot be judged by its age. */
 struct close {
-	struct close *chain;   /* of its bucket */
-	struct close *sibling; /* of its holder */
+	struct table_link by_sk;
+	LIST_ENTRY(close) in_all, in_holder;
 	struct holder *holder; /* NULL: asked for, or not ripe */
 	struct lp_record record;
 	__u64 since_ns; /* as it is now since then at least */
@@ -33,12 +33,12 @@ struct close {
 
 /* Whom it is told of: a process; or nobody that is known, of one local port. */
 struct holder {
-	struct holder *next;
+	LIST_ENTRY(holder) in_all;
 	struct owner owner;
 	__u32 netns;
 	__u16 port;
 	unsigned count; /* of its connections that are ripe */
-	struct close *closes;
+	LIST_HEAD(, close) closes;
 	__u64 next_ns;     /* when it is told (again) */
 	__u64 interval_ns; /* 0: not told yet */
 };
@@ -47,7 +47,8 @@ struct ignored_closes {
 	struct kernel *kernel;
 	__u64 after_ns;
 	const struct early_calls *calls;
-	struct holder *holders;
+	LIST_HEAD(, holder) holders;
+	LIST_HEAD(, close) closes;
 	unsigned count;  /* of closes */
 	unsigned asking; /* of which the holder is being looked for */
 	bool unasked;    /* there are more to ask for */
@@ -56,56 +57,36 @@ struct ignored_closes {
 	__u64 walked_ns, took_ns;
 	__u64 next_walk_ns; /* 0: none */
 	__u64 lost, lost_now;
-	struct close *buckets[BUCKETS];
+	struct table table;
 };
 
 /* --- the table --- */
 
-static struct close **slot_of(struct ignored_closes *g, __u64 sk)
+static void leave_holder(struct close *c)
 {
-	struct close **at = &g->buckets[(unsigned)(sk >> 6) * 2654435761u >> 18];
+	struct holder *holder = c->holder;
 
-	while (*at && (*at)->record.socket.sk != sk)
-		at = &(*at)->chain;
-	return at;
-}
-
-static void free_holder(struct ignored_closes *g, struct holder *holder)
-{
-	struct holder **at = &g->holders;
-
-	while (*at != holder)
-		at = &(*at)->next;
-	*at = holder->next;
+	if (!holder)
+		return;
+	LIST_REMOVE(c, in_holder);
+	c->holder = NULL;
+	if (--holder->count)
+		return;
+	LIST_REMOVE(holder, in_all);
 	free(holder);
 }
 
-static void leave_holder(struct ignored_closes *g, struct close *c)
+static void forget(struct ignored_closes *g, struct close *c)
 {
-	struct close **at = c->holder ? &c->holder->closes : NULL;
-
-	if (!at)
-		return;
-	while (*at != c)
-		at = &(*at)->sibling;
-	*at = c->sibling;
-	if (!--c->holder->count)
-		free_holder(g, c->holder);
-	c->holder = NULL;
-}
-
-static void forget(struct ignored_closes *g, struct close **slot)
-{
-	struct close *c = *slot;
-
-	*slot = c->chain;
-	leave_holder(g, c);
+	leave_holder(c);
+	table_remove(&g->table, c);
+	LIST_REMOVE(c, in_all);
 	g->asking -= c->asked;
 	g->count--;
 	free(c);
 }
 
-static struct close *remember(struct ignored_closes *g, struct close **slot)
+static struct close *remember(struct ignored_closes *g, __u64 sk)
 {
 	struct close *c = g->count < IGNORED_CLOSES_MAX ? calloc(1, sizeof(*c)) : NULL;
 
@@ -113,8 +94,8 @@ static struct close *remember(struct ignored_closes *g, struct close **slot)
 		g->lost_now++;
 		return NULL;
 	}
-	c->chain = *slot;
-	*slot = c;
+	table_add(&g->table, c, sk);
+	LIST_INSERT_HEAD(&g->closes, c, in_all);
 	g->count++;
 	return c;
 }
@@ -155,13 +136,12 @@ static void walk_before(struct ignored_closes *g, __u64 at_ns)
 static void take_look(void *context, const struct lp_record *r)
 {
 	struct ignored_closes *g = context;
-	struct close **slot = slot_of(g, r->socket.sk), *c = *slot;
+	struct close *c = table_find(&g->table, r->socket.sk);
 	__u64 since = g->now_ns - least(idle_ns(&r->socket), g->now_ns);
 
 	if (c && !is_unmoved(&c->record, r)) {
-		forget(g, slot);
+		forget(g, c);
 		c = NULL;
-		slot = slot_of(g, r->socket.sk);
 	}
 	if (c && c->since_ns < since)
 		since = c->since_ns;
@@ -169,7 +149,7 @@ static void take_look(void *context, const struct lp_record *r)
 		walk_before(g, since + g->after_ns);
 	if (!c && since + g->after_ns > g->now_ns && !(r->socket.flags & LP_F_KEEPOPEN))
 		return; /* by its age it is found again */
-	if (!c && !(c = remember(g, slot)))
+	if (!c && !(c = remember(g, r->socket.sk)))
 		return;
 	c->record = *r;
 	c->since_ns = since;
@@ -189,17 +169,18 @@ static bool is_of(const struct holder *h, const struct lp_record *r, const struc
 
 static struct holder *holder_of(struct ignored_closes *g, const struct lp_record *r, const struct owner *owner)
 {
-	struct holder *h = g->holders;
+	struct holder *h;
 
-	while (h && !is_of(h, r, owner))
-		h = h->next;
-	if (h || !(h = calloc(1, sizeof(*h))))
-		return h;
+	LIST_FOREACH(h, &g->holders, in_all)
+		if (is_of(h, r, owner))
+			return h;
+	h = calloc(1, sizeof(*h));
+	if (!h)
+		return NULL;
 	h->owner = *owner;
 	h->netns = r->socket.netns;
 	h->port = r->socket.local_port;
-	h->next = g->holders;
-	g->holders = h;
+	LIST_INSERT_HEAD(&g->holders, h, in_all);
 	return h;
 }
 
@@ -208,15 +189,14 @@ static void join_holder(struct ignored_closes *g, struct close *c, const struct 
 	c->holder = holder_of(g, &c->record, owner);
 	if (!c->holder)
 		return; /* out of memory: asked again with the next walk */
-	c->sibling = c->holder->closes;
-	c->holder->closes = c;
+	LIST_INSERT_HEAD(&c->holder->closes, c, in_holder);
 	c->holder->count++;
 }
 
 static void note_holder(void *context, struct event *event)
 {
 	struct ignored_closes *g = context;
-	struct close *c = *slot_of(g, event->record->socket.sk);
+	struct close *c = table_find(&g->table, event->record->socket.sk);
 
 	if (c && c->asked && is_unmoved(&c->record, event->record)) {
 		c->asked = false;
@@ -243,29 +223,30 @@ static void ask(struct ignored_closes *g, struct close *c)
 
 static void ask_all(struct ignored_closes *g)
 {
+	struct close *c;
+
 	g->unasked = false;
-	for (unsigned i = 0; i < BUCKETS && !g->unasked; i++)
-		for (struct close *c = g->buckets[i]; c && !g->unasked; c = c->chain) {
-			if (!c->ripe || c->holder || c->asked || c->unwanted)
-				continue;
-			if (g->asking == ASKING_MAX)
-				g->unasked = true;
-			else
-				ask(g, c);
-		}
+	LIST_FOREACH(c, &g->closes, in_all) {
+		if (!c->ripe || c->holder || c->asked || c->unwanted)
+			continue;
+		g->unasked = g->asking == ASKING_MAX;
+		if (g->unasked)
+			break;
+		ask(g, c);
+	}
 }
 
 /* Who is gone may have left its connections to another. */
 static void leave_gone(struct ignored_closes *g)
 {
-	struct holder *next;
+	struct holder *h, *next;
 
-	for (struct holder *h = g->holders; h; h = next) {
-		next = h->next;
+	for (h = LIST_FIRST(&g->holders); h; h = next) {
+		next = LIST_NEXT(h, in_all);
 		if (!h->owner.via || process_lives(&h->owner.process))
 			continue;
 		for (unsigned n = h->count; n; n--)
-			leave_holder(g, h->closes);
+			leave_holder(LIST_FIRST(&h->closes));
 	}
 }
 
@@ -273,9 +254,9 @@ static void leave_gone(struct ignored_closes *g)
 
 static const struct close *oldest_of(const struct holder *h)
 {
-	const struct close *oldest = h->closes;
+	const struct close *oldest = LIST_FIRST(&h->closes), *c;
 
-	for (const struct close *c = h->closes; c; c = c->sibling)
+	LIST_FOREACH(c, &h->closes, in_holder)
 		if (c->since_ns < oldest->since_ns)
 			oldest = c;
 	return oldest;
@@ -299,20 +280,22 @@ static void tell(struct ignored_closes *g, struct holder *h, __u64 now_ns)
 
 static __u64 next_telling(const struct ignored_closes *g)
 {
+	const struct holder *h;
 	__u64 at = 0;
 
-	for (const struct holder *h = g->holders; h; h = h->next)
-		if (h->interval_ns && (!at || h->next_ns < at))
-			at = h->next_ns;
+	LIST_FOREACH(h, &g->holders, in_all)
+		at = clock_earlier(at, h->interval_ns ? h->next_ns : 0);
 	return at;
 }
 
 /* Once the holders of all that the walk found are known: the count is then true. */
 static void tell_due(struct ignored_closes *g, __u64 now_ns)
 {
+	struct holder *h;
+
 	if (g->asking || g->unasked)
 		return;
-	for (struct holder *h = g->holders; h; h = h->next)
+	LIST_FOREACH(h, &g->holders, in_all)
 		if (!h->interval_ns || (h->next_ns <= now_ns && g->walked_ns >= h->next_ns))
 			tell(g, h, now_ns);
 }
@@ -321,14 +304,13 @@ static void tell_due(struct ignored_closes *g, __u64 now_ns)
 
 static void settle(struct ignored_closes *g)
 {
-	for (unsigned i = 0; i < BUCKETS; i++)
-		for (struct close **slot = &g->buckets[i], *c; (c = *slot);) {
-			if (c->walk != g->walk) {
-				forget(g, slot); /* no longer in CLOSE_WAIT */
-				continue;
-			}
-			slot = &c->chain;
-		}
+	struct close *c, *next;
+
+	for (c = LIST_FIRST(&g->closes); c; c = next) {
+		next = LIST_NEXT(c, in_all);
+		if (c->walk != g->walk)
+			forget(g, c); /* no longer in CLOSE_WAIT */
+	}
 	leave_gone(g);
 	ask_all(g);
 }
@@ -371,9 +353,8 @@ struct ignored_closes *ignored_closes_new(struct kernel *kernel, __u64 after_ns,
 
 void ignored_closes_free(struct ignored_closes *g)
 {
-	for (unsigned i = 0; g && i < BUCKETS; i++)
-		while (g->buckets[i])
-			forget(g, &g->buckets[i]);
+	while (g && !LIST_EMPTY(&g->closes))
+		forget(g, LIST_FIRST(&g->closes));
 	free(g);
 }
 
@@ -404,9 +385,10 @@ __u64 ignored_closes_lost(const struct ignored_closes *g)
 
 unsigned ignored_closes_count(const struct ignored_closes *g)
 {
+	const struct holder *h;
 	unsigned n = 0;
 
-	for (const struct holder *holder = g->holders; holder; holder = holder->next)
-		n += holder->count;
+	LIST_FOREACH(h, &g->holders, in_all)
+		n += h->count;
 	return n;
 }

@@ -4,9 +4,10 @@
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/queue.h>
 
 #include "base/clock.h"
+#include "base/table.h"
 #include "early/early.h"
 #include "event/data.h"
 #include "event/giveup.h"
@@ -16,7 +17,6 @@
 #define LOOK_NS (500 * CLOCK_MS)
 #define CROWD_NS (100 * CLOCK_MS) /* more are due than are told at once */
 #define TOLD_AT_ONCE 4096         /* what waits for its owner then is a quarter of what may (pending.h) */
-#define BUCKETS 4096
 
 /* Where data of ours can wait: bpf/silent.h, can_wait(). */
 #define STATES                                                                                                         \
@@ -24,7 +24,8 @@
 
 /* A socket of which peer_silent was told. */
 struct told {
-	struct told *chain;
+	struct table_link by_sk;
+	LIST_ENTRY(told) in_all;
 	struct lp_record record;
 };
 
@@ -34,7 +35,8 @@ struct silent_peers {
 	const struct early_calls *calls;
 	__u64 next_ns; /* 0: nothing is listed */
 	unsigned n_told;
-	struct told *buckets[BUCKETS];
+	LIST_HEAD(, told) all;
+	struct table table;
 };
 
 /* One round of looks: of the list, those that are due. */
@@ -49,20 +51,10 @@ struct round {
 
 /* --- who was told --- */
 
-static struct told **slot_of(struct silent_peers *s, __u64 sk)
+static void forget_told(struct silent_peers *s, struct told *told)
 {
-	struct told **at = &s->buckets[(unsigned)(sk >> 6) * 2654435761u >> 20];
-
-	while (*at && (*at)->record.socket.sk != sk)
-		at = &(*at)->chain;
-	return at;
-}
-
-static void forget_told(struct silent_peers *s, struct told **slot)
-{
-	struct told *told = *slot;
-
-	*slot = told->chain;
+	table_remove(&s->table, told);
+	LIST_REMOVE(told, in_all);
 	s->n_told--;
 	free(told);
 }
@@ -70,13 +62,13 @@ static void forget_told(struct silent_peers *s, struct told **slot)
 /* False when out of memory. */
 static bool remember_told(struct silent_peers *s, const struct lp_record *record)
 {
-	struct told *told = calloc(1, sizeof(*told)), **slot = slot_of(s, record->socket.sk);
+	struct told *told = malloc(sizeof(*told));
 
 	if (!told)
 		return false;
 	told->record = *record;
-	told->chain = *slot;
-	*slot = told;
+	table_add(&s->table, told, record->socket.sk);
+	LIST_INSERT_HEAD(&s->all, told, in_all);
 	s->n_told++;
 	return true;
 }
@@ -117,10 +109,10 @@ static void tell(struct silent_peers *s, const struct lp_record *look, enum lp_c
 }
 
 /* Whose it is was found out when it was told to be silent, and may not be known any more. */
-static void tell_back(struct silent_peers *s, struct told **slot, const struct lp_record *look)
+static void tell_back(struct silent_peers *s, struct told *told, const struct lp_record *look)
 {
 	struct lp_record named = *look;
-	const struct lp_record *before = &(*slot)->record;
+	const struct lp_record *before = &told->record;
 
 	named.who = before->who;
 	named.task = before->task;
@@ -130,7 +122,7 @@ static void tell_back(struct silent_peers *s, struct told **slot, const struct l
 	named.established_ns = before->established_ns;
 	if (before->who != LP_WHO_CLOSER) /* it may have been closed since */
 		sockets_name(s->kernel, &named);
-	forget_told(s, slot);
+	forget_told(s, told);
 	tell(s, &named, PEER_BACK_ACKED);
 }
 
@@ -163,17 +155,17 @@ static void judge(struct round *round, const struct sockets_listed *item, const 
 
 /* Acknowledged since, it may wait again already: then it is listed anew. */
 static void judge_told(struct round *round, const struct sockets_listed *item, const struct lp_record *look,
-		       struct told **slot)
+		       struct told *told)
 {
 	struct silent_peers *s = round->silent;
 
 	if (!is_same(item, look)) {
-		forget_told(s, slot);
+		forget_told(s, told);
 		sockets_forget_silent(s->kernel, item->sk);
-	} else if (look->socket.snd_una == (*slot)->record.socket.snd_una) {
+	} else if (look->socket.snd_una == told->record.socket.snd_una) {
 		look_again(round, round->now_ns + LOOK_NS);
 	} else {
-		tell_back(s, slot, look);
+		tell_back(s, told, look);
 		if (look->socket.snd_una != item->listed.snd_una)
 			sockets_forget_silent(s->kernel, item->sk);
 		else
@@ -185,10 +177,10 @@ static void take_look(void *context, const struct lp_record *look)
 {
 	struct round *round = context;
 	const struct sockets_listed *item = &round->due[round->at++];
-	struct told **slot = slot_of(round->silent, item->sk);
+	struct told *told = table_find(&round->silent->table, item->sk);
 
-	if (*slot)
-		judge_told(round, item, look, slot);
+	if (told)
+		judge_told(round, item, look, told);
 	else
 		judge(round, item, look);
 }
@@ -198,19 +190,19 @@ static void take_look(void *context, const struct lp_record *look)
 /* It was closed; with all acknowledged, the peer had come back before. */
 static void end(struct silent_peers *s, const struct sockets_listed *item)
 {
-	struct told **slot = slot_of(s, item->sk);
+	struct told *told = table_find(&s->table, item->sk);
 	struct lp_record last;
 
 	sockets_forget_silent(s->kernel, item->sk);
-	if (!*slot)
+	if (!told)
 		return;
-	last = (*slot)->record;
+	last = told->record;
 	last.time_ns = clock_monotonic_ns();
 	last.socket.snd_una = last.socket.snd_nxt = last.socket.write_seq;
 	if (item->listed.ended == 2)
-		tell_back(s, slot, &last);
+		tell_back(s, told, &last);
 	else
-		forget_told(s, slot);
+		forget_told(s, told);
 }
 
 /* Leaves those to be looked at. */
@@ -225,7 +217,7 @@ static void choose_due(struct round *round)
 
 		if (item->listed.ended)
 			end(s, item);
-		else if (due <= round->now_ns || *slot_of(s, item->sk))
+		else if (due <= round->now_ns || table_find(&s->table, item->sk))
 			round->due[n++] = *item;
 		else
 			look_again(round, due < round->now_ns + LOOK_NS ? due : round->now_ns + LOOK_NS);
@@ -282,9 +274,8 @@ struct silent_peers *silent_peers_new(struct kernel *kernel, __u64 after_ns, con
 
 void silent_peers_free(struct silent_peers *s)
 {
-	for (unsigned i = 0; s && i < BUCKETS; i++)
-		while (s->buckets[i])
-			forget_told(s, &s->buckets[i]);
+	while (s && !LIST_EMPTY(&s->all))
+		forget_told(s, LIST_FIRST(&s->all));
 	free(s);
 }
 

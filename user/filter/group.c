@@ -3,13 +3,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "base/address.h"
 #include "base/clock.h"
+#include "base/table.h"
 #include "filter/aggregate.h"
 #include "filter/rate_limit.h"
-
-#define BUCKETS 1024
 
 #define HIGH_PORT 32768 /* where net.ipv4.ip_local_port_range begins, unless somebody changed it */
 
@@ -34,8 +34,8 @@ struct kind {
 };
 
 struct burst {
-	struct burst *next, *previous; /* by the end of their windows */
-	struct burst *chain;           /* of its bucket */
+	struct table_link by_key;
+	TAILQ_ENTRY(burst) by_end; /* of their windows */
 	struct key key;
 	__u64 until_ns;
 	struct aggregate *gathered;
@@ -48,9 +48,9 @@ struct groups {
 	group_put *put;
 	void *context;
 	struct rate_limit *rate_limit; /* NULL: none */
-	struct burst *oldest, *newest;
 	unsigned count;
-	struct burst *buckets[BUCKETS];
+	TAILQ_HEAD(, burst) bursts;
+	struct table table;
 };
 
 /* --- what belongs together --- */
@@ -136,33 +136,15 @@ static bool knows_kind(struct burst *b, struct kind kind)
 
 /* --- the table --- */
 
-static struct burst **bucket_of(struct groups *g, const struct key *key)
+static __u64 hash_key(const struct key *key)
 {
-	return &g->buckets[hash(HASH_SEED, key, sizeof(*key)) % BUCKETS];
-}
-
-static void append(struct groups *g, struct burst *b)
-{
-	b->next = NULL;
-	b->previous = g->newest;
-	*(g->newest ? &g->newest->next : &g->oldest) = b;
-	g->newest = b;
-}
-
-static void take_out(struct groups *g, struct burst *b)
-{
-	*(b->previous ? &b->previous->next : &g->oldest) = b->next;
-	*(b->next ? &b->next->previous : &g->newest) = b->previous;
+	return hash(HASH_SEED, key, sizeof(*key));
 }
 
 static void forget(struct groups *g, struct burst *b)
 {
-	struct burst **at = bucket_of(g, &b->key);
-
-	while (*at != b)
-		at = &(*at)->chain;
-	*at = b->chain;
-	take_out(g, b);
+	table_remove(&g->table, b);
+	TAILQ_REMOVE(&g->bursts, b, by_end);
 	g->count--;
 	aggregate_free(b->gathered);
 	free(b);
@@ -170,10 +152,10 @@ static void forget(struct groups *g, struct burst *b)
 
 static struct burst *find(struct groups *g, const struct key *key)
 {
-	struct burst *b = *bucket_of(g, key);
+	struct burst *b = table_find(&g->table, hash_key(key));
 
 	while (b && memcmp(&b->key, key, sizeof(*key)))
-		b = b->chain;
+		b = table_next(b);
 	return b;
 }
 
@@ -197,19 +179,18 @@ static void tell(struct groups *g, struct burst *b, __u64 now_ns)
 /* NULL when out of memory. */
 static struct burst *begin(struct groups *g, const struct key *key, __u64 now_ns)
 {
-	struct burst *b = calloc(1, sizeof(*b)), **bucket = bucket_of(g, key);
+	struct burst *b = calloc(1, sizeof(*b)), *oldest = TAILQ_FIRST(&g->bursts);
 
 	if (!b)
 		return NULL;
 	if (g->count == GROUP_BURSTS_MAX) {
-		tell(g, g->oldest, now_ns);
-		forget(g, g->oldest);
+		tell(g, oldest, now_ns);
+		forget(g, oldest);
 	}
 	b->key = *key;
 	b->until_ns = now_ns + g->window_ns;
-	b->chain = *bucket;
-	*bucket = b;
-	append(g, b);
+	table_add(&g->table, b, hash_key(key));
+	TAILQ_INSERT_TAIL(&g->bursts, b, by_end);
 	g->count++;
 	return b;
 }
@@ -225,6 +206,7 @@ struct groups *group_new(__u64 window_ns, unsigned rate, group_put *put, void *c
 	g->window_ns = window_ns;
 	g->put = put;
 	g->context = context;
+	TAILQ_INIT(&g->bursts);
 	g->rate_limit = rate ? rate_limit_new(rate, put, context) : NULL;
 	if (rate && !g->rate_limit) {
 		free(g);
@@ -235,10 +217,13 @@ struct groups *group_new(__u64 window_ns, unsigned rate, group_put *put, void *c
 
 void group_free(struct groups *g)
 {
-	while (g && g->oldest)
-		forget(g, g->oldest);
-	if (g)
-		rate_limit_free(g->rate_limit);
+	struct burst *b;
+
+	if (!g)
+		return;
+	while ((b = TAILQ_FIRST(&g->bursts)))
+		forget(g, b);
+	rate_limit_free(g->rate_limit);
 	free(g);
 }
 
@@ -263,15 +248,15 @@ void group_tick(struct groups *g, __u64 now_ns)
 {
 	struct burst *b;
 
-	while ((b = g->oldest) && b->until_ns <= now_ns) {
+	while ((b = TAILQ_FIRST(&g->bursts)) && b->until_ns <= now_ns) {
 		if (!b->gathered) {
 			forget(g, b);
 			continue;
 		}
 		tell(g, b, now_ns);
 		b->until_ns = now_ns + g->window_ns;
-		take_out(g, b);
-		append(g, b);
+		TAILQ_REMOVE(&g->bursts, b, by_end);
+		TAILQ_INSERT_TAIL(&g->bursts, b, by_end);
 	}
 	if (g->rate_limit)
 		rate_limit_tick(g->rate_limit, now_ns);
@@ -279,7 +264,9 @@ void group_tick(struct groups *g, __u64 now_ns)
 
 void group_finish(struct groups *g)
 {
-	for (struct burst *b = g->oldest; b; b = b->next) {
+	struct burst *b;
+
+	TAILQ_FOREACH(b, &g->bursts, by_end) {
 		if (!b->gathered)
 			continue;
 		g->put(g->context, aggregate_event(b->gathered));
@@ -292,6 +279,7 @@ void group_finish(struct groups *g)
 
 __u64 group_deadline(const struct groups *g)
 {
-	return clock_earlier(g->oldest ? g->oldest->until_ns : 0,
-			     g->rate_limit ? rate_limit_deadline(g->rate_limit) : 0);
+	const struct burst *oldest = TAILQ_FIRST(&g->bursts);
+
+	return clock_earlier(oldest ? oldest->until_ns : 0, g->rate_limit ? rate_limit_deadline(g->rate_limit) : 0);
 }

@@ -4,16 +4,14 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "event/task.h"
+#include "base/table.h"
 #include "filter/aggregate.h"
 
 #define AT_ONCE_NS (10 * CLOCK_SECOND) /* worth of events */
-#define BUCKETS 1024
 
 struct owner_limit {
-	__u32 tgid; /* 0: nobody is known */
+	struct table_link by_tgid; /* 0: nobody is known */
 	bool used;
-	unsigned short next; /* in its bucket: a slot + 1; 0: none */
 	__u64 start_boot_ns;
 	__u64 paid_ns; /* each event takes its share of a second; they may take so much ahead of time */
 	struct aggregate *of[CAUSE_COUNT];
@@ -25,7 +23,7 @@ struct rate_limit {
 	void *context;
 	__u64 tell_ns; /* 0: nothing is gathered */
 	unsigned at;   /* the slot that is used next */
-	unsigned short buckets[BUCKETS];
+	struct table table;
 	struct owner_limit slots[RATE_LIMIT_OWNERS_MAX];
 };
 
@@ -49,11 +47,6 @@ void rate_limit_free(struct rate_limit *l)
 	free(l);
 }
 
-static unsigned short *bucket_of(struct rate_limit *l, __u32 tgid)
-{
-	return &l->buckets[tgid % BUCKETS];
-}
-
 static void tell(struct rate_limit *l, struct owner_limit *o)
 {
 	for (int cause = 0; cause < CAUSE_COUNT; cause++) {
@@ -65,33 +58,22 @@ static void tell(struct rate_limit *l, struct owner_limit *o)
 	}
 }
 
-static void forget(struct rate_limit *l, unsigned slot)
-{
-	unsigned short *at = bucket_of(l, l->slots[slot].tgid);
-
-	if (!l->slots[slot].used)
-		return;
-	tell(l, &l->slots[slot]);
-	while (*at != slot + 1)
-		at = &l->slots[*at - 1].next;
-	*at = l->slots[slot].next;
-}
-
 static struct owner_limit *find(struct rate_limit *l, const struct owner *owner)
 {
 	struct lp_task task = owner->via ? owner->process : (struct lp_task){0};
-	unsigned short *bucket = bucket_of(l, task.tgid);
 	struct owner_limit *o;
 
-	for (unsigned i = *bucket; i; i = l->slots[i - 1].next)
-		if (task_is(&task, l->slots[i - 1].tgid, l->slots[i - 1].start_boot_ns))
-			return &l->slots[i - 1];
-	forget(l, l->at);
+	for (o = table_find(&l->table, task.tgid); o; o = table_next(o))
+		if (o->start_boot_ns == task.start_boot_ns)
+			return o;
 	o = &l->slots[l->at];
-	*o = (struct owner_limit){
-		.tgid = task.tgid, .start_boot_ns = task.start_boot_ns, .used = true, .next = *bucket};
-	*bucket = (unsigned short)(l->at + 1);
 	l->at = (l->at + 1) % RATE_LIMIT_OWNERS_MAX;
+	if (o->used) { /* the oldest */
+		tell(l, o);
+		table_remove(&l->table, o);
+	}
+	*o = (struct owner_limit){.start_boot_ns = task.start_boot_ns, .used = true};
+	table_add(&l->table, o, task.tgid);
 	return o;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/address.h"
 #include "base/clock.h"
+#include "base/table.h"
 #include "kernel/sockets.h"
 #include "who/pending.h"
 
@@ -21,8 +22,6 @@
 #define PATIENCE_NS (100 * CLOCK_MS) /* what may well have no other end here does not wait longer than that */
 #define WALK_SHARE 50                /* of the time */
 #define WAITING_MAX 16384
-#define BUCKETS 4096
-#define NONE 0xffff
 /* Who has ended sends no more, so that its numbers and those of its other end fit for good, but for a FIN. Who has only
  * been told the peer's FIN goes on sending: by the next look it may be so much further. More would let in connections
  * with the same addresses and ports in other namespaces: their initial numbers differ by one for each 64 ns between. */
@@ -35,11 +34,11 @@ enum known { EXPECTED, UNKNOWN, KNOWN };
 
 /* What is remembered of one socket. */
 struct end {
+	struct table_link by_ports;
 	struct lp_record record;
 	struct lp_task owner;    /* if KNOWN */
 	struct waiting *waiting; /* its last event, while that waits */
 	enum known known;
-	unsigned short next; /* in its bucket */
 	bool used;
 };
 
@@ -62,7 +61,7 @@ struct other_ends {
 	__u64 next_walk_ns;
 	unsigned at; /* the slot that is used next */
 	struct end slots[OTHER_ENDS_MAX];
-	unsigned short buckets[BUCKETS];
+	struct table table;
 };
 
 /* --- what fits together --- */
@@ -165,36 +164,25 @@ static bool is_chosen(const struct choice *choice)
 /* --- the memory --- */
 
 /* The same for both ends. */
-static unsigned bucket_of(const struct lp_record *r)
+static __u64 key_of(const struct lp_record *r)
 {
-	return (r->socket.local_port ^ r->socket.peer_port) % BUCKETS;
-}
+	__u16 one = r->socket.local_port, other = r->socket.peer_port;
 
-static void forget(struct other_ends *ends, unsigned slot)
-{
-	unsigned short *at = &ends->buckets[bucket_of(&ends->slots[slot].record)];
-
-	if (!ends->slots[slot].used)
-		return;
-	if (ends->slots[slot].waiting)
-		ends->slots[slot].waiting->end = NULL;
-	while (*at != slot)
-		at = &ends->slots[*at].next;
-	*at = ends->slots[slot].next;
+	return one < other ? sockets_ports(one, other) : sockets_ports(other, one);
 }
 
 static struct end *find_socket(struct other_ends *ends, const struct lp_record *r)
 {
-	for (unsigned i = ends->buckets[bucket_of(r)]; i != NONE; i = ends->slots[i].next)
-		if (same_socket(&ends->slots[i].record, r))
-			return &ends->slots[i];
-	return NULL;
+	struct end *end = table_find(&ends->table, key_of(r));
+
+	while (end && !same_socket(&end->record, r))
+		end = table_next(end);
+	return end;
 }
 
 static struct end *remember(struct other_ends *ends, const struct lp_record *r)
 {
 	struct end *end = find_socket(ends, r);
-	unsigned bucket = bucket_of(r);
 
 	if (end) {
 		/* that it ended is not forgotten, whatever was asked of it in between */
@@ -203,10 +191,13 @@ static struct end *remember(struct other_ends *ends, const struct lp_record *r)
 		return end;
 	}
 	end = &ends->slots[ends->at];
-	forget(ends, ends->at);
-	*end = (struct end){.record = *r, .used = true, .next = ends->buckets[bucket]};
-	ends->buckets[bucket] = (unsigned short)ends->at;
 	ends->at = (ends->at + 1) % OTHER_ENDS_MAX;
+	if (end->waiting)
+		end->waiting->end = NULL;
+	if (end->used)
+		table_remove(&ends->table, end);
+	*end = (struct end){.record = *r, .used = true};
+	table_add(&ends->table, end, key_of(r));
 	return end;
 }
 
@@ -216,9 +207,9 @@ static struct end *find_other(struct other_ends *ends, const struct lp_record *r
 	struct choice choice = {0};
 	struct end *found = NULL;
 
-	for (unsigned i = ends->buckets[bucket_of(r)]; i != NONE; i = ends->slots[i].next)
-		if (choose(&choice, other_end_distance(r, &ends->slots[i].record)))
-			found = &ends->slots[i];
+	for (struct end *end = table_find(&ends->table, key_of(r)); end; end = table_next(end))
+		if (choose(&choice, other_end_distance(r, &end->record)))
+			found = end;
 	return is_chosen(&choice) ? found : NULL;
 }
 
@@ -236,8 +227,6 @@ struct other_ends *other_end_new(struct kernel *kernel, struct pending_list *pen
 	ends->done = done;
 	ends->context = context;
 	TAILQ_INIT(&ends->waiting);
-	for (unsigned i = 0; i < BUCKETS; i++)
-		ends->buckets[i] = NONE;
 	return ends;
 }
 

@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 
 #include "base/clock.h"
+#include "base/table.h"
 #include "event/judge.h"
 #include "kernel/kernel.h"
 #include "kernel/open_files.h"
@@ -18,11 +19,10 @@
 /* After a walk that found nobody: the owner is just letting go, and may be preempted there. */
 #define LAST_WAIT_NS (50 * CLOCK_MS)
 #define WALK_INTERVAL_NS (250 * CLOCK_MS)
-#define BUCKETS 4096
 
 struct pending {
+	struct table_link by_sk;
 	TAILQ_ENTRY(pending) in_order;
-	LIST_ENTRY(pending) in_bucket;
 	struct event *event;
 	pending_done *done;
 	void *context;
@@ -37,15 +37,10 @@ struct pending_list {
 	struct kernel *kernel;
 	TAILQ_HEAD(, pending) all; /* oldest first */
 	unsigned count;
-	LIST_HEAD(bucket, pending) buckets[BUCKETS]; /* newest first */
+	struct table table;
 	__u64 since_ns;
 	__u64 next_look_ns, next_walk_ns;
 };
-
-static struct bucket *bucket_of(struct pending_list *list, const struct lp_record *record)
-{
-	return &list->buckets[(unsigned)(record->socket.sk >> 6) * 2654435761u >> 20];
-}
 
 /* Where forks are not seen, anybody may have forked just now. */
 static __u64 last_fork(void *kernel, __u32 tgid)
@@ -69,7 +64,7 @@ struct pending_list *pending_new(struct kernel *kernel)
 static void take_out(struct pending_list *list, struct pending *p)
 {
 	TAILQ_REMOVE(&list->all, p, in_order);
-	LIST_REMOVE(p, in_bucket);
+	table_remove(&list->table, p);
 	list->count--;
 	free(p->evidence.found);
 	free(p);
@@ -116,11 +111,10 @@ static void settle_now(struct pending_list *list, struct pending *p)
 	hand_back(list, p);
 }
 
+/* p: of the same address. */
 static bool is_of(const struct pending *p, const struct lp_record *record)
 {
-	const struct lp_socket *socket = &p->event->record->socket;
-
-	return socket->sk == record->socket.sk && socket->cookie == record->socket.cookie;
+	return p->event->record->socket.cookie == record->socket.cookie;
 }
 
 /* What a record proves of an earlier one of its socket, the peer's FIN, say: who was at work on it. */
@@ -148,15 +142,15 @@ static void join(struct pending_list *list, struct pending *p, const struct lp_r
  * socket's before: the newest is the one that is meant, and its inode tells which are of it. */
 void pending_join(struct pending_list *list, const struct lp_record *record)
 {
-	struct pending *p = LIST_FIRST(bucket_of(list, record)), *next;
+	struct pending *p = table_find(&list->table, record->socket.sk), *next;
 	__u64 inode;
 
 	if (!proves_owner(record) && record->kind != LP_KIND_RESET_SENT)
 		return;
 	while (p && !is_of(p, record))
-		p = LIST_NEXT(p, in_bucket);
+		p = table_next(p);
 	for (inode = p ? p->event->record->socket.inode : 0; p; p = next) {
-		next = LIST_NEXT(p, in_bucket);
+		next = table_next(p);
 		if (is_of(p, record) && p->event->record->socket.inode == inode)
 			join(list, p, record);
 	}
@@ -193,7 +187,7 @@ void pending_add(struct pending_list *list, struct event *event, pending_done *d
 			},
 	};
 	TAILQ_INSERT_TAIL(&list->all, p, in_order);
-	LIST_INSERT_HEAD(bucket_of(list, record), p, in_bucket);
+	table_add(&list->table, p, record->socket.sk);
 	list->count++;
 	settle(list, p);
 }
