@@ -1,7 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The contributor's tools: `make test` finds what a name names, and what it takes."""
+"""The contributor's way: `make test` finds what a name names, and what it takes; CONTRIBUTING.md is true."""
+import glob
+import importlib.machinery
+import importlib.util
 import os
+import re
+import shlex
 import subprocess
 import sys
 
@@ -44,11 +49,70 @@ def check_unknown():
             raise Wrong(f"{name}: {done.returncode}, {done.stdout}")
 
 
+def page():
+    with open(os.path.join(TREE, "CONTRIBUTING.md"), encoding="utf-8") as file:
+        return file.read()
+
+
+def check_paths():
+    """Every path that the page names is there; in capitals is what a contributor chooses."""
+    named = set(re.findall(r"(?<![\w/.-])((?:bpf|build|include|tests|tools|user)/[\w./-]*)", page()))
+    missing = [path for path in named if not re.search(r"[A-Z]{4}", path) and not os.path.exists(os.path.join(TREE, path))]
+    if len(named) < 30 or missing:
+        raise Wrong(f"{len(named)} paths, not there: {missing}")
+
+
+def check_targets():
+    with open(os.path.join(TREE, "Makefile"), encoding="utf-8") as file:
+        targets = set(re.findall(r"^([\w.-]+):", file.read(), re.M))
+    named = set(re.findall(r"(?:`|^    )make ([\w.-]+)", page(), re.M))
+    if not named or named - targets:
+        raise Wrong(f"no such targets: {named - targets or named}")
+
+
+def check_names():
+    """Each NAME of `make test`, and each scenario, is of something."""
+    named = [shlex.split(words)[0] for words in re.findall(r"NAME=(\S*?'.*?'|\S*?\".*?\"|[\w.]+)", page())]
+    named += re.findall(r"tests/scenarios/run --\w+ .*?(\w+)(?=\s+#)", page())
+    done = only("--needs", *" ".join(named).split())
+    if len(named) < 6 or done.returncode:
+        raise Wrong(f"{named}: {done.stdout}")
+
+
+def check_options():
+    """Each option of tests/scenarios/run, and each variable of the environment, is there."""
+    usage = subprocess.run([os.path.join(TREE, "tests/scenarios/run"), "--help"], stdout=subprocess.PIPE, check=True, text=True)
+    with open(os.path.join(TREE, "tools/man/lostpeer.8"), encoding="utf-8") as file:
+        known = usage.stdout + file.read()
+    named = re.findall(r"scenarios/run (--\w+)|\b(LOSTPEER_\w+)=", page())
+    unknown = ["".join(words) for words in named if "".join(words) not in known]
+    if len(named) < 4 or unknown:
+        raise Wrong(f"{named}: {unknown}")
+
+
+def check_rooms():
+    """The rooms of the page are the folders, in the order that make lint asks for."""
+    loader = importlib.machinery.SourceFileLoader("lint", os.path.join(TREE, "tests/lint/run"))
+    lint = importlib.util.module_from_spec(importlib.util.spec_from_loader("lint", loader))
+    loader.exec_module(lint)
+    rows = re.findall(r"^\| `user/(\w+)/` \|.*\| `user/(\w+)/[\w.]+` \|$", page(), re.M)
+    folders = {os.path.basename(os.path.dirname(path)) for path in glob.glob(os.path.join(TREE, "user/*/"))}
+    if tuple(room for room, _ in rows) != lint.ROOMS or folders != set(lint.ROOMS):
+        raise Wrong(f"{rows}, {lint.ROOMS}, {folders}")
+    if any(room != of for room, of in rows):
+        raise Wrong(f"a file of another room: {rows}")
+
+
 def main():
     tally = Tally()
     tally.run("a_name_takes_what_its_tests_take", check_needs)
     tally.run("only_the_named_test_runs", check_runs)
     tally.run("a_name_of_nothing_is_refused", check_unknown)
+    tally.run("every_path_of_contributing_is_there", check_paths)
+    tally.run("every_target_of_contributing_is_there", check_targets)
+    tally.run("every_test_of_contributing_is_there", check_names)
+    tally.run("every_option_of_contributing_is_there", check_options)
+    tally.run("the_rooms_of_contributing_are_those_of_lint", check_rooms)
     print(f"{tally.passed} passed, {tally.failed} failed, 0 skipped")
     return 1 if tally.failed else 0
 
