@@ -60,6 +60,7 @@ static __always_inline void look_at_socket(struct lp_record *r, __u64 key, const
 	r->kind = LP_KIND_LOOK;
 	r->time_ns = bpf_ktime_get_ns();
 	look_probed(&r->socket, tp);
+	look_bytes_probed(&r->socket, tp);
 	if (!kernel_has_cookie())
 		r->socket.cookie = 0;
 	if (conn->flags || conn->birth.tgid) /* else nothing is remembered */

@@ -23,10 +23,19 @@ static __always_inline __u64 packet_ns(struct tcp_sock *tp)
 	return tp->tcp_mstamp ? tp->tcp_mstamp * 1000 : bpf_ktime_get_ns();
 }
 
+/* Without a branch, of which the verifier would follow both ways. */
+static __always_inline __u32 is_negative(__s64 value)
+{
+	return (__u64)value >> 63;
+}
+
 static __always_inline __u32 facts_flags(struct sock *sk, struct tcp_sock *tp)
 {
+	__u32 lingers = (__u32)(sk->__sk_common.skc_flags >> SOCK_LINGER) & 1;
 	__u32 flags = look_flags_typed(sk, tp);
 
+	flags |= (lingers & is_negative((__s64)sk->sk_lingertime - 1)) * LP_F_LINGER;
+	flags |= is_negative(tp->linger2) * LP_F_LINGER2;
 	if (sk->sk_lock.owned)
 		flags |= LP_F_OWNED;
 	if (BPF_CORE_READ_BITFIELD(tp, repair))
@@ -47,6 +56,7 @@ static __always_inline void facts_fill(struct lp_record *r, struct sock *sk, str
 		s->cookie = bpf_get_socket_cookie(sk);
 	look_socket_typed(s, sk, tp);
 	look_data_typed(s, tp);
+	look_bytes_typed(s, tp);
 	look_heard_typed(s, tp);
 }
 
@@ -81,7 +91,7 @@ static __always_inline __u32 facts_class(struct sock *sk, struct tcp_sock *tp, _
 	case TCP_FIN_WAIT2:
 		/* while a process has the socket locked, only the peer's FIN ends this state in order */
 		if (err || ((flags & LP_F_OWNED) && !(flags & (LP_F_DEAD | LP_F_FIN_IN))) ||
-		    ((flags & LP_F_DEAD) && tp->linger2 < 0))
+		    ((flags & LP_F_DEAD) && (flags & LP_F_LINGER2)))
 			return class_lost;
 		return class_local_closed;
 	case TCP_SYN_SENT:

@@ -27,8 +27,6 @@ static __always_inline __u32 LOOK(look_flags)(struct sock *sk, struct tcp_sock *
 		flags |= LP_F_FIN_IN;
 	if (bits & (1UL << SOCK_KEEPOPEN))
 		flags |= LP_F_KEEPOPEN;
-	if (bits & (1UL << SOCK_LINGER))
-		flags |= LP_F_LINGER;
 	if (bpf_core_field_exists(tp->is_mptcp) && GET(tp, is_mptcp))
 		flags |= LP_F_MPTCP;
 	return flags;
@@ -66,7 +64,6 @@ static __always_inline void LOOK(look_socket)(struct lp_socket *s, struct sock *
 	s->err = (__u16)GET(sk, sk_err);
 	s->soft_err = (__u16)GET(sk, sk_err_soft);
 	s->shutdown = GET(sk, sk_shutdown);
-	s->linger_jiffies = (__u32)GET(sk, sk_lingertime);
 	s->uid = GET(sk, sk_uid.val);
 	s->known = LP_KNOWN_KEEPALIVE;
 	if (!socket)
@@ -89,14 +86,17 @@ static __always_inline void LOOK(look_data)(struct lp_socket *s, struct tcp_sock
 	s->rcv_nxt = GET(tp, rcv_nxt);
 	s->copied_seq = GET(tp, copied_seq);
 	s->snd_wnd = GET(tp, snd_wnd);
-	s->bytes_acked = GET(tp, bytes_acked);
-	s->bytes_received = GET(tp, bytes_received);
 	s->total_retrans = GET(tp, total_retrans);
 	s->srtt_us = GET(tp, srtt_us);
 	s->user_timeout_ms = GET(tp, inet_conn.icsk_user_timeout);
-	s->linger2 = GET(tp, linger2);
 	s->retransmits = GET(tp, inet_conn.icsk_retransmits);
 	s->probes_out = GET(tp, inet_conn.icsk_probes_out);
+}
+
+static __always_inline void LOOK(look_bytes)(struct lp_socket *s, struct tcp_sock *tp)
+{
+	s->bytes_acked = GET(tp, bytes_acked);
+	s->bytes_received = GET(tp, bytes_received);
 }
 
 static __always_inline void LOOK(look_heard)(struct lp_socket *s, struct tcp_sock *tp)
@@ -174,7 +174,7 @@ static __always_inline void LOOK(look_queue)(struct lp_socket *s, struct sock *s
 	s->drops = (__u32)GET(sk, sk_drops.counter);
 }
 
-/* All of it, from outside. */
+/* From outside, and all but look_bytes(), which check has no use for. */
 static __always_inline void LOOK(look)(struct lp_socket *s, struct tcp_sock *tp)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;

@@ -32,7 +32,7 @@ enum {
 	CONN_STATE = 0xfu << 8,     /* the TCP state that it last came to, as far as that was taken note of */
 };
 
-/* Records on their way to the agent. 4 MiB hold 16,384; when full, a record is counted as lost (emit.h).
+/* Records on their way to the agent. 4 MiB hold 16,900; when full, a record is counted as lost (emit.h).
  * The agent may set another size before loading. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

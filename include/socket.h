@@ -27,13 +27,14 @@ enum lp_flag {
 	LP_F_DEAD = 1u << 1,      /* SOCK_DEAD: orphaned */
 	LP_F_FIN_IN = 1u << 2,    /* SOCK_DONE: the peer's FIN was received */
 	LP_F_KEEPOPEN = 1u << 3,  /* SO_KEEPALIVE */
-	LP_F_LINGER = 1u << 4,    /* SO_LINGER */
+	LP_F_LINGER = 1u << 4,    /* SO_LINGER of 0: close(2) sends a RST */
 	LP_F_SOCKET = 1u << 5,    /* sk_socket is set: neither orphaned nor still in an accept queue */
 	LP_F_FILE = 1u << 6,      /* the socket has a struct file: refs is valid */
 	LP_F_REPAIR = 1u << 7,    /* TCP_REPAIR */
 	LP_F_MPTCP = 1u << 8,     /* a subflow of an MPTCP connection */
 	LP_F_NET_DYING = 1u << 9, /* the network namespace is being torn down */
 	LP_F_KTHREAD = 1u << 10,  /* locked, but by a kernel thread */
+	LP_F_LINGER2 = 1u << 11,  /* TCP_LINGER2 below 0: no FIN_WAIT2 without a process */
 
 	LP_F_STATE = 1u << 16,            /* we remember this socket; without it the flags below say nothing */
 	LP_F_CONNECTED = 1u << 17,        /* it connected: role client */
@@ -90,8 +91,6 @@ struct lp_socket {
 	__u64 bytes_received;
 	__s64 heard_ms;        /* since an ACK or data last came from the peer */
 	__u32 user_timeout_ms; /* TCP_USER_TIMEOUT; 0: none */
-	__s32 linger2;
-	__u32 linger_jiffies;
 	__u8 retransmits;      /* of the segment now waiting, in vain */
 	__u8 probes_out;       /* keepalive or window probes unanswered */
 	__u8 backoff;          /* how often rto_ms was doubled; of window probes: how often their interval was */
@@ -118,7 +117,7 @@ struct lp_socket {
 #define LP_JIFFY_SCALE (1u << 24)
 
 LP_ASSERT(__builtin_offsetof(struct lp_socket, snd_una) == 88, "identity of lp_socket");
-LP_ASSERT(__builtin_offsetof(struct lp_socket, sent_ms) == 160, "lp_socket of a hook");
-LP_ASSERT(sizeof(struct lp_socket) == 216, "lp_socket has no padding");
+LP_ASSERT(__builtin_offsetof(struct lp_socket, sent_ms) == 152, "lp_socket of a hook");
+LP_ASSERT(sizeof(struct lp_socket) == 208, "lp_socket has no padding");
 
 #endif

@@ -37,8 +37,6 @@ struct facts {
 	__u8 probes;
 	__u8 retr;
 	__u32 user_timeout_ms;
-	__s32 linger2;
-	__u32 linger_jiffies;
 	int family;     /* 0: AF_INET */
 	bool mapped;    /* an IPv4 peer on an IPv6 socket */
 	bool no_port;   /* the socket never got a local port */
@@ -113,8 +111,6 @@ static inline struct lp_record record_of(const struct facts *f)
 		.socket.retransmits = f->retr,
 		.socket.probes_out = f->probes,
 		.socket.user_timeout_ms = f->user_timeout_ms,
-		.socket.linger2 = f->linger2,
-		.socket.linger_jiffies = f->linger_jiffies,
 	};
 
 	r.socket.write_seq = r.socket.snd_una + f->unack;

@@ -121,7 +121,7 @@ static const struct severity_vector severities[] = {
 	{"orphan_without_data_is_info",
 	 LOCAL_RESET_LINGER2,
 	 PHASE_ORPHANED,
-	 {TCP_FIN_WAIT2, ORPHAN, .linger2 = -1},
+	 {TCP_FIN_WAIT2, ORPHAN, LP_F_LINGER2, .err = 0},
 	 SEVERITY_INFO},
 };
 

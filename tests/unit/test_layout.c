@@ -64,8 +64,6 @@ static const struct member socket_members[] = {
 	SOCKET(bytes_received),
 	SOCKET(heard_ms),
 	SOCKET(user_timeout_ms),
-	SOCKET(linger2),
-	SOCKET(linger_jiffies),
 	SOCKET(retransmits),
 	SOCKET(probes_out),
 	SOCKET(backoff),

@@ -2,6 +2,7 @@
 #include "check/snapshot.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -33,6 +34,8 @@ struct snapshot {
 
 struct snapshot *snapshot_new(void)
 {
+	/* so that the arrays grow in place: after what loading has freed, malloc would rather copy them */
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	return calloc(1, sizeof(struct snapshot));
 }
 

@@ -8,7 +8,7 @@
 
 #include "check.h"
 
-/* Sockets that are kept, each 240 bytes with its descriptor; more are counted as not seen. */
+/* Sockets that are kept, each 230 bytes with its descriptor; more are counted as not seen. */
 #define SNAPSHOT_MAX 1000000
 
 /* What a look did not see. */

@@ -242,7 +242,7 @@ static bool is_dead_net(const struct close_facts *f)
 }
 static bool is_linger2(const struct close_facts *f)
 {
-	return !f->err && f->dead && f->old == TCP_FIN_WAIT2 && f->r->socket.linger2 < 0;
+	return !f->err && f->dead && f->old == TCP_FIN_WAIT2 && (f->r->socket.flags & LP_F_LINGER2);
 }
 /* tcp_rcv_state_process() gets data for a socket that was shut for reading: tcp_reset() in FIN_WAIT, or tcp_done() if
  * the same segment acknowledged our FIN; then it sends a RST */
@@ -331,7 +331,7 @@ static bool is_unread_data(const struct close_facts *f)
 }
 static bool is_linger(const struct close_facts *f)
 {
-	return is_local(f) && f->by_close && (f->r->socket.flags & LP_F_LINGER) && !f->r->socket.linger_jiffies;
+	return is_local(f) && f->by_close && (f->r->socket.flags & LP_F_LINGER);
 }
 static bool is_disconnect(const struct close_facts *f)
 {

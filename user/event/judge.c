@@ -15,7 +15,7 @@ static bool close_resets(const struct close_facts *f)
 {
 	if (f->old == TCP_ESTABLISHED || f->old == TCP_CLOSE_WAIT || f->old == TCP_SYN_RECV)
 		return true;
-	return f->unread || ((f->r->socket.flags & LP_F_LINGER) && !f->r->socket.linger_jiffies);
+	return f->unread || (f->r->socket.flags & LP_F_LINGER);
 }
 
 static struct close_facts facts_of(const struct lp_record *r, bool reset_after, const struct judge_kernel *kernel)
