@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "service/config.h"
-#include "kernel/kernel_keys.h"
 #include "outputs/file.h"
 
 static char messages[16384]; /* stderr of the last load() */

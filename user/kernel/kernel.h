@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/options.h"
 #include "kernel/probe.h"
 #include "record.h"
 #include "kernel/wants.h"
@@ -22,6 +23,9 @@ struct kernel_options {
 	__u32 follow_parent;    /* follow the descendants of what this process forks; 0: of none */
 	__u32 cgroup_hierarchy; /* the one that process.linux.cgroup is taken from; 0: cgroup v2 */
 };
+
+/* Options of `watch`, and keys of [agent] in the configuration, that set them. */
+extern const struct option_group kernel_keys;
 
 /* 0, or a negative errno after one message on stderr that says what is missing and what to do. */
 int kernel_open(struct kernel **kernel, const struct kernel_options *options);

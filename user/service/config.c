@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/ini_file.h"
-#include "kernel/kernel_keys.h"
 
 /* Where something was said: a line of a file, or an option (line 0). */
 struct origin {

@@ -12,7 +12,6 @@
 #include "base/say.h"
 #include "service/agent.h"
 #include "service/config.h"
-#include "kernel/kernel_keys.h"
 #include "service/systemd.h"
 
 struct service {

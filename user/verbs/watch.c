@@ -16,7 +16,6 @@
 #include "base/say.h"
 #include "service/agent.h"
 #include "service/client.h"
-#include "kernel/kernel_keys.h"
 #include "base/number.h"
 #include "outputs/file.h"
 #include "service/privilege.h"
