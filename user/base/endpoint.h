@@ -19,10 +19,10 @@ struct endpoint {
 
 /* port: where the text names none; 0: it must name one. NULL, or what is wrong with it. */
 const char *endpoint_parse(const char *text, unsigned port, struct endpoint *endpoint);
-/* Of an option whose member is an endpoint: spec->least is the port, 0: it must name one; spec->wrong, where it is not
- * NULL, says of what is no path that it has to be one. */
+/* Setter of an option whose member is an endpoint. spec->least: the default port, 0: none. spec->wrong: if not NULL, the
+ * message for anything but a path. */
 option_set endpoint_set;
-/* Of an output whose settings are an endpoint: as it was given; and NULL, or that there is none. */
+/* target() and check() of an output whose settings are an endpoint. */
 const char *endpoint_target(const void *endpoint);
 const char *endpoint_check(void *endpoint);
 /* Only processes of this host can reach it. */

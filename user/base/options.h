@@ -17,42 +17,40 @@ enum exit_status {
 
 struct option_spec;
 
-/*
- * Puts a value where the option keeps it. NULL, or what is wrong with it. value: NULL where the option takes none.
- * opposite: it was --not-NAME.
- */
+/* Stores the value in the member. Returns NULL, or what is wrong with the value. value: NULL for an option that takes
+ * none. opposite: the user wrote --not-NAME. */
 typedef const char *option_set(const struct option_spec *spec, void *member, bool opposite, const char *value);
 
 struct option_spec {
-	const char *name;     /* without "--"; one that ends in "*" has an opposite, --not-NAME */
-	const char *argument; /* its name in the help, NULL: takes none */
+	const char *name;     /* without "--"; a name that ends in "*" has an opposite, --not-NAME */
+	const char *argument; /* as the help shows it; NULL: the option takes no value */
 	const char *help;
-	option_set *set;     /* one of those below, or one of its own */
-	size_t offset, size; /* of the member that it sets: OPTION_AT(); without them the context itself */
-	__u64 least, most;   /* of a number or a duration (ns); of a text, bytes */
+	option_set *set;     /* one of the functions below, or one of the option's own */
+	size_t offset, size; /* of the member in the context: OPTION_AT() */
+	__u64 least, most;   /* bounds of a number, a duration (ns), or the length of a text */
 	const char *const *choices;
-	const char *wrong; /* what option_number, option_text and option_choice say of any other value */
+	const char *wrong; /* the message of option_number, option_text and option_choice for any other value */
 };
 
 #define OPTION_AT(type, member) .offset = offsetof(type, member), .size = sizeof(((type *)0)->member)
 
-option_set option_flag;     /* bool: true */
-option_set option_number;   /* an integer of any size, from least to most */
-option_set option_duration; /* __u64, ns: up to most, where that is not 0 */
-option_set option_pause;    /* the same, but 0 is a value too */
-option_set option_text;     /* const char *: the value itself, which must outlive the context */
-option_set option_choice;   /* an integer of any size: the index of a choice; the last is NULL */
+option_set option_flag;     /* sets a bool */
+option_set option_number;   /* an integer of 1, 4 or 8 bytes */
+option_set option_duration; /* __u64, ns; most 0: no limit */
+option_set option_pause;    /* the same, and "0" for never */
+option_set option_text;     /* const char *: keeps the pointer, so the value must outlive the context */
+option_set option_choice;   /* an integer: the index of the value in choices, which end in NULL */
 
-/* Calls spec->set() with the member of this context. */
+/* Calls spec->set() for this context. */
 const char *options_set(const struct option_spec *spec, void *context, bool opposite, const char *value);
 
 struct line;
 
-/* Options that several verbs have, or an output: rows, each of which begins with a struct option_spec. */
+/* A table of options: rows of any type that begins with a struct option_spec. */
 struct option_group {
 	const void *rows;
-	size_t count, size; /* rows, bytes of each */
-	size_t help;        /* where in a row its help is; NULL there: as in the option_spec */
+	size_t count, size; /* number of rows, bytes of a row */
+	size_t help;        /* offset of the help text in a row; if that is NULL, the option_spec's own is shown */
 };
 
 #define OPTION_GROUP(rows)                                                                                             \
@@ -62,9 +60,9 @@ struct option_group {
 
 struct option_use {
 	const struct option_group *group;
-	const char *title; /* in the help; NULL: none */
-	size_t offset;     /* in the verb's context, of theirs */
-	bool points;       /* there is a pointer to it */
+	const char *title; /* heading in the help; NULL: none */
+	size_t offset;     /* of the group's context in the verb's context */
+	bool points;       /* the verb's context holds a pointer to it instead */
 };
 
 #define OPTIONS_USES_MAX 16
@@ -74,8 +72,8 @@ struct option_table {
 	const char *usage; /* after "Usage: lostpeer " */
 	const char *summary;
 	struct option_group own;
-	struct option_use uses[OPTIONS_USES_MAX]; /* up to the first without a group */
-	/* In place of options_set() for what is in the uses, where it is not NULL. */
+	struct option_use uses[OPTIONS_USES_MAX]; /* ends at the first without a group */
+	/* If not NULL, called instead of options_set() for the options of the uses. */
 	const char *(*take)(void *context, const struct option_spec *spec, bool opposite, const char *value);
 };
 

@@ -22,7 +22,7 @@ struct early_options {
 	{                                                                                                              \
 		5 * CLOCK_SECOND, 60 * CLOCK_SECOND                                                                    \
 	}
-/* Options of `watch`, and keys of [agent] in the configuration, that set them. */
+/* Options of `watch` and keys of [agent] in the configuration. */
 extern const struct option_group early_keys;
 
 /* To whom it is handed; must outlive it. */

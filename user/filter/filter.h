@@ -13,7 +13,7 @@
 #include "event/event.h"
 #include "record.h"
 
-/* In the order of --help. check has those from FILTER_PID on: the others are of events, and it looks at what is there. */
+/* In the order of --help. `lostpeer check` has those from FILTER_PID on: the two before need an event. */
 enum filter_kind {
 	FILTER_EVENT,
 	FILTER_CAUSE,
@@ -44,9 +44,9 @@ struct filter {
 	struct filter_value * not [FILTER_COUNT];
 };
 
-/* Options of `watch`, and keys of every output in the configuration, that set it. */
+/* Options of `watch` and keys of every output in the configuration; their context is a struct filter. */
 extern const struct option_group filter_keys;
-/* Options of check, whose --fd is between them. */
+/* The same for check, in two parts: its --fd comes between them. */
 extern const struct option_group filter_pid_now, filter_others_now;
 
 void filter_init(struct filter *filter);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What each kind of filter is, in one row: its option, how its values are read, and what they match. */
+/* One row for each kind of filter: its option, its parser, and its matcher. */
 #ifndef LOSTPEER_FILTER_KINDS_H
 #define LOSTPEER_FILTER_KINDS_H
 
@@ -19,12 +19,12 @@ struct filter_value {
 
 struct filter_row {
 	struct option_spec option;
-	const char *help_now; /* of check, which looks at connections that are there; NULL: the same */
-	/* Fills a value from its text; NULL, or what is wrong with it. */
+	const char *help_now; /* for check, which looks at open connections; NULL: the same help */
+	/* Returns NULL, or what is wrong with the text. */
 	const char *(*parse)(struct filter_value *value, const char *text);
 	bool (*match)(const struct filter_value *value, const struct event *event);
-	bool of_owner;   /* only the owner decides */
-	bool has_commas; /* a value may have one, so that there are no lists */
+	bool of_owner;   /* cannot be decided before the owner is known */
+	bool has_commas; /* values may contain commas, so they are not split into a list */
 };
 
 extern const struct filter_row *const filter_kinds; /* by enum filter_kind */

@@ -24,7 +24,7 @@ struct kernel_options {
 	__u32 cgroup_hierarchy; /* the one that process.linux.cgroup is taken from; 0: cgroup v2 */
 };
 
-/* Options of `watch`, and keys of [agent] in the configuration, that set them. */
+/* Options of `watch` and keys of [agent] in the configuration. */
 extern const struct option_group kernel_keys;
 
 /* 0, or a negative errno after one message on stderr that says what is missing and what to do. */

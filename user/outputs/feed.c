@@ -15,8 +15,8 @@ struct feed {
 	struct feed_settings *settings;
 	struct groups *groups;
 	struct output *output;
-	struct server *subscribers;      /* its output, where that has readers who come and go, */
-	const struct audience *audience; /* and these; else NULL */
+	struct server *subscribers;      /* the state of its output if that is the subscription socket, else NULL */
+	const struct audience *audience; /* its readers; else NULL */
 	bool started;
 	__u64 filtered, grouped;            /* records of events */
 	__u64 passed;                       /* entries */

@@ -42,7 +42,7 @@ struct feed_settings *feed_settings_new(const char *title);
 /* Settings of these operations, as yet unset. 0 or -ENOMEM. */
 int feed_settings_output(struct feed_settings *settings, const struct output_ops *ops);
 void feed_settings_free(struct feed_settings *settings);
-/* After all is set: NULL, or what is wrong. */
+/* Once everything is set: NULL, or what is wrong. */
 const char *feed_settings_check(struct feed_settings *settings);
 
 /* What all feeds share; must outlive them. */

@@ -58,8 +58,8 @@ struct output_ops {
 	bool exclusive; /* two that go to the same place would get in each other's way */
 	/* After all keys are set: NULL, or what is wrong with them together ("needs a path"). NULL: nothing can be. */
 	const char *(*check)(void *settings);
-	/* What an entry of the queue holds: whatever it puts into the line, which need not be text. NULL: as the settings
-	 * say, which begin with a struct lines_settings. */
+	/* Makes an entry of the queue, which need not be text. NULL: the settings choose; they begin with a struct
+	 * lines_settings. */
 	format_event *format;
 	/* Where the configuration does not say. */
 	__u64 group_ns;
@@ -118,7 +118,7 @@ int output_start(struct output *output);
 /* Never blocks. The writer sleeps on until there is a whole batch, or output_wake: waking it costs more than an event. */
 void output_put(struct output *output, const struct event *event);
 void output_wake(struct output *output);
-/* What its open() has made. */
+/* As open() returned it. */
 void *output_state(struct output *output);
 /* Soon: the writer does it between two writes. */
 void output_reopen(struct output *output);

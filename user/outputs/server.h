@@ -22,16 +22,15 @@ struct server {
 	int listener, wake, timer;
 	pthread_t thread;
 	struct server *next;   /* the main thread's list */
-	struct audience asked; /* the main thread's: the audience when it asked for it */
+	struct audience asked; /* the main thread's copy of `audience` */
 
 	pthread_mutex_t lock; /* of these, which the agent's loop never waits for */
 	struct subscriber *all[AUDIENCE_MAX];
 	bool taking;  /* accepting clients */
 	bool stale;   /* `audience` is out of date */
 	bool changed; /* and the agent does not know yet */
-	/* the writer's own: how many events of its last write nobody wanted; the event at hand, as root sees it, and as its
-	 * owner's user does, if that is a subscriber */
-	size_t unheeded;
+	/* the writer's own: the event at hand as root sees it, and as its owner does if allowed to */
+	size_t unheeded; /* events of the last write() that no subscriber wanted */
 	struct kept_event kept;
 	struct event narrowed;
 	struct line line, narrowed_line;
@@ -40,7 +39,7 @@ struct server {
 	pthread_mutex_t audience_lock; /* of these, held for a moment */
 	struct audience audience;
 	__u64 confirmed, confirmed_ns; /* generation; CLOCK_REALTIME */
-	__u64 unwanted;                /* events of all other writes that nobody wanted */
+	__u64 unwanted;                /* the same of all writes before that */
 	bool stop, retired;
 
 	/* the thread's own; CLOCK_MONOTONIC */

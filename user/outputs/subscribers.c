@@ -90,7 +90,7 @@ static unsigned hand_out(struct server *s)
 	return n;
 }
 
-/* Those of the last write(), which have been counted as written since. */
+/* By now the events of the last write() are counted as written (output.c). */
 static int note_unwanted(void *state)
 {
 	struct server *s = state;

@@ -35,7 +35,7 @@ struct watch {
 /* What people read on a terminal: a peer that dies with hundreds of connections shall not scroll the others away. */
 #define TERMINAL_GROUP_NS (5 * CLOCK_SECOND)
 #define TERMINAL_RATE 20
-#define NOT_GIVEN (~0u) /* no --rate is that high, and no --group either: a duration is whole milliseconds */
+#define NOT_GIVEN (~0u) /* no --rate is that high; a --group is whole milliseconds */
 
 static const char *set_socket(const struct option_spec *spec, void *socket, bool opposite, const char *value)
 {
