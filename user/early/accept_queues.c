@@ -13,17 +13,17 @@
 #define LOOK_NS CLOCK_SECOND
 #define FIRST_REPEAT_NS (10 * CLOCK_SECOND)
 
-/* A listener that is listed. */
+/* A listener whose accept queue was filled. */
 struct queue {
 	LIST_ENTRY(queue) in_all;
 	__u64 sk;
 	__u16 port;
-	bool listed;      /* still */
-	__u32 drops;      /* counted by the kernel when the listener was told last, or filled */
-	__u32 full_drops; /* when it was found full last */
+	bool listed;      /* keep it for the next look */
+	__u32 drops;      /* lp_socket.drops at the last event, or when the queue was filled */
+	__u32 full_drops; /* lp_socket.drops at the last look that found it full */
 	__u64 since_ns;
-	__u64 full_ns; /* when it was found full last, or filled */
-	__u64 next_ns; /* not told again before */
+	__u64 full_ns; /* of the last look that found it full, or when it was filled */
+	__u64 next_ns; /* no other event before */
 	__u64 interval_ns;
 };
 
@@ -52,7 +52,7 @@ static void note_listed(struct accept_queues *q, const struct sockets_filled *it
 	if (!queue) {
 		queue = calloc(1, sizeof(*queue));
 		if (!queue)
-			return; /* it is listed still when there is memory again */
+			return; /* the next look finds it again */
 		*queue = (struct queue){
 			.sk = item->sk,
 			.drops = item->filled.drops,
@@ -76,8 +76,8 @@ static void tell(struct accept_queues *q, struct queue *queue, const struct lp_r
 	struct event *event;
 
 	sockets_name(q->kernel, &record);
-	record.socket.flags &=
-		~(__u32)(LP_F_SOCKET | LP_F_FILE); /* its owner is looked for as that of one in the queue */
+	/* so that pending.h searches for its owner as for that of a queued child */
+	record.socket.flags &= ~(__u32)(LP_F_SOCKET | LP_F_FILE);
 	record.who = record.task.tgid ? LP_WHO_LISTENER : LP_WHO_NONE;
 	event = event_found(&record, ACCEPT_DROPPED_QUEUE_FULL);
 	if (event) {
@@ -112,7 +112,7 @@ static void take_look(void *context, const struct lp_record *r)
 	queue->listed = q->now_ns < queue->full_ns + ACCEPT_QUEUES_PATIENCE_NS || q->now_ns < queue->next_ns;
 }
 
-/* Who was not found by the look is gone. */
+/* A listener that the look did not find is gone. */
 static void drop_unlisted(struct accept_queues *q)
 {
 	struct queue *queue, *next;
@@ -141,7 +141,7 @@ static void look_round(struct accept_queues *q)
 		if (n == LP_QUEUES_MAX)
 			break;
 		sockets[n++] = queue->sk;
-		queue->listed = false; /* unless it is there */
+		queue->listed = false; /* unless the look finds it */
 	}
 	sockets_look_at(q->kernel, sockets, n, 1u << TCP_LISTEN, take_look, q);
 	drop_unlisted(q);
@@ -183,15 +183,15 @@ void accept_queues_tick(struct accept_queues *q, __u64 now_ns)
 {
 	volatile struct lp_alarms *alarms = sockets_alarms(q->kernel);
 
-	if (!q->next_ns && alarms->queues) /* what is short is no news */
+	if (!q->next_ns && alarms->queues) /* a queue that is full for a moment is no news */
 		q->next_ns = now_ns + LOOK_NS;
 	if (!q->next_ns || now_ns < q->next_ns)
 		return;
 	q->now_ns = now_ns;
-	alarms->queues = 0; /* what comes from here on wakes us again */
+	alarms->queues = 0; /* from here on a full queue wakes the agent again */
 	look_round(q);
 	q->next_ns = !LIST_EMPTY(&q->all) ? now_ns + LOOK_NS : 0;
-	if (q->next_ns) /* and need not while there is a deadline all the same */
+	if (q->next_ns) /* it need not: there is a deadline anyway */
 		alarms->queues = 1;
 }
 

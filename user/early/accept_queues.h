@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Lost before accept: listeners whose accept queue is full, and how many peers they turned away.
+ * accept_dropped: listeners whose accept queue is full, and how many peers they turned away.
  *
- * The kernel side lists a listener when the connection comes that fills its queue, and wakes the agent for the first
- * (bpf/silent.h). The agent looks at those that are listed once a second. What the kernel drops at a listener it counts in
- * sk_drops; counted here is what was dropped from when the queue was filled until it is found full again. A queue that
- * is not found full for ACCEPT_QUEUES_PATIENCE_NS is forgotten, whatever was dropped: that need not have been for the queue.
+ * The BPF programs list a listener when a connection fills its queue, and wake the agent for the first (bpf/silent.h).
+ * The agent looks at the listed ones once a second. The kernel counts all that it drops at a listener in sk_drops; what
+ * counts here is the part between a look, or the filling, and the next look that finds the queue full. A queue that no
+ * look finds full for ACCEPT_QUEUES_PATIENCE_NS is forgotten, since the drops need not have been for the queue.
  *
- * Told a second after that, then as long as it goes on after 10, 20, 40, ... seconds, up to ACCEPT_QUEUES_REPEAT_MAX_NS, for what came since.
+ * The first event comes at the first such look, later ones after 10, 20, 40, ... seconds, at most
+ * ACCEPT_QUEUES_REPEAT_MAX_NS apart, each with the drops since the one before.
  *
- * Bounded by the list, LP_QUEUES_MAX: what finds no room is counted there.
+ * At most LP_QUEUES_MAX listeners are listed; the BPF programs count the others.
  */
 #ifndef LOSTPEER_ACCEPT_QUEUES_H
 #define LOSTPEER_ACCEPT_QUEUES_H
@@ -28,9 +29,9 @@ struct kernel;
 struct accept_queues *accept_queues_new(struct kernel *kernel, const struct early_calls *calls);
 void accept_queues_free(struct accept_queues *queues);
 
-/* A listener that existed before the agent, which is listed if its queue is full. */
+/* Lists a listener that existed before the agent, if its queue is full. */
 void accept_queues_seed(struct accept_queues *queues, const struct lp_record *look);
-/* Looks at what is listed. now_ns: CLOCK_MONOTONIC. */
+/* Looks at the listed ones. now_ns: CLOCK_MONOTONIC. */
 void accept_queues_tick(struct accept_queues *queues, __u64 now_ns);
 __u64 accept_queues_deadline(const struct accept_queues *queues); /* CLOCK_MONOTONIC; 0: nothing is listed */
 

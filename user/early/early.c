@@ -19,7 +19,7 @@ static const struct option_spec keys[] = {
 };
 const struct option_group early_keys = OPTION_GROUP(keys);
 
-/* Each NULL if it was never wanted. */
+/* A part is NULL until its class is wanted. */
 struct early {
 	struct kernel *kernel;
 	struct early_options options;
@@ -39,7 +39,7 @@ __u32 early_classes(__u32 classes, const struct early_options *options)
 	return classes;
 }
 
-/* What came before the hooks; ignored_closes.h begins with a look of its own. */
+/* For sockets that existed before the hooks. ignored_closes.h begins with a look of its own. */
 static void seed(void *context, const struct lp_record *look)
 {
 	struct early *w = context;
@@ -50,7 +50,7 @@ static void seed(void *context, const struct lp_record *look)
 		accept_queues_seed(w->queues, look);
 }
 
-/* Of these classes, those that are there. */
+/* The classes that have their part. */
 static __u32 have(const struct early *w)
 {
 	return (w->silent ? LP_CLASS_SILENT : 0u) | (w->ignored ? LP_CLASS_IGNORED : 0u) |

@@ -13,25 +13,25 @@
 #include "who/pending.h"
 #include "who/process.h"
 
-#define ASKING_MAX 8192 /* half of what may wait for its owner (pending.h) */
-#define WALK_SHARE 20   /* a look at all takes no more than this part of the time */
+#define ASKING_MAX 8192 /* half of PENDING_MAX */
+#define WALK_SHARE 20   /* a look at all connections takes at most this part of the time */
 
 struct holder;
 
-/* A connection in CLOSE_WAIT that is ripe, or cannot be judged by its age. */
+/* A connection in CLOSE_WAIT that is ripe, or whose age does not tell. */
 struct close {
 	struct table_link by_sk;
 	LIST_ENTRY(close) in_all, in_holder;
-	struct holder *holder; /* NULL: asked for, or not ripe */
+	struct holder *holder; /* NULL: not ripe, or not known yet */
 	struct lp_record record;
-	__u64 since_ns; /* as it is now since then at least */
-	unsigned walk;  /* the last one that saw it */
+	__u64 since_ns; /* nothing has moved since then, at least */
+	unsigned walk;  /* the last walk that saw it */
 	bool ripe;
 	bool asked;
 	bool unwanted;
 };
 
-/* Whom it is told of: a process; or nobody that is known, of one local port. */
+/* The subject of an event: a process, or the unknown holders of connections of one local port. */
 struct holder {
 	LIST_ENTRY(holder) in_all;
 	struct owner owner;
@@ -39,8 +39,8 @@ struct holder {
 	__u16 port;
 	unsigned count; /* of its connections that are ripe */
 	LIST_HEAD(, close) closes;
-	__u64 next_ns;     /* when it is told (again) */
-	__u64 interval_ns; /* 0: not told yet */
+	__u64 next_ns;     /* of the next event */
+	__u64 interval_ns; /* 0: no event yet */
 };
 
 struct ignored_closes {
@@ -50,8 +50,8 @@ struct ignored_closes {
 	LIST_HEAD(, holder) holders;
 	LIST_HEAD(, close) closes;
 	unsigned count;  /* of closes */
-	unsigned asking; /* of which the holder is being looked for */
-	bool unasked;    /* there are more to ask for */
+	unsigned asking; /* whose holder pending.h searches for */
+	bool unasked;    /* more connections need their holder */
 	unsigned walk;
 	__u64 now_ns; /* of the walk */
 	__u64 walked_ns, took_ns;
@@ -107,7 +107,7 @@ static __u64 least(__u64 a, __u64 b)
 	return a < b ? a : b;
 }
 
-/* Since we sent data, or heard of the peer. */
+/* Since this end sent data, or heard of the peer. */
 static __u64 idle_ns(const struct lp_socket *s)
 {
 	__u64 idle_ms = (__u64)s->heard_ms;
@@ -131,8 +131,8 @@ static void walk_before(struct ignored_closes *g, __u64 at_ns)
 		g->next_walk_ns = at_ns;
 }
 
-/* Both ages are since the peer's FIN at most, for that came with an acknowledgement. Keepalive probes of ours are
- * answered by acknowledgements of nothing: of such a connection it counts that nothing moves from one look to the next. */
+/* Both ages count from the peer's FIN at most, because the FIN came with an acknowledgement. With keepalive the peer
+ * goes on acknowledging nothing, so what counts then is that nothing moves from one look to the next. */
 static void take_look(void *context, const struct lp_record *r)
 {
 	struct ignored_closes *g = context;
@@ -148,7 +148,7 @@ static void take_look(void *context, const struct lp_record *r)
 	if (since + g->after_ns > g->now_ns)
 		walk_before(g, since + g->after_ns);
 	if (!c && since + g->after_ns > g->now_ns && !(r->socket.flags & LP_F_KEEPOPEN))
-		return; /* by its age it is found again */
+		return; /* the next look knows it by its age */
 	if (!c && !(c = remember(g, r->socket.sk)))
 		return;
 	c->record = *r;
@@ -188,7 +188,7 @@ static void join_holder(struct ignored_closes *g, struct close *c, const struct 
 {
 	c->holder = holder_of(g, &c->record, owner);
 	if (!c->holder)
-		return; /* out of memory: asked again with the next walk */
+		return; /* out of memory: the next walk asks again */
 	LIST_INSERT_HEAD(&c->holder->closes, c, in_holder);
 	c->holder->count++;
 }
@@ -217,7 +217,7 @@ static void ask(struct ignored_closes *g, struct close *c)
 		pending_add(g->calls->pending, event, note_holder, g);
 		return;
 	}
-	c->unwanted = event != NULL; /* else asked again with the next walk */
+	c->unwanted = event != NULL; /* otherwise the next walk asks again */
 	event_free(event);
 }
 
@@ -236,7 +236,7 @@ static void ask_all(struct ignored_closes *g)
 	}
 }
 
-/* Who is gone may have left its connections to another. */
+/* A process that is gone may have left its connections to another. */
 static void leave_gone(struct ignored_closes *g)
 {
 	struct holder *h, *next;
@@ -288,7 +288,7 @@ static __u64 next_telling(const struct ignored_closes *g)
 	return at;
 }
 
-/* Once the holders of all that the walk found are known: the count is then true. */
+/* Not before all holders of the walk are known, so that the counts are right. */
 static void tell_due(struct ignored_closes *g, __u64 now_ns)
 {
 	struct holder *h;
@@ -347,7 +347,7 @@ struct ignored_closes *ignored_closes_new(struct kernel *kernel, __u64 after_ns,
 	g->kernel = kernel;
 	g->after_ns = after_ns;
 	g->calls = calls;
-	g->next_walk_ns = 1; /* what was there before */
+	g->next_walk_ns = 1; /* for connections that existed before */
 	return g;
 }
 
@@ -373,7 +373,7 @@ void ignored_closes_tick(struct ignored_closes *g, __u64 now_ns)
 
 __u64 ignored_closes_deadline(const struct ignored_closes *g)
 {
-	__u64 telling = g->asking ? 0 : next_telling(g); /* pending.h has a deadline for those */
+	__u64 telling = g->asking ? 0 : next_telling(g); /* pending.h has a deadline then */
 
 	return clock_earlier(g->next_walk_ns, telling);
 }

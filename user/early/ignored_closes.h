@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Closes that nobody noticed: connections in CLOSE_WAIT of which our side has sent nothing, and had nothing
- * acknowledged, within a threshold; by the process that holds them, which is told once, and again after as long, twice
- * as long, four times as long, ... (up to IGNORED_CLOSES_REPEAT_MAX_NS), with how many it holds by then.
+ * close_ignored: connections in CLOSE_WAIT on which this end has sent nothing, and got nothing acknowledged, for a
+ * threshold. There is one event for each process that holds some, with their number, and another one after the
+ * threshold, twice the threshold, four times, ... (at most IGNORED_CLOSES_REPEAT_MAX_NS).
  *
- * No timer a connection: the kernel side wakes the agent for the first FIN after a look (bpf/silent.h), and there is one
- * deadline, for a look at all connections when the oldest that was seen in CLOSE_WAIT can have waited enough. Where no
- * peer closes there is none.
+ * No connection has a timer. The BPF programs wake the agent for the first FIN after a look (bpf/silent.h), and one
+ * deadline is set, for a look at all connections when the oldest in CLOSE_WAIT can have reached the threshold. If no
+ * peer closes, there is no deadline.
  *
- * Bounded: IGNORED_CLOSES_MAX connections are remembered; more are counted as lost (ignored_closes_lost()).
+ * At most IGNORED_CLOSES_MAX connections are remembered; the others count as lost (ignored_closes_lost()).
  */
 #ifndef LOSTPEER_IGNORED_CLOSES_H
 #define LOSTPEER_IGNORED_CLOSES_H
@@ -30,9 +30,9 @@ void ignored_closes_free(struct ignored_closes *ignored);
 
 /* Does what is due. now_ns: CLOCK_MONOTONIC. */
 void ignored_closes_tick(struct ignored_closes *ignored, __u64 now_ns);
-__u64 ignored_closes_deadline(const struct ignored_closes *ignored); /* CLOCK_MONOTONIC; 0: no peer has closed */
+__u64 ignored_closes_deadline(const struct ignored_closes *ignored); /* CLOCK_MONOTONIC; 0: none is in CLOSE_WAIT */
 __u64 ignored_closes_lost(const struct ignored_closes *ignored);
-/* Connections whose close has been ignored for the threshold. */
+/* Connections that are past the threshold now. */
 unsigned ignored_closes_count(const struct ignored_closes *ignored);
 
 #endif

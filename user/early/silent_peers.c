@@ -15,14 +15,14 @@
 
 /* As long as anything is listed, so that peer_silent and peer_back are less than a second late. */
 #define LOOK_NS (500 * CLOCK_MS)
-#define CROWD_NS (100 * CLOCK_MS) /* more are due than are told at once */
-#define TOLD_AT_ONCE 4096         /* what waits for its owner then is a quarter of what may (pending.h) */
+#define CROWD_NS (100 * CLOCK_MS) /* more peers are silent than TOLD_AT_ONCE */
+#define TOLD_AT_ONCE 4096         /* a quarter of PENDING_MAX */
 
-/* Where data of ours can wait: bpf/silent.h, can_wait(). */
+/* The states in which data can wait: as can_wait() of bpf/silent.h has them. */
 #define STATES                                                                                                         \
 	(1u << TCP_ESTABLISHED | 1u << TCP_CLOSE_WAIT | 1u << TCP_FIN_WAIT1 | 1u << TCP_CLOSING | 1u << TCP_LAST_ACK)
 
-/* A socket of which peer_silent was told. */
+/* A socket that had its peer_silent. */
 struct told {
 	struct table_link by_sk;
 	LIST_ENTRY(told) in_all;
@@ -39,11 +39,11 @@ struct silent_peers {
 	struct table table;
 };
 
-/* One round of looks: of the list, those that are due. */
+/* One round of looks, at the listed sockets that are due. */
 struct round {
 	struct silent_peers *silent;
 	__u64 now_ns;
-	__u64 next_ns; /* 0: nothing is listed any more */
+	__u64 next_ns; /* 0: nothing is listed */
 	unsigned found;
 	size_t n, at;
 	struct sockets_listed *due;
@@ -86,7 +86,7 @@ static bool is_same(const struct sockets_listed *item, const struct lp_record *r
 	return r->kind && item->listed.ports == ((__u32)r->socket.local_port << 16 | r->socket.peer_port);
 }
 
-/* A peer that answers, and has closed its window, is not silent: what is sent again then are window probes. */
+/* A peer that has closed its window but answers is not silent: the kernel sends window probes then. */
 static bool answers(const struct lp_socket *s, __u64 after_ns)
 {
 	return !s->snd_wnd && (s->known & LP_KNOWN_HEARD) && (__u64)s->heard_ms * CLOCK_MS < after_ns;
@@ -108,7 +108,7 @@ static void tell(struct silent_peers *s, const struct lp_record *look, enum lp_c
 	s->calls->found(s->calls->context, event);
 }
 
-/* Whose it is was found out when it was told to be silent, and may not be known any more. */
+/* The owner is that of the peer_silent: the BPF programs may not know it any more. */
 static void tell_back(struct silent_peers *s, struct told *told, const struct lp_record *look)
 {
 	struct lp_record named = *look;
@@ -120,7 +120,7 @@ static void tell_back(struct silent_peers *s, struct told *told, const struct lp
 		before->socket.flags & (LP_F_STATE | LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED);
 	named.born_ns = before->born_ns;
 	named.established_ns = before->established_ns;
-	if (before->who != LP_WHO_CLOSER) /* it may have been closed since */
+	if (before->who != LP_WHO_CLOSER) /* the application may have closed it since */
 		sockets_name(s->kernel, &named);
 	forget_told(s, told);
 	tell(s, &named, PEER_BACK_ACKED);
@@ -135,7 +135,7 @@ static void tell_silent(struct silent_peers *s, const struct lp_record *look)
 		tell(s, &named, PEER_SILENT_UNACKED);
 }
 
-/* Of what was not told. */
+/* A socket without peer_silent. */
 static void judge(struct round *round, const struct sockets_listed *item, const struct lp_record *look)
 {
 	struct silent_peers *s = round->silent;
@@ -153,7 +153,7 @@ static void judge(struct round *round, const struct sockets_listed *item, const 
 	}
 }
 
-/* Acknowledged since, it may wait again already: then it is listed anew. */
+/* A socket with peer_silent. If the peer acknowledged, and data waits again, it is listed anew. */
 static void judge_told(struct round *round, const struct sockets_listed *item, const struct lp_record *look,
 		       struct told *told)
 {
@@ -187,7 +187,7 @@ static void take_look(void *context, const struct lp_record *look)
 
 /* --- a round --- */
 
-/* It was closed; with all acknowledged, the peer had come back before. */
+/* The connection is over. If everything was acknowledged, the peer came back before. */
 static void end(struct silent_peers *s, const struct sockets_listed *item)
 {
 	struct told *told = table_find(&s->table, item->sk);
@@ -205,7 +205,7 @@ static void end(struct silent_peers *s, const struct sockets_listed *item)
 		forget_told(s, told);
 }
 
-/* Leaves those to be looked at. */
+/* Leaves the sockets to look at. */
 static void choose_due(struct round *round)
 {
 	struct silent_peers *s = round->silent;
@@ -244,17 +244,17 @@ static void run_round(struct silent_peers *s, __u64 now_ns)
 	struct round round = {.silent = s, .now_ns = now_ns};
 	volatile struct lp_alarms *alarms = sockets_alarms(s->kernel);
 
-	round.due = malloc(LP_SILENT_MAX * sizeof(*round.due)); /* touched as far as it is used */
+	round.due = malloc(LP_SILENT_MAX * sizeof(*round.due)); /* only the used part is touched */
 	if (!round.due)
 		return;
-	alarms->silent = 0; /* what comes from here on wakes us again */
+	alarms->silent = 0; /* from here on a timeout wakes the agent again */
 	sockets_list_silent(s->kernel, round.due, LP_SILENT_MAX, &round.n);
 	choose_due(&round);
 	if (round.n)
 		look_round(&round);
 	free(round.due);
 	s->next_ns = round.next_ns;
-	if (s->next_ns) /* and need not while there is a deadline all the same */
+	if (s->next_ns) /* it need not: there is a deadline anyway */
 		alarms->silent = 1;
 }
 
@@ -279,7 +279,7 @@ void silent_peers_free(struct silent_peers *s)
 	free(s);
 }
 
-/* Since when it waits is known but for the timer that runs: that is the longest, and left out. */
+/* How long the data has waited is known but for the running timer, which is the longest; it is left out. */
 void silent_peers_seed(struct silent_peers *s, const struct lp_record *look)
 {
 	const struct lp_socket *socket = &look->socket;

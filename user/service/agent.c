@@ -42,7 +42,7 @@ struct agent {
 	int *status;
 };
 
-/* Enough was shown. A command is waited for, all the same. */
+/* Shows nothing more. With a command, the agent waits for its end. */
 static void end(void *context)
 {
 	struct agent *a = context;
@@ -61,8 +61,8 @@ static void on_record(void *context, const struct lp_record *record)
 
 /* --- the loop --- */
 
-/* Records that come meanwhile are left to the next drain, a millisecond later: many at once cost less each
- * (executables.h). Whatever has not come is therefore judged as of the beginning. */
+/* Records that come meanwhile wait for the next drain, a millisecond later: many at once cost less each
+ * (executables.h). So only records from before the beginning count in this drain. */
 static void drain(struct agent *a, bool woken)
 {
 	__u64 began = clock_monotonic_ns();
@@ -93,7 +93,7 @@ static void on_signal(void *context, unsigned signal)
 	if (signal == SIGCHLD) {
 		reap(a);
 	} else if (a->child) {
-		/* the terminal has sent SIGINT to the command as well; its end is ours */
+		/* the terminal sends SIGINT to the command as well, and the agent ends with it */
 		if (signal != SIGINT)
 			kill(a->child, (int)signal);
 	} else if (signal == SIGHUP && a->options.on_hangup) {
@@ -124,7 +124,7 @@ static bool ask_health(void *agent, struct health *health, const bool *given_up)
 	return health_ask(((struct agent *)agent)->health, health, given_up);
 }
 
-/* What the feeds want changes what wakes us, too. */
+/* The wanted classes decide what wakes the agent, too. */
 static int want(struct agent *a)
 {
 	__u32 classes;
@@ -134,7 +134,7 @@ static int want(struct agent *a)
 	return err;
 }
 
-/* Of an output, in whatever thread. */
+/* An output calls it, from any thread. */
 static void audience_changed(void *agent)
 {
 	loop_wake(((struct agent *)agent)->audience);
@@ -174,7 +174,7 @@ int agent_run(struct agent *a, pid_t child, int *status)
 	if (a->options.most_ns)
 		loop_set_timer(a->end_timer, clock_monotonic_ns() + a->options.most_ns);
 	if (child)
-		reap(a); /* its SIGCHLD may have come before the signalfd */
+		reap(a); /* its SIGCHLD may have come before the signals were watched */
 	while (!a->stop && !err) {
 		feeds_wake(a->feeds);
 		at = clock_earlier(pipeline_deadline(a->pipeline), feeds_deadline(a->feeds));
@@ -191,7 +191,7 @@ static int open_loop(struct agent *a)
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD, 0};
 	int err = 0;
 
-	signal(SIGPIPE, SIG_IGN); /* a reader that left is an error of write() */
+	signal(SIGPIPE, SIG_IGN); /* write() reports a reader that left */
 	a->loop = loop_new();
 	if (!a->loop)
 		err = -errno;
@@ -271,7 +271,7 @@ static int open_all(struct agent *a, const struct agent_options *options)
 	    (err = open_files_seed(a->kernel, &a->connections, &a->processes)))
 		return err;
 	wakeups_start(&a->wakeups, a->kernel);
-	/* records that a drain leaves in the ring wait for the next wake-up, or the timer */
+	/* EPOLLET: records that a drain leaves in the ring wait for the next wake-up, or the timer */
 	err = loop_add(a->loop, kernel_ring_fd(a->kernel), EPOLLIN | EPOLLET, on_ring, a);
 	return err ?: options->rights == RIGHTS_DROPPED_FIRST ? privilege_drop(true) : 0;
 }

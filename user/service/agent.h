@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The way through: ring -> what waits for its owner -> cause -> the feeds (filter -> group -> output), driven by one epoll
- * loop that owns the ring, the state and the signals. What no hook tells is looked for (early.h). Idle it has no timer.
+ * The agent: one loop that drains the ring into the pipeline (pipeline.h), which ends in the feeds (feed.h: filter,
+ * group, output), and that answers signals and questions about its health. While nothing happens no timer runs.
  */
 #ifndef LOSTPEER_AGENT_H
 #define LOSTPEER_AGENT_H
@@ -17,10 +17,10 @@ struct agent;
 
 struct agent_options {
 	struct kernel_options kernel;
-	__u64 most_ns; /* end after so long; 0: do not */
-	bool follow;   /* only what agent_run() is told to follow */
+	__u64 most_ns; /* ends after this time; 0: does not */
+	bool follow;   /* only events of what agent_run() follows */
 	struct early_options early;
-	bool ends_without_reader; /* when whoever reads standard output has left */
+	bool ends_without_reader; /* ends when the reader of standard output has left */
 	/* Rights are given up when all is attached: before the outputs are opened, who then need no more when they open
 	 * again (first), or after (last), for one that is opened once. A command that is run needs them all. */
 	enum { RIGHTS_KEPT, RIGHTS_DROPPED_FIRST, RIGHTS_DROPPED_LAST } rights;
@@ -31,16 +31,16 @@ struct agent_options {
 
 /* Takes the settings of its feeds. 0, or a negative errno after a message on stderr. */
 int agent_open(struct agent **agent, const struct agent_options *options, struct feed_settings **feeds, size_t n);
-/* How many connections of how many processes existed before. */
+/* How many connections existed before, and how many processes held them. */
 void agent_watches(const struct agent *agent, unsigned *connections, unsigned *processes);
-/* Other feeds, as feeds_change(); those that stay open their files again. Nothing is lost by it. */
+/* Exchanges the feeds, as feeds_change(); those that stay reopen their files. No event is lost. */
 int agent_change(struct agent *agent, struct feed_settings **feeds, size_t n);
-/* They open their files again. */
+/* The feeds reopen their files. */
 void agent_reopen(struct agent *agent);
 /* Runs until SIGINT, SIGTERM, SIGHUP (see on_hangup), most_events of a feed, most_ns or a reader that left; with a
  * child (0: none) until that ends, whose wait status goes to *status. 0 or a negative errno. */
 int agent_run(struct agent *agent, pid_t child, int *status);
-/* Detaches, tells what waits, flushes. */
+/* Detaches, reports the events that wait, flushes. */
 void agent_finish(struct agent *agent);
 /* The ledger of one feed; those of all, on stderr. */
 struct ledger agent_ledger(const struct agent *agent, size_t feed);

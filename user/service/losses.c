@@ -9,7 +9,7 @@
 
 #define MISSED_INTERVAL_NS 1000000000ULL
 
-/* So many at that place by now, so many told before. */
+/* now: how many were lost at this place so far. */
 static void tell(struct feeds *feeds, enum lp_cause place, __u64 *told, __u64 now, __u64 since_ns)
 {
 	struct event event;

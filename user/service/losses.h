@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What was lost before the feeds: said to all of them, once. */
+/* Events that were lost before the feeds: every feed gets an events_lost, each loss once. */
 #ifndef LOSTPEER_LOSSES_H
 #define LOSTPEER_LOSSES_H
 
@@ -9,13 +9,13 @@ struct feeds;
 struct kernel;
 struct pipeline;
 
-/* So many at each place, as far as they were told. Zeroed: none. */
+/* How many of each place were reported. Zeroed at first. */
 struct losses {
 	__u64 ring_full, state_full, program_missed;
-	__u64 missed_checked_ns; /* CLOCK_MONOTONIC; 0: the next time it is done again */
+	__u64 missed_checked_ns; /* CLOCK_MONOTONIC; 0: check at the next call */
 };
 
-/* Tells what came since. since_ns: CLOCK_MONOTONIC, when that was done last; 0: never. */
+/* Reports the losses since the last call. since_ns: CLOCK_MONOTONIC, the end of the last drain; 0: none. */
 void losses_tell(struct losses *losses, struct kernel *kernel, const struct pipeline *pipeline, struct feeds *feeds,
 		 __u64 since_ns);
 

@@ -21,7 +21,7 @@
 
 struct pipeline {
 	struct pipeline_parts parts;
-	struct kernel *kernel; /* these two: of the parts */
+	struct kernel *kernel; /* this and the next are in parts, too */
 	struct feeds *feeds;
 	struct executables *executables;
 	struct pending_list *pending;
@@ -32,9 +32,9 @@ struct pipeline {
 	struct judge_kernel judge_kernel;
 	bool muted;
 	__u64 strays_since_ns; /* CLOCK_MONOTONIC */
-	unsigned strays;       /* told since then, of which nothing was remembered */
-	__u64 found;           /* events that were looked for */
-	__u64 lost;            /* for want of memory */
+	unsigned strays;       /* reported since then whose end was not remembered */
+	__u64 found;           /* events that did not come through the ring */
+	__u64 lost;            /* records for which there was no memory */
 };
 
 static bool is_judged(const struct event *e)
@@ -42,7 +42,8 @@ static bool is_judged(const struct event *e)
 	return e->verdict.cause != CAUSE_NONE;
 }
 
-/* Whether anybody wants it, by what is known before its owner is. Once, when no RST can join it any more. */
+/* The one judgement of an event, when no RST can join it any more. Whether any output wants it, as far as that can be
+ * decided without the owner. */
 static bool judge(struct pipeline *p, struct event *e)
 {
 	struct verdict verdict = judge_record(e->record, e->reset_after, &p->judge_kernel);
@@ -53,7 +54,7 @@ static bool judge(struct pipeline *p, struct event *e)
 	return feeds_accept(p->feeds, e);
 }
 
-/* How many events it is. */
+/* How many events it stands for. */
 static __u64 stands_for(const struct event *e)
 {
 	return e->repeat.count ? e->repeat.count : 1;
@@ -72,7 +73,7 @@ static bool follows(const struct pipeline *p, const struct owner *owner)
 	return owner->via && remembered_follows(p->kernel, owner->process.tgid, owner->process.start_boot_ns);
 }
 
-/* The last test, and out: all is known but for the place. */
+/* The last step: everything is known but the place. */
 static void tell(void *context, struct event *e)
 {
 	struct pipeline *p = context;
@@ -87,13 +88,13 @@ static void tell(void *context, struct event *e)
 		cgroups_find(p->parts.cgroups, p->kernel, &owner->process, e->record->time_ns, &place);
 		e->place = &place;
 	}
-	if (e->repeat.count) /* it is a record of several by itself */
+	if (e->repeat.count) /* of accept_dropped */
 		e->repeat.processes = owner->via != VIA_NONE;
 	feeds_put(p->feeds, e, clock_monotonic_ns());
 	event_free(e);
 }
 
-/* Now: the process may be gone soon. */
+/* As early as possible, because the process may be gone soon. */
 static void set_executable(struct pipeline *p, struct event *e)
 {
 	if (e->owner.via)
@@ -117,7 +118,8 @@ static void on_owner(void *context, struct event *e)
 	other_end_add(p->ends, e);
 }
 
-/* Anybody can send data for what never was; of what nothing is remembered, so many are told in a second. */
+/* Anybody can send data to ports without a connection, so strays whose end is not remembered are limited to STRAYS_MAX
+ * a second. */
 static bool may_tell_unknown(struct pipeline *p, const struct lp_record *stray, const struct recently_closed_end *ended)
 {
 	if (ended->time_ns)
@@ -136,7 +138,7 @@ static void on_stray(void *context, struct event *e, const struct recently_close
 	bool is_news = recently_closed_is_news(record, ended) && may_tell_unknown(p, record, ended);
 
 	record->socket.flags |= ended->flags;
-	if (record->socket.state == TCP_LISTEN) /* who listens now is not who had it */
+	if (record->socket.state == TCP_LISTEN) /* the listener of today is not the owner of the connection */
 		record->socket.state = TCP_CLOSE;
 	record->socket.cookie = ended->cookie;
 	if (!is_news || !judge(p, e)) {
@@ -152,7 +154,7 @@ static void on_stray(void *context, struct event *e, const struct recently_close
 	tell(p, e);
 }
 
-/* --- it comes --- */
+/* --- a record comes --- */
 
 static void ask_owner(struct pipeline *p, struct event *e)
 {
@@ -160,8 +162,8 @@ static void ask_owner(struct pipeline *p, struct event *e)
 	pending_add(p->pending, e, on_owner, p);
 }
 
-/* What is not told may still be the other end of what is, or prove the owner of what waits: who was at work on it is who
- * held it. */
+/* An event that nobody wants may still be the other end of one that somebody wants, or prove the owner of one that
+ * waits. */
 static void reject(struct pipeline *p, struct event *e)
 {
 	pending_join(p->pending, e->record);
@@ -199,7 +201,7 @@ void pipeline_take(struct pipeline *p, const struct lp_record *record)
 		take_event(p, e);
 }
 
-/* --- what was looked for --- */
+/* --- the agent found something by looking --- */
 
 static bool wants(void *context, const struct event *e)
 {

@@ -14,30 +14,31 @@
 #include "kernel/sockets.h"
 #include "who/pending.h"
 
-/* On one host both come within microseconds; a busy one takes its time for a RST. */
+/* On one host both records come within microseconds, but a busy host may take longer for a RST. */
 #define RECORD_WAIT_NS (5 * CLOCK_MS)
-/* The agent sleeps at least this long before it gives up: what it kept from running may run then. */
+/* The agent sleeps at least this long before it gives up: processes that it kept from running may run then. */
 #define SLEEP_NS (2 * CLOCK_MS)
 #define WALK_INTERVAL_NS (20 * CLOCK_MS)
-#define PATIENCE_NS (100 * CLOCK_MS) /* what may well have no other end here does not wait longer than that */
+#define PATIENCE_NS (100 * CLOCK_MS) /* the longest wait of an event that may have no other end here */
 #define WALK_SHARE 50                /* of the time */
 #define WAITING_MAX 16384
-/* Who has ended sends no more, so that its numbers and those of its other end fit for good, but for a FIN. Who has only
- * been told the peer's FIN goes on sending: by the next look it may be so much further. More would let in connections
- * with the same addresses and ports in other namespaces: their initial numbers differ by one for each 64 ns between. */
+/* An end that is over sends no more, so its sequence numbers fit those of its other end for good, but for a FIN. An end
+ * that got the peer's FIN goes on sending: by the next look it may be SENT_SINCE bytes further. A larger slack would
+ * match connections with the same addresses and ports in other namespaces: their initial numbers differ by one for each
+ * 64 ns between them. */
 #define FIN_SLACK 1u
 #define SENT_SINCE (1u << 16)
 #define STRANGERS UINT32_MAX
-#define KIND_ALIVE 0 /* in place of a record's: it is no event, a walk found it alive */
+#define KIND_ALIVE 0 /* lp_record.kind of an end that is no event: a walk found it alive */
 
 enum known { EXPECTED, UNKNOWN, KNOWN };
 
-/* What is remembered of one socket. */
+/* What is remembered of a socket. */
 struct end {
 	struct table_link by_ports;
 	struct lp_record record;
 	struct lp_task owner;    /* if KNOWN */
-	struct waiting *waiting; /* its last event, while that waits */
+	struct waiting *waiting; /* its last event, as long as that waits */
 	enum known known;
 	bool used;
 };
@@ -45,10 +46,10 @@ struct end {
 struct waiting {
 	TAILQ_ENTRY(waiting) in_order;
 	struct event *event;
-	struct end *end; /* of its socket, as long as that is remembered */
-	__u64 until_ns;  /* for the other's record */
+	struct end *end; /* of its socket, as long as it is remembered */
+	__u64 until_ns;  /* for the record of the other end */
 	bool walked;
-	bool expects; /* the other has come, its owner is being looked for */
+	bool expects; /* the other end is known, pending.h searches for its owner */
 };
 
 struct other_ends {
@@ -59,7 +60,7 @@ struct other_ends {
 	TAILQ_HEAD(, waiting) waiting; /* oldest first */
 	unsigned count;
 	__u64 next_walk_ns;
-	unsigned at; /* the slot that is used next */
+	unsigned at; /* the next slot to use */
 	struct end slots[OTHER_ENDS_MAX];
 	struct table table;
 };
@@ -76,7 +77,7 @@ static struct address peer_of(const struct lp_record *r)
 	return address_of(r->socket.family, r->socket.peer_addr);
 }
 
-/* It never leaves its network namespace: 127.0.0.0/8, ::1, or an address of its own. */
+/* The connection never leaves its network namespace: 127.0.0.0/8, ::1, or both ends have the same address. */
 static bool is_loopback(const struct lp_record *r)
 {
 	static const struct address one = {{[15] = 1}};
@@ -101,13 +102,13 @@ static bool has_ended_before(const struct lp_record *r, const struct lp_record *
 	return r->kind == LP_KIND_CLOSE && born && r->time_ns < born;
 }
 
-/* What it says is of a moment after which it goes on. */
+/* The connection went on after this record. */
 static bool has_gone_on(const struct lp_record *r)
 {
 	return r->kind == LP_KIND_PEER_FIN || r->kind == LP_KIND_LOOK;
 }
 
-/* How far what one has received is from what the other has sent and, as far as it knows, may have arrived. */
+/* How far what the receiver got is outside of what the sender sent and the receiver may have got. */
 static __u32 distance(const struct lp_record *sender, const struct lp_record *receiver)
 {
 	bool goes_on = has_gone_on(sender) || has_gone_on(receiver);
@@ -135,19 +136,19 @@ __u32 other_end_distance(const struct lp_record *a, const struct lp_record *b)
 		return STRANGERS;
 	if (has_ended_before(a, b) || has_ended_before(b, a))
 		return STRANGERS;
-	if (!a->socket.rcv_nxt || !b->socket.rcv_nxt) /* before the peer's SYN came there is nothing to compare */
+	if (!a->socket.rcv_nxt || !b->socket.rcv_nxt) /* nothing to compare before the peer's SYN */
 		return STRANGERS;
 	there = distance(a, b);
 	back = distance(b, a);
 	return there > back ? there : back;
 }
 
-/* The one among several: who fits exactly is preferred. */
+/* The choice among several sockets: one that fits exactly is preferred. */
 struct choice {
 	unsigned exact, loose;
 };
 
-/* Whether this one is the best by now. */
+/* Whether this one is the best so far. */
 static bool choose(struct choice *choice, __u32 distance)
 {
 	if (distance == STRANGERS)
@@ -163,7 +164,7 @@ static bool is_chosen(const struct choice *choice)
 
 /* --- the memory --- */
 
-/* The same for both ends. */
+/* The same key for both ends. */
 static __u64 key_of(const struct lp_record *r)
 {
 	__u16 one = r->socket.local_port, other = r->socket.peer_port;
@@ -185,7 +186,7 @@ static struct end *remember(struct other_ends *ends, const struct lp_record *r)
 	struct end *end = find_socket(ends, r);
 
 	if (end) {
-		/* that it ended is not forgotten, whatever was asked of it in between */
+		/* an end stays over, whatever a walk saw in between */
 		if (r->kind != KIND_ALIVE || end->record.kind == KIND_ALIVE)
 			end->record = *r;
 		return end;
@@ -201,7 +202,7 @@ static struct end *remember(struct other_ends *ends, const struct lp_record *r)
 	return end;
 }
 
-/* The one socket that fits; NULL if there is none, or several and no telling which. */
+/* The only socket that fits; NULL: none, or several fit equally well. */
 static struct end *find_other(struct other_ends *ends, const struct lp_record *r)
 {
 	struct choice choice = {0};
@@ -230,7 +231,7 @@ struct other_ends *other_end_new(struct kernel *kernel, struct pending_list *pen
 	return ends;
 }
 
-/* The event is the caller's. */
+/* The caller owns the event from here on. */
 static void take_out(struct other_ends *ends, struct waiting *w)
 {
 	TAILQ_REMOVE(&ends->waiting, w, in_order);
@@ -261,7 +262,7 @@ static void hand_back(struct other_ends *ends, struct waiting *w, const struct l
 	ends->done(ends->context, event);
 }
 
-/* Of a connection that never was there is no other end. */
+/* A connection that was never established has no other end. */
 static bool has_other(const struct lp_record *r)
 {
 	return r->kind != LP_KIND_NO_CONNECT && r->socket.state != TCP_LISTEN && r->socket.state != TCP_SYN_SENT &&
@@ -274,9 +275,10 @@ static __u64 later(__u64 one, __u64 other)
 }
 
 /*
- * When it is told without its other end. A drop whose other end must be on this host is worth the wait for a walk, another
- * one a short wait. Where walks are rare, whose peer has ended it has that one's record already, if there is one; who
- * ended it himself must wait until the peer has been told, which may be a while on a busy host.
+ * When to report the event without its other end. A drop on loopback has its other end on this host and waits for a
+ * walk; another one waits only if the walk is soon. If walks are rare and the peer ended the connection, the peer's
+ * record has come already, if there is one; if this end ended it, the peer may still have to hear of it, which can take
+ * a while on a busy host.
  */
 static __u64 last_moment(const struct other_ends *ends, const struct waiting *w)
 {
@@ -317,7 +319,7 @@ void other_end_add(struct other_ends *ends, struct event *event)
 {
 	struct waiting *w = has_other(event->record) ? calloc(1, sizeof(*w)) : NULL;
 
-	if (!w) { /* out of memory: without its other end rather than not at all */
+	if (!w) { /* out of memory, too: report it without its other end */
 		ends->done(ends->context, event);
 		return;
 	}
@@ -341,7 +343,7 @@ void other_end_expect(struct other_ends *ends, const struct event *event)
 		end->known = EXPECTED;
 }
 
-/* Who waited for this is told at once. */
+/* The event that waited for this end goes on at once. */
 void other_end_note(struct other_ends *ends, const struct event *event)
 {
 	const struct lp_record *r = event->record;
@@ -352,8 +354,8 @@ void other_end_note(struct other_ends *ends, const struct event *event)
 		end->known = KNOWN;
 		end->owner = event->owner.process;
 	} else if (end->known != KNOWN && (r->kind != KIND_ALIVE || end->record.kind == KIND_ALIVE)) {
-		end->known =
-			UNKNOWN; /* else it has ended since it was found, and who had it is being looked for anew */
+		/* otherwise it ended after the walk, and another search for its owner is under way */
+		end->known = UNKNOWN;
 	}
 	other = find_other(ends, r);
 	if (other && other->waiting)
@@ -366,7 +368,7 @@ struct walk {
 	const struct other_ends *ends;
 	struct waiting *asking[LP_SOUGHT_MAX];
 	__u64 ports[LP_SOUGHT_MAX];
-	struct lp_record found[LP_SOUGHT_MAX]; /* of the asker with the same index */
+	struct lp_record found[LP_SOUGHT_MAX]; /* for the event with the same index */
 	struct choice choice[LP_SOUGHT_MAX];
 	size_t n;
 };
@@ -377,7 +379,7 @@ static void note_found(void *context, const struct lp_record *record)
 	struct lp_record end = *record;
 
 	end.kind = KIND_ALIVE;
-	end.time_ns = 0; /* no record is to come of it that is worth waiting for */
+	end.time_ns = 0; /* long ago: it need not wait for a destroyer */
 	for (size_t i = 0; i < walk->n; i++)
 		if (choose(&walk->choice[i], other_end_distance(walk->asking[i]->event->record, &end)))
 			walk->found[i] = end;
@@ -407,7 +409,7 @@ static void note_asked(void *context, struct event *end)
 	event_free(end);
 }
 
-/* Whose it is. */
+/* Finds out who holds an end that lives on. */
 static void ask(struct other_ends *ends, const struct lp_record *record)
 {
 	struct event *end = event_new(record);
@@ -425,7 +427,7 @@ static void walk_ends(struct other_ends *ends, __u64 now_ns)
 
 	if (TAILQ_EMPTY(&ends->waiting) || now_ns < ends->next_walk_ns)
 		return;
-	walk = malloc(sizeof(*walk)); /* a MiB, for a moment; touched as far as it is used */
+	walk = malloc(sizeof(*walk)); /* a MiB, of which only the used part is touched */
 	if (!walk)
 		return;
 	walk->n = 0;
@@ -467,7 +469,7 @@ __u64 other_end_deadline(const struct other_ends *ends)
 	__u64 earliest = 0;
 
 	TAILQ_FOREACH(w, &ends->waiting, in_order)
-		if (!w->expects) /* else pending.h has a deadline for it */
+		if (!w->expects) /* otherwise pending.h has a deadline for it */
 			earliest = clock_earlier(earliest, last_moment(ends, w));
 	return earliest;
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Both ends: an event is told with the process at the other end of its connection, where that is on this host too, in
- * whatever network namespace. The other socket mostly has a record of its own, within microseconds before or after;
- * else it may live on, and is found by a walk over the sockets that the kernel side remembers.
+ * Finds the process at the other end of an event's connection, if that is on this host too, in any network namespace.
+ * The other socket usually has a record of its own, within microseconds before or after; if it lives on, a walk over
+ * the sockets that the BPF programs remember finds it.
  *
- * Bounded: an event waits five milliseconds for the other's record, then for as long as the other waits for its owner
- * (pending.h), and for a walk only if one can begin at once, or it is a drop on loopback: walks are four a second at
- * most and take no more than a fiftieth of the time. The last OTHER_ENDS_MAX ends are remembered, the oldest gives way: ten
- * thousand events a second leave it time for the longest search for an owner.
+ * An event waits five milliseconds for the record of the other end, then as long as that waits for its own owner
+ * (pending.h). It waits for a walk only if one can begin at once, or if it is a drop on loopback: walks take at most a
+ * fiftieth of the time. The last OTHER_ENDS_MAX ends are remembered: at ten thousand events a second, long enough for
+ * the longest search for an owner.
  *
- * Wrong is worse than unknown: addresses, ports and sequence numbers must fit, and be those of one socket only.
+ * Wrong is worse than unknown: addresses, ports and sequence numbers must fit those of one socket, and of no other.
  */
 #ifndef LOSTPEER_OTHER_END_H
 #define LOSTPEER_OTHER_END_H
@@ -32,24 +32,24 @@ struct other_ends *other_end_new(struct kernel *kernel, struct pending_list *pen
 				 void *context);
 void other_end_free(struct other_ends *ends);
 
-/* It has come, and its owner is being looked for. */
+/* The event has come; pending.h searches for its owner. */
 void other_end_expect(struct other_ends *ends, const struct event *event);
-/* Its owner is known, or will not be. */
+/* Its owner is known, or never will be. */
 void other_end_note(struct other_ends *ends, const struct event *event);
 
-/* Takes an event, noted before; done, whose it is then, gets it now or later, once: with who is at the other end, if that
- * is known. */
+/* Takes an event after other_end_note(), and hands it back once through done, perhaps before it returns: with the
+ * process at the other end in event->peer, if that is known. */
 void other_end_add(struct other_ends *ends, struct event *event);
-/* Hands back what has waited enough. now_ns: CLOCK_MONOTONIC. */
+/* Hands back the events that waited long enough. now_ns: CLOCK_MONOTONIC. */
 void other_end_tick(struct other_ends *ends, __u64 now_ns);
-/* Hands back everything. */
+/* Hands back every event. */
 void other_end_finish(struct other_ends *ends);
 
-__u64 other_end_deadline(const struct other_ends *ends); /* CLOCK_MONOTONIC; 0: nothing waits, or only for pending.h */
+__u64 other_end_deadline(const struct other_ends *ends); /* CLOCK_MONOTONIC; 0: no event waits, or only for pending.h */
 unsigned other_end_count(const struct other_ends *ends);
 
-/* How far what the two say of themselves is from being the two ends of one connection: 0 where everything fits,
- * UINT32_MAX where they cannot be; in between, bytes that one of them may have sent since. */
+/* How well two records fit as the ends of one connection: 0 if everything fits, UINT32_MAX if they cannot be; between
+ * these, the number of bytes that one end must have sent since its record. */
 __u32 other_end_distance(const struct lp_record *one, const struct lp_record *other);
 
 #endif

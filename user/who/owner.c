@@ -35,7 +35,7 @@ static enum owner_need name_unknown(struct owner *owner, enum owner_unknown why)
 	return NEED_NOTHING;
 }
 
-/* By its birth where the process is the one of the birth, else as `via` says. */
+/* The task is the birth owner: as birth_via() says; otherwise as `via` says. */
 static enum owner_need name_found(struct owner *owner, const struct lp_record *r, const struct lp_task *task,
 				  enum owner_via via)
 {
@@ -60,7 +60,7 @@ static const struct owner_found *find(const struct owner_evidence *e, const stru
 	return NULL;
 }
 
-/* Several hold it: `process` is the birth owner if it is among them, else nobody. */
+/* Several processes hold it: the owner is the birth owner if it is among them, otherwise nobody. */
 static enum owner_need name_one_of(struct owner *owner, const struct lp_record *r, const struct owner_evidence *e,
 				   enum owner_via via)
 {
@@ -82,12 +82,12 @@ static bool forked_since_birth(const struct lp_record *r, const struct owner_evi
 	return e->last_fork(e->fork_context, task->tgid) >= born_ns(r, e);
 }
 
-/* Nobody else can have had a descriptor: the process was there when the connection was born, alone with it, and
- * has not forked since. More references than one are then its own, of threads that sit in a system call on it. */
+/* No other process can have had a descriptor: this one was there when the connection was born, had it alone, and has
+ * not forked since. Further references are then its own, of threads in a system call on the socket. */
 static bool alone_since_birth(const struct lp_record *r, const struct owner_evidence *e, const struct lp_task *task)
 {
 	bool there = task->start_boot_ns < born_ns(r, e) + e->boot_ahead_ns;
-	/* who listened need not be who accepted (pre-forked workers); who connected had it */
+	/* the process that listened need not be the one that accepted (pre-forked workers); the one that connected had it */
 	bool had_it = r->who == LP_WHO_NONE || (r->socket.flags & LP_F_ACCEPTED) || task_is_same(task, &r->task);
 
 	return there && had_it && !(r->socket.flags & LP_F_SHARED) && !forked_since_birth(r, e, task);
@@ -98,13 +98,13 @@ static enum owner_need decide_never_accepted(const struct lp_record *r, const st
 {
 	const struct owner_found *birth;
 
-	/* listener_closed: the listener is gone, who listened until then is known or not */
+	/* listener_closed: the listener is gone, so only what is known of it by now counts */
 	if ((r->socket.flags & LP_F_LISTENER_CLOSING) || (!r->socket.err && r->kind == LP_KIND_CLOSE)) {
 		if (r->who == LP_WHO_LISTENER)
 			return name(owner, &r->task, VIA_LISTENER);
 		return name_unknown(owner, UNKNOWN_NOT_SEEN);
 	}
-	if (e->destroyed) /* who closed the listener next */
+	if (e->destroyed) /* the process that closed the listener next */
 		return name(owner, &e->destroyer, VIA_LISTENER);
 	if (has_birth(r) && e->can_look && !e->looked && !e->walked)
 		return NEED_LOOK;
@@ -147,7 +147,7 @@ static enum owner_need decide_sole(const struct lp_record *r, const struct owner
 	return name_unknown(owner, e->walk_failed ? UNKNOWN_UNSUPPORTED : UNKNOWN_HOLDER_GONE);
 }
 
-/* More references: several processes, or one with several descriptors or with threads in a call on it. */
+/* More references: of several processes, or of one with several descriptors or with threads in a system call on it. */
 static enum owner_need decide_shared(const struct lp_record *r, const struct owner_evidence *e, struct owner *owner)
 {
 	const struct owner_found *one;
@@ -172,7 +172,7 @@ static enum owner_need decide_shared(const struct lp_record *r, const struct own
 	return name_unknown(owner, UNKNOWN_HOLDER_GONE);
 }
 
-/* Who slept on the socket held it. Whether others did as well is only asked where there are more references. */
+/* A process that slept on the socket held it. Others can only have held it if there are more references. */
 static enum owner_need decide_waiter(const struct lp_record *r, const struct owner_evidence *e, struct owner *owner)
 {
 	enum owner_via via = r->socket.flags & LP_F_IS_BIRTH ? birth_via(r) : VIA_HOLDER;
@@ -203,7 +203,7 @@ enum owner_need owner_decide(const struct lp_record *r, const struct owner_evide
 		return name_current(r, owner);
 	if (r->who == LP_WHO_CLOSER)
 		return name(owner, &r->task, VIA_CLOSER);
-	if (r->socket.flags & LP_F_MPTCP) /* the holder has the MPTCP socket, not this one */
+	if (r->socket.flags & LP_F_MPTCP) /* a process holds the MPTCP socket, not this subflow */
 		return name_unknown(owner, UNKNOWN_UNSUPPORTED);
 	if (owner_is_listener(r))
 		return decide_never_accepted(r, e, owner);

@@ -15,7 +15,7 @@
 #include "who/owner.h"
 
 #define RESET_WAIT_NS (1 * CLOCK_MS)     /* the RST goes out in the same softirq as the close */
-#define DESTROYER_WAIT_NS (5 * CLOCK_MS) /* an application that is told of an error usually closes within this */
+#define DESTROYER_WAIT_NS (5 * CLOCK_MS) /* most applications close within this after an error */
 /* After a walk that found nobody: the owner is just letting go, and may be preempted there. */
 #define LAST_WAIT_NS (50 * CLOCK_MS)
 #define WALK_INTERVAL_NS (250 * CLOCK_MS)
@@ -29,7 +29,7 @@ struct pending {
 	struct owner_evidence evidence;
 	enum owner_need need;
 	__u64 arrived_ns;
-	__u64 destroyer_by_ns; /* until when a destroyer is waited for */
+	__u64 destroyer_by_ns; /* waits for a destroyer until then */
 	bool waits_for_reset;
 };
 
@@ -42,7 +42,7 @@ struct pending_list {
 	__u64 next_look_ns, next_walk_ns;
 };
 
-/* Where forks are not seen, anybody may have forked just now. */
+/* Without the fork hook any process may have forked just now. */
 static __u64 last_fork(void *kernel, __u32 tgid)
 {
 	return kernel_features(kernel)->fork ? remembered_last_fork(kernel, tgid) : UINT64_MAX;
@@ -60,7 +60,7 @@ struct pending_list *pending_new(struct kernel *kernel)
 	return list;
 }
 
-/* The event is the caller's. */
+/* The caller owns the event from here on. */
 static void take_out(struct pending_list *list, struct pending *p)
 {
 	TAILQ_REMOVE(&list->all, p, in_order);
@@ -91,7 +91,7 @@ static void hand_back(struct pending_list *list, struct pending *p)
 	done(context, event);
 }
 
-/* Hands it back if nothing is missing any more. */
+/* Hands the event back if nothing is missing. */
 static void settle(struct pending_list *list, struct pending *p)
 {
 	p->need = owner_decide(p->event->record, &p->evidence, &p->event->owner);
@@ -99,7 +99,7 @@ static void settle(struct pending_list *list, struct pending *p)
 		hand_back(list, p);
 }
 
-/* Without any further evidence: who has not been looked for is not gone. */
+/* Without further evidence. A holder that nobody searched for is not gone. */
 static void settle_now(struct pending_list *list, struct pending *p)
 {
 	struct owner *owner = &p->event->owner;
@@ -111,13 +111,13 @@ static void settle_now(struct pending_list *list, struct pending *p)
 	hand_back(list, p);
 }
 
-/* p: of the same address. */
+/* p: has the same socket address. */
 static bool is_of(const struct pending *p, const struct lp_record *record)
 {
 	return p->event->record->socket.cookie == record->socket.cookie;
 }
 
-/* What a record proves of an earlier one of its socket, the peer's FIN, say: who was at work on it. */
+/* A record whose task held the socket names the owner of earlier records of that socket, such as the peer's FIN. */
 static bool proves_owner(const struct lp_record *record)
 {
 	return record->kind == LP_KIND_OWNER || record->who == LP_WHO_CURRENT ||
@@ -129,7 +129,7 @@ static void join(struct pending_list *list, struct pending *p, const struct lp_r
 	if (proves_owner(record)) {
 		p->evidence.destroyed = true;
 		p->evidence.destroyer = record->task;
-		p->evidence.destroyer.exiting = 0; /* it may exit now; that is not what ended the connection */
+		p->evidence.destroyer.exiting = 0; /* an exit after the event did not end the connection */
 	} else if (record->kind == LP_KIND_RESET_SENT && p->waits_for_reset) {
 		p->event->reset_after = true;
 		p->waits_for_reset = false;
@@ -138,8 +138,8 @@ static void join(struct pending_list *list, struct pending *p, const struct lp_r
 	settle(list, p);
 }
 
-/* The peer's FIN and the close may wait for the same owner. Without cookies (5.10) the address may have been another
- * socket's before: the newest is the one that is meant, and its inode tells which are of it. */
+/* The peer's FIN and the close may wait for the same owner. Without cookies (5.10) the address may have belonged to
+ * another socket before: the record means the newest one, and its inode tells which events are of that socket. */
 void pending_join(struct pending_list *list, const struct lp_record *record)
 {
 	struct pending *p = table_find(&list->table, record->socket.sk), *next;
@@ -164,7 +164,7 @@ void pending_add(struct pending_list *list, struct event *event, pending_done *d
 	pending_join(list, record);
 	if (list->count == PENDING_MAX)
 		settle_now(list, TAILQ_FIRST(&list->all));
-	if (!p) { /* out of memory: without its owner rather than not at all */
+	if (!p) { /* out of memory: report it without its owner */
 		event->owner = (struct owner){.unknown = UNKNOWN_NOT_SEEN};
 		done(context, event);
 		return;
@@ -174,7 +174,7 @@ void pending_add(struct pending_list *list, struct event *event, pending_done *d
 		.done = done,
 		.context = context,
 		.waits_for_reset = judge_waits_for_reset(record),
-		/* from when the kernel saw it: what was to come has come if the agent was late */
+		/* counted from when the kernel saw it: if the agent is late, it need not wait again */
 		.arrived_ns = record->time_ns,
 		.destroyer_by_ns = record->time_ns + DESTROYER_WAIT_NS,
 		.evidence =
@@ -202,7 +202,7 @@ static struct owner_found *found_slot(struct owner_evidence *e, const struct lp_
 	if (!e->found || e->n_found >= OWNER_HOLDERS_MAX)
 		return NULL;
 	e->found[e->n_found].task = *task;
-	e->found[e->n_found].task.exiting = 0; /* as with a destroyer */
+	e->found[e->n_found].task.exiting = 0; /* as of a destroyer */
 	return &e->found[e->n_found++];
 }
 
@@ -213,7 +213,7 @@ static __u64 key_of(const struct pending *p)
 	return p->event->record->socket.sk;
 }
 
-/* One round of evidence: for those that need `need`, of process tgid or (0) of all. */
+/* One round of evidence, for the events that need `need`: in the files of process tgid, or of all processes (0). */
 struct round {
 	struct pending_list *list;
 	enum owner_need need;
@@ -232,7 +232,7 @@ static void note_holder(void *context, const struct lp_holder *holder)
 		if (round->keys[i] != holder->key)
 			continue;
 		if (!holder->listening && round->who[i]->event->record->socket.inode != holder->inode)
-			continue; /* the socket is gone, and another one has its address */
+			continue; /* another socket has the address by now */
 		slot = found_slot(&round->who[i]->evidence, &holder->task);
 		if (slot)
 			slot->fds++;
@@ -251,7 +251,7 @@ static void gather(struct round *round)
 			continue;
 		round->keys[round->n] = key_of(p);
 		round->who[round->n++] = p;
-		free(p->evidence.found); /* what an earlier look found is found again */
+		free(p->evidence.found); /* this round finds again what an earlier one found */
 		p->evidence.found = NULL;
 		p->evidence.n_found = 0;
 	}
@@ -289,7 +289,7 @@ static struct pending *first_that_needs(const struct pending_list *list, enum ow
 	return p;
 }
 
-/* Looks at one process after another, as long as that stays within a fifth of the time. */
+/* Searches one process after another, within a fifth of the time. */
 static void look(struct pending_list *list, struct round *round)
 {
 	struct pending *p;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What waits: events that cannot be told yet, for the RST that may join them (a millisecond) or for the evidence
- * that the owner rule asks for. Each that is handed in is handed back exactly once, with its owner.
+ * Events that wait for their owner: for the evidence that the owner rule needs (owner.h), and before that up to a
+ * millisecond for the RST that may join a close. Each event that goes in comes back exactly once, with its owner.
  *
- * Bounded: PENDING_MAX events; when full the oldest is handed back with what is known of it.
- * Walks over all processes are shared by all that waits, four a second at most; looks at one process take no more
- * than a fifth of the time.
+ * At most PENDING_MAX events wait; a new one then pushes the oldest out with what is known of it. One walk over all
+ * processes serves all that wait, four times a second at most; searches of single processes take at most a fifth of
+ * the time.
  */
 #ifndef LOSTPEER_PENDING_H
 #define LOSTPEER_PENDING_H
@@ -26,15 +26,15 @@ typedef void pending_done(void *context, struct event *event);
 struct pending_list *pending_new(struct kernel *kernel);
 void pending_free(struct pending_list *list);
 
-/* Takes an event, whose owner is asked for; may call done, whose it is then, at once. */
+/* Takes the event, finds its owner, and hands both back through done, perhaps before it returns. */
 void pending_add(struct pending_list *list, struct event *event, pending_done *done, void *context);
-/* A LP_KIND_RESET_SENT or LP_KIND_OWNER record, or one that is not added: joins what it belongs to, if that still
- * waits. */
+/* A record that adds to a waiting event of its socket: LP_KIND_RESET_SENT, LP_KIND_OWNER, or an event's own record that
+ * pending_add() does not get. */
 void pending_join(struct pending_list *list, const struct lp_record *record);
 
 /* Does what is due. now_ns: CLOCK_MONOTONIC. */
 void pending_tick(struct pending_list *list, __u64 now_ns);
-/* Hands back everything, after one last walk. */
+/* Hands back every event, after one last walk. */
 void pending_finish(struct pending_list *list);
 
 /* When pending_tick() has work: CLOCK_MONOTONIC; 0: nothing waits. */

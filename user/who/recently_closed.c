@@ -26,7 +26,7 @@ struct recently_closed {
 	const struct lp_ended *slots;
 	recently_closed_done *done;
 	void *context;
-	unsigned next;                     /* the slot of judged that is used next */
+	unsigned next;                     /* the next slot of judged to use */
 	unsigned first_waiting, n_waiting; /* in a ring */
 	struct judged judged[RECENTLY_CLOSED_JUDGED];
 	struct event *waiting[RECENTLY_CLOSED_WAITING]; /* oldest first */
@@ -78,7 +78,7 @@ static struct judged *find_judged(struct recently_closed *gone, const struct lp_
 		struct judged *j = &gone->judged[(gone->next - i) % RECENTLY_CLOSED_JUDGED];
 
 		if (!j->end.time_ns || j->end.time_ns < r->time_ns)
-			return NULL; /* they come by time, nearly: what is missed is noted twice, and the later is found */
+			return NULL; /* nearly in order of time: if one is missed, it is in there twice, and the later one counts */
 		if (j->sk == r->socket.sk && j->end.time_ns == r->time_ns)
 			return j;
 	}
@@ -106,7 +106,7 @@ void recently_closed_note(struct recently_closed *gone, const struct event *even
 		j->end.owner = event->owner.process;
 }
 
-/* The kernel side writes meanwhile: a slot is whole if its time is the same before and after. */
+/* The BPF programs write meanwhile: a slot is whole if its time is the same before and after. */
 static bool read_slot(const struct lp_ended *slot, struct lp_ended *copy)
 {
 	__u64 time = __atomic_load_n(&slot->time_ns, __ATOMIC_ACQUIRE);
@@ -118,7 +118,7 @@ static bool read_slot(const struct lp_ended *slot, struct lp_ended *copy)
 	return __atomic_load_n(&slot->time_ns, __ATOMIC_RELAXED) == time && copy->time_ns == time;
 }
 
-/* What was judged has its cause from there. What was not was not told either: out of these states it was in order. */
+/* An end without a record was orderly if it left one of these states. The cause of the others is in their record. */
 static enum lp_cause cause_of_slot(const struct lp_ended *slot)
 {
 	return slot->state == TCP_FIN_WAIT1 || slot->state == TCP_FIN_WAIT2 ? LOCAL_CLOSED_CLOSE : CAUSE_NONE;
@@ -148,10 +148,10 @@ static void find_in_slots(const struct recently_closed *gone, const struct lp_re
 	}
 }
 
-/* One end is remembered at two places within a moment. */
+/* The two memories note the same end within this. */
 #define SAME_NS CLOCK_MS
 
-/* A record of the same end, judged: it names the cause, and often the owner. */
+/* The record of the same end has its cause, and often its owner. */
 static void find_in_judged(const struct recently_closed *gone, const struct lp_record *stray,
 			   struct recently_closed_end *end, __u64 sk)
 {

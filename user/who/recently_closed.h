@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The recently dead: whose a connection was for which we have no socket any more, when its peer sends data and we answer
- * with a RST (bpf/ended.h). What was judged is remembered here, with its cause and, once known, its owner; what ended in
- * order and was not told is in the slots that the kernel side writes. A stray waits RECENTLY_CLOSED_WAIT_NS, so that what was lost
- * just before it has been judged.
+ * Whose a connection was that has no socket any more, when its peer sends data and the kernel answers with a RST
+ * (bpf/ended.h): a stray. Closes that came as records are remembered here, with their cause and, once known, their
+ * owner; the BPF programs remember the orderly ones that made no record, in slots that both sides share. A stray waits
+ * RECENTLY_CLOSED_WAIT_NS, so that a close just before it is judged by then.
  *
- * Bounded: RECENTLY_CLOSED_JUDGED ends here and LP_ENDED there, the oldest giving way: then the owner is unknown. RECENTLY_CLOSED_WAITING
- * strays wait; when they are full the oldest is told at once.
+ * The last RECENTLY_CLOSED_JUDGED closes are remembered here and LP_ENDED there; the owner of an older one is unknown.
+ * At most RECENTLY_CLOSED_WAITING strays wait; a new one then pushes the oldest out.
  */
 #ifndef LOSTPEER_RECENTLY_CLOSED_H
 #define LOSTPEER_RECENTLY_CLOSED_H
@@ -23,36 +23,37 @@
 
 struct recently_closed;
 
-/* How the connection of a stray ended; time_ns 0: not remembered. */
+/* How the connection of a stray ended. time_ns 0: not remembered. */
 struct recently_closed_end {
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u64 cookie;
 	__u32 flags;          /* LP_F_CONNECTED, LP_F_ACCEPTED */
-	enum lp_cause cause;  /* CAUSE_NONE: it is not known why */
+	enum lp_cause cause;  /* CAUSE_NONE: not known */
 	struct lp_task owner; /* tgid 0: not known */
 };
 
 typedef void recently_closed_done(void *context, struct event *stray, const struct recently_closed_end *end);
 
-/* slots: where the kernel side writes, LP_ENDED of them; NULL: it does not. NULL when out of memory. */
+/* slots: the LP_ENDED slots of the BPF programs; NULL: they remember none. NULL when out of memory. */
 struct recently_closed *recently_closed_new(const struct lp_ended *slots, recently_closed_done *done, void *context);
 void recently_closed_free(struct recently_closed *gone);
 
-/* It was judged, or its owner is known now; of any but a LP_KIND_CLOSE nothing is remembered. */
+/* Remembers a LP_KIND_CLOSE when it is judged, and again when its owner is known. */
 void recently_closed_note(struct recently_closed *gone, const struct event *event);
 
-/* Takes an event of LP_KIND_STRAY; done, whose it is then, gets it from recently_closed_tick(), once. */
+/* Takes a stray, an event of LP_KIND_STRAY; recently_closed_tick() hands it back through done. */
 void recently_closed_add(struct recently_closed *gone, struct event *stray);
-/* Hands back what has waited long enough. now_ns: CLOCK_MONOTONIC. */
+/* Hands back the strays that waited long enough. now_ns: CLOCK_MONOTONIC. */
 void recently_closed_tick(struct recently_closed *gone, __u64 now_ns);
-/* Hands back everything. */
+/* Hands back every stray. */
 void recently_closed_finish(struct recently_closed *gone);
 
 __u64 recently_closed_deadline(const struct recently_closed *gone); /* CLOCK_MONOTONIC; 0: nothing waits */
 unsigned recently_closed_count(const struct recently_closed *gone);
 
-/* Whether data after such an end is news: not where a RST has ended it, which data in flight crosses as a matter of
- * course, and not what only looks like a connection: data to a listener, of which nothing is remembered. */
+/* Whether data after such an end is worth reporting. It is not if a RST ended the connection, because data in flight
+ * crosses a RST as a matter of course; nor if nothing is remembered and the port has a listener, because then there may
+ * never have been a connection. */
 bool recently_closed_is_news(const struct lp_record *stray, const struct recently_closed_end *end);
 
 #endif
