@@ -19,6 +19,6 @@ struct lp_dweller {
 	__u32 netns;
 };
 
-LP_ASSERT(sizeof(struct lp_held) == 272, "lp_held has no padding");
+LP_ASSERT(sizeof(struct lp_held) == 64 + sizeof(struct lp_socket), "lp_held has no padding");
 
 #endif

@@ -184,7 +184,7 @@ enum lp_stat {
 
 LP_ASSERT(sizeof(struct lp_task) == 56, "lp_task has no padding");
 LP_ASSERT(__builtin_offsetof(struct lp_record, task) == 32, "header of lp_record");
-LP_ASSERT(sizeof(struct lp_record) == 296, "lp_record has no padding");
+LP_ASSERT(sizeof(struct lp_record) == 88 + sizeof(struct lp_socket), "lp_record has no padding");
 LP_ASSERT(sizeof(struct lp_listed) == 24, "lp_listed has no padding");
 LP_ASSERT(sizeof(struct lp_filled) == 16, "lp_filled has no padding");
 LP_ASSERT(sizeof(struct lp_cgroup) == 512, "lp_cgroup has no padding");
