@@ -4,12 +4,13 @@
  * it: while a process is inside set_state, a softirq on that CPU goes by unseen; since 7.0 (a46023d5616e), where
  * tracepoints leave preemption on, other tasks do as well.
  *
- * Two ways out. A drop by a softirq has an error, so inet_sk_error_report or tcp_destroy_sock follows in the same
- * softirq: recover_close() tells it from there. That costs nothing, but gives back drops alone. And there are copies
- * of set_state, attached one after the other, where a transition is taken by the first that is not under way on this
- * CPU. They give back all, and cost every transition a call more; the agent attaches them where more than drops is
- * wanted, where the kernel preempts programs, and once anything was missed (user/kernel/kernel.c). Where it preempts them,
- * destroy_sock has a copy as well.
+ * There are two remedies. A drop by a softirq has an error, so inet_sk_error_report or tcp_destroy_sock follows in the
+ * same softirq, and recover_close() reports it from there. That costs next to nothing, but recovers drops alone. And
+ * there are copies of set_state, attached one after the other: the first that is not running on this CPU takes the
+ * transition. They recover everything, but cost every transition a call more: measured on 6.18, 0.5 us of CPU, or 3 %,
+ * of a connection that is closed in order, and 5 % of one with a single byte. So the agent attaches them only if
+ * something wants more than drops, if the kernel preempts programs, or once anything was missed (user/kernel/kernel.c,
+ * user/service/losses.c). If the kernel preempts programs, destroy_sock has a copy as well.
  */
 #ifndef LOSTPEER_BPF_REENTRY_H
 #define LOSTPEER_BPF_REENTRY_H
