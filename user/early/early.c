@@ -76,8 +76,7 @@ int early_want(struct early *w, __u32 classes)
 	return 0;
 }
 
-struct early *early_new(struct kernel *kernel, __u32 classes, const struct early_options *options,
-			const struct early_calls *calls)
+struct early *early_new(struct kernel *kernel, const struct early_options *options, const struct early_calls *calls)
 {
 	struct early *w = calloc(1, sizeof(*w));
 
@@ -86,10 +85,6 @@ struct early *early_new(struct kernel *kernel, __u32 classes, const struct early
 	w->kernel = kernel;
 	w->options = *options;
 	w->calls = calls;
-	if (early_want(w, classes)) {
-		early_free(w);
-		return NULL;
-	}
 	return w;
 }
 
@@ -115,16 +110,10 @@ void early_tick(struct early *w, __u64 now_ns)
 
 __u64 early_deadline(const struct early *w)
 {
-	__u64 deadlines[] = {
-		w->silent ? silent_peers_deadline(w->silent) : 0,
-		w->ignored ? ignored_closes_deadline(w->ignored) : 0,
-		w->queues ? accept_queues_deadline(w->queues) : 0,
-	};
-	__u64 earliest = 0;
+	__u64 at = w->silent ? silent_peers_deadline(w->silent) : 0;
 
-	for (size_t i = 0; i < sizeof(deadlines) / sizeof(*deadlines); i++)
-		earliest = clock_earlier(earliest, deadlines[i]);
-	return earliest;
+	at = clock_earlier(at, w->ignored ? ignored_closes_deadline(w->ignored) : 0);
+	return clock_earlier(at, w->queues ? accept_queues_deadline(w->queues) : 0);
 }
 
 __u64 early_lost(const struct early *w)

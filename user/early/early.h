@@ -40,11 +40,11 @@ struct early_calls {
 /* These classes without those that the options switch off. */
 __u32 early_classes(__u32 classes, const struct early_options *options);
 
-/* After kernel_want(), and after existing sockets are remembered. NULL when out of memory. */
-struct early *early_new(struct kernel *kernel, __u32 classes, const struct early_options *options,
-			const struct early_calls *calls);
+/* It looks for nothing yet. NULL when out of memory. */
+struct early *early_new(struct kernel *kernel, const struct early_options *options, const struct early_calls *calls);
 void early_free(struct early *early);
-/* The classes that are wanted from now on, with those that were wanted before. 0 or -ENOMEM. */
+/* The classes that are wanted from now on, with those that were wanted before. After kernel_want(), and after existing
+ * sockets are remembered. 0 or -ENOMEM. */
 int early_want(struct early *early, __u32 classes);
 
 /* Does what is due. now_ns: CLOCK_MONOTONIC. */

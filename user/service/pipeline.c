@@ -21,8 +21,6 @@
 
 struct pipeline {
 	struct pipeline_parts parts;
-	struct kernel *kernel; /* this and the next are in parts, too */
-	struct feeds *feeds;
 	struct executables *executables;
 	struct pending_list *pending;
 	struct other_ends *ends;
@@ -51,7 +49,7 @@ static bool judge(struct pipeline *p, struct event *e)
 	if (!verdict.cause)
 		return false;
 	event_judge(e, verdict);
-	return feeds_accept(p->feeds, e);
+	return feeds_accept(p->parts.feeds, e);
 }
 
 /* How many events it stands for. */
@@ -62,7 +60,7 @@ static __u64 stands_for(const struct event *e)
 
 static void filter_out(struct pipeline *p, struct event *e)
 {
-	feeds_filter_out(p->feeds, stands_for(e));
+	feeds_filter_out(p->parts.feeds, stands_for(e));
 	event_free(e);
 }
 
@@ -70,7 +68,7 @@ static void filter_out(struct pipeline *p, struct event *e)
 
 static bool follows(const struct pipeline *p, const struct owner *owner)
 {
-	return owner->via && remembered_follows(p->kernel, owner->process.tgid, owner->process.start_boot_ns);
+	return owner->via && remembered_follows(p->parts.kernel, owner->process.tgid, owner->process.start_boot_ns);
 }
 
 /* The last step: everything is known but the place. */
@@ -85,12 +83,12 @@ static void tell(void *context, struct event *e)
 		return;
 	}
 	if (owner->via) {
-		cgroups_find(p->parts.cgroups, p->kernel, &owner->process, e->record->time_ns, &place);
+		cgroups_find(p->parts.cgroups, p->parts.kernel, &owner->process, e->record->time_ns, &place);
 		e->place = &place;
 	}
 	if (e->repeat.count) /* of accept_dropped */
 		e->repeat.processes = owner->via != VIA_NONE;
-	feeds_put(p->feeds, e, clock_monotonic_ns());
+	feeds_put(p->parts.feeds, e, clock_monotonic_ns());
 	event_free(e);
 }
 
@@ -205,7 +203,7 @@ void pipeline_take(struct pipeline *p, const struct lp_record *record)
 
 static bool wants(void *context, const struct event *e)
 {
-	return feeds_accept(((struct pipeline *)context)->feeds, e);
+	return feeds_accept(((struct pipeline *)context)->parts.feeds, e);
 }
 
 static void on_found(void *context, struct event *e)
@@ -236,16 +234,15 @@ struct pipeline *pipeline_new(const struct pipeline_parts *parts)
 	if (!p)
 		return NULL;
 	p->parts = *parts;
-	p->kernel = parts->kernel;
-	p->feeds = parts->feeds;
-	p->judge_kernel.error_report = kernel_features(p->kernel)->error_report;
-	p->judge_kernel.send_reset = kernel_features(p->kernel)->send_reset;
+	p->judge_kernel.error_report = kernel_features(p->parts.kernel)->error_report;
+	p->judge_kernel.send_reset = kernel_features(p->parts.kernel)->send_reset;
 	p->executables = executables_new();
-	p->pending = pending_new(p->kernel);
-	p->ends = other_end_new(p->kernel, p->pending, tell, p);
-	p->recently_closed = recently_closed_new(remembered_ended(p->kernel), on_stray, p);
+	p->pending = pending_new(p->parts.kernel);
+	p->ends = other_end_new(p->parts.kernel, p->pending, tell, p);
+	p->recently_closed = recently_closed_new(remembered_ended(p->parts.kernel), on_stray, p);
 	p->calls = (struct early_calls){on_found, on_found_with_owner, wants, p, p->pending};
-	if (!p->executables || !p->pending || !p->ends || !p->recently_closed) {
+	p->early = early_new(p->parts.kernel, &parts->early, &p->calls);
+	if (!p->executables || !p->pending || !p->ends || !p->recently_closed || !p->early) {
 		pipeline_free(p);
 		return NULL;
 	}
@@ -270,20 +267,16 @@ int pipeline_want(struct pipeline *p, __u32 *classes)
 	struct lp_wants wants;
 	size_t n;
 
-	feeds_ask(p->feeds);
-	wants = feeds_wants(p->feeds);
-	n = feeds_uid_wants(p->feeds, uids);
+	feeds_ask(p->parts.feeds);
+	wants = feeds_wants(p->parts.feeds);
+	n = feeds_uid_wants(p->parts.feeds, uids);
 	wants.classes = *classes = early_classes(wants.classes, &p->parts.early);
 	for (size_t i = 0; i < n; i++)
 		*classes |= uids[i].classes = early_classes(uids[i].classes, &p->parts.early);
-	kernel_want(p->kernel, wants, uids, n);
-	if (!p->early)
-		p->early = early_new(p->kernel, *classes, &p->parts.early, &p->calls);
-	else if (early_want(p->early, *classes))
+	kernel_want(p->parts.kernel, wants, uids, n);
+	if (early_want(p->early, *classes))
 		return -ENOMEM;
-	if (!p->early)
-		return -ENOMEM;
-	feeds_confirm(p->feeds, clock_realtime_ns());
+	feeds_confirm(p->parts.feeds, clock_realtime_ns());
 	return 0;
 }
 
@@ -319,7 +312,7 @@ struct feeds_flow pipeline_flow(const struct pipeline *p)
 {
 	__u64 stats[LP_STAT_COUNT];
 
-	kernel_stats(p->kernel, stats);
+	kernel_stats(p->parts.kernel, stats);
 	return (struct feeds_flow){.emitted = stats[LP_STAT_EMITTED] + p->found,
 				   .ring_full = stats[LP_STAT_LOST] + p->lost};
 }

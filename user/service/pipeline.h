@@ -31,8 +31,7 @@ struct pipeline_parts {
 struct pipeline *pipeline_new(const struct pipeline_parts *parts);
 void pipeline_free(struct pipeline *pipeline);
 
-/* Asks the BPF programs for the classes (enum lp_class) that the feeds want now. Before the first pipeline_tick(). 0 or
- * -ENOMEM. */
+/* Asks the BPF programs for the classes (enum lp_class) that the feeds want now. 0 or -ENOMEM. */
 int pipeline_want(struct pipeline *pipeline, __u32 *classes);
 /* A record from the ring. */
 void pipeline_take(struct pipeline *pipeline, const struct lp_record *record);
