@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Compare the names of lostpeer-events(7) with the program's enumerations.
 
-The man page is the contract; the form that is read here is explained at its top. The program's side is NAMES:
-a file, or a program that prints one, of lines
+The man page is the contract; its top explains the form that is read here. The program's side is NAMES: a file, or a
+program that prints one, with lines
 
     event NAME | cause EVENT CAUSE BY | phase NAME | severity NAME | via NAME | unknown NAME | field NAME TYPE |
     verdict NAME | check NAME TYPE | message_id EVENT ID | metric NAME LABEL,LABEL
 
-in any order, TYPE with hyphens (array-of-string), a metric without labels with a hyphen. Both sides must have exactly
-the same. The events shown in the page are checked too: JSON, declared fields of declared types, declared words.
+in any order. TYPE has hyphens (array-of-string); a metric without labels has a hyphen instead. Both sides must be
+equal. The example events of the page are checked too: JSON, declared fields and types, declared words.
 """
 import argparse
 import json
@@ -30,7 +30,7 @@ TYPES = {
 }
 
 WORD = re.compile(r"\.It Cm ([a-z0-9_]+)")
-ITEM = {  # a list's kind in the page: the one form of its items
+ITEM = {  # kind of list in the page: the form of its items
     "events": re.compile(r"\.It Cm ([a-z0-9_]+) Ns / Ns Cm ([a-z0-9_]+) Pq ([a-z]+)"),
     "fields": re.compile(r"\.It Va ([a-z0-9_.]+) Pq (integer|string|boolean|number|array of string|array of integer)"),
     "phases": WORD,
@@ -43,18 +43,18 @@ ITEM = {  # a list's kind in the page: the one form of its items
 }
 ITEM["check fields"] = ITEM["fields"]
 WORD_FIELDS = (("phase", "phases"), ("severity", "severities"), ("owner.via", "via"), ("owner.unknown", "unknown"))
-DESCRIBED = ("events", "fields", "check fields", "metrics")  # here every item has a description, if a shared one
+DESCRIBED = ("events", "fields", "check fields", "metrics")  # all items have a description, perhaps a shared one
 
 NAMES = {"event": 1, "cause": 3, "phase": 1, "severity": 1, "via": 1, "unknown": 1, "field": 2,
          "verdict": 1, "check": 2, "message_id": 2, "metric": 2}  # words after each
 
 
 class Wrong(Exception):
-    """What a check found; the message is the why of its line."""
+    """A check failed; the message is the reason."""
 
 
 def is_array(value, of):
-    # An empty array is a fact that is not known, which is left out.
+    # An empty array would be an unknown fact, which must be left out.
     return isinstance(value, list) and value != [] and all(TYPES[of](v) for v in value)
 
 
@@ -63,12 +63,12 @@ def unescape(text):
 
 
 def plain(line):
-    """The words of one line of a description, without its mark-up."""
+    """The words of one line of a description, without markup."""
     if line.startswith("."):
         macro, _, rest = line[1:].partition(" ")
         if macro not in ("Cm", "Va", "Er", "Dv", "Fl", "Ql", "Sx"):
             raise Wrong(f"macro not expected in a description: {line}")
-        line = ("-" if macro == "Fl" else "") + rest  # .Fl prints the first hyphen of an option itself
+        line = ("-" if macro == "Fl" else "") + rest  # .Fl itself prints the first hyphen of an option
         line = re.sub(r" ([).,:;?!]+)(?= |$)", r"\1", line)
         line = re.sub(r"(^| )([(\[]) ", r"\1\2", line)
     return unescape(line)
@@ -132,7 +132,7 @@ class Page:
         return [words[0] for words, _ in self.lists[kind]]
 
     def names(self):
-        """What the page declares, in the form of the lines of NAMES."""
+        """The declarations of the page, in the form of NAMES."""
         rows = [words for words, _ in self.lists["events"]]
         return {
             "event": list(dict.fromkeys((event,) for event, _, _ in rows)),
@@ -150,7 +150,7 @@ class Page:
 
 
 def described(kind, items):
-    """The items with their descriptions as text; in some lists neighbours share the last one's."""
+    """The items with their descriptions as text. In some lists adjacent items share the last one's."""
     result = []
     following = ""
     for words, lines in reversed(items):
@@ -255,7 +255,7 @@ class Tally:
         self.passed = self.failed = self.skipped = 0
 
     def run(self, name, check, *args):
-        """What the check returned, or None if it failed."""
+        """Run a check. Returns its result, or None if it failed."""
         try:
             result = check(*args)
         except (Wrong, OSError, UnicodeError, subprocess.SubprocessError) as error:

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The contributor's way: `make test` finds what a name names, and what it takes; CONTRIBUTING.md is true."""
+"""The contributor\'s way: `make test` finds the tests of a name and the programs that they need, and CONTRIBUTING.md is
+true."""
 import glob
 import importlib.machinery
 import importlib.util
@@ -21,7 +22,7 @@ def only(*words):
 
 
 def check_needs():
-    """A unit test takes only itself; what runs lostpeer takes lostpeer; a name of two things takes what both do."""
+    """A unit test needs only itself, a test that runs lostpeer needs lostpeer, and a name of both kinds needs both."""
     whole = ["all", "build/tests/names"]
     for names, wanted in ((["cause"], ["build/tests/test_cause"]),
                           (["test_cause", "data"], ["build/tests/test_cause", "build/tests/test_data"]),
@@ -40,12 +41,12 @@ def check_runs():
 
 
 def check_unknown():
-    """Nothing runs, although the first name is right."""
-    for name, said in (("caus", "no test is called caus; did you mean cause?\n"),
+    """With one unknown name nothing runs, even if the first name is right."""
+    for name, message in (("caus", "no test is called caus; did you mean cause?\n"),
                        ("refuse", "no test is called refuse; did you mean refused?\n"),
                        ("xyzzy", "no test is called xyzzy\n")):
         done = only("kernels", name)
-        if done.returncode != 2 or done.stdout != said:
+        if done.returncode != 2 or done.stdout != message:
             raise Wrong(f"{name}: {done.returncode}, {done.stdout}")
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""tools/fleet against the contract: the table of ClickHouse has a column for each field of lostpeer-events(7), of a type that
-takes it; the collector's configuration is YAML, names no other field, and its layout of time reads a real one."""
+"""tools/fleet against the contract. The ClickHouse table has a column of a suitable type for each field of
+lostpeer-events(7). The collector's configuration is YAML, names only these fields, and reads a real time."""
 import os
 import re
 import sys
@@ -17,14 +17,14 @@ except ImportError:
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FLEET = os.path.join(TREE, "tools", "fleet")
 COLUMN = re.compile(r"^    `?([a-z0-9_.]+)`? +([A-Z]\w+(?:\([\w(), ]+\))?)(,$| MATERIALIZED )", re.M)
-# Unsigned ones are as wide as the largest value there can be.
+# Unsigned columns hold the largest possible value.
 TYPES = {
     "integer": re.compile(r"(Nullable\()?UInt(16|32|64)\)?"), "string": re.compile(r"(Nullable\()?String\)?"),
     "boolean": re.compile(r"Nullable\(UInt8\)"), "number": re.compile(r"Nullable\(Decimal\(18, 3\)\)"),
     "array of string": re.compile(r"Array\(String\)"), "array of integer": re.compile(r"Array\(UInt32\)"),
 }
 ALWAYS = {"schema", "time", "host.name", "event", "cause", "severity"}
-# Go's words for the parts of a time, and what they match.
+# Go's notation for the parts of a time, as regular expressions.
 LAYOUT = (("2006", r"\d{4}"), ("01", r"\d\d"), ("02", r"\d\d"), ("15", r"\d\d"), ("04", r"\d\d"), ("05", r"\d\d"),
           ("000000000", r"\d{9}"), ("Z07:00", r"(?:Z|[+-]\d\d:\d\d)"))
 
@@ -52,7 +52,7 @@ def check_columns():
 
 
 def check_queries():
-    """What they quote is a column."""
+    """Every quoted name in a query is a column."""
     table = read("clickhouse", "events.sql")
     known = {name for name, _, _ in COLUMN.findall(table)}
     named = 0
@@ -83,7 +83,7 @@ def check_collector():
     named = re.findall(r"(?:attributes|resource)\[\"([^\"]+)\"\]", text)
     if not named or set(named) - wanted.keys():
         raise Wrong(f"fields: {named}")
-    # A dot would be a step into a map.
+    # OTTL reads a dot as a step into a map.
     if re.search(r"attributes\.\w", text):
         raise Wrong("a field is named without brackets")
     mapping = operators()[0]["severity"]["mapping"]

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What tests/kernels/table makes of a machine's output: what is well, and that nothing wrong or missing passes."""
+"""How tests/kernels/table judges a machine's output: a good one passes, a wrong or missing part does not."""
 import importlib.machinery
 import importlib.util
 import json
@@ -37,7 +37,7 @@ def changed(part, **values):
     return {**MATRIX, part: {**MATRIX[part], **values}}
 
 
-def test_what_is_well_passes():
+def test_a_good_output_passes():
     kernel = judged(output())
     assert (kernel.failed, kernel.problems) == (0, []), kernel.problems
     assert kernel.passed == 1 + 24 + 1 + 1  # a program, the demo's rows, a scenario, the log
@@ -68,7 +68,7 @@ def test_no_matrix_fails():
     fails(output(matrix=None))
 
 
-def test_a_failed_scenario_fails_and_is_told_with_what_was_seen():
+def test_a_failed_scenario_fails_and_is_shown_with_its_events():
     text = output(scenarios='not ok a: missing\n    seen: b\n0 passed, 1 failed, 0 skipped', status='== status 1')
     fails(text)
     assert 'a: missing\n    seen: b' in judged(text).problems
@@ -120,7 +120,7 @@ def test_a_kernel_log_that_is_not_clean_fails():
     fails(output(), log='complains')
 
 
-def test_lockdep_is_told():
+def test_lockdep_is_reported():
     assert table.summary(judged(output(machine=f'{RELEASE} x86_64 lockdep=yes')).found)[-1] == 'yes'
 
 

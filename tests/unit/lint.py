@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Each check of tests/lint/run refuses a deliberate fault, made in a copy of a part of the tree, and nothing without it."""
+"""Each check of tests/lint/run refuses a deliberate fault in a copy of parts of the tree, and accepts the copy without
+it."""
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ PART = ("include", "bpf", "user/base", "user/event", "user/kernel/remembered.c",
 SPDX = "SPDX-License-Identifier: "
 OWN = "/* " + SPDX + "GPL-2.0-only OR BSD-2-Clause */\n"
 
-# check, what it says of the fault, file, and the fault: the file's content, or what follows its own
+# check, its message, file, and the fault: the whole content of the file, or text after its own content
 FAULTS = (
     ("every_file_is_formatted", "user/base/fault.c: make format", "user/base/fault.c", OWN + "int  x;\n"),
     ("includes_point_downwards", "user/base/fault.c: includes event/cause.h from above base/", "user/base/fault.c",
@@ -66,7 +67,7 @@ def lint(tree, check):
 
 
 class Copy:
-    """A part of the tree, and one fault after the other in it."""
+    """A copy of parts of the tree, which gets one fault after the other."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -78,7 +79,7 @@ class Copy:
         with open(os.path.join(directory, "compile_commands.json"), "w", encoding="utf-8") as file:
             json.dump([{"directory": directory, "file": "user/base/fault.c", "command": command}], file)
 
-    def refuses(self, without, check, said, name, fault):
+    def refuses(self, without, check, message, name, fault):
         path = os.path.join(self.directory, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         before = open(path, encoding="utf-8").read() if os.path.exists(path) else ""
@@ -92,9 +93,9 @@ class Copy:
                     file.write(before)
             else:
                 os.remove(path)
-        if done.returncode != 1 or not done.stdout.startswith(f"not ok {check}:\n") or said not in done.stdout:
+        if done.returncode != 1 or not done.stdout.startswith(f"not ok {check}:\n") or message not in done.stdout:
             raise Wrong(done.stdout)
-        if said in without:
+        if message in without:
             raise Wrong("it says so without the fault: " + without)
 
 

@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Compare the options of lostpeer(8) with what --help prints: each verb's, with its argument, in both directions;
-and the keys of lostpeer.conf(5) with those that `lostpeer agent --help` shows, section by section.
+"""Compare the options of lostpeer(8) with --help, verb by verb with their arguments, and the keys of lostpeer.conf(5)
+with `lostpeer agent --help`, section by section.
 
-In the page an option is defined by `.It Fl -NAME [Ar ARGUMENT]`, several with commas between, in the section
-`.Ss lostpeer VERB`; what is under no verb belongs to lostpeer itself. Every option that is only mentioned must be
-one that exists."""
+The page defines an option by `.It Fl -NAME [Ar ARGUMENT]`, or several with commas, in the section `.Ss lostpeer VERB`.
+Options outside of these sections belong to lostpeer itself. Every option that the page mentions must exist."""
 import argparse
 import os
 import re
@@ -16,16 +15,16 @@ TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 VERBS = ("watch", "check", "agent", "demo", "doctor")
 HELP = re.compile(r"  --(\[not-\])?([a-z][a-z0-9-]*)(?: (\S+))?  +\S")
 KEYS = re.compile(r"Of (?:an output of the kind (\w+)|every (output)):")
-OF_AGENT = ("config", "check-config", "output")  # its options that are no keys
-OF_EVERY_VERB = {"help": ""}  # the page need not say it of each
+OF_AGENT = ("config", "check-config", "output")  # options of the agent that are not keys
+OF_EVERY_VERB = {"help": ""}  # the page need not list it for each verb
 
 
 class Wrong(Exception):
-    """What a check found; the message is the why of its line."""
+    """A check failed; the message is the reason."""
 
 
 def help_options(program, verb):
-    """What --help shows: name -> argument, opposites as names of their own."""
+    """The options in --help: name -> argument. Opposites are separate names."""
     run = subprocess.run([program, verb, "--help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30,
                          check=False, text=True)
     if run.returncode != 0:
@@ -33,7 +32,7 @@ def help_options(program, verb):
     options = {}
     for line in run.stdout.splitlines():
         if verb == "agent" and KEYS.match(line):
-            break  # these are in lostpeer.conf(5), and so are those of [agent]
+            break  # lostpeer.conf(5) has these and the ones of [agent]
         match = HELP.match(line)
         if not match:
             if line.lstrip().startswith("--"):
@@ -67,7 +66,7 @@ def item_options(line):
 
 
 class Page:
-    """verb -> {name: argument}, "" for what is under none; and every name that is mentioned anywhere."""
+    """verb -> {name: argument}, "" for options without a verb; and every name that the page mentions."""
 
     def __init__(self, path):
         self.options = {verb: {} for verb in ("",) + VERBS}
@@ -89,7 +88,7 @@ class Page:
 
 
 def help_keys(program):
-    """section -> {key: whether it takes no value}, opposites too, as the agent's help has them."""
+    """section -> {key: whether it takes no value}, from the agent's help, with opposites."""
     run = subprocess.run([program, "agent", "--help"], stdout=subprocess.PIPE, timeout=30, check=True, text=True)
     sections = {"agent": {}}
     section = "agent"
@@ -109,7 +108,7 @@ def help_keys(program):
 
 
 def page_keys(path):
-    """The same, as the page has them."""
+    """The same from the page."""
     sections, section = {}, None
     with open(path, encoding="utf-8") as file:
         for line in file.read().splitlines():
@@ -164,7 +163,7 @@ def check_mentioned(page, known):
 
 
 def check_top(program, page):
-    """What belongs to no verb: --version and --help work, and the page has nothing else."""
+    """Without a verb --version and --help work, and the page has no other option."""
     for name in ("help", "version"):
         run = subprocess.run([program, "--" + name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30,
                              check=False)

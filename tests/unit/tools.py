@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What is installed beside the program: the sample configuration, the unit, completions, and where `make install` puts
-them all, without overwriting a configuration; and how the Makefile finds what it builds with."""
+"""Files installed beside the program: the sample configuration, the unit, completions, and the places where `make
+install` puts them without overwriting a configuration. Also how the Makefile finds libraries."""
 import os
 import re
 import shutil
@@ -54,7 +54,7 @@ def check_sample():
     if done.returncode or done.stdout:
         raise Wrong(done.stdout)
     with open(sample, encoding="utf-8") as file, tempfile.NamedTemporaryFile("w") as whole:
-        # what is commented out is right as well
+        # the lines that are commented out must be valid too
         whole.write(re.sub(r"^#(?=[a-z\[])", "", file.read(), flags=re.M))
         whole.flush()
         done = run(PROGRAM, "agent", "--check-config", "--config", whole.name)
@@ -116,7 +116,7 @@ def check_install():
 
 
 def check_libraries():
-    """A library that is missing is left out of the build, and said."""
+    """The build leaves out a missing library and says so."""
     with tempfile.TemporaryDirectory() as build:
         done = run("make", "-s", "-C", TREE, "BUILD=" + build, "OPTIONAL=there:stdio.h:THERE none:no/such/header.h:NONE",
                    build + "/libraries")
@@ -127,7 +127,7 @@ def check_libraries():
 
 
 def check_unit():
-    """As systemd reads it; its program need not be installed."""
+    """systemd accepts the unit, even if its program is not installed."""
     with tempfile.TemporaryDirectory() as directory:
         with open(os.path.join(TREE, "tools/lostpeer.service.in"), encoding="utf-8") as file:
             text = file.read().replace("@SBINDIR@/lostpeer", PROGRAM)
@@ -135,9 +135,9 @@ def check_unit():
         with open(unit, "w", encoding="utf-8") as file:
             file.write(text)
         done = run("systemd-analyze", "verify", "--man=no", unit)
-        said = [line for line in done.stdout.splitlines() if "lostpeer.service" in line]
-        if said:
-            raise Wrong("; ".join(said))
+        messages = [line for line in done.stdout.splitlines() if "lostpeer.service" in line]
+        if messages:
+            raise Wrong("; ".join(messages))
         done = run("systemd-analyze", "security", "--offline=true", "--threshold=50", unit)
         level = re.search(r"Overall exposure level for lostpeer.service: ([\d.]+)", done.stdout)
         if not level or float(level.group(1)) > 5:
