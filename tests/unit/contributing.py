@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The contributor\'s way: `make test` finds the tests of a name and the programs that they need, and CONTRIBUTING.md is
-true."""
+"""The contributor's way: `make test` finds the tests of a name and the programs that they need. CONTRIBUTING.md names
+only things that exist."""
 import glob
 import importlib.machinery
 import importlib.util
@@ -56,7 +56,7 @@ def page():
 
 
 def check_paths():
-    """Every path that the page names is there; in capitals is what a contributor chooses."""
+    """Every path in the page exists; a contributor chooses the parts in capitals."""
     named = set(re.findall(r"(?<![\w/.-])((?:bpf|build|include|tests|tools|user)/[\w./-]*)", page()))
     missing = [path for path in named if not re.search(r"[A-Z]{4}", path) and not os.path.exists(os.path.join(TREE, path))]
     if len(named) < 30 or missing:
@@ -72,7 +72,7 @@ def check_targets():
 
 
 def check_names():
-    """Each NAME of `make test`, and each scenario, is of something."""
+    """Every NAME of `make test` and every scenario in the page exists."""
     named = [shlex.split(words)[0] for words in re.findall(r"NAME=(\S*?'.*?'|\S*?\".*?\"|[\w.]+)", page())]
     named += re.findall(r"tests/scenarios/run --\w+ .*?(\w+)(?=\s+#)", page())
     done = only("--needs", *" ".join(named).split())
@@ -81,7 +81,7 @@ def check_names():
 
 
 def check_options():
-    """Each option of tests/scenarios/run, and each variable of the environment, is there."""
+    """Every option of tests/scenarios/run and every environment variable in the page exists."""
     usage = subprocess.run([os.path.join(TREE, "tests/scenarios/run"), "--help"], stdout=subprocess.PIPE, check=True, text=True)
     with open(os.path.join(TREE, "tools/man/lostpeer.8"), encoding="utf-8") as file:
         known = usage.stdout + file.read()
@@ -92,7 +92,7 @@ def check_options():
 
 
 def check_rooms():
-    """The rooms of the page are the folders, in the order that make lint asks for."""
+    """The page lists the folders in the order that make lint requires."""
     loader = importlib.machinery.SourceFileLoader("lint", os.path.join(TREE, "tests/lint/run"))
     lint = importlib.util.module_from_spec(importlib.util.spec_from_loader("lint", loader))
     loader.exec_module(lint)
