@@ -23,15 +23,15 @@
 struct cgroups {
 	__u32 hierarchy;
 	char name[32]; /* "0::", "9:name=systemd:" */
-	char *mount;   /* where the hierarchy is mounted; NULL: nowhere that we see */
-	int root;      /* of that; -1 */
+	char *mount;   /* mount point of the hierarchy; NULL: none visible to us */
+	int root;      /* descriptor of the mount point; -1: none */
 	struct containers *containers;
 	struct text_cache by_id, by_process; /* paths */
 };
 
 /* --- what this host has --- */
 
-/* A container's cgroup namespace would show other paths; whoever may watch may leave it. */
+/* A container's cgroup namespace shows other paths. The privilege to watch is enough to leave it. */
 static void enter_first_namespace(void)
 {
 	struct stat st;
@@ -46,7 +46,7 @@ static void enter_first_namespace(void)
 		close(fd);
 }
 
-/* "9:name=systemd:/path" of /proc/self/cgroup: the number of systemd's hierarchy, if there is one. */
+/* The number of systemd's v1 hierarchy, from the line "9:name=systemd:/path" of /proc/self/cgroup; 0: none. */
 static __u32 find_named(void)
 {
 	char line[4096];
@@ -148,7 +148,7 @@ static bool recall(const struct text_cache *seen, __u64 id, __u64 start_boot_ns,
 
 /* --- by id --- */
 
-/* The file system finds a cgroup by its id as it would for a client of NFS. */
+/* The id of a cgroup is a file handle, such as an NFS server gives to its clients. */
 static bool open_by_id(const struct cgroups *c, __u64 id, char path[LP_CGROUP_PATH])
 {
 	union {
@@ -178,8 +178,8 @@ static bool open_by_id(const struct cgroups *c, __u64 id, char path[LP_CGROUP_PA
 	return true;
 }
 
-/* A v2 cgroup keeps its path for life, and its id is never given again; a v1 cgroup can be renamed. Removed while we ask:
- * the kernel side notes it right after the file system has forgotten it. */
+/* A v2 cgroup keeps its path for life and its id is never reused; a v1 cgroup can be renamed. The kernel side is asked
+ * twice: it notes a removed cgroup right after the file system forgets it, which may happen between the two lookups. */
 static bool find_by_id(struct cgroups *c, const struct kernel *kernel, __u64 id, __u64 since_ns,
 		       char path[LP_CGROUP_PATH])
 {
@@ -198,7 +198,8 @@ static bool find_by_id(struct cgroups *c, const struct kernel *kernel, __u64 id,
 
 /* --- by process --- */
 
-/* The line of this hierarchy in /proc/PID/cgroup, as long as the process lives: of one that exits v1 says "/". */
+/* Reads the line of this hierarchy in /proc/PID/cgroup. It counts only if the process still lives: v1 shows "/" for an
+ * exiting process. */
 static bool read_proc(const struct cgroups *c, const struct lp_task *task, char path[LP_CGROUP_PATH])
 {
 	char name[40], *line = NULL, *end;
@@ -219,7 +220,7 @@ static bool read_proc(const struct cgroups *c, const struct lp_task *task, char 
 	free(line);
 	if (f)
 		fclose(f);
-	/* outside of the namespace's root: we are not in the first one */
+	/* "/.." is outside our namespace's root: we could not enter the first namespace */
 	return found && strncmp(path, "/..", 3) && process_lives(task);
 }
 
@@ -243,7 +244,7 @@ static bool find_path(struct cgroups *c, const struct kernel *kernel, const stru
 		       find_by_process(c, task, since_ns, path);
 	if (recall(&c->by_process, task->tgid, task->start_boot_ns, since_ns, path))
 		return true;
-	/* it may exit while we ask */
+	/* again, because the process may exit between the two lookups */
 	for (int i = 0; i < 2; i++)
 		if (find_by_id(c, kernel, remembered_exit_cgroup(kernel, task->tgid, task->start_boot_ns), since_ns,
 			       path) ||

@@ -10,7 +10,7 @@
 
 #include "kernel/remembered.h"
 
-/* As many as the kernel side remembers of those that come later; of more, the others stay unnamed. */
+/* The kernel side remembers as many of those that start later. Containers beyond that stay unnamed. */
 #define CONTAINERS_MAX LP_MADE_CGROUPS
 
 struct containers {
@@ -21,7 +21,7 @@ struct containers {
 	} of[CONTAINERS_MAX];
 };
 
-/* Where runc and crun keep the state of a container, if root runs them and does not say --root. */
+/* Where runc and crun keep the state of a container, if root runs them without --root. */
 static const struct {
 	enum place_runtime runtime;
 	const char *directory, *file;
@@ -30,7 +30,7 @@ static const struct {
 	{RUNTIME_CRUN, "/run/crun", "status"},
 };
 
-/* runc: {"cgroup_paths": {"name=systemd": "/sys/fs/cgroup/systemd/NAME", ...}}, of cgroup v2 with an empty key;
+/* runc: {"cgroup_paths": {"name=systemd": "/sys/fs/cgroup/systemd/NAME", ...}}, with an empty key for cgroup v2;
  * crun: {"cgroup-path": "/NAME"}. */
 static const char *cgroup_of(struct json_object *state, const char *mount)
 {

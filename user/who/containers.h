@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Containers that no path tells of: those of runc and crun alone, whose cgroups have the name that somebody gave. Who
- * made a cgroup tells (bpf/cgroups.h), and of those from before the agent their runtime's state, read once. */
+/* Containers of plain runc and crun: their cgroups have a free name, so the path does not show that they are
+ * containers. The process that made the cgroup does (bpf/cgroups.h). For containers older than the agent, the state
+ * files of the runtime do; they are read once. */
 #ifndef LOSTPEER_CONTAINERS_H
 #define LOSTPEER_CONTAINERS_H
 
@@ -9,11 +10,11 @@
 struct containers;
 struct kernel;
 
-/* mount: of the hierarchy, NULL if there is none. NULL when out of memory. */
+/* mount: mount point of the hierarchy; NULL: none. NULL when out of memory. */
 struct containers *containers_new(const char *mount);
 void containers_free(struct containers *containers);
 
-/* Names the innermost such container that a process in the cgroup of this path is in, if there is one. */
+/* Sets runtime and container of *place to the innermost such container around the cgroup of this path, if any. */
 void containers_find(const struct containers *containers, const struct kernel *kernel, const char *path,
 		     struct place *place);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The executables of processes: /proc is read once for the many events of one moment. */
+/* A cache of the processes' executables, so that many events at one moment read /proc once. */
 #ifndef LOSTPEER_EXECUTABLES_H
 #define LOSTPEER_EXECUTABLES_H
 
@@ -11,7 +11,7 @@ struct executables;
 struct executables *executables_new(void);
 void executables_free(struct executables *executables);
 
-/* As process_executable() reads it, at since_ns (CLOCK_MONOTONIC) or later; valid until the next call. */
+/* The path that process_executable() read at since_ns (CLOCK_MONOTONIC) or later; valid until the next call. */
 const char *executables_find(struct executables *executables, const struct lp_task *task, __u64 since_ns);
 
 #endif

@@ -76,13 +76,13 @@ void process_executable(const struct lp_task *task, char path[PATH_MAX])
 		return;
 	n = readlinkat(proc, "exe", path, PATH_MAX - 1);
 	path[n > 0 ? n : 0] = '\0';
-	/* looked at after the link: had the process changed in between, this would tell */
+	/* after the link is read: the check then covers a pid that was reused meanwhile */
 	if (*path && !started_at(proc, task->start_boot_ns, &flags))
 		path[0] = '\0';
 	close(proc);
 }
 
-/* Of /proc/PID/status: its owner is root's for a process that has changed its rights. */
+/* From /proc/PID/status: the file's own uid is root's if the process has changed its privileges. */
 static bool read_user(int proc, __u32 *uid)
 {
 	char text[1024], *field;
@@ -92,7 +92,7 @@ static bool read_user(int proc, __u32 *uid)
 	if (fd >= 0)
 		close(fd);
 	text[n > 0 ? n : 0] = '\0';
-	field = strstr(text, "\nUid:"); /* a newline in its name is escaped */
+	field = strstr(text, "\nUid:"); /* the kernel escapes a newline in the process's name */
 	return field && sscanf(field + 5, " %*u %u", uid) == 1;
 }
 
@@ -104,14 +104,14 @@ __u32 process_user(const struct lp_task *task)
 
 	if (proc < 0)
 		return uid;
-	/* the start is looked at last, as above */
+	/* the start is checked last, because the pid may be reused meanwhile */
 	if (read_user(proc, &now) && started_at(proc, task->start_boot_ns, &flags))
 		uid = now;
 	close(proc);
 	return uid;
 }
 
-/* comm of the thread group's leader, any bytes. */
+/* The name of the thread group's leader; it may contain any bytes. */
 static void read_comm(int proc, char comm[LP_COMM_LEN])
 {
 	int fd = openat(proc, "comm", O_RDONLY | O_CLOEXEC);

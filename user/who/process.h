@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What /proc says of a process that is still there. */
+/* Reads /proc about a process that still exists. */
 #ifndef LOSTPEER_PROCESS_H
 #define LOSTPEER_PROCESS_H
 
@@ -8,17 +8,18 @@
 
 #include "record.h"
 
-/* Still that process, and not exiting. */
+/* Whether the pid is still that process (by its start), and the process is not exiting. */
 bool process_lives(const struct lp_task *task);
 
-/* Its executable's path, "" if it cannot be read or the process is another one by now (its start differs). A path
- * whose file was replaced keeps the kernel's " (deleted)". */
+/* The path of its executable; "" if it cannot be read or the pid has been reused (the start differs). A path whose file
+ * was replaced keeps the kernel's " (deleted)". */
 void process_executable(const struct lp_task *task, char path[PATH_MAX]);
 
-/* Its effective uid by now, or where it is gone the one that it had. */
+/* Its current effective uid; task->uid if it is gone. */
 __u32 process_user(const struct lp_task *task);
 
-/* Who it is, as far as /proc tells (no cgroup_id, no vpid; the start to a tick); false if it is gone. */
+/* Fills *task from /proc: without cgroup_id and vpid, the start rounded to a clock tick. False if the process is
+ * gone. */
 bool process_read(__u32 pid, struct lp_task *task);
 
 #endif
