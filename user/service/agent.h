@@ -18,13 +18,14 @@ struct agent;
 struct agent_options {
 	struct kernel_options kernel;
 	__u64 most_ns; /* ends after this time; 0: does not */
-	bool follow;   /* only events of what agent_run() follows */
+	bool follow;   /* only events of the processes that are followed */
 	struct early_options early;
 	bool ends_without_reader; /* ends when the reader of standard output has left */
-	/* Rights are given up when all is attached: before the outputs are opened, who then need no more when they open
-	 * again (first), or after (last), for one that is opened once. A command that is run needs them all. */
+	/* When to give up rights, once everything is attached. FIRST: before the outputs are opened, so that they can
+	 * open again without those rights; LAST: after, if no output opens again. A command that is run needs all
+	 * rights. */
 	enum { RIGHTS_KEPT, RIGHTS_DROPPED_FIRST, RIGHTS_DROPPED_LAST } rights;
-	/* SIGHUP; it may call agent_change(). NULL: that is the end. */
+	/* Called on SIGHUP; may call agent_change(). NULL: SIGHUP ends the agent. */
 	void (*on_hangup)(void *context, struct agent *agent);
 	void *context;
 };
@@ -37,8 +38,8 @@ void agent_watches(const struct agent *agent, unsigned *connections, unsigned *p
 int agent_change(struct agent *agent, struct feed_settings **feeds, size_t n);
 /* The feeds reopen their files. */
 void agent_reopen(struct agent *agent);
-/* Runs until SIGINT, SIGTERM, SIGHUP (see on_hangup), most_events of a feed, most_ns or a reader that left; with a
- * child (0: none) until that ends, whose wait status goes to *status. 0 or a negative errno. */
+/* Runs until SIGINT, SIGTERM, SIGHUP (see on_hangup), most_events of a feed, most_ns, or until the reader leaves. With
+ * a child (0: none) it runs until the child ends, and stores its wait status in *status. 0 or a negative errno. */
 int agent_run(struct agent *agent, pid_t child, int *status);
 /* Detaches, reports the events that wait, flushes. */
 void agent_finish(struct agent *agent);

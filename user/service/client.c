@@ -24,7 +24,7 @@ struct client {
 	int agent, gone, timer;
 	bool stop, came;
 	struct feeds *feeds;
-	__u64 events; /* that came */
+	__u64 events; /* received */
 	struct parsed parsed;
 	char host[256];
 	char bytes[LINE_BYTES];
@@ -37,7 +37,7 @@ static int say(const struct client *c, const char *why)
 	return -1;
 }
 
-/* --- what comes --- */
+/* --- events --- */
 
 static void full(void *context)
 {
@@ -54,7 +54,7 @@ static void take_event(struct client *c, struct json_object *object)
 	struct event *e = &c->parsed.kept.event;
 
 	if (!read_json_event(object, &c->parsed)) {
-		c->events++; /* of a later version */
+		c->events++; /* a later version's event */
 		feeds_filter_out(c->feeds, 1);
 	} else if (!e->record) {
 		feeds_gap(c->feeds, e);
@@ -64,7 +64,7 @@ static void take_event(struct client *c, struct json_object *object)
 	}
 }
 
-/* NULL: there is none that is whole. The caller's. */
+/* The next complete line; the caller owns it. NULL: none yet. */
 static struct json_object *next_object(struct client *c)
 {
 	struct json_object *object;
@@ -79,7 +79,7 @@ static struct json_object *next_object(struct client *c)
 	return object ? object : json_object_new_object();
 }
 
-/* 0: the agent has ended, or what it says has no end. */
+/* 0: the agent has ended, or its line is too long. */
 static ssize_t read_agent(struct client *c)
 {
 	ssize_t n;
@@ -108,8 +108,7 @@ static int take(struct client *c)
 
 /* --- beginning --- */
 
-/* The filters are applied here, on what the agent tells: its line has no quotes. It is asked for no more than need
- * be. */
+/* The filters run here, because a subscription line has no quotes. The agent only leaves out whole classes. */
 static const char *ask_for(const struct feed_settings *feed)
 {
 	__u32 orderly = filter_wants(&feed->filter).classes & LP_CLASSES_ORDERLY;
@@ -135,7 +134,7 @@ static int subscribe(struct client *c, const char *line)
 	struct json_object *answer = NULL, *value;
 	int err = 0;
 
-	/* who is refused at once cannot be written to, and finds the reason in the answer */
+	/* an agent that refuses at once has closed the socket: send() fails then, but the answer has the reason */
 	send(c->agent, line, strlen(line), MSG_NOSIGNAL);
 	while (!(answer = next_object(c)) && read_agent(c))
 		;

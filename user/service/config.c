@@ -9,7 +9,7 @@
 
 #include "base/ini_file.h"
 
-/* Where something was said: a line of a file, or an option (line 0). */
+/* Where the user wrote a section or a key: a line of a file, or an option (line 0). */
 struct origin {
 	const char *file;
 	unsigned line;
@@ -18,7 +18,7 @@ struct origin {
 struct entry {
 	struct entry *next;
 	struct origin origin;
-	char *key; /* as it was written */
+	char *key; /* as the user wrote it */
 	char *value;
 };
 
@@ -31,12 +31,12 @@ struct section {
 
 struct config {
 	char *path;
-	bool read_wrong; /* and said so */
+	bool read_wrong; /* the file has an error, which was reported */
 	struct section *sections, **last;
 	struct section *current; /* of the options */
 };
 
-/* --- what is wrong --- */
+/* --- messages --- */
 
 static void say(struct origin at, const char *title, const char *key, const char *why)
 {
@@ -51,7 +51,7 @@ static void say(struct origin at, const char *title, const char *key, const char
 	fprintf(stderr, "%s\n", why);
 }
 
-/* --- what was written --- */
+/* --- sections and entries --- */
 
 struct config *config_new(void)
 {
@@ -220,9 +220,9 @@ const char *config_set(struct config *c, const struct option_spec *spec, bool op
 	return add_entry(s, key, value ? value : "yes", (struct origin){0}) ? NULL : "out of memory";
 }
 
-/* --- what it means --- */
+/* --- resolving --- */
 
-/* Values of what takes none. */
+/* In a file, an option without an argument has one of these values. */
 static int parse_flag(const char *value)
 {
 	static const char *const words[2][4] = {{"no", "false", "off", "0"}, {"yes", "true", "on", "1"}};
@@ -250,7 +250,6 @@ static const char *apply(const struct option_spec *spec, bool opposite, void *ta
 	return *value ? options_set(spec, target, opposite, value) : "has no value";
 }
 
-/* A key that is no list comes once in a file. */
 static const struct entry *earlier_in_file(const struct section *s, const struct entry *entry)
 {
 	for (const struct entry *e = s->entries; e != entry; e = e->next)
@@ -259,6 +258,7 @@ static const struct entry *earlier_in_file(const struct section *s, const struct
 	return NULL;
 }
 
+/* A file may set a key only once, unless the key is a list. */
 static const char *check_once(const struct section *s, const struct entry *e, const struct option_spec *spec)
 {
 	static char why[64];
@@ -270,7 +270,7 @@ static const char *check_once(const struct section *s, const struct entry *e, co
 	return why;
 }
 
-/* Where a key may be looked for, and what it sets. */
+/* A group of keys, and the struct that they set. */
 struct table {
 	const struct option_group *group;
 	void *target;
@@ -303,7 +303,8 @@ static bool set_all(const struct section *s, const struct table *tables, size_t 
 	return right;
 }
 
-/* All that was set, as one text. NULL when out of memory: then it is the same as nothing. */
+/* The section's entries as one text, to compare with a later configuration. NULL when out of memory: differs from
+ * any. */
 static char *source_of(const struct section *s)
 {
 	char *text = NULL;
@@ -325,7 +326,7 @@ static const char *target_of(const struct feed_settings *settings)
 	return target ? target : "";
 }
 
-/* NULL, or who goes there already. */
+/* NULL, or a message that names the other output with the same target. */
 static const char *check_target(const struct feed_settings *settings, const struct config_result *result)
 {
 	static char why[FEED_TITLE_LEN + 64];

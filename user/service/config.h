@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The configuration of `lostpeer agent`: sections of KEY = VALUE, from a file (INI, by libinih) and from
- * options, which come after it. A section is [agent], or the kind of an output with a name of its own if
- * there are several: [file], [file audit]. What is wrong is said on stderr, all of it, as FILE:LINE:
- * [SECTION] KEY: WHY.
+ * The configuration of `lostpeer agent`: sections of KEY = VALUE, from a file (INI, by libinih) and then from options.
+ * A section is [agent] or the kind of an output, with a name if there are several: [file], [file audit]. Every error
+ * goes to stderr, as FILE:LINE: [SECTION] KEY: WHY.
  */
 #ifndef LOSTPEER_CONFIG_H
 #define LOSTPEER_CONFIG_H
@@ -19,7 +18,7 @@
 
 struct config;
 
-/* What a configuration comes to. */
+/* A configuration that was checked. */
 struct config_result {
 	struct kernel_options kernel;
 	struct early_options early;
@@ -31,17 +30,16 @@ struct config_result {
 struct config *config_new(void);
 void config_free(struct config *config);
 
-/* Reads a file into it. false: something was wrong, and was said. */
+/* Reads a file. False after messages on stderr. */
 bool config_read(struct config *config, const char *path);
-/* Options: begins a section, or goes on with it; and sets a key in it (of a struct option_spec that belongs
- * there, or is of [agent]). NULL, or what is wrong. */
+/* For options: config_begin() begins or continues a section, config_set() sets a key in it; a key of [agent] always
+ * goes to [agent]. NULL, or what is wrong. */
 const char *config_begin(struct config *config, const char *title);
 const char *config_set(struct config *config, const struct option_spec *spec, bool opposite, const char *value);
 
-/* Checks all of it and fills *result, which is the caller's then (config_clear). false: something is wrong,
- * and was said. */
+/* Checks everything and fills *result, which the caller frees with config_clear(). False after messages on stderr. */
 bool config_resolve(const struct config *config, struct config_result *result);
-/* Frees what is still in it. */
+/* Frees the feeds that are still in it. */
 void config_clear(struct config_result *result);
 
 #endif

@@ -40,7 +40,7 @@ static bool is_judged(const struct event *e)
 	return e->verdict.cause != CAUSE_NONE;
 }
 
-/* The one judgement of an event, when no RST can join it any more. Whether any output wants it, as far as that can be
+/* Judges an event, once, when no RST can join it any more. Returns whether any output wants it, as far as that can be
  * decided without the owner. */
 static bool judge(struct pipeline *p, struct event *e)
 {
@@ -136,7 +136,7 @@ static void on_stray(void *context, struct event *e, const struct recently_close
 	bool is_news = recently_closed_is_news(record, ended) && may_tell_unknown(p, record, ended);
 
 	record->socket.flags |= ended->flags;
-	if (record->socket.state == TCP_LISTEN) /* the listener of today is not the owner of the connection */
+	if (record->socket.state == TCP_LISTEN) /* the present listener did not own the connection */
 		record->socket.state = TCP_CLOSE;
 	record->socket.cookie = ended->cookie;
 	if (!is_news || !judge(p, e)) {

@@ -18,13 +18,13 @@ struct feeds_flow;
 struct kernel;
 struct pipeline;
 
-/* What the pipeline works with. It owns none of it. */
+/* The pipeline uses these, but does not own them. */
 struct pipeline_parts {
 	struct kernel *kernel;
 	struct cgroups *cgroups;
 	struct feeds *feeds;
 	struct early_options early;
-	bool follow; /* only what remembered_follows() */
+	bool follow; /* only events of processes that remembered_follows() */
 };
 
 /* Before open_files_seed(), because forks count from here on. NULL when out of memory. */

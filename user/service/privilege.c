@@ -89,7 +89,7 @@ static int drop_capabilities(bool say)
 static unsigned refused;
 static int last_refused;
 
-/* Makes the call fail with EPERM, which is what the kernel would do if it counted. */
+/* Makes the call fail with EPERM. SCMP_ACT_ERRNO would do the same, but without a count. */
 static void on_refused(int number, siginfo_t *info, void *context)
 {
 	ucontext_t *uc = context;
@@ -128,11 +128,11 @@ static int add_rules(scmp_filter_ctx filter)
 		struct scmp_arg_cmp argument = {r->argument, r->mask ? SCMP_CMP_MASKED_EQ : SCMP_CMP_EQ,
 						r->mask ? r->mask : r->value, r->value};
 
-		if (number == __NR_SCMP_ERROR) /* newer than this library */
+		if (number == __NR_SCMP_ERROR) /* this libseccomp does not know the call */
 			continue;
 		err = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, r->compares, &argument);
 	}
-	/* its flags cannot be seen; glibc then takes clone, whose can */
+	/* a filter cannot see the flags of clone3; after ENOSYS glibc uses clone, whose flags it can see */
 	return err ? err : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }
 
@@ -144,7 +144,7 @@ static int load_filter(bool say, bool kill)
 
 	if (!filter)
 		return fail(-ENOMEM, "system calls");
-	seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree; without it only slower */
+	seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a binary tree; without it the filter is only slower */
 	err = add_rules(filter);
 	if (!err && !kill)
 		err = sigaction(SIGSYS, &action, NULL) ? -errno : 0;
@@ -154,7 +154,7 @@ static int load_filter(bool say, bool kill)
 	}
 	err = seccomp_load(filter);
 	seccomp_release(filter);
-	if (err && say) /* it is a second fence */
+	if (err && say) /* not fatal: the filter is a second line of defence */
 		fprintf(stderr, "lostpeer: this kernel takes no filter of system calls: %s\n", strerror(-err));
 	return 0;
 }

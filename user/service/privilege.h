@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Least privilege, once all is attached: the capabilities that are still used, no new ones by exec, and a
- * filter of system calls. SECURITY.md says what is kept and why, and a test compares.
+ * Least privilege once everything is attached: only the capabilities that are still needed, no new ones by exec, and a
+ * filter of system calls. SECURITY.md lists what is kept and why; a test compares the list with the code.
  *
- * A call that the filter refuses fails with EPERM, is counted, and is said by privilege_report(). For tests
- * LOSTPEER_SECCOMP=kill ends the process at the first one; off leaves the filter out.
+ * A system call that the filter refuses fails with EPERM; privilege_report() reports it. For tests,
+ * LOSTPEER_SECCOMP=kill ends the process at the first refused call, and LOSTPEER_SECCOMP=off leaves the filter out.
  */
 #ifndef LOSTPEER_PRIVILEGE_H
 #define LOSTPEER_PRIVILEGE_H
@@ -13,13 +13,13 @@
 
 /* Whether this capability (CAP_* of linux/capability.h) is effective. */
 bool privilege_has(unsigned capability);
-/* Whether they are enough to watch. */
+/* Whether the effective capabilities are enough to watch. */
 bool privilege_may_watch(void);
 
-/* Before any thread is started: rights are a thread's own. say: what cannot be done on this build or kernel,
- * too. 0, or a negative errno after a message on stderr. */
+/* Call it before any thread starts, because each thread has its own privileges. say: also report what this build or
+ * kernel cannot do. 0, or a negative errno after a message on stderr. */
 int privilege_drop(bool say);
-/* Says on stderr which system calls have been refused since it was called last. */
+/* Reports on stderr the system calls that were refused since the last report. */
 void privilege_report(void);
 
 #endif

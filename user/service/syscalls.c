@@ -17,11 +17,11 @@
 		name, 0, 0, 0, 0                                                                                       \
 	}
 
-/* There is none to run a program, to load one into the kernel, to become somebody else, to look into another process, or to
- * change mounts, namespaces, modules or the clock. */
+/* No call here can run a program, load one into the kernel, become another user, look into another process, or change
+ * mounts, namespaces, modules or the clock. */
 /* clang-format off: several to a line */
 const struct syscall_rule syscall_rules[] = {
-	/* the maps, the walks over open files, who was missed; neither BPF_PROG_LOAD nor BPF_MAP_CREATE */
+	/* maps, walks over open files, missed runs of programs; neither BPF_PROG_LOAD nor BPF_MAP_CREATE */
 	ONLY("bpf", 0, BPF_MAP_LOOKUP_ELEM),
 	ONLY("bpf", 0, BPF_MAP_UPDATE_ELEM),
 	ONLY("bpf", 0, BPF_MAP_DELETE_ELEM),
@@ -49,7 +49,7 @@ const struct syscall_rule syscall_rules[] = {
 	ANY("ppoll"),
 	ANY("select"),
 	ANY("pselect6"),
-	/* where a process lives, and what it runs; configuration, outputs, the zone of local time */
+	/* cgroups and executables of processes; configuration, outputs, the local time zone */
 	ANY("open"),
 	ANY("openat"),
 	ANY("openat2"),
@@ -97,7 +97,7 @@ const struct syscall_rule syscall_rules[] = {
 	ONLY("ioctl", 1, FIONREAD),
 	ONLY("ioctl", 1, FIONBIO),
 	ONLY("ioctl", 1, PERF_EVENT_IOC_DISABLE),
-	/* outputs: the journal, a syslog, who scrapes, who subscribes; the service manager */
+	/* outputs (journal, syslog, metrics, subscribers); the service manager */
 	ONLY("socket", 0, AF_UNIX),
 	ONLY("socket", 0, AF_INET),
 	ONLY("socket", 0, AF_INET6),
@@ -146,7 +146,7 @@ const struct syscall_rule syscall_rules[] = {
 	ANY("mremap"),
 	ANY("mprotect"),
 	ANY("madvise"),
-	/* who and when we are */
+	/* identity, limits, random numbers, time */
 	ANY("getpid"),
 	ANY("gettid"),
 	ANY("getppid"),

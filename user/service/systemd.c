@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 
-static __u64 interval_ns, next_ns; /* of the watchdog; 0: nobody asks */
+static __u64 interval_ns, next_ns; /* 0: no watchdog */
 
 void systemd_ready(void)
 {
@@ -19,7 +19,7 @@ void systemd_ready(void)
 	sd_notify(0, "READY=1\nSTATUS=watching");
 }
 
-/* The time is for a Type=notify-reload. */
+/* Type=notify-reload needs the time. */
 void systemd_reloading(void)
 {
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", clock_monotonic_ns() / 1000);

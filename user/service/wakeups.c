@@ -7,7 +7,7 @@
 
 #define LINGER_NS (1 * CLOCK_MS)     /* after a record (bpf/emit.h) */
 #define LAST_LOOK_NS (50 * CLOCK_MS) /* after falling asleep: for records that were on their way then */
-#define SWEEP_NS (50 * CLOCK_MS)     /* orderly ends wake nobody */
+#define SWEEP_NS (50 * CLOCK_MS)     /* records of orderly ends do not wake the agent */
 #define SHORTEST_NS (CLOCK_MS / 10)  /* between two drains */
 
 static void set_asleep(struct wakeups *w, bool asleep)
@@ -30,7 +30,7 @@ void wakeups_note_record(struct wakeups *w)
 	set_asleep(w, false);
 }
 
-/* The kernel hears of it before the drain: a record that this drain misses wakes the agent. */
+/* Asks for wake-ups before the drain, so that a record that this drain misses wakes the agent. */
 void wakeups_begin(struct wakeups *w, bool woken)
 {
 	w->falls = !woken && !w->asleep;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * When the agent drains the ring. A wake-up costs whoever ends a connection a hundred times what the record costs
- * (bpf/emit.h), so the kernel wakes the agent only while it is idle: after a record the agent comes back by itself
+ * When the agent drains the ring. A wake-up costs the process that ends a connection 100 times what the record costs
+ * (bpf/emit.h), so the BPF programs wake the agent only while it is idle. After a record the agent drains the ring
  * every millisecond, until a drain finds nothing.
  */
 #ifndef LOSTPEER_SERVICE_WAKEUPS_H
@@ -15,15 +15,15 @@ struct kernel;
 /* Times are CLOCK_MONOTONIC. */
 struct wakeups {
 	struct kernel *kernel;
-	bool sweeps;      /* some of the wanted records wake nobody */
+	bool sweeps;      /* some of the wanted records do not wake the agent */
 	bool came;        /* a record came in this drain */
-	bool asleep;      /* the kernel wakes the agent */
-	bool falls;       /* ... from this drain on */
+	bool asleep;      /* a record wakes the agent */
+	bool falls;       /* ... since this drain */
 	__u64 look_ns;    /* the next drain, if nothing wakes the agent earlier; 0: none */
 	__u64 drained_ns; /* the end of the last drain */
 };
 
-/* The kernel wakes the agent from now on. */
+/* From now on a record wakes the agent. */
 void wakeups_start(struct wakeups *wakeups, struct kernel *kernel);
 
 /* Before and after the ring is drained. woken: by the kernel, not by a timer. */
