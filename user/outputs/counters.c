@@ -32,7 +32,7 @@ static const char *app_of(const struct event *e)
 	return unknown;
 }
 
-/* Printable, cut between two characters, and the same after the file was replaced by an update. */
+/* Printable and cut between two characters. Without " (deleted)", so that an update of the file keeps the name. */
 static void put_app(char app[COUNTERS_APP_LEN], const char *untrusted)
 {
 	static const char deleted[] = " (deleted)";
@@ -51,7 +51,7 @@ static void put_app(char app[COUNTERS_APP_LEN], const char *untrusted)
 	app[n] = '\0';
 }
 
-/* Data is lost where a connection ends, not where the peer falls silent: it may still come back. */
+/* Data is lost when a connection ends. A silent peer may still come back. */
 static bool is_end(enum lp_event event)
 {
 	return event == EVENT_CONNECT_FAILED || event == EVENT_PEER_LOST || event == EVENT_LOCAL_CLOSED ||
@@ -103,7 +103,6 @@ static void put_family(FILE *to, const char *name, const char *type, const char 
 	fprintf(to, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-/* A label's value in its quotes. */
 static void put_quoted(FILE *to, const char *value)
 {
 	fputc('"', to);
@@ -133,7 +132,7 @@ static void put_events(const struct counters *m, FILE *to)
 	}
 }
 
-/* The words of the ledger, lostpeer-events(7). */
+/* The ledger's names in lostpeer-events(7). */
 static const struct {
 	const char *name;
 	size_t offset;
@@ -176,7 +175,7 @@ static void put_ledgers(const struct health *health, FILE *to)
 	}
 }
 
-/* What every output lacks has no output. */
+/* state_full and program_missed are lost before any output, so they carry no output label. */
 static void put_losses(const struct health *health, FILE *to)
 {
 	put_family(to, "lostpeer_agent_lost_total", "counter", "Records that were lost, by where.");
@@ -197,7 +196,7 @@ static void put_one(FILE *to, const char *name, const char *type, const char *he
 	fprintf(to, "%s %.17g\n", name, value);
 }
 
-/* Those that are under way, of all that the agent sees. */
+/* Current numbers, over all connections that the agent sees. */
 static void put_warnings(const struct health *health, FILE *to)
 {
 	if (health->silent_connections >= 0)
@@ -220,7 +219,7 @@ static void put_costs(const struct health *health, FILE *to)
 		(double)health->bpf_ns / 1e9);
 }
 
-/* By the names that Prometheus' own clients give them. */
+/* The names are those of Prometheus' own client libraries. */
 static void put_process(FILE *to)
 {
 	struct self_usage usage;

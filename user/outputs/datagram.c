@@ -5,16 +5,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Room for the longest entry (line.h), whatever this host's default is. */
+/* Room for the longest entry (line.h); this host's default may be smaller. */
 #define SEND_BUFFER (256 * 1024)
 
 struct datagram {
-	int fd; /* -1: not yet */
+	int fd; /* -1: not open yet */
 	struct endpoint to;
 };
 
-/* Over UDP the socket is connected, or it would never hear of a refusal. A Unix socket is named each time: the listener
- * that comes back has another one of the same name. */
+/* Only a connected UDP socket learns of refusals. A Unix socket is addressed by path for each datagram, because a
+ * restarted listener has a new socket at the same path. */
 static int open_socket(struct datagram *d)
 {
 	int family = d->to.address.ss_family, room = SEND_BUFFER, err;
@@ -43,7 +43,7 @@ int datagram_open(void **state, const void *settings, const struct output_agent 
 	d->fd = -1;
 	d->to = *(const struct endpoint *)settings;
 	err = open_socket(d);
-	if (err && err != -ENETUNREACH && err != -EHOSTUNREACH) { /* those may pass: at boot there is no route */
+	if (err && err != -ENETUNREACH && err != -EHOSTUNREACH) { /* temporary: at boot there is no route yet */
 		free(d);
 		return err;
 	}
@@ -51,7 +51,7 @@ int datagram_open(void **state, const void *settings, const struct output_agent 
 	return 0;
 }
 
-/* What the socket has heard by now: on this host a refusal is there before send() returns. */
+/* A listener on this host has refused before send() returns. */
 static int pending_error(int fd)
 {
 	int error = 0;

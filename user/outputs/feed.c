@@ -20,17 +20,17 @@ struct feed {
 	bool started;
 	__u64 filtered, grouped;            /* records of events */
 	__u64 passed;                       /* entries */
-	__u64 base_handled, base_ring_full; /* what came before it did */
-	/* once it is retired: */
+	__u64 base_handled, base_ring_full; /* the counts when this feed was opened */
+	/* set when it is retired: */
 	struct feeds_flow flow;
 	__u64 handled;
 	__u64 retire_by_ns; /* CLOCK_MONOTONIC */
-	__u64 waited;       /* in its output, when it was last looked at */
+	__u64 waited;       /* entries in its output at the last look */
 };
 
 struct feeds {
 	struct feeds_context context;
-	__u64 handled; /* records that were put or filtered out; the others of `emitted` are lost, or under way */
+	__u64 handled; /* records put or filtered out; the rest of `emitted` is lost or pending */
 	size_t n, n_retired;
 	struct feed *feeds[FEEDS_MAX], *retired[FEEDS_MAX];
 };
@@ -81,7 +81,7 @@ const char *feed_settings_check(struct feed_settings *s)
 
 	if (subscribers && (s->group_ns || s->rate))
 		return "knows no group and no rate: its readers get every event";
-	if (subscribers) /* it is for its readers to ask for the orderly ends */
+	if (subscribers) /* each reader chooses whether it wants orderly ends */
 		s->filter.all = true;
 	return s->ops->check ? s->ops->check(s->output) : NULL;
 }
@@ -97,7 +97,7 @@ static void show(void *context, const struct event *event)
 {
 	struct feed *f = context;
 
-	if (has_shown_enough(f)) /* a record of several, which are in `grouped` */
+	if (has_shown_enough(f)) /* a record of several events, already counted in `grouped` */
 		return;
 	output_put(f->output, event);
 	f->passed++;
@@ -105,13 +105,13 @@ static void show(void *context, const struct event *event)
 		f->all->context.full(f->all->context.agent.agent);
 }
 
-/* How many events it is: some are of several before any grouping. */
+/* A record may stand for several events even before it is grouped here. */
 static __u64 stands_for(const struct event *event)
 {
 	return event->repeat.count ? event->repeat.count : 1;
 }
 
-/* By what is known before its owner is. */
+/* Decides without the owner, which may not be known yet. */
 static bool feed_wants(const struct feed *f, const struct event *event)
 {
 	return filter_event(&f->settings->filter, event) && (!f->audience || audience_wants(f->audience, event));
@@ -131,7 +131,7 @@ static void feed_put(struct feed *f, const struct event *event, __u64 now_ns)
 	}
 }
 
-/* handled: by all of them. */
+/* handled: as in struct feeds. */
 static struct ledger feed_ledger(const struct feed *f, const struct feeds_flow *flow, __u64 handled)
 {
 	__u64 unwanted = f->subscribers ? subscribers_unwanted(f->subscribers) : 0;
@@ -141,7 +141,7 @@ static struct ledger feed_ledger(const struct feed *f, const struct feeds_flow *
 		.emitted = flow->emitted - f->base_handled - f->base_ring_full,
 		.written = counts.written - unwanted,
 		.filtered = f->filtered + unwanted,
-		.grouped = f->grouped - counts.untold, /* which are lost */
+		.grouped = f->grouped - counts.untold, /* lost with their record */
 		.ring_full = flow->ring_full - f->base_ring_full,
 		.output_full = counts.output_full,
 		.write_failed = counts.write_failed,
@@ -150,7 +150,7 @@ static struct ledger feed_ledger(const struct feed *f, const struct feeds_flow *
 	};
 }
 
-/* What its output points to must outlive a writer that is stuck. */
+/* A stuck writer still uses the settings, so they are then never freed. */
 static void feed_close(struct feed *f)
 {
 	if (!f)
@@ -161,7 +161,7 @@ static void feed_close(struct feed *f)
 	free(f);
 }
 
-/* Takes the settings, but not where it fails. */
+/* Takes ownership of the settings unless it fails. */
 static struct feed *feed_open(const struct feeds *all, struct feed_settings *settings, const struct feeds_flow *flow)
 {
 	struct output_options options = {
@@ -241,10 +241,10 @@ static void end_retired(struct feed *f)
 	feed_close(f);
 }
 
-/* What is under way goes to those that are there when it arrives. */
+/* Pending records go to the feeds that exist when they arrive, so its `emitted` leaves them out. */
 static void retire(struct feeds *all, struct feed *f, const struct feeds_flow *flow)
 {
-	if (all->n_retired == FEEDS_MAX) { /* so many writers are stuck */
+	if (all->n_retired == FEEDS_MAX) { /* that many writers are stuck */
 		end_retired(all->retired[0]);
 		memmove(all->retired, all->retired + 1, --all->n_retired * sizeof(*all->retired));
 	}
@@ -257,7 +257,7 @@ static void retire(struct feeds *all, struct feed *f, const struct feeds_flow *f
 	all->retired[all->n_retired++] = f;
 }
 
-/* The new ones are made of the old ones and of what is opened; kept[] says which of the old ones are among them. */
+/* Fills made[] with the old feeds that stay, marked in kept[], and with new ones. */
 static int open_new(const struct feeds *all, struct feed_settings **settings, size_t n, const struct feeds_flow *flow,
 		    struct feed **made, bool kept[FEEDS_MAX])
 {
@@ -292,7 +292,7 @@ int feeds_change(struct feeds *all, struct feed_settings **settings, size_t n, c
 	int err = n > FEEDS_MAX ? -E2BIG : open_new(all, settings, n, flow, made, kept);
 
 	for (size_t i = 0; i < n; i++)
-		feed_settings_free(settings[i]); /* of those that were not taken */
+		feed_settings_free(settings[i]); /* those not taken */
 	if (err) {
 		for (size_t i = 0; i < n && i < FEEDS_MAX; i++)
 			if (!is_old(all, made[i]))
@@ -358,7 +358,7 @@ struct lp_wants feeds_wants(const struct feeds *all)
 	return wants;
 }
 
-/* How many there are then. */
+/* Returns the new length. */
 static size_t add_uid(struct uid_wants *uids, size_t n, struct uid_wants more)
 {
 	for (size_t i = 0; i < n; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A file, appended to, mode 0640, opened again by name when it was rotated. */
+/* Appends to a file, mode 0640, and reopens it by name after rotation. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -40,7 +40,6 @@ static const char *target(const void *settings)
 	return ((const struct file_settings *)settings)->path;
 }
 
-/* The agent's directory may be another one by the time that it is opened again. */
 static const char *check(void *settings)
 {
 	const struct file_settings *s = settings;
@@ -55,7 +54,7 @@ static int open_path(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Who reads "Permission denied" as root would look for long. */
+/* "Permission denied" alone would puzzle an administrator who runs this as root. */
 static void explain(int err)
 {
 	if (err == -EACCES && !geteuid())
@@ -91,7 +90,7 @@ static size_t write_file(void *state, const struct iovec *entries, size_t n, int
 	return lines_write(&f->lines, entries, n, error);
 }
 
-/* What began in the file before would make no sense in this one. */
+/* The rest of a line that began in the old file is dropped: it would make no sense in the new one. */
 static int reopen_file(void *state)
 {
 	struct file *f = state;
@@ -111,7 +110,7 @@ static int flush_file(void *state)
 {
 	struct file *f = state;
 
-	if (!f->settings->fsync || !fdatasync(f->lines.fd) || errno == EINVAL) /* EINVAL: no file with a disk */
+	if (!f->settings->fsync || !fdatasync(f->lines.fd) || errno == EINVAL) /* EINVAL: not on a disk */
 		return 0;
 	return -errno;
 }

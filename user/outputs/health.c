@@ -9,15 +9,15 @@
 #include "base/clock.h"
 
 #define PATIENCE_MS 5000
-#define LOOK_MS 20 /* whether it was given up */
+#define LOOK_MS 20 /* how often to check *given_up */
 
 struct health_desk {
-	int event; /* of the loop: somebody asks */
+	int event; /* wakes the loop when a thread asks */
 	health_fill *fill;
 	void *context;
-	pthread_mutex_t lock; /* of all below */
+	pthread_mutex_t lock; /* protects all below */
 	pthread_cond_t answered;
-	__u64 asked, answers; /* so many: each answer is for all that asked before it */
+	__u64 asked, answers; /* each answer serves all who asked before it */
 	bool closed;
 	struct health last;
 };

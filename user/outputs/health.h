@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * How the agent itself is doing: the ledger of each output, the ring, the cost of its programs. An output asks in its own
- * thread; the loop, which alone knows, answers, so that all numbers are of one moment.
+ * The agent's own health: the ledger of each output, the ring, the cost of the BPF programs. An output asks from its
+ * own thread and the agent's loop answers, so that all numbers are of one moment.
  */
 #ifndef LOSTPEER_HEALTH_H
 #define LOSTPEER_HEALTH_H
@@ -18,10 +18,10 @@ struct health {
 		char title[FEED_TITLE_LEN]; /* "file", "file audit" */
 		struct ledger ledger;
 	} outputs[FEEDS_MAX];
-	/* Lost before any output, so in none of the ledgers. */
+	/* Lost before any output, so in no ledger. */
 	__u64 state_full, program_missed;
 	__u64 ring_bytes, ring_used;
-	long long silent_connections, ignored_closes; /* -1: nobody asks for them */
+	long long silent_connections, ignored_closes; /* -1: not watched, because no output wants them */
 	/* Of all our BPF programs since they were loaded; 0 unless sysctl kernel.bpf_stats_enabled is 1. */
 	__u64 bpf_runs, bpf_ns;
 };
@@ -31,7 +31,7 @@ struct health_desk;
 typedef void health_fill(void *context, struct health *health);
 /* The loop's thread answers with fill(). NULL when out of memory or descriptors. */
 struct health_desk *health_new(struct loop *loop, health_fill *fill, void *context);
-/* After health_close(), when no thread can ask any more. */
+/* Call after health_close(), when no thread can ask any more. */
 void health_free(struct health_desk *desk);
 
 /* Waits for the answer, a few seconds at most. false: no answer, and none will come if the agent is ending. given_up:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * systemd's journal, by its native socket. No libsystemd: sd_journal_sendv() says that all went well where no journald
- * listens, and that would be counted as written.
+ * systemd's journal, by its native socket. No libsystemd: sd_journal_sendv() reports success even if no journald
+ * listens, and lostpeer would count the event as written.
  */
 #include "outputs/datagram.h"
 
@@ -9,7 +9,7 @@
 
 #define SOCKET "/run/systemd/journal/socket"
 
-/* As on a terminal: the journal is read by people. */
+/* The defaults for a terminal, since people read the journal. */
 #define GROUP_NS (5 * CLOCK_SECOND)
 #define RATE 20
 

@@ -16,7 +16,7 @@ format_event *lines_format(const void *settings)
 	return s->text ? format_text : format_json;
 }
 
-/* How many bytes are out; if not all, *error. */
+/* Returns how many bytes were written; if not all, sets *error. */
 static size_t write_all(int fd, const char *bytes, size_t length, int *error)
 {
 	struct pollfd full = {.fd = fd, .events = POLLOUT};
@@ -28,7 +28,7 @@ static size_t write_all(int fd, const char *bytes, size_t length, int *error)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN && poll(&full, 1, -1) >= 0)
-			continue; /* who shares this file made it non-blocking; we may block */
+			continue; /* another process sharing this file made it non-blocking; this thread may block */
 		if (n < 0) {
 			*error = errno;
 			break;
@@ -38,7 +38,7 @@ static size_t write_all(int fd, const char *bytes, size_t length, int *error)
 	return out;
 }
 
-/* The last `length` bytes that we wrote, if they are the file's last: others may append to it too. */
+/* Removes the last `length` bytes that we wrote, unless others have appended to the file since. */
 static bool take_back(int fd, size_t length)
 {
 	off_t end = lseek(fd, 0, SEEK_CUR);

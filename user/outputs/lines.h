@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Lines to a descriptor, never a part of one: what could not be written whole is taken back where that can be (a
- * file), and else finished when writing works again.
+ * Writes whole lines to a descriptor. After a partial write the part is removed if possible (a file); else the line is
+ * finished when writing works again.
  */
 #ifndef LOSTPEER_LINES_H
 #define LOSTPEER_LINES_H
 
 #include "outputs/output.h"
 
-/* At the beginning of the settings of an output that writes lines. */
+/* The settings of an output that writes lines begin with this. */
 struct lines_settings {
-	bool text; /* for people; else JSON */
+	bool text; /* else JSON */
 };
 
 extern const char *const lines_formats[];
@@ -20,15 +20,15 @@ extern const char *const lines_formats[];
 			OPTION_AT(struct lines_settings, text), .choices = lines_formats,                              \
 								.wrong = "neither json nor text"                       \
 	}
-format_event *lines_format(const void *settings); /* which begin with a struct lines_settings */
+format_event *lines_format(const void *settings); /* beginning with a struct lines_settings */
 
 struct lines {
 	int fd;
 	size_t rest_length;
-	char rest[LINE_MAX_BYTES]; /* of a line that has begun, and is counted as written */
+	char rest[LINE_MAX_BYTES]; /* of a line partly written, which is counted as written */
 };
 
-/* As output_ops.write. */
+/* See output_ops.write. */
 size_t lines_write(struct lines *lines, const struct iovec *entries, size_t n, int *error);
 
 #endif

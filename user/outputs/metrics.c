@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Counters for Prometheus: an entry is what is counted of an event, and whoever scrapes gets the sums. */
+/* Counters for Prometheus. A queue entry is a struct counters_entry; scrapers get the sums. */
 #include "outputs/counters.h"
 
 #include <errno.h>
@@ -15,9 +15,9 @@
 struct exporter {
 	const struct output_agent *agent;
 	struct scrape *scrape;
-	pthread_mutex_t lock; /* of metrics */
+	pthread_mutex_t lock; /* protects metrics */
 	struct counters metrics;
-	struct counters copy; /* the scraper's */
+	struct counters copy; /* used by the scraper's thread */
 };
 
 static const char *set_address(const struct option_spec *spec, void *at, bool opposite, const char *value)
@@ -43,7 +43,7 @@ static void format_metrics(struct line *line, const struct event *e, const struc
 	line_append(line, (const char *)&entry, sizeof(entry));
 }
 
-/* In the scraper's thread. The copy is quick, the text is not. */
+/* In the scraper's thread. Formatting is slow, so the lock is held only to copy. */
 static void write_text(void *context, FILE *to, const bool *closing)
 {
 	struct exporter *c = context;

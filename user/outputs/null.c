@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Nowhere: for tests and benchmarks. */
+/* Discards everything: for tests and benchmarks. */
 #include "outputs/lines.h"
 
 static int open_null(void **state, const void *settings, const struct output_agent *agent)

@@ -16,16 +16,16 @@
 #include "outputs/lines.h"
 
 #define BATCH_BYTES 65536
-#define LOSS_ROOM 1024 /* kept for the line that tells of a loss */
+#define LOSS_ROOM 1024 /* kept free for the line that reports a loss */
 
-/* What an entry is, which decides how it is counted. */
+/* Decides how an entry is counted. */
 enum entry_kind { ENTRY_EVENT, ENTRY_REPEAT, ENTRY_GAP };
 
-/* An entry waits as this and its bytes, one after another in a ring of bytes. */
+/* Header of an entry in the queue, followed by its bytes. */
 struct entry {
 	unsigned length;
 	enum entry_kind kind;
-	__u64 count; /* of the events that it tells of, or tells the loss of */
+	__u64 count; /* events that it reports, or reports lost */
 };
 
 struct output {
@@ -35,18 +35,18 @@ struct output {
 	bool started;
 
 	pthread_t thread;
-	pthread_mutex_t lock; /* of all below */
+	pthread_mutex_t lock; /* protects all below */
 	pthread_cond_t more;  /* for the writer */
 	pthread_cond_t less;  /* for output_finish */
 	char *queue;
-	size_t head, tail; /* ever growing; bytes put in, bytes taken out */
+	size_t head, tail; /* total bytes put in and taken out; they never shrink */
 	bool stop;
 	bool reopen;
 	bool idle;
 	bool gone;
-	bool failing;  /* and said so */
-	bool tried;    /* a gap where writing fails is told once more at the end, no oftener */
-	bool finished; /* what waited is counted as stopped: a write that returns later changes nothing */
+	bool failing;  /* and the message was printed */
+	bool tried;    /* at the end a gap is written only once more if writing fails */
+	bool finished; /* the queue was counted as stopped: a write that returns later changes no count */
 	__u64 progress;
 	__u64 repeats_waiting; /* events in records that stand for several */
 	struct output_counts counts;
@@ -97,8 +97,8 @@ static void note_loss(struct loss *loss, __u64 count, __u64 first_ns, __u64 last
 	loss->last_ns = last_ns;
 }
 
-/* A gap that can be told by now goes in first, so that it stands where it belongs: with room for what follows it,
- * or one gap would become many. */
+/* Queues the gap before the next event, so that it stands at its place in the stream. It needs room for the next event
+ * as well (`following`), or one gap would become many. */
 static void enqueue_loss(struct output *o, struct loss *loss, enum lp_cause place, size_t following)
 {
 	static __thread struct line line;
@@ -121,7 +121,7 @@ static struct entry entry_of(const struct event *event)
 	return (struct entry){.kind = ENTRY_EVENT, .count = 1};
 }
 
-/* What it stands for is lost; a gap that could not be told stays a gap. */
+/* Counts all events of the entry as lost. A gap is no event: it only extends the next gap. */
 static void note_full(struct output *o, const struct event *event, struct entry entry)
 {
 	if (entry.kind == ENTRY_GAP) {
@@ -236,14 +236,14 @@ static void account(struct output *o, const struct batch *batch, size_t out, int
 	for (size_t i = 0; i < batch->n && !o->finished; i++) {
 		const struct entry *entry = &batch->entries[i];
 
-		if (i >= out) /* a gap that could not be told stays a gap */
+		if (i >= out) /* a gap not written extends the next one */
 			note_loss(&o->failed, entry->count, now, now);
 		count_entry(&o->counts, &o->repeats_waiting, entry, i < out);
 	}
 	note_failure(o, out < batch->n ? error : 0);
 }
 
-/* --- the writer thread: each of these begins and ends with the lock held --- */
+/* --- the writer thread: these functions are entered and left with the lock held --- */
 
 static void wait_for_work(struct output *o)
 {
@@ -255,7 +255,7 @@ static void wait_for_work(struct output *o)
 	o->idle = false;
 }
 
-/* reopen or flush, which may block. */
+/* Calls reopen or flush, which may block, without the lock. */
 static void call(struct output *o, int (*operation)(void *state), const char *what)
 {
 	char text[256];
@@ -281,12 +281,12 @@ static void write_batch(struct output *o, struct batch *batch)
 	take_batch(o, batch);
 	pthread_mutex_unlock(&o->lock);
 	if (!gone) {
-		error = EIO; /* of one that does not say */
+		error = EIO; /* if write() sets none */
 		out = o->options.ops->write(o->state, batch->iov, batch->n, &error);
 	}
 	pthread_mutex_lock(&o->lock);
 	account(o, batch, out, error);
-	if (o->head == o->tail) /* there is room: who knows when the next event comes */
+	if (o->head == o->tail) /* do not wait for the next event, which may never come */
 		enqueue_loss(o, &o->full, EVENTS_LOST_OUTPUT_FULL, 0);
 	if (o->head == o->tail && !o->gone)
 		call(o, o->options.ops->flush, "cannot bring it to the disk");
@@ -377,7 +377,7 @@ void output_reopen(struct output *o)
 	pthread_mutex_unlock(&o->lock);
 }
 
-/* false: nothing moved for that long. */
+/* false: no progress within patience_ms. */
 static bool wait_for_progress(struct output *o, int patience_ms)
 {
 	__u64 progress = o->progress;
@@ -447,7 +447,7 @@ bool output_close(struct output *o)
 	stuck = o->started && !o->idle;
 	pthread_cond_signal(&o->more);
 	pthread_mutex_unlock(&o->lock);
-	if (stuck) { /* its write may never return: the process ends with it */
+	if (stuck) { /* its write may never return: leave the thread until the process exits */
 		pthread_detach(o->thread);
 		return false;
 	}

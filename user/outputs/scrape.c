@@ -16,10 +16,10 @@
 #include "base/thread.h"
 
 #define CONNECTIONS_MAX 8  /* a few servers and somebody with curl */
-#define SLOTS 64           /* connections that the library holds; above CONNECTIONS_MAX they are on their way out */
-#define IDLE_SECONDS 10    /* without a byte, either way */
-#define REQUEST_BYTES 8192 /* memory of a connection: its request, and the head of the answer */
-#define PER_SECOND 20      /* answers; who asks oftener waits */
+#define SLOTS 64           /* connections in the library; those above CONNECTIONS_MAX are being closed */
+#define IDLE_SECONDS 10    /* without a byte in either direction */
+#define REQUEST_BYTES 8192 /* per connection: its request and the header of the answer */
+#define PER_SECOND 20      /* answers; further requests wait */
 
 struct connection {
 	int fd; /* -1: no connection */
@@ -36,13 +36,13 @@ struct scrape {
 	void *context;
 	struct scrape *next;
 
-	/* the thread's */
+	/* the thread's own */
 	struct connection connections[SLOTS];
-	__u64 second_ns; /* CLOCK_MONOTONIC: where this second began, and its answers */
+	__u64 second_ns; /* CLOCK_MONOTONIC: the beginning of the second that `answers` counts */
 	unsigned answers;
 };
 
-static struct scrape *all; /* that are open; the main thread's */
+static struct scrape *all; /* the open ones; the main thread's own */
 
 /* --- the thread --- */
 
@@ -65,7 +65,7 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
 
 	if (!response)
 		return MHD_NO;
-	/* nobody keeps a connection: a scrape in 15 s costs no more so */
+	/* keep no connection open: with a scrape every 15 s a new one costs no more */
 	MHD_add_response_header(response, "Connection", "close");
 	result = MHD_queue_response(connection, status, response);
 	MHD_destroy_response(response);
@@ -120,7 +120,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 	return answer_metrics(context, connection);
 }
 
-/* The oldest that is not shut already, if there are too many. Shut down, it is closed by the library. */
+/* If there are too many, shuts down the oldest connection that is still open. The library then closes it. */
 static void make_room(struct scrape *s)
 {
 	struct connection *oldest = NULL;
@@ -219,7 +219,8 @@ int scrape_open(struct scrape **scrape, const struct endpoint *at, scrape_write 
 void scrape_close(struct scrape *s)
 {
 	struct scrape **from = &all;
-	int listener = MHD_quiesce_daemon(s->daemon); /* ours again, or it would be shut down for both */
+	int listener =
+		MHD_quiesce_daemon(s->daemon); /* take it back, or the library would shut it down for both daemons */
 
 	__atomic_store_n(&s->closing, true, __ATOMIC_RELAXED);
 	MHD_stop_daemon(s->daemon);

@@ -88,11 +88,11 @@ static const char *why_not(const struct server *s, __u32 uid, unsigned *free_num
 	return of_uid >= OF_UID_MAX ? "this user has 16 subscribers already" : NULL;
 }
 
-/* The subscriber has sent its line, or all that it will send of it. */
+/* The subscriber has sent its line, or will send no more of it. */
 static void on_line(struct server *s, struct subscriber *u)
 {
 	if (u->stage == SUBSCRIBER_ASKS && subscriber_ask(u)) {
-		loop_change(s->loop, u->fd, 0); /* what it sends after its line is never read */
+		loop_change(s->loop, u->fd, 0); /* anything after its line is never read */
 		s->stale = true;
 	} else {
 		subscriber_send(u, s->agent->format);
@@ -106,7 +106,7 @@ static void on_subscriber(void *context, unsigned events)
 
 	pthread_mutex_lock(&s->lock);
 	if (events & (EPOLLHUP | EPOLLERR)) {
-		u->stage = SUBSCRIBER_LEAVES; /* whatever it asked for */
+		u->stage = SUBSCRIBER_LEAVES; /* even if it has not been served yet */
 	} else if (u->stage == SUBSCRIBER_ASKS && (events & EPOLLIN)) {
 		if (subscriber_read(u))
 			on_line(s, u);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The state that the two threads of the subscription socket share, and the thread that serves: it accepts clients, reads
- * their lines, sends to those that were slow, and removes those that left. It never waits for one of them.
+ * The state that the two threads of the subscription socket share, and the thread that serves: it accepts clients,
+ * reads their lines, sends to those that were slow, and removes those that left. It never waits for one of them.
  */
 #ifndef LOSTPEER_SERVER_H
 #define LOSTPEER_SERVER_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Standard output: a terminal, a pipe, a file that the shell opened. */
+/* Standard output: a terminal, a pipe or a file opened by the shell. */
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -11,7 +11,7 @@
 #include "format/format.h"
 
 #define FIRST_BYTES 4096
-#define GAP_ROOM 1024 /* kept for the line that tells of a loss */
+#define GAP_ROOM 1024 /* kept free for the line that reports a loss */
 
 struct subscriber *subscriber_new(int fd, __u32 uid, __u64 line_by_ns)
 {
@@ -26,7 +26,7 @@ struct subscriber *subscriber_new(int fd, __u32 uid, __u64 line_by_ns)
 	return s;
 }
 
-/* A socket that is closed with bytes unread resets its peer, who would be told that instead of what is wrong. */
+/* Closing a socket with unread bytes resets the connection, and the client would not get our error message. */
 static void read_away(int fd)
 {
 	char bytes[16384];
@@ -45,7 +45,7 @@ void subscriber_free(struct subscriber *s)
 	free(s);
 }
 
-/* --- his line --- */
+/* --- its line --- */
 
 bool subscriber_read(struct subscriber *s)
 {
@@ -76,9 +76,9 @@ bool subscriber_ask(struct subscriber *s)
 	return false;
 }
 
-/* --- what waits --- */
+/* --- its buffer --- */
 
-/* Room for so many bytes more, at the end. false: there is none. */
+/* Makes room for `length` more bytes at the end. false: there is none. */
 static bool make_room(struct subscriber *s, size_t length)
 {
 	size_t size = s->size ? s->size : FIRST_BYTES;
@@ -138,7 +138,8 @@ void subscriber_begin(struct subscriber *s, __u64 wall_ns)
 	s->stage = put(s, &line, 0) ? SUBSCRIBER_READS : SUBSCRIBER_LEAVES;
 }
 
-/* So that it stands where it belongs: with room for what follows it, or one gap would become many. */
+/* Puts in the gap before the next event. It needs room for that event as well (`following`), or one gap would become
+ * many. */
 static void tell_loss(struct subscriber *s, const struct format_context *context, size_t following)
 {
 	static __thread struct line line;
@@ -199,7 +200,7 @@ static void send_waiting(struct subscriber *s)
 bool subscriber_send(struct subscriber *s, const struct format_context *context)
 {
 	send_waiting(s);
-	/* he reads again: at the brim, one gap would become many */
+	/* it reads again; report the loss only with half the buffer free, or one gap would become many */
 	if (s->stage == SUBSCRIBER_READS && s->lost.last_ns && s->waiting < SUBSCRIBER_BYTES / 2) {
 		tell_loss(s, context, 0);
 		send_waiting(s);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The subscription socket: whoever connects asks for events by one line, and gets those that he may see (visibility.h).
- * The writer hands out what comes through the queue; a thread of its own takes who comes, reads lines, sends to who
- * was slow, and lets go who left. Neither waits for any of them.
+ * The subscription socket: a client sends one line that asks for events, and gets those that it may see (visibility.h).
+ * The writer thread hands out the events from the queue; the server thread (server.h) accepts and serves clients.
+ * Neither waits for a client.
  *
- * A subscriber is told that he is one when the kernel is asked for what he wants: the thread says that its audience
- * changed, the agent's loop asks who that is by now, has it so, and confirms.
+ * A client is subscribed once the kernel delivers what it wants: the server thread reports that the audience changed;
+ * the agent's loop fetches the audience, configures the kernel, and confirms.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,11 +27,11 @@
 
 #define NOBODY (~0u) /* a uid that nobody has */
 
-static struct server *servers; /* that are open */
+static struct server *servers; /* the open ones */
 
 /* --- the writer --- */
 
-/* Whether he whose socket it is may see the event at hand, and what; a gap is everybody's. */
+/* Whether the user whose socket it is may see the current event, and which part of it. Everybody may see a gap. */
 static void decide(struct server *s)
 {
 	const struct event *e = &s->kept.event;
@@ -53,7 +53,7 @@ static bool is_own(struct server *s, __u32 uid)
 	return s->own == OWN;
 }
 
-/* The line that he gets of the event at hand; NULL: none. Either is made once. */
+/* The line of the current event for this subscriber; NULL: none. Root's and the owner's line are each made once. */
 static const struct line *line_for(struct server *s, const struct subscriber *u, const struct event **e)
 {
 	bool root = u->uid == VISIBILITY_ROOT;
@@ -69,7 +69,7 @@ static const struct line *line_for(struct server *s, const struct subscriber *u,
 	return line;
 }
 
-/* How many got it, or were told that they lost it. */
+/* Returns how many subscribers wanted it, including those that lost it because they are slow. */
 static unsigned hand_out(struct server *s)
 {
 	const struct event *seen;
@@ -90,7 +90,7 @@ static unsigned hand_out(struct server *s)
 	return n;
 }
 
-/* By now the events of the last write() are counted as written (output.c). */
+/* Called when output.c has already counted the events of the last write() as written. */
 static int note_unwanted(void *state)
 {
 	struct server *s = state;
@@ -172,7 +172,7 @@ static struct server *find_there(const struct endpoint *at)
 	return s;
 }
 
-/* /run/lostpeer is gone after a reboot: where nobody makes it, we do. */
+/* /run/lostpeer is gone after a reboot; systemd or we create it. */
 static int make_directory(const char *path)
 {
 	char directory[ENDPOINT_TEXT_LEN];
@@ -184,11 +184,11 @@ static int make_directory(const char *path)
 		return 0;
 	*end = '\0';
 	if (!mkdir(directory, 0755))
-		return chmod(directory, 0755) ? -errno : 0; /* whatever the umask is */
+		return chmod(directory, 0755) ? -errno : 0; /* mkdir() obeys the umask */
 	return errno == EEXIST ? 0 : -errno;
 }
 
-/* Where another one of this process listens already, both have the same socket, and nobody is refused in between. */
+/* If this process already listens there, both share the socket, so that no client is refused in between. */
 static int open_listener(const struct endpoint *at)
 {
 	struct server *there = find_there(at);

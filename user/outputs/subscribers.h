@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the feeds ask of the subscription socket, the one output whose readers come and go, each with filters of its own.
- * For the main thread; nothing here blocks. */
+/* How the feeds see the subscription socket, the one output whose readers come and go, each with its own filters. For
+ * the main thread; nothing here blocks. */
 #ifndef LOSTPEER_SUBSCRIBERS_H
 #define LOSTPEER_SUBSCRIBERS_H
 

@@ -17,7 +17,7 @@ bool subscription_parse(const char *text, size_t length, struct filter *filter, 
 
 	filter_init(filter);
 	filter->foreign = true;
-	filter->peer_closes = true; /* to be told of that is what they are there for */
+	filter->peer_closes = true; /* subscribers exist to learn of peers that closed */
 	line_clear(why);
 	if (length >= sizeof(line) || memchr(text, '\0', length)) {
 		line_printf(why, length >= sizeof(line) ? "a line of more than 4096 bytes" : "a NUL in the line");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What a subscriber asks for: one line, the filters of `lostpeer watch`, with blanks between and no quotes. */
+/* A subscriber's request: one line with the filters of `lostpeer watch`, separated by blanks, without quotes. */
 #ifndef LOSTPEER_SUBSCRIPTION_H
 #define LOSTPEER_SUBSCRIPTION_H
 
@@ -12,8 +12,8 @@
 #define SUBSCRIPTION_LINE_MAX 4096 /* bytes, with its newline */
 #define SUBSCRIPTION_PATH "/run/lostpeer/events.sock"
 
-/* text: of `length` bytes, without a newline. Fills *filter, which is the caller's then, whatever comes of
- * it. false: *why is what is wrong, naming it. */
+/* text: `length` bytes, without a newline. Fills *filter, which the caller must free, even after a failure. false: *why
+ * names what is wrong. */
 bool subscription_parse(const char *text, size_t length, struct filter *filter, struct line *why);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A listener for RFC 5424: rsyslog's, which does what it has TLS, TCP and a spool for. */
+/* RFC 5424 to a local or UDP listener such as rsyslog, which provides TLS, TCP and a spool. */
 #include "outputs/datagram.h"
 
 #define PORT 514
