@@ -23,7 +23,7 @@ struct queue {
 	__u32 full_drops; /* lp_socket.drops at the last look that found it full */
 	__u64 since_ns;
 	__u64 full_ns; /* of the last look that found it full, or when it was filled */
-	__u64 next_ns; /* no other event before */
+	__u64 next_ns; /* no event before this */
 	__u64 interval_ns;
 };
 
@@ -191,7 +191,7 @@ void accept_queues_tick(struct accept_queues *q, __u64 now_ns)
 	alarms->queues = 0; /* from here on a full queue wakes the agent again */
 	look_round(q);
 	q->next_ns = !LIST_EMPTY(&q->all) ? now_ns + LOOK_NS : 0;
-	if (q->next_ns) /* it need not: there is a deadline anyway */
+	if (q->next_ns) /* the deadline wakes the agent anyway */
 		alarms->queues = 1;
 }
 

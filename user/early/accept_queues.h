@@ -3,9 +3,10 @@
  * accept_dropped: listeners whose accept queue is full, and how many peers they turned away.
  *
  * The BPF programs list a listener when a connection fills its queue, and wake the agent for the first (bpf/silent.h).
- * The agent looks at the listed ones once a second. The kernel counts all that it drops at a listener in sk_drops; what
- * counts here is the part between a look, or the filling, and the next look that finds the queue full. A queue that no
- * look finds full for ACCEPT_QUEUES_PATIENCE_NS is forgotten, since the drops need not have been for the queue.
+ * The agent looks at the listed ones once a second. sk_drops counts everything that the kernel drops at a listener; an
+ * event counts the drops since the one before, or since the queue was filled, up to the last look that found the queue
+ * full. A queue that no look finds full for ACCEPT_QUEUES_PATIENCE_NS is forgotten: later drops may have another
+ * reason.
  *
  * The first event comes at the first such look, later ones after 10, 20, 40, ... seconds, at most
  * ACCEPT_QUEUES_REPEAT_MAX_NS apart, each with the drops since the one before.

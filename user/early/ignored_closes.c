@@ -18,7 +18,7 @@
 
 struct holder;
 
-/* A connection in CLOSE_WAIT that is ripe, or whose age does not tell. */
+/* A connection in CLOSE_WAIT that is ripe, or whose age proves nothing because of keepalive. */
 struct close {
 	struct table_link by_sk;
 	LIST_ENTRY(close) in_all, in_holder;
@@ -100,14 +100,14 @@ static struct close *remember(struct ignored_closes *g, __u64 sk)
 	return c;
 }
 
-/* --- what a look says --- */
+/* --- one look --- */
 
 static __u64 least(__u64 a, __u64 b)
 {
 	return a < b ? a : b;
 }
 
-/* Since this end sent data, or heard of the peer. */
+/* Since this end sent data, or heard from the peer. */
 static __u64 idle_ns(const struct lp_socket *s)
 {
 	__u64 idle_ms = (__u64)s->heard_ms;
@@ -131,8 +131,8 @@ static void walk_before(struct ignored_closes *g, __u64 at_ns)
 		g->next_walk_ns = at_ns;
 }
 
-/* Both ages count from the peer's FIN at most, because the FIN came with an acknowledgement. With keepalive the peer
- * goes on acknowledging nothing, so what counts then is that nothing moves from one look to the next. */
+/* Both ages count from the peer's FIN at most, because the FIN came with an acknowledgement. With keepalive the peer's
+ * answers renew the age, though they acknowledge nothing new: then nothing may move from one look to the next. */
 static void take_look(void *context, const struct lp_record *r)
 {
 	struct ignored_closes *g = context;
@@ -157,7 +157,7 @@ static void take_look(void *context, const struct lp_record *r)
 	c->ripe = since + g->after_ns <= g->now_ns;
 }
 
-/* --- who holds them --- */
+/* --- holders --- */
 
 static bool is_of(const struct holder *h, const struct lp_record *r, const struct owner *owner)
 {
@@ -250,7 +250,7 @@ static void leave_gone(struct ignored_closes *g)
 	}
 }
 
-/* --- telling --- */
+/* --- events --- */
 
 static const struct close *oldest_of(const struct holder *h)
 {

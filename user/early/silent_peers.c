@@ -49,7 +49,7 @@ struct round {
 	struct sockets_listed *due;
 };
 
-/* --- who was told --- */
+/* --- reported sockets --- */
 
 static void forget_told(struct silent_peers *s, struct told *told)
 {
@@ -73,7 +73,7 @@ static bool remember_told(struct silent_peers *s, const struct lp_record *record
 	return true;
 }
 
-/* --- what one look says --- */
+/* --- one look --- */
 
 static void look_again(struct round *round, __u64 at_ns)
 {
@@ -254,7 +254,7 @@ static void run_round(struct silent_peers *s, __u64 now_ns)
 		look_round(&round);
 	free(round.due);
 	s->next_ns = round.next_ns;
-	if (s->next_ns) /* it need not: there is a deadline anyway */
+	if (s->next_ns) /* the deadline wakes the agent anyway */
 		alarms->silent = 1;
 }
 
@@ -279,7 +279,7 @@ void silent_peers_free(struct silent_peers *s)
 	free(s);
 }
 
-/* How long the data has waited is known but for the running timer, which is the longest; it is left out. */
+/* The wait of the data counts only the timers that ran out. The running one, the longest, is unknown. */
 void silent_peers_seed(struct silent_peers *s, const struct lp_record *look)
 {
 	const struct lp_socket *socket = &look->socket;

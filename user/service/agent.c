@@ -124,7 +124,7 @@ static bool ask_health(void *agent, struct health *health, const bool *given_up)
 	return health_ask(((struct agent *)agent)->health, health, given_up);
 }
 
-/* The wanted classes decide what wakes the agent, too. */
+/* The wanted classes also decide which records wake the agent. */
 static int want(struct agent *a)
 {
 	__u32 classes;

@@ -178,8 +178,9 @@ static bool open_by_id(const struct cgroups *c, __u64 id, char path[LP_CGROUP_PA
 	return true;
 }
 
-/* A v2 cgroup keeps its path for life and its id is never reused; a v1 cgroup can be renamed. The kernel side is asked
- * twice: it notes a removed cgroup right after the file system forgets it, which may happen between the two lookups. */
+/* A v2 cgroup keeps its path for life and its id is never reused; a v1 cgroup can be renamed. The BPF programs are
+ * asked twice: they note a removed cgroup right after the file system forgets it, which may happen between the two
+ * lookups. */
 static bool find_by_id(struct cgroups *c, const struct kernel *kernel, __u64 id, __u64 since_ns,
 		       char path[LP_CGROUP_PATH])
 {

@@ -2,9 +2,9 @@
 /*
  * The cgroup of a process, in cgroup v2 or, on a v1 host, in systemd's named hierarchy.
  *
- * v2: a record has the id of the cgroup. The file system turns it into a path while the cgroup exists; the kernel side
- * remembers the path for a while after that (bpf/cgroups.h). v1: /proc/PID/cgroup has the path while the process lives;
- * the kernel side notes it when the process exits. Nothing scans or polls.
+ * v2: a record has the id of the cgroup. The file system turns it into a path while the cgroup exists; the BPF programs
+ * remember the path for a while after that (bpf/cgroups.h). v1: /proc/PID/cgroup has the path while the process lives;
+ * the BPF programs note it when the process exits. Nothing scans or polls.
  */
 #ifndef LOSTPEER_CGROUPS_H
 #define LOSTPEER_CGROUPS_H

@@ -10,7 +10,7 @@
 
 #include "kernel/remembered.h"
 
-/* The kernel side remembers as many of those that start later. Containers beyond that stay unnamed. */
+/* The BPF programs remember as many of those that start later. Containers beyond that stay unnamed. */
 #define CONTAINERS_MAX LP_MADE_CGROUPS
 
 struct containers {

@@ -20,7 +20,7 @@
 #define SLEEP_NS (2 * CLOCK_MS)
 #define WALK_INTERVAL_NS (20 * CLOCK_MS)
 #define PATIENCE_NS (100 * CLOCK_MS) /* the longest wait of an event that may have no other end here */
-#define WALK_SHARE 50                /* of the time */
+#define WALK_SHARE 50                /* walks take at most this part of the time */
 #define WAITING_MAX 16384
 /* An end that is over sends no more, so its sequence numbers fit those of its other end for good, but for a FIN. An end
  * that got the peer's FIN goes on sending: by the next look it may be SENT_SINCE bytes further. A larger slack would
@@ -33,7 +33,7 @@
 
 enum known { EXPECTED, UNKNOWN, KNOWN };
 
-/* What is remembered of a socket. */
+/* The memory of one socket. */
 struct end {
 	struct table_link by_ports;
 	struct lp_record record;
@@ -65,7 +65,7 @@ struct other_ends {
 	struct table table;
 };
 
-/* --- what fits together --- */
+/* --- matching two ends --- */
 
 static struct address local_of(const struct lp_record *r)
 {
@@ -87,7 +87,7 @@ static bool is_loopback(const struct lp_record *r)
 	       (address_is_v4(peer) && peer.bytes[12] == 127);
 }
 
-/* The same socket, in the same connection. */
+/* A socket can be used again for another connection. */
 static bool same_socket(const struct lp_record *a, const struct lp_record *b)
 {
 	return a->socket.sk == b->socket.sk && a->socket.cookie == b->socket.cookie &&
@@ -108,7 +108,7 @@ static bool has_gone_on(const struct lp_record *r)
 	return r->kind == LP_KIND_PEER_FIN || r->kind == LP_KIND_LOOK;
 }
 
-/* How far what the receiver got is outside of what the sender sent and the receiver may have got. */
+/* How far the receiver's rcv_nxt lies outside of the sender's range from snd_una to snd_nxt. */
 static __u32 distance(const struct lp_record *sender, const struct lp_record *receiver)
 {
 	bool goes_on = has_gone_on(sender) || has_gone_on(receiver);
@@ -214,7 +214,7 @@ static struct end *find_other(struct other_ends *ends, const struct lp_record *r
 	return is_chosen(&choice) ? found : NULL;
 }
 
-/* --- what waits --- */
+/* --- the queue --- */
 
 struct other_ends *other_end_new(struct kernel *kernel, struct pending_list *pending, other_end_done *done,
 				 void *context)
@@ -319,7 +319,7 @@ void other_end_add(struct other_ends *ends, struct event *event)
 {
 	struct waiting *w = has_other(event->record) ? calloc(1, sizeof(*w)) : NULL;
 
-	if (!w) { /* out of memory, too: report it without its other end */
+	if (!w) { /* or out of memory: better without its other end than not at all */
 		ends->done(ends->context, event);
 		return;
 	}

@@ -5,9 +5,9 @@
  * the sockets that the BPF programs remember finds it.
  *
  * An event waits five milliseconds for the record of the other end, then as long as that waits for its own owner
- * (pending.h). It waits for a walk only if one can begin at once, or if it is a drop on loopback: walks take at most a
- * fiftieth of the time. The last OTHER_ENDS_MAX ends are remembered: at ten thousand events a second, long enough for
- * the longest search for an owner.
+ * (pending.h). A drop also waits for a walk, if one can begin within 100 ms or the connection is on loopback. Walks
+ * begin at least 20 ms apart and take at most a fiftieth of the time. The last OTHER_ENDS_MAX ends are remembered: at
+ * 10,000 events a second, long enough for the longest search for an owner.
  *
  * Wrong is worse than unknown: addresses, ports and sequence numbers must fit those of one socket, and of no other.
  */

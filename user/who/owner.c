@@ -35,7 +35,7 @@ static enum owner_need name_unknown(struct owner *owner, enum owner_unknown why)
 	return NEED_NOTHING;
 }
 
-/* The task is the birth owner: as birth_via() says; otherwise as `via` says. */
+/* Names the task with birth_via() if it is the birth owner, otherwise with `via`. */
 static enum owner_need name_found(struct owner *owner, const struct lp_record *r, const struct lp_task *task,
 				  enum owner_via via)
 {
@@ -60,7 +60,7 @@ static const struct owner_found *find(const struct owner_evidence *e, const stru
 	return NULL;
 }
 
-/* Several processes hold it: the owner is the birth owner if it is among them, otherwise nobody. */
+/* Of several holders the owner is the birth owner; if that is not among them, there is no owner. */
 static enum owner_need name_one_of(struct owner *owner, const struct lp_record *r, const struct owner_evidence *e,
 				   enum owner_via via)
 {
@@ -87,7 +87,8 @@ static bool forked_since_birth(const struct lp_record *r, const struct owner_evi
 static bool alone_since_birth(const struct lp_record *r, const struct owner_evidence *e, const struct lp_task *task)
 {
 	bool there = task->start_boot_ns < born_ns(r, e) + e->boot_ahead_ns;
-	/* the process that listened need not be the one that accepted (pre-forked workers); the one that connected had it */
+	/* the process that listened need not be the one that accepted (pre-forked workers); the one that connected had
+	 * it */
 	bool had_it = r->who == LP_WHO_NONE || (r->socket.flags & LP_F_ACCEPTED) || task_is_same(task, &r->task);
 
 	return there && had_it && !(r->socket.flags & LP_F_SHARED) && !forked_since_birth(r, e, task);
@@ -98,7 +99,7 @@ static enum owner_need decide_never_accepted(const struct lp_record *r, const st
 {
 	const struct owner_found *birth;
 
-	/* listener_closed: the listener is gone, so only what is known of it by now counts */
+	/* listener_closed: the listener is gone, so a search cannot find its holder */
 	if ((r->socket.flags & LP_F_LISTENER_CLOSING) || (!r->socket.err && r->kind == LP_KIND_CLOSE)) {
 		if (r->who == LP_WHO_LISTENER)
 			return name(owner, &r->task, VIA_LISTENER);

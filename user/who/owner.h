@@ -27,7 +27,7 @@ struct owner_found {
 };
 
 struct owner_evidence {
-	bool waited; /* a destroyer would have come by now; reset once, after a walk that found nobody */
+	bool waited; /* the wait for a destroyer is over; reset once, after a walk that found no holder */
 	bool destroyed;
 	struct lp_task destroyer;
 	bool can_look; /* this kernel can search one process alone */
@@ -45,7 +45,7 @@ struct owner_evidence {
 /* Fills *owner when it returns NEED_NOTHING. Never asks for the same kind of evidence twice. */
 enum owner_need owner_decide(const struct lp_record *r, const struct owner_evidence *e, struct owner *owner);
 
-/* The socket is in an accept queue: its holders are those of the listener. */
+/* Whether the connection is in an accept queue: its holders are then those of the listener. */
 bool owner_is_listener(const struct lp_record *r);
 
 #endif

@@ -16,7 +16,7 @@
 
 #define RESET_WAIT_NS (1 * CLOCK_MS)     /* the RST goes out in the same softirq as the close */
 #define DESTROYER_WAIT_NS (5 * CLOCK_MS) /* most applications close within this after an error */
-/* After a walk that found nobody: the owner is just letting go, and may be preempted there. */
+/* After a walk that found no holder: the owner is about to drop its reference, but may be preempted. */
 #define LAST_WAIT_NS (50 * CLOCK_MS)
 #define WALK_INTERVAL_NS (250 * CLOCK_MS)
 
@@ -202,7 +202,7 @@ static struct owner_found *found_slot(struct owner_evidence *e, const struct lp_
 	if (!e->found || e->n_found >= OWNER_HOLDERS_MAX)
 		return NULL;
 	e->found[e->n_found].task = *task;
-	e->found[e->n_found].task.exiting = 0; /* as of a destroyer */
+	e->found[e->n_found].task.exiting = 0; /* as for a destroyer */
 	return &e->found[e->n_found++];
 }
 
@@ -232,7 +232,7 @@ static void note_holder(void *context, const struct lp_holder *holder)
 		if (round->keys[i] != holder->key)
 			continue;
 		if (!holder->listening && round->who[i]->event->record->socket.inode != holder->inode)
-			continue; /* another socket has the address by now */
+			continue; /* another socket has that address now */
 		slot = found_slot(&round->who[i]->evidence, &holder->task);
 		if (slot)
 			slot->fds++;

@@ -3,8 +3,8 @@
  * Events that wait for their owner: for the evidence that the owner rule needs (owner.h), and before that up to a
  * millisecond for the RST that may join a close. Each event that goes in comes back exactly once, with its owner.
  *
- * At most PENDING_MAX events wait; a new one then pushes the oldest out with what is known of it. One walk over all
- * processes serves all that wait, four times a second at most; searches of single processes take at most a fifth of
+ * At most PENDING_MAX events wait; a new one then pushes out the oldest, which gets no further evidence. One walk over
+ * all processes serves all that wait, four times a second at most; searches of single processes take at most a fifth of
  * the time.
  */
 #ifndef LOSTPEER_PENDING_H

@@ -27,7 +27,7 @@ struct recently_closed {
 	recently_closed_done *done;
 	void *context;
 	unsigned next;                     /* the next slot of judged to use */
-	unsigned first_waiting, n_waiting; /* in a ring */
+	unsigned first_waiting, n_waiting; /* of the ring `waiting` */
 	struct judged judged[RECENTLY_CLOSED_JUDGED];
 	struct event *waiting[RECENTLY_CLOSED_WAITING]; /* oldest first */
 };
@@ -51,7 +51,7 @@ void recently_closed_free(struct recently_closed *gone)
 	free(gone);
 }
 
-/* --- what is remembered --- */
+/* --- the memory --- */
 
 static struct ends_of ends_of_record(const struct lp_record *r)
 {
@@ -78,7 +78,7 @@ static struct judged *find_judged(struct recently_closed *gone, const struct lp_
 		struct judged *j = &gone->judged[(gone->next - i) % RECENTLY_CLOSED_JUDGED];
 
 		if (!j->end.time_ns || j->end.time_ns < r->time_ns)
-			return NULL; /* nearly in order of time: if one is missed, it is in there twice, and the later one counts */
+			return NULL; /* nearly in order of time: one missed is noted twice, and the later one counts */
 		if (j->sk == r->socket.sk && j->end.time_ns == r->time_ns)
 			return j;
 	}
@@ -148,7 +148,7 @@ static void find_in_slots(const struct recently_closed *gone, const struct lp_re
 	}
 }
 
-/* The two memories note the same end within this. */
+/* The BPF programs and the agent note the same end with times this close. */
 #define SAME_NS CLOCK_MS
 
 /* The record of the same end has its cause, and often its owner. */
@@ -174,7 +174,7 @@ static void find_in_judged(const struct recently_closed *gone, const struct lp_r
 	}
 }
 
-/* --- what waits --- */
+/* --- the queue --- */
 
 static void hand_back_first(struct recently_closed *gone)
 {

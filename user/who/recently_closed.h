@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Whose a connection was that has no socket any more, when its peer sends data and the kernel answers with a RST
- * (bpf/ended.h): a stray. Closes that came as records are remembered here, with their cause and, once known, their
+ * Finds the owner of a stray: data that a peer sends for a connection whose socket is gone, and that the kernel answers
+ * with a RST (bpf/ended.h). Closes that came as records are remembered here, with their cause and, once known, their
  * owner; the BPF programs remember the orderly ones that made no record, in slots that both sides share. A stray waits
- * RECENTLY_CLOSED_WAIT_NS, so that a close just before it is judged by then.
+ * RECENTLY_CLOSED_WAIT_NS, so that a close just before it has been judged.
  *
  * The last RECENTLY_CLOSED_JUDGED closes are remembered here and LP_ENDED there; the owner of an older one is unknown.
  * At most RECENTLY_CLOSED_WAITING strays wait; a new one then pushes the oldest out.
