@@ -70,7 +70,7 @@ static bool is_full(const struct lp_socket *s)
 	return s->ack_backlog > s->max_ack_backlog; /* sk_acceptq_is_full() */
 }
 
-static void tell(struct accept_queues *q, struct queue *queue, const struct lp_record *look)
+static void report(struct accept_queues *q, struct queue *queue, const struct lp_record *look)
 {
 	struct lp_record record = *look;
 	struct event *event;
@@ -108,7 +108,7 @@ static void take_look(void *context, const struct lp_record *r)
 		queue->full_drops = r->socket.drops;
 	}
 	if (queue->full_drops != queue->drops && q->now_ns >= queue->next_ns)
-		tell(q, queue, r);
+		report(q, queue, r);
 	queue->listed = q->now_ns < queue->full_ns + ACCEPT_QUEUES_PATIENCE_NS || q->now_ns < queue->next_ns;
 }
 

@@ -262,7 +262,7 @@ static const struct close *oldest_of(const struct holder *h)
 	return oldest;
 }
 
-static void tell(struct ignored_closes *g, struct holder *h, __u64 now_ns)
+static void report(struct ignored_closes *g, struct holder *h, __u64 now_ns)
 {
 	struct lp_record record = oldest_of(h)->record;
 	struct event *event;
@@ -278,7 +278,7 @@ static void tell(struct ignored_closes *g, struct holder *h, __u64 now_ns)
 	g->calls->tell(g->calls->context, event);
 }
 
-static __u64 next_telling(const struct ignored_closes *g)
+static __u64 next_report(const struct ignored_closes *g)
 {
 	const struct holder *h;
 	__u64 at = 0;
@@ -289,7 +289,7 @@ static __u64 next_telling(const struct ignored_closes *g)
 }
 
 /* Not before all holders of the walk are known, so that the counts are right. */
-static void tell_due(struct ignored_closes *g, __u64 now_ns)
+static void report_due(struct ignored_closes *g, __u64 now_ns)
 {
 	struct holder *h;
 
@@ -297,7 +297,7 @@ static void tell_due(struct ignored_closes *g, __u64 now_ns)
 		return;
 	LIST_FOREACH(h, &g->holders, in_all)
 		if (!h->interval_ns || (h->next_ns <= now_ns && g->walked_ns >= h->next_ns))
-			tell(g, h, now_ns);
+			report(g, h, now_ns);
 }
 
 /* --- a walk --- */
@@ -360,22 +360,22 @@ void ignored_closes_free(struct ignored_closes *g)
 
 void ignored_closes_tick(struct ignored_closes *g, __u64 now_ns)
 {
-	__u64 telling = next_telling(g);
+	__u64 report_ns = next_report(g);
 
 	if (sockets_alarms(g->kernel)->fins)
 		walk_before(g, now_ns + g->after_ns);
-	if ((g->next_walk_ns && now_ns >= g->next_walk_ns) || (telling && now_ns >= telling && !g->asking))
+	if ((g->next_walk_ns && now_ns >= g->next_walk_ns) || (report_ns && now_ns >= report_ns && !g->asking))
 		walk(g, now_ns);
 	else if (g->unasked && !g->asking)
 		ask_all(g);
-	tell_due(g, clock_monotonic_ns());
+	report_due(g, clock_monotonic_ns());
 }
 
 __u64 ignored_closes_deadline(const struct ignored_closes *g)
 {
-	__u64 telling = g->asking ? 0 : next_telling(g); /* pending.h has a deadline then */
+	__u64 report_ns = g->asking ? 0 : next_report(g); /* pending.h has a deadline then */
 
-	return clock_earlier(g->next_walk_ns, telling);
+	return clock_earlier(g->next_walk_ns, report_ns);
 }
 
 __u64 ignored_closes_lost(const struct ignored_closes *g)

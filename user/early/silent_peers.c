@@ -15,17 +15,17 @@
 
 /* As long as anything is listed, so that peer_silent and peer_back are less than a second late. */
 #define LOOK_NS (500 * CLOCK_MS)
-#define CROWD_NS (100 * CLOCK_MS) /* more peers are silent than TOLD_AT_ONCE */
-#define TOLD_AT_ONCE 4096         /* a quarter of PENDING_MAX */
+#define CROWD_NS (100 * CLOCK_MS) /* more peers are silent than REPORTED_AT_ONCE */
+#define REPORTED_AT_ONCE 4096     /* a quarter of PENDING_MAX */
 
 /* The states in which data can wait: as can_wait() of bpf/silent.h has them. */
 #define STATES                                                                                                         \
 	(1u << TCP_ESTABLISHED | 1u << TCP_CLOSE_WAIT | 1u << TCP_FIN_WAIT1 | 1u << TCP_CLOSING | 1u << TCP_LAST_ACK)
 
 /* A socket that had its peer_silent. */
-struct told {
+struct reported {
 	struct table_link by_sk;
-	LIST_ENTRY(told) in_all;
+	LIST_ENTRY(reported) in_all;
 	struct lp_record record;
 };
 
@@ -34,8 +34,8 @@ struct silent_peers {
 	__u64 after_ns;
 	const struct early_calls *calls;
 	__u64 next_ns; /* 0: nothing is listed */
-	unsigned n_told;
-	LIST_HEAD(, told) all;
+	unsigned n_reported;
+	LIST_HEAD(, reported) all;
 	struct table table;
 };
 
@@ -51,25 +51,25 @@ struct round {
 
 /* --- reported sockets --- */
 
-static void forget_told(struct silent_peers *s, struct told *told)
+static void forget_reported(struct silent_peers *s, struct reported *reported)
 {
-	table_remove(&s->table, told);
-	LIST_REMOVE(told, in_all);
-	s->n_told--;
-	free(told);
+	table_remove(&s->table, reported);
+	LIST_REMOVE(reported, in_all);
+	s->n_reported--;
+	free(reported);
 }
 
 /* False when out of memory. */
-static bool remember_told(struct silent_peers *s, const struct lp_record *record)
+static bool remember_reported(struct silent_peers *s, const struct lp_record *record)
 {
-	struct told *told = malloc(sizeof(*told));
+	struct reported *reported = malloc(sizeof(*reported));
 
-	if (!told)
+	if (!reported)
 		return false;
-	told->record = *record;
-	table_add(&s->table, told, record->socket.sk);
-	LIST_INSERT_HEAD(&s->all, told, in_all);
-	s->n_told++;
+	reported->record = *record;
+	table_add(&s->table, reported, record->socket.sk);
+	LIST_INSERT_HEAD(&s->all, reported, in_all);
+	s->n_reported++;
 	return true;
 }
 
@@ -97,7 +97,7 @@ static bool waits(const struct lp_socket *s)
 	return s->retransmits && data_of(s).unacked;
 }
 
-static void tell(struct silent_peers *s, const struct lp_record *look, enum lp_cause cause)
+static void report(struct silent_peers *s, const struct lp_record *look, enum lp_cause cause)
 {
 	struct event *event = event_found(look, cause);
 
@@ -109,10 +109,10 @@ static void tell(struct silent_peers *s, const struct lp_record *look, enum lp_c
 }
 
 /* The owner is that of the peer_silent: the BPF programs may not know it any more. */
-static void tell_back(struct silent_peers *s, struct told *told, const struct lp_record *look)
+static void report_back(struct silent_peers *s, struct reported *reported, const struct lp_record *look)
 {
 	struct lp_record named = *look;
-	const struct lp_record *before = &told->record;
+	const struct lp_record *before = &reported->record;
 
 	named.who = before->who;
 	named.task = before->task;
@@ -122,17 +122,17 @@ static void tell_back(struct silent_peers *s, struct told *told, const struct lp
 	named.established_ns = before->established_ns;
 	if (before->who != LP_WHO_CLOSER) /* the application may have closed it since */
 		sockets_name(s->kernel, &named);
-	forget_told(s, told);
-	tell(s, &named, PEER_BACK_ACKED);
+	forget_reported(s, reported);
+	report(s, &named, PEER_BACK_ACKED);
 }
 
-static void tell_silent(struct silent_peers *s, const struct lp_record *look)
+static void report_silent(struct silent_peers *s, const struct lp_record *look)
 {
 	struct lp_record named = *look;
 
 	sockets_name(s->kernel, &named);
-	if (remember_told(s, &named))
-		tell(s, &named, PEER_SILENT_UNACKED);
+	if (remember_reported(s, &named))
+		report(s, &named, PEER_SILENT_UNACKED);
 }
 
 /* A socket without peer_silent. */
@@ -144,28 +144,28 @@ static void judge(struct round *round, const struct sockets_listed *item, const 
 		sockets_forget_silent(s->kernel, item->sk);
 	} else if (answers(&look->socket, s->after_ns)) {
 		look_again(round, round->now_ns + LOOK_NS);
-	} else if (round->found == TOLD_AT_ONCE) {
+	} else if (round->found == REPORTED_AT_ONCE) {
 		look_again(round, round->now_ns + CROWD_NS);
 	} else {
 		round->found++;
-		tell_silent(s, look);
+		report_silent(s, look);
 		look_again(round, round->now_ns + LOOK_NS);
 	}
 }
 
 /* A socket with peer_silent. If the peer acknowledged, and data waits again, it is listed anew. */
-static void judge_told(struct round *round, const struct sockets_listed *item, const struct lp_record *look,
-		       struct told *told)
+static void judge_reported(struct round *round, const struct sockets_listed *item, const struct lp_record *look,
+			   struct reported *reported)
 {
 	struct silent_peers *s = round->silent;
 
 	if (!is_same(item, look)) {
-		forget_told(s, told);
+		forget_reported(s, reported);
 		sockets_forget_silent(s->kernel, item->sk);
-	} else if (look->socket.snd_una == told->record.socket.snd_una) {
+	} else if (look->socket.snd_una == reported->record.socket.snd_una) {
 		look_again(round, round->now_ns + LOOK_NS);
 	} else {
-		tell_back(s, told, look);
+		report_back(s, reported, look);
 		if (look->socket.snd_una != item->listed.snd_una)
 			sockets_forget_silent(s->kernel, item->sk);
 		else
@@ -177,10 +177,10 @@ static void take_look(void *context, const struct lp_record *look)
 {
 	struct round *round = context;
 	const struct sockets_listed *item = &round->due[round->at++];
-	struct told *told = table_find(&round->silent->table, item->sk);
+	struct reported *reported = table_find(&round->silent->table, item->sk);
 
-	if (told)
-		judge_told(round, item, look, told);
+	if (reported)
+		judge_reported(round, item, look, reported);
 	else
 		judge(round, item, look);
 }
@@ -190,19 +190,19 @@ static void take_look(void *context, const struct lp_record *look)
 /* The connection is over. If everything was acknowledged, the peer came back before. */
 static void end(struct silent_peers *s, const struct sockets_listed *item)
 {
-	struct told *told = table_find(&s->table, item->sk);
+	struct reported *reported = table_find(&s->table, item->sk);
 	struct lp_record last;
 
 	sockets_forget_silent(s->kernel, item->sk);
-	if (!told)
+	if (!reported)
 		return;
-	last = told->record;
+	last = reported->record;
 	last.time_ns = clock_monotonic_ns();
 	last.socket.snd_una = last.socket.snd_nxt = last.socket.write_seq;
 	if (item->listed.ended == 2)
-		tell_back(s, told, &last);
+		report_back(s, reported, &last);
 	else
-		forget_told(s, told);
+		forget_reported(s, reported);
 }
 
 /* Leaves the sockets to look at. */
@@ -275,7 +275,7 @@ struct silent_peers *silent_peers_new(struct kernel *kernel, __u64 after_ns, con
 void silent_peers_free(struct silent_peers *s)
 {
 	while (s && !LIST_EMPTY(&s->all))
-		forget_told(s, LIST_FIRST(&s->all));
+		forget_reported(s, LIST_FIRST(&s->all));
 	free(s);
 }
 
@@ -309,5 +309,5 @@ __u64 silent_peers_deadline(const struct silent_peers *s)
 
 unsigned silent_peers_count(const struct silent_peers *s)
 {
-	return s->n_told;
+	return s->n_reported;
 }

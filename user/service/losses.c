@@ -10,18 +10,18 @@
 #define MISSED_INTERVAL_NS 1000000000ULL
 
 /* now: how many were lost at this place so far. */
-static void tell(struct feeds *feeds, enum lp_cause place, __u64 *told, __u64 now, __u64 since_ns)
+static void report(struct feeds *feeds, enum lp_cause place, __u64 *reported, __u64 now, __u64 since_ns)
 {
 	struct event event;
 	struct loss loss = {
-		.count = now - *told,
+		.count = now - *reported,
 		.first_ns = clock_wall_from_monotonic(since_ns ? since_ns : clock_monotonic_ns()),
 		.last_ns = clock_realtime_ns(),
 	};
 
-	if (now <= *told)
+	if (now <= *reported)
 		return;
-	*told = now;
+	*reported = now;
 	event_from_loss(&event, place, loss);
 	feeds_gap(feeds, &event);
 }
@@ -32,15 +32,15 @@ void losses_tell(struct losses *l, struct kernel *kernel, const struct pipeline 
 	__u64 stats[LP_STAT_COUNT], missed, now_ns = clock_monotonic_ns();
 
 	kernel_stats(kernel, stats);
-	tell(feeds, EVENTS_LOST_RING_FULL, &l->ring_full, pipeline_flow(pipeline).ring_full + stats[LP_STAT_JOIN_LOST],
-	     since_ns);
-	tell(feeds, EVENTS_LOST_STATE_FULL, &l->state_full,
-	     stats[LP_STAT_STATE_FULL] + early_lost(pipeline_early(pipeline)), since_ns);
+	report(feeds, EVENTS_LOST_RING_FULL, &l->ring_full,
+	       pipeline_flow(pipeline).ring_full + stats[LP_STAT_JOIN_LOST], since_ns);
+	report(feeds, EVENTS_LOST_STATE_FULL, &l->state_full,
+	       stats[LP_STAT_STATE_FULL] + early_lost(pipeline_early(pipeline)), since_ns);
 	if (l->missed_checked_ns && now_ns - l->missed_checked_ns < MISSED_INTERVAL_NS)
 		return;
 	l->missed_checked_ns = now_ns;
 	missed = kernel_missed(kernel);
 	if (missed)
 		kernel_take_missed(kernel);
-	tell(feeds, EVENTS_LOST_PROGRAM_MISSED, &l->program_missed, missed, since_ns);
+	report(feeds, EVENTS_LOST_PROGRAM_MISSED, &l->program_missed, missed, since_ns);
 }

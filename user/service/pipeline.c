@@ -72,7 +72,7 @@ static bool follows(const struct pipeline *p, const struct owner *owner)
 }
 
 /* The last step: everything is known but the place. */
-static void tell(void *context, struct event *e)
+static void report(void *context, struct event *e)
 {
 	struct pipeline *p = context;
 	const struct owner *owner = &e->owner;
@@ -118,7 +118,8 @@ static void on_owner(void *context, struct event *e)
 
 /* Anybody can send data to ports without a connection, so strays whose end is not remembered are limited to STRAYS_MAX
  * a second. */
-static bool may_tell_unknown(struct pipeline *p, const struct lp_record *stray, const struct recently_closed_end *ended)
+static bool may_report_unknown(struct pipeline *p, const struct lp_record *stray,
+			       const struct recently_closed_end *ended)
 {
 	if (ended->time_ns)
 		return true;
@@ -133,7 +134,7 @@ static void on_stray(void *context, struct event *e, const struct recently_close
 {
 	struct pipeline *p = context;
 	struct lp_record *record = event_record(e);
-	bool is_news = recently_closed_is_news(record, ended) && may_tell_unknown(p, record, ended);
+	bool is_news = recently_closed_is_news(record, ended) && may_report_unknown(p, record, ended);
 
 	record->socket.flags |= ended->flags;
 	if (record->socket.state == TCP_LISTEN) /* the present listener did not own the connection */
@@ -149,7 +150,7 @@ static void on_stray(void *context, struct event *e, const struct recently_close
 	if (ended->owner.tgid)
 		e->owner = (struct owner){.via = VIA_CLOSER, .process = ended->owner};
 	set_executable(p, e);
-	tell(p, e);
+	report(p, e);
 }
 
 /* --- a record comes --- */
@@ -238,7 +239,7 @@ struct pipeline *pipeline_new(const struct pipeline_parts *parts)
 	p->judge_kernel.send_reset = kernel_features(p->parts.kernel)->send_reset;
 	p->executables = executables_new();
 	p->pending = pending_new(p->parts.kernel);
-	p->ends = other_end_new(p->parts.kernel, p->pending, tell, p);
+	p->ends = other_end_new(p->parts.kernel, p->pending, report, p);
 	p->recently_closed = recently_closed_new(remembered_ended(p->parts.kernel), on_stray, p);
 	p->calls = (struct early_calls){on_found, on_found_with_owner, wants, p, p->pending};
 	p->early = early_new(p->parts.kernel, &parts->early, &p->calls);
