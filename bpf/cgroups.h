@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Where processes lived: what of it is gone when the agent looks. While a cgroup lives, the agent finds its path by
- * its id, and while a process of a v1 host lives, its cgroup in /proc; so only what goes is noted, as it goes, and
- * whom runc and crun make a cgroup for, which no path tells. All this is rare, and nothing of it runs for a connection.
- * Raw tracepoints and probe reads: before 5.13 no typed program may look at a path. */
+/* Cgroups that may be gone when the agent looks. The agent finds the path of a live cgroup by its id, and the cgroup of
+ * a live process on a v1 host in /proc. So these hooks note only cgroups that are removed and processes that exit; and
+ * the cgroups that runc and crun make, since a path does not show its maker. All this is rare; nothing runs for a
+ * connection. Raw tracepoints and probe reads, since before 5.13 a typed program may not read a path. */
 #ifndef LOSTPEER_BPF_CGROUPS_H
 #define LOSTPEER_BPF_CGROUPS_H
 
@@ -10,14 +10,14 @@
 
 #define HIERARCHIES_MAX 32 /* a v1 host has some fifteen */
 
-/* The hierarchy that tells where a process is: 0 is cgroup v2, else systemd's named one (v1). */
+/* The hierarchy whose paths the agent reports: 0 is cgroup v2, else systemd's named one (v1). */
 const volatile __u32 place_hierarchy = 0;
 
-/* The last so many, oldest overwritten. A cgroup that is gone is asked for within a quarter of a second, a maker as
- * long as its containers have connections; the agent knows less of who is overwritten, and says so. */
+/* The oldest is overwritten. The agent asks for a removed cgroup within a quarter of a second, and for a maker as long
+ * as its containers have connections. It knows less about an overwritten one, and says so. */
 struct lp_cgroup gone_cgroups[LP_GONE_CGROUPS];
 struct lp_cgroup made_cgroups[LP_MADE_CGROUPS];
-static __u32 n_gone, n_made; /* both tracepoints run under cgroup_mutex: one at a time */
+static __u32 n_gone, n_made; /* no race: both tracepoints run under cgroup_mutex */
 
 /* v1 only: the cgroup that a process was in when it exited, by tgid. */
 struct {
@@ -27,7 +27,7 @@ struct {
 	__type(value, struct lp_exited);
 } exited SEC(".maps");
 
-/* The id is written last, and taken away first: whoever reads it before and after has a whole path. */
+/* The id is cleared first and written last: a reader that finds the same id before and after has a whole path. */
 static __always_inline void note_cgroup(struct lp_cgroup *slot, struct cgroup *cgroup, const char *path, __u32 maker)
 {
 	__u64 id = BPF_CORE_READ(cgroup, kn, id);
@@ -35,7 +35,7 @@ static __always_inline void note_cgroup(struct lp_cgroup *slot, struct cgroup *c
 
 	*(volatile __u64 *)&slot->id = 0;
 	n = bpf_probe_read_kernel_str(slot->path, sizeof(slot->path), path);
-	if (n <= 0 || n >= (long)sizeof(slot->path)) /* a path that is cut would name another place */
+	if (n <= 0 || n >= (long)sizeof(slot->path)) /* a truncated path would name another cgroup */
 		return;
 	slot->maker = maker;
 	*(volatile __u64 *)&slot->id = id;
@@ -61,7 +61,7 @@ int cgroup_gone(struct bpf_raw_tracepoint_args *ctx)
 
 #define NAME4(a, b, c, d) ((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
 
-/* By its executable: a crun that runs as a copy of itself has another name. */
+/* By the executable's name; crun may run as a copy of itself, "memfd:crun_cloned". */
 static __always_inline __u32 maker_of(void)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
@@ -101,7 +101,7 @@ int cgroup_made(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* Of the hierarchies that a task is in, each with a link of its set. */
+/* The id of the task's cgroup in place_hierarchy; its css_set has a link to one cgroup of each hierarchy. */
 static __always_inline __u64 cgroup_of(struct task_struct *task)
 {
 	struct css_set *set = BPF_CORE_READ(task, cgroups);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What we remember of a connection: one accessor over a hash by address. Socket storage would die with the socket by
- * itself, but costs twice as much a connection (two allocations an end, charged to the socket and to a cgroup). */
+/* The only access to `conns`, a hash by address of the socket. Socket storage would be freed with the socket, but costs
+ * twice as much per connection (two allocations for each end, charged to the socket and to a cgroup). */
 #ifndef LOSTPEER_BPF_CONN_H
 #define LOSTPEER_BPF_CONN_H
 
 #include "maps.h"
 
 /*
- * The kernel gives the address of a destroyed socket to the next one, so its entry is kept for that: taken over in
- * place it costs a fifth of deleting one and making another. Only so many are kept, lest addresses that never come
- * back fill the map.
+ * The kernel gives the address of a destroyed socket to the next one, so its entry is kept: reusing it in place costs a
+ * fifth of deleting one and making another. CONNS_KEPT limits them, since addresses that are not used again would fill
+ * the map.
  */
 static __always_inline _Bool conn_keep(struct conn *conn)
 {
@@ -49,7 +49,7 @@ static __always_inline void conn_enter(struct conn *conn, int state)
 	conn->flags = (conn->flags & ~CONN_STATE) | (__u32)state * (CONN_STATE & -CONN_STATE);
 }
 
-/* Begins anew, whatever was remembered of this address. */
+/* Replaces whatever was remembered for this address. */
 static __always_inline void conn_begin(struct sock *sk, const struct conn *conn)
 {
 	__u64 key = (__u64)sk;
@@ -72,8 +72,9 @@ static __always_inline struct conn *conn_find_or_make(struct sock *sk)
 	return conn_find(sk);
 }
 
-/* The listener that a child in its first event was copied from; 0: not known. tcp_create_openreq_child sets up the queue
- * of sent segments only after that event, so the child's still points to its listener's, which is empty for good. */
+/* The listener from which a child was copied, during the child's first event; 0: not known. tcp_create_openreq_child
+ * sets up the queue of sent segments only after that event, so the child's queue still points to the listener's, which
+ * is always empty. */
 static __always_inline __u64 conn_listener(struct sock *child)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(child);
@@ -100,7 +101,7 @@ static __always_inline void conn_forget(struct sock *sk, struct conn *conn)
 
 	if (!conn)
 		return;
-	/* only these are asked for after tcp_destroy_sock: send_reset */
+	/* send_reset may still ask for these */
 	if ((conn->flags & CONN_WANTS_RST || (!conn->closed_ns && (conn->flags & CONN_SHUT))) &&
 	    (last = bpf_map_lookup_elem(&last_destroyed, &zero))) {
 		last->sk = key;
@@ -110,7 +111,7 @@ static __always_inline void conn_forget(struct sock *sk, struct conn *conn)
 		bpf_map_delete_elem(&conns, &key);
 }
 
-/* For a RST sent after tcp_destroy_sock: it is in the CPU's last_destroyed. */
+/* For a RST sent after tcp_destroy_sock, when only last_destroyed still has the socket. */
 static __always_inline struct conn *conn_find_destroyed(struct sock *sk)
 {
 	struct conn *conn = conn_find(sk);

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * What runs in the kernel. Each hook collects facts of one moment of a TCP socket; the agent judges them.
+ * The hooks of `lostpeer watch`. Each collects facts of one moment of a TCP socket; the agent judges them.
  *
- *   inet_sock_set_state   birth (SYN_SENT, LISTEN, ESTABLISHED), the peer's FIN, who closed, and CLOSE: the drop
+ *   inet_sock_set_state   birth (SYN_SENT, LISTEN, ESTABLISHED), the peer's FIN, the closer, and CLOSE: the drop
  *   tcp_receive_reset     marks the socket: a RST came in, before CLOSE
- *   tcp_send_reset        marks it before CLOSE; after CLOSE tells that the RST was ours; and data for no socket
- *   inet_sk_error_report  marks an ICMP error in SYN_SENT (from 5.14); tells a CLOSE that was missed
- *   tcp_destroy_sock      tells who dropped the last reference, if CLOSE was told without a final owner
+ *   tcp_send_reset        marks it before CLOSE; reports a RST sent after CLOSE, and data for no socket
+ *   inet_sk_error_report  marks an ICMP error in SYN_SENT (from 5.14); reports a CLOSE that was missed
+ *   tcp_destroy_sock      reports who dropped the last reference, if CLOSE was reported without a final owner
  *   tcp_retransmit_skb    lists a socket whose retransmission timer ran out (silent.h), for the agent to look at
- *   sched_process_fork    notes who forks, and follows the descendants of a command
+ *   sched_process_fork    notes which process forks, and follows the descendants of a command
  *
- * bpf/iterators.h (sockets that existed before, holders), bpf/agent_look.h (what a socket says
- * when the agent looks), bpf/syscalls.h (--connect-hook, --accept-hook) and bpf/cgroups.h (cgroups that are gone) belong to the
- * same object. Nothing here runs for a send, a receive, or a packet that is fine.
+ * The same object contains iterators.h (sockets that existed before, holders), agent_look.h (sockets that the agent
+ * looks at), syscalls.h (--connect-hook, --accept-hook) and cgroups.h (cgroups that are gone). Nothing here runs for a
+ * send, a receive, or a packet that is fine.
  */
 #include "kernel.h"
 #include <bpf/bpf_endian.h>
@@ -30,15 +30,15 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Their types are then in the object's BTF, where tests/unit compares their layout with the agent's. */
+/* These put the types into the object's BTF, where tests/unit compares their layout with the agent's. */
 const struct lp_record *type_of_record __attribute__((unused));
 const struct lp_holder *type_of_holder __attribute__((unused));
 const struct lp_cgroup *type_of_cgroup __attribute__((unused));
 
-/* The agent's own tgid while it runs a command: who it forks is followed. 0: nobody. */
+/* The agent's own tgid while it runs a command: its children are followed. 0: none. */
 const volatile __u32 follow_parent = 0;
 
-/* connect(2) or listen(2) has the socket locked: a connection begins, or its listener. */
+/* A connection or a listener begins; connect(2) or listen(2) has the socket locked. */
 static __always_inline void begin(struct sock *sk, int new_state)
 {
 	struct conn conn = {.flags = CONN_LISTENS};
@@ -54,7 +54,7 @@ static __always_inline void begin(struct sock *sk, int new_state)
 	conn_begin(sk, &conn);
 }
 
-/* A listener's child inherits who listened. */
+/* A listener's child inherits the process that listened. */
 static __always_inline void begin_child(struct sock *sk)
 {
 	static const struct conn unknown = {.flags = LP_F_ACCEPTED};
@@ -74,19 +74,20 @@ static __always_inline void establish(struct sock *sk, __u8 old_state)
 	if (!conn || !tp)
 		return;
 	if (old_state == TCP_SYN_RECV && (conn->flags & CONN_LISTENS)) {
-		conn->flags = LP_F_ACCEPTED; /* what was cloned from the listener says who listened */
+		conn->flags = LP_F_ACCEPTED; /* a copy of the listener's: birth is the process that listened */
 	}
 	conn->established_ns = packet_ns(tp);
 	conn_enter(conn, TCP_ESTABLISHED);
 }
 
-/* The application sends its FIN, or closes what it had shut down: it may be gone when the end comes. */
+/* The application sends its FIN, or closes a socket that it had shut down. Noted now, since it may have exited when the
+ * connection ends. */
 static __always_inline void note_closer(struct sock *sk, int old_state, int new_state)
 {
 	struct conn *conn;
 
 	if ((new_state == TCP_FIN_WAIT2 || new_state == TCP_CLOSING) && old_state != new_state)
-		return; /* not close(2) of what was shut down but the peer's doing, whoever runs */
+		return; /* the peer caused it, not a close(2) by the current task */
 	conn = conn_find(sk);
 	if (!conn)
 		return;
@@ -98,7 +99,7 @@ static __always_inline void note_closer(struct sock *sk, int old_state, int new_
 	if (sk->sk_shutdown != SHUTDOWN_MASK || !sk->sk_lock.owned || !task_closes(conn))
 		return;
 	conn->flags |= CONN_SHUT;
-	if (conn->flags & CONN_WANTS_OWNER) /* after the peer's FIN was told */
+	if (conn->flags & CONN_WANTS_OWNER) /* after the peer's FIN was reported */
 		report_owner(sk, conn, &conn->closer);
 }
 
@@ -198,7 +199,7 @@ static __always_inline void on_state(struct sock *sk, int old_state, int new_sta
 	}
 }
 
-/* One of the copies of set_state (reentry.h); `level`: how many come before. */
+/* One of the copies of set_state (reentry.h); `level`: how many copies come before it. */
 static __always_inline void take_state(struct sock *sk, int old_state, int new_state, __u32 level)
 {
 	struct cpu_state *w = cpu_state();
@@ -253,7 +254,7 @@ int BPF_PROG(receive_reset, struct sock *sk)
 	return 0;
 }
 
-/* Of a full socket. */
+/* sk is a full socket. */
 static __always_inline void on_send_reset(struct sock *sk, __u8 state, __u32 reason)
 {
 	struct conn *conn;
@@ -282,8 +283,8 @@ static __always_inline _Bool is_full_socket(__u8 state)
 	return state && state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV && state != TCP_LISTEN;
 }
 
-/* sk may be NULL, a request or a TIME_WAIT socket: only what all have in common may be read before the state is
- * known, and by a probe read, since 6.10 to 6.12 believe that it is never NULL and remove a check. 0: none. */
+/* The state of a full socket, a request or a TIME_WAIT socket; 0 if sk is NULL. Only struct sock_common may be read
+ * before the state is known. By a probe read, since 6.10 to 6.12 assume that sk is never NULL and remove the check. */
 static __always_inline __u8 state_of_any(struct sock *sk)
 {
 	__u8 state = 0;
@@ -350,7 +351,7 @@ static __always_inline void on_destroy(struct sock *sk)
 		bpf_map_delete_elem(&acceptors, &key);
 	}
 	conn = conn_find(sk);
-	if (sk->__sk_common.skc_flags & (1UL << SOCK_DEAD)) /* else inet_sk_error_report has told it */
+	if (sk->__sk_common.skc_flags & (1UL << SOCK_DEAD)) /* else inet_sk_error_report has reported it */
 		recover_close(sk, conn);
 	if (conn && (conn->flags & CONN_WANTS_OWNER) && sk->sk_lock.owned && task_at_work(&who, conn))
 		report_owner(sk, conn, &who);
@@ -364,7 +365,7 @@ int BPF_PROG(destroy_sock, struct sock *sk)
 	return 0;
 }
 
-/* The same, where tasks preempt programs (reentry.h): of a socket that destroy_sock has seen nothing is remembered. */
+/* For kernels where tasks preempt programs (reentry.h). If destroy_sock ran, conns no longer has the socket. */
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(destroy_sock_nested, struct sock *sk)
 {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Transitions that set_state misses. Since 6.1 (05b24ff9b2cf) the kernel does not run a program for what interrupts
- * it: while a process is inside set_state, a softirq on that CPU goes by unseen; since 7.0 (a46023d5616e), where
- * tracepoints leave preemption on, other tasks do as well.
+ * Transitions that set_state misses. Since 6.1 (05b24ff9b2cf) the kernel does not start a program on a CPU that is
+ * already running it: while a process is inside set_state, the transitions of a softirq on that CPU are missed. Since
+ * 7.0 (a46023d5616e) tracepoints leave preemption on, and transitions of other tasks are missed as well.
  *
  * There are two remedies. A drop by a softirq has an error, so inet_sk_error_report or tcp_destroy_sock follows in the
- * same softirq, and recover_close() reports it from there. That costs next to nothing, but recovers drops alone. And
- * there are copies of set_state, attached one after the other: the first that is not running on this CPU takes the
- * transition. They recover everything, but cost every transition a call more: measured on 6.18, 0.5 us of CPU, or 3 %,
- * of a connection that is closed in order, and 5 % of one with a single byte. So the agent attaches them only if
- * something wants more than drops, if the kernel preempts programs, or once anything was missed (user/kernel/kernel.c,
- * user/service/losses.c). If the kernel preempts programs, destroy_sock has a copy as well.
+ * same softirq, and recover_close() reports it from there. That costs next to nothing, but recovers only drops. The
+ * other is copies of set_state, attached one after the other: the first that is not running on this CPU takes the
+ * transition. They recover everything, but each transition costs one more call: measured on 6.18, 0.5 us of CPU, or
+ * 3 %, of a connection that is closed in order, and 5 % of one with a single byte. So the agent attaches them only if
+ * more than drops is wanted, if the kernel preempts programs, or once anything was missed. If the kernel preempts
+ * programs, destroy_sock has a copy as well.
  */
 #ifndef LOSTPEER_BPF_REENTRY_H
 #define LOSTPEER_BPF_REENTRY_H
@@ -20,7 +20,7 @@
 /* Set by the agent when the copies are attached. */
 __u32 copies_attached;
 
-/* What this CPU is at: which copies of set_state are under way, and the transition that was last taken. */
+/* For each CPU: which copies of set_state are running, and the transition that was last taken. */
 #define SET_STATE_COPIES 3
 struct cpu_state {
 	__u64 sk;
@@ -42,9 +42,9 @@ static __always_inline struct cpu_state *cpu_state(void)
 }
 
 /*
- * Whether an earlier copy took this transition: it did if it says so last. What came in between, from a softirq or from
- * a task that ran instead, has written over that; then the connection remembers, unless it is one of which nothing is
- * remembered, or a CLOSE that nobody wants, which may well be taken twice.
+ * Whether an earlier copy took this transition: it did if it is the last one taken on this CPU. A softirq or another
+ * task may have overwritten that; then the connection's own state decides. If the connection is not in conns, or
+ * nothing wants its CLOSE, the transition may be taken twice.
  */
 static __always_inline _Bool was_taken(const struct cpu_state *w, struct sock *sk, int new_state, __u32 level)
 {
@@ -56,7 +56,7 @@ static __always_inline _Bool was_taken(const struct cpu_state *w, struct sock *s
 	return conn ? conn_state(conn) == new_state : new_state == TCP_CLOSE && !w->copies[level - 1];
 }
 
-/* The state that a socket in CLOSE was in, by what is left and remembered of it. */
+/* The state from which a socket entered CLOSE, inferred from its fields and from conns. */
 static __always_inline __u8 state_before(struct conn *conn, struct tcp_sock *tp, __u32 flags)
 {
 	_Bool fin_in = flags & LP_F_FIN_IN;
@@ -77,7 +77,7 @@ static __always_inline __u8 state_before(struct conn *conn, struct tcp_sock *tp,
 	return fin_in ? TCP_CLOSE_WAIT : TCP_ESTABLISHED;
 }
 
-/* tcp_done() has shut both halves since. */
+/* sk_shutdown before tcp_done() shut both halves. */
 static __always_inline __u8 shutdown_before(struct conn *conn, __u32 flags)
 {
 	__u8 shutdown = flags & LP_F_FIN_IN ? RCV_SHUTDOWN : 0;
