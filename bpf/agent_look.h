@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The agent looks at sockets, in whatever network namespace, orphans too: for early warnings, and for the other end of a
- * connection where that lives on. It writes their addresses, with what it read of each from `conns`, and runs
- * look_at_sockets over them: an iterator over the map would do both, but some kernels are set up to refuse it.
+ * The agent looks at sockets, in any network namespace, orphans too: for early warnings, and for the other end of a
+ * connection if that lives on. The agent writes the sockets' addresses and their entries of `conns`, then runs
+ * look_at_sockets. An iterator over the map would do both, but some kernels are configured to refuse it.
  *
- * By probe reads alone: a socket may be destroyed meanwhile, which whoever looked finds out by its ports.
+ * Only by probe reads, since a socket may be destroyed meanwhile; the agent recognizes that by the ports.
  */
 #ifndef LOSTPEER_BPF_AGENT_LOOK_H
 #define LOSTPEER_BPF_AGENT_LOOK_H
@@ -12,14 +12,14 @@
 #include "look.h"
 #include "maps.h"
 
-/* Between the agent and look_at_sockets, 15 KiB. The program looks at no map that grows, for which 5.10 warns of programs
- * of this type. */
+/* Shared by the agent and look_at_sockets, 15 KiB. The program reads no map that allocates as it grows, since 5.10
+ * warns about those in a raw tracepoint's program. */
 __u64 looked_at[LP_LOOK_MAX];
 unsigned char looked_at_conns[LP_LOOK_MAX][sizeof(struct conn)] __attribute__((aligned(8)));
 __u32 n_looked_at;
-__u32 looked_states; /* of a socket in none of these (bits of 1 << state) nothing else is read */
-_Bool looked_ports;  /* ... nor of one whose ports are not in `sought`: the agent walks all that are remembered */
-struct lp_record seen[LP_LOOK_MAX]; /* each of the address with the same index; kind 0: none of these */
+__u32 looked_states;                /* bits of 1 << state; a socket in another state is skipped */
+_Bool looked_ports;                 /* skip a socket whose ports are not in `sought`: the agent walks all of conns */
+struct lp_record seen[LP_LOOK_MAX]; /* by the index of looked_at; kind 0: skipped */
 
 static __always_inline _Bool is_sought(struct sock *sk, struct tcp_sock *tp)
 {
@@ -29,7 +29,7 @@ static __always_inline _Bool is_sought(struct sock *sk, struct tcp_sock *tp)
 	return bpf_map_lookup_elem(&sought, &ports) != (void *)0;
 }
 
-/* Whom it belongs to: a candidate, but for an orphan's closer (user/who/owner.c judges as ever). */
+/* An orphan's closer is its owner; anything else is a candidate, which the agent judges. */
 static __always_inline void name_owner_of_look(struct lp_record *r, const struct conn *conn)
 {
 	r->socket.flags |= LP_F_STATE | (conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED));
@@ -63,11 +63,11 @@ static __always_inline void look_at_socket(struct lp_record *r, __u64 key, const
 	look_bytes_probed(&r->socket, tp);
 	if (!kernel_has_cookie())
 		r->socket.cookie = 0;
-	if (conn->flags || conn->birth.tgid) /* else nothing is remembered */
+	if (conn->flags || conn->birth.tgid) /* else conns does not have it */
 		name_owner_of_look(r, conn);
 }
 
-/* Global, so that the verifier walks it once and not for each index. */
+/* Global, so that the verifier walks it only once, not for each index. */
 __noinline int look_at_number(__u32 i)
 {
 	if (i < LP_LOOK_MAX)
@@ -75,7 +75,7 @@ __noinline int look_at_number(__u32 i)
 	return 0;
 }
 
-/* Attached to nothing: the agent runs it (BPF_PROG_TEST_RUN, from 5.10). */
+/* Never attached: the agent runs it (BPF_PROG_TEST_RUN, from 5.10). */
 SEC("raw_tp")
 int look_at_sockets(void *ctx)
 {

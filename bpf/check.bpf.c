@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * What `lostpeer check` runs in the kernel: three walks that look, remember nothing and change nothing. An object of its
- * own, so that a look loads these alone, and none of the hooks and maps of `lostpeer watch`.
+ * The walks of `lostpeer check`, which remember nothing and change nothing. An object of its own, so that check loads
+ * none of the hooks and maps of `lostpeer watch`.
  *
- * look_at_files   every descriptor of a TCP socket, in whatever network namespace; connected or listening
- * look_at_fileless the sockets that have none (orphaned, not yet accepted, the kernel's own), in one network namespace
- * find_namespaces which network namespaces there are tasks in
+ * look_at_files    every descriptor of a TCP socket, connected or listening, in any network namespace
+ * look_at_fileless sockets without a file (orphaned, not yet accepted, the kernel's own), in one network namespace
+ * find_namespaces  the network namespaces that have tasks
  *
- * All write to their iterators' files: struct lp_held, struct lp_dweller.
+ * They write struct lp_held and struct lp_dweller to their iterators' files.
  */
 #include "check.h"
 #include "file.h"
@@ -17,7 +17,7 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Only so that BTF has the types, which tests/unit compares with the agent's. */
+/* These put the types into the object's BTF, where tests/unit compares their layout with the agent's. */
 const struct lp_held *type_of_held __attribute__((unused));
 const struct lp_dweller *type_of_dweller __attribute__((unused));
 
@@ -27,7 +27,7 @@ static __always_inline _Bool kernel_has_file_sock(void)
 	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_sock_from_file);
 }
 
-/* One that never connected, or not again, is no connection. */
+/* A socket that never connected, or has disconnected, is no connection. */
 static __always_inline _Bool is_worth_a_look(__u8 state, __be16 peer_port)
 {
 	return peer_port || state == TCP_LISTEN;
@@ -89,7 +89,7 @@ int look_at_fileless(struct bpf_iter__tcp *ctx)
 
 	if (!common || common->skc_state == TCP_LISTEN)
 		return 0;
-	tp = bpf_skc_to_tcp_sock(common); /* NULL: half open, or what is left in TIME_WAIT */
+	tp = bpf_skc_to_tcp_sock(common); /* NULL: half open, or in TIME_WAIT */
 	if (!tp)
 		return 0;
 	socket = tp->inet_conn.icsk_inet.sk.sk_socket;
@@ -110,7 +110,7 @@ int find_namespaces(struct bpf_iter__task *ctx)
 	if (!task)
 		return 0;
 	nsproxy = BPF_CORE_READ(task, nsproxy);
-	if (!nsproxy) /* it exits */
+	if (!nsproxy) /* it is exiting */
 		return 0;
 	dweller.tid = (__u32)BPF_CORE_READ(task, pid);
 	dweller.netns = BPF_CORE_READ(nsproxy, net_ns, ns.inum);

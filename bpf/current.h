@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Who runs: the current task as the process that it belongs to. Only process context may ask. */
+/* The process of the current task. Meaningful only in process context. */
 #ifndef LOSTPEER_BPF_CURRENT_H
 #define LOSTPEER_BPF_CURRENT_H
 
@@ -12,8 +12,8 @@ const volatile __u32 agent_tgid = 0;
 const volatile _Bool kernel_casts = 0;
 extern void *bpf_rdonly_cast(const void *pointer, __u32 type) __ksym __weak;
 
-/* Wants kernel_has_task(). The cast is nothing but a word to the verifier, which else searches all names of types at
- * each pointer that is read from the current task: two thirds of the time that set_state takes to load. */
+/* Only if kernel_has_task(). The cast costs nothing at run time. Without it the verifier searches the names of all
+ * types at each pointer that is read from the current task: two thirds of the time that set_state takes to load. */
 static __always_inline struct task_struct *task_typed(void)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
@@ -21,8 +21,8 @@ static __always_inline struct task_struct *task_typed(void)
 	return kernel_casts ? bpf_rdonly_cast(task, bpf_core_type_id_kernel(struct task_struct)) : task;
 }
 
-/* A walk over open files (iterators.h; also `bpftool prog`, or another lostpeer) takes a reference to each for a
- * moment, and may so be the last to drop one that its holder closed meanwhile. It does so in read(2) of the walk. */
+/* A walk over open files (by lostpeer, `bpftool prog` or another program) holds each file for a moment, in read(2). If
+ * the holder closes the file meanwhile, the walk drops the last reference, though it never used the socket. */
 static __always_inline _Bool task_walks(struct task_struct *task)
 {
 	struct pt_regs *regs;
@@ -74,12 +74,12 @@ static __always_inline enum who_runs who_runs_on(const struct conn *conn)
 	enum who_runs runs = who_runs();
 
 	if (runs == RUNS_WALK && conn && conn->birth.tgid == (__u32)(bpf_get_current_pid_tgid() >> 32))
-		return RUNS_PROCESS; /* it read from the socket, and another thread closed it */
+		return RUNS_PROCESS; /* it was reading from the socket when another thread closed it */
 	return runs;
 }
 
-/* Who is at work on a socket that the current task has locked: its process, or, where a walk is the last to let go,
- * the holder whom a walk of ours saw. 0: nobody, or nobody knows. *who is zeroed. */
+/* The process that works on a socket that the current task has locked: the task's own or, if a walk drops the last
+ * reference, the holder that a walk of ours saw. 0: none, or not known. *who must be zeroed. */
 static __always_inline _Bool task_at_work(struct lp_task *who, const struct conn *conn)
 {
 	enum who_runs runs = who_runs_on(conn);
@@ -93,7 +93,7 @@ static __always_inline _Bool task_at_work(struct lp_task *who, const struct conn
 	return 1;
 }
 
-/* The same, to be remembered as who closed. */
+/* The same, but stores the process as the closer. */
 static __always_inline _Bool task_closes(struct conn *conn)
 {
 	enum who_runs runs = who_runs_on(conn);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The only way into the ring: reserve, zero, count; and when the agent is woken. */
+/* The only way into the ring. Counts each record, and decides when to wake the agent. */
 #ifndef LOSTPEER_BPF_EMIT_H
 #define LOSTPEER_BPF_EMIT_H
 
 #include "maps.h"
 
-/* Set by the agent when it goes to sleep without a time to look again. Waking it costs a hundred times the record, so
- * whoever finds it asleep wakes it, and the others need not. The agent looks once more a while later, for who read this
- * just before and was kept from running since. */
+/* Set by the agent when it goes to sleep without a timeout. Waking it costs a hundred times as much as a record, so
+ * only the first hook that finds it asleep does. A hook may have read this just before it was set, and been interrupted
+ * since; so the agent looks once more a while later. */
 __u32 agent_sleeps;
 
 static __always_inline struct lp_record *emit_reserve(__u8 kind, __u64 now)
@@ -27,7 +27,7 @@ static __always_inline struct lp_record *emit_reserve(__u8 kind, __u64 now)
 	return record;
 }
 
-/* hurry: a drop, which wakes; an orderly end waits for the agent's sweep unless the ring is a quarter full. */
+/* hurry: a drop wakes the agent; an orderly end waits for its sweep, unless the ring is a quarter full. */
 static __always_inline void emit_submit(struct lp_record *record, _Bool hurry)
 {
 	__u64 flags = BPF_RB_NO_WAKEUP;
@@ -40,7 +40,7 @@ static __always_inline void emit_submit(struct lp_record *record, _Bool hurry)
 	bpf_ringbuf_submit(record, flags);
 }
 
-/* Without a record. Where the ring has no room the agent is awake. */
+/* Without a record. If the ring has no room, the agent is awake already. */
 static __always_inline void wake_agent(void)
 {
 	void *nothing = bpf_ringbuf_reserve(&ring, sizeof(__u64), 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What a full TCP socket says of itself, by direct loads. No verdicts here, but for one: which class of event it
- * will be, so that what nobody wants costs no record. */
+/* Facts of a full TCP socket, by direct loads. The only verdict here is the class of the event, so that an event that
+ * nothing wants costs no record. */
 #ifndef LOSTPEER_BPF_FACTS_H
 #define LOSTPEER_BPF_FACTS_H
 
@@ -17,13 +17,13 @@ static __always_inline _Bool net_dying(struct net *net)
 	return net->count.refs.counter == 0;
 }
 
-/* When the segment came that is being processed: TCP has read the clock for it already. */
+/* When the segment arrived that is being processed: TCP has read the clock already. */
 static __always_inline __u64 packet_ns(struct tcp_sock *tp)
 {
 	return tp->tcp_mstamp ? tp->tcp_mstamp * 1000 : bpf_ktime_get_ns();
 }
 
-/* Without a branch, of which the verifier would follow both ways. */
+/* Without a branch, since the verifier would follow both sides. */
 static __always_inline __u32 is_negative(__s64 value)
 {
 	return (__u64)value >> 63;
@@ -60,7 +60,7 @@ static __always_inline void facts_fill(struct lp_record *r, struct sock *sk, str
 	look_heard_typed(s, tp);
 }
 
-/* Nothing but our FIN waits to be acknowledged. */
+/* At most our FIN waits for an acknowledgement. */
 static __always_inline _Bool payload_acked(struct tcp_sock *tp)
 {
 	return tp->write_seq - tp->snd_una <= 1;
@@ -72,11 +72,11 @@ static __always_inline _Bool is_over(struct sock *sk, struct tcp_sock *tp, __u8 
 	return old_state == TCP_LAST_ACK && !sk->sk_err && tp->write_seq == tp->snd_una;
 }
 
-/* From memory that might be written, so that the verifier goes on once and not once for each class. */
+/* Volatile, so that the verifier follows one path with an unknown class, not one for each class. */
 static volatile __u32 class_lost = LP_CLASS_LOST, class_local_closed = LP_CLASS_LOCAL_CLOSED,
 		      class_abandoned = LP_CLASS_ABANDONED;
 
-/* The class of a CLOSE out of old_state; 0: nobody is ever told. What needs a judge is LP_CLASS_LOST. */
+/* The class of a CLOSE from old_state; 0: never reported. LP_CLASS_LOST if the agent must judge. */
 static __always_inline __u32 facts_class(struct sock *sk, struct tcp_sock *tp, __u8 old_state, __u32 flags)
 {
 	int err = sk->sk_err;
@@ -95,7 +95,7 @@ static __always_inline __u32 facts_class(struct sock *sk, struct tcp_sock *tp, _
 			return class_lost;
 		return class_local_closed;
 	case TCP_SYN_SENT:
-		/* a SYN went out once and the application left: the loser of a race of addresses */
+		/* one SYN, then the application gave up: most likely another address answered first */
 		if (!err && !tp->total_retrans && tp->snd_nxt != tp->snd_una)
 			return class_abandoned;
 		return class_lost;

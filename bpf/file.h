@@ -9,7 +9,7 @@
 #define S_IFSOCK 0140000
 #define SOCK_STREAM 1
 
-/* The TCP socket behind a file; NULL if there is none. */
+/* NULL if the file is not a TCP socket. */
 static __always_inline struct sock *file_sock(struct file *file)
 {
 	struct socket *socket;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Walks over every open file: seed_files at start, for what existed before; find_holders when the agent asks who
- * holds the sockets in the map `sought`. From 6.1 a walk can be narrowed to one process. */
+/* Walks over every open file: seed_files at start, for sockets that existed before; find_holders when the agent
+ * searches for the holders of the sockets in `sought`. From 6.1 a walk can be limited to one process. */
 #ifndef LOSTPEER_BPF_ITERATORS_H
 #define LOSTPEER_BPF_ITERATORS_H
 
@@ -15,7 +15,7 @@ static __always_inline struct conn *seed_conn(struct file *file)
 	return sk ? conn_find_or_make(sk) : (void *)0;
 }
 
-/* Writes the tgid of each connection's holder to the iterator's file, for the line that says what is watched. */
+/* Writes the tgid of each connection's holder to the iterator's file, for the agent's line about what it watches. */
 SEC("iter/task_file")
 int seed_files(struct bpf_iter__task_file *ctx)
 {
@@ -62,7 +62,8 @@ static __always_inline void write_holder(struct bpf_iter__task_file *ctx, struct
 	bpf_seq_write(ctx->meta->seq, &holder, sizeof(holder));
 }
 
-/* The walk holds the file now. Should its only other holder let go meanwhile, the walk closes it, in his name. */
+/* The walk itself holds a reference. If the only other holder drops its own meanwhile, the walk closes the file, and
+ * that holder is the closer. */
 static __always_inline void note_holder(struct sock *sk, struct file *file, struct task_struct *task)
 {
 	struct lp_task who = {};

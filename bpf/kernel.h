@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The kernel's types, as far as we read them: only the fields used, relocated by CO-RE when the object is loaded,
- * so that nothing here depends on the kernel of the machine that builds or runs. A field that not every kernel
- * from 5.10 has says so, and is read behind bpf_core_field_exists().
+ * The kernel's types, with only the fields that we read. CO-RE relocates them when the object is loaded, so that
+ * nothing here depends on the kernel of the machine that builds or runs. A field that some kernels from 5.10 on lack
+ * says so, and is read behind bpf_core_field_exists().
  */
 #ifndef LOSTPEER_BPF_KERNEL_H
 #define LOSTPEER_BPF_KERNEL_H
@@ -72,7 +72,7 @@ struct ns_common {
 	refcount_t __ns_ref; /* the name since 6.18 */
 };
 
-struct netns_ipv4 { /* int until 5.12 or later, then __u8: read as bit fields are */
+struct netns_ipv4 { /* int until 5.12 or later, then __u8: read like bit fields */
 	__u8 sysctl_tcp_retries2;
 	__u8 sysctl_tcp_orphan_retries;
 	__u8 sysctl_tcp_syn_retries;
@@ -177,7 +177,7 @@ struct sock {
 	__u16 sk_protocol;
 	unsigned long sk_lingertime;
 	__u8 sk_shutdown;
-	__u32 sk_ack_backlog; /* in the accept queue, and how many that may be; a child has a copy of its listener's */
+	__u32 sk_ack_backlog; /* length of the accept queue, then its limit; a child has a copy of its listener's */
 	__u32 sk_max_ack_backlog;
 	atomic_t sk_drops;
 };
@@ -215,10 +215,10 @@ struct tcp_sock {
 	__u32 snd_wnd;
 	__u32 rcv_tstamp;
 	__u32 lsndtime;
-	__u32 retrans_stamp;  /* of CLOCK_MONOTONIC, in milliseconds, or with tcp_usec_ts in microseconds */
+	__u32 retrans_stamp;  /* CLOCK_MONOTONIC, in milliseconds, or with tcp_usec_ts in microseconds */
 	__u8 tcp_usec_ts : 1; /* from 6.7 */
 	__u32 data_segs_out;
-	unsigned int keepalive_time; /* jiffies, 0: as the namespace */
+	unsigned int keepalive_time; /* jiffies; 0: the namespace's */
 	unsigned int keepalive_intvl;
 	__u8 keepalive_probes;
 	__u64 tcp_mstamp;
@@ -231,8 +231,8 @@ struct tcp_sock {
 	_Bool is_mptcp; /* only with CONFIG_MPTCP */
 };
 
-/* The same socket by a plain pointer. From 6.3 on the verifier searches all of the kernel's types at each load of a
- * pointer from one that it trusts, such as a program's argument: that is most of what loading takes. */
+/* The same socket by a plain pointer. From 6.3 on the verifier searches all of the kernel's types whenever a pointer is
+ * loaded from a trusted one, such as a program's argument; that is most of the time that loading takes. */
 static __always_inline struct sock *tcp_as_sock(struct tcp_sock *tp)
 {
 	return &tp->inet_conn.icsk_inet.sk;
@@ -368,10 +368,10 @@ struct tcphdr_words {
 #endif
 
 /*
- * What a kernel's tracing programs may call changed in two steps that matter here; the enumerators of helpers
- * that arrived with them tell, and the verifier never walks the branch that is not taken:
+ * Two releases added helpers that tracing programs need here. The enumerators of helpers show whether the kernel has
+ * them, and the verifier never walks the branch that is not taken:
  * 5.11: bpf_get_current_task_btf (3ca1032ab7ab), a task by direct loads;
- * 5.12: bpf_get_socket_cookie (c5dbb89fc2ac), which shares its release with bpf_check_mtu.
+ * 5.12: bpf_get_socket_cookie in tracing programs (c5dbb89fc2ac); bpf_check_mtu came with the same release.
  */
 static __always_inline _Bool kernel_has_task(void)
 {

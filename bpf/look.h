@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A look at a socket: look_typed() and look_probed(), and the parts of these that a hook reads. */
+/* A look at a socket: look_typed() and look_probed(), and their parts, which a hook reads one by one. */
 #ifndef LOSTPEER_BPF_LOOK_H
 #define LOSTPEER_BPF_LOOK_H
 
@@ -8,17 +8,17 @@
 #include "kernel.h"
 #include "socket.h"
 
-#define FILE_REF_DEAD 0xC000000000000000ULL /* include/linux/file_ref.h: the last reference is gone or going */
+#define FILE_REF_DEAD 0xC000000000000000ULL /* file_ref.h: from here on, the last reference is gone or going */
 
-const volatile __u32 jiffy_ms = 4 * LP_JIFFY_SCALE; /* the agent sets what it is here */
+const volatile __u32 jiffy_ms = 4 * LP_JIFFY_SCALE; /* the agent sets the kernel's value */
 
-/* Multiplied and shifted: a division would be the dearest instruction of a hook. */
+/* Multiplies and shifts, since a division would be the most expensive instruction of a hook. */
 static __always_inline __s64 jiffies_ms(__u32 jiffies)
 {
 	return (__s64)((__u64)jiffies * jiffy_ms / LP_JIFFY_SCALE);
 }
 
-/* Since a tcp_jiffies32. One of this very moment may be ahead of what this CPU sees as now. */
+/* Both are tcp_jiffies32. `then` may be slightly ahead of this CPU's `now`. */
 static __always_inline __s64 age_ms(__u32 now, __u32 then)
 {
 	__u32 age = now - then;
@@ -32,7 +32,7 @@ static __always_inline void copy_16(__u8 *to, const __u8 *from)
 	((__u64 *)to)[1] = ((const __u64 *)from)[1];
 }
 
-/* By direct loads, a fifth of the price, where the kernel gives us a typed socket. */
+/* By direct loads, at a fifth of the cost, if the kernel gives us a typed socket. */
 #define LOOK(name) name##_typed
 #define GET(p, member) ((p)->member)
 #define GET_16(to, p, member) copy_16(to, (p)->member.in6_u.u6_addr8)
@@ -43,7 +43,7 @@ static __always_inline void copy_16(__u8 *to, const __u8 *from)
 #undef GET_16
 #undef GET_BITS
 
-/* By probe reads, of a socket that is only an address. */
+/* By probe reads, if the socket is only an address. */
 #define LOOK(name) name##_probed
 #define GET(p, member) BPF_CORE_READ(p, member)
 #define GET_16(to, p, member) bpf_core_read(to, 16, &(p)->member)
