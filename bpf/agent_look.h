@@ -18,7 +18,7 @@ __u64 looked_at[LP_LOOK_MAX];
 unsigned char looked_at_conns[LP_LOOK_MAX][sizeof(struct conn)] __attribute__((aligned(8)));
 __u32 n_looked_at;
 __u32 looked_states;                /* bits of 1 << state; a socket in another state is skipped */
-_Bool looked_ports;                 /* skip a socket whose ports are not in `sought`: the agent walks all of conns */
+_Bool looked_ports;                 /* skip those whose ports are not in `sought` too: the agent walks all of conns */
 struct lp_record seen[LP_LOOK_MAX]; /* by the index of looked_at; kind 0: skipped */
 
 static __always_inline _Bool is_sought(struct sock *sk, struct tcp_sock *tp)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Whom a record names: what the kernel side of the owner rule knows at once, or the candidate (user/who/owner.c). */
+/* The process that a record names: the owner if the kernel side knows it at once, else the agent's first candidate. */
 #ifndef LOSTPEER_BPF_OWNER_H
 #define LOSTPEER_BPF_OWNER_H
 
@@ -11,7 +11,7 @@ static __always_inline void note_listener_closer(struct sock *sk)
 {
 	__u64 key = bpf_get_current_pid_tgid(), start;
 
-	/* sk_shutdown tells close(2) from `ss -K` and from shutdown(2), whose task need not be a holder */
+	/* not `ss -K` or shutdown(2), whose task may not be a holder */
 	if (sk->sk_shutdown != SHUTDOWN_MASK || !sk->sk_lock.owned)
 		return;
 	start = task_current_start();
@@ -33,7 +33,7 @@ static __always_inline __u32 birth_flag(struct lp_record *r, struct conn *conn)
 		       : 0;
 }
 
-/* Rules 1 to 3 of the owner rule, and the candidate for the others. */
+/* Applies rules 1 to 3 of the owner rule; for the others, names the candidate. */
 static __always_inline void name_owner(struct lp_record *r, struct sock *sk, struct conn *conn)
 {
 	_Bool aborted = sk->sk_err == ECONNABORTED;
@@ -48,7 +48,8 @@ static __always_inline void name_owner(struct lp_record *r, struct sock *sk, str
 	}
 	if (!(r->socket.flags & (LP_F_SOCKET | LP_F_DEAD | LP_F_MPTCP))) {
 		if (!r->socket.err && closes_listener()) {
-			task_probe(&r->task, (struct task_struct *)bpf_get_current_task()); /* rare: quicker to load */
+			task_probe(&r->task,
+				   (struct task_struct *)bpf_get_current_task()); /* rare, and faster to load */
 			r->socket.flags |= LP_F_LISTENER_CLOSING;
 			r->who = LP_WHO_LISTENER;
 		} else if (conn && conn->birth.tgid) {
@@ -82,7 +83,7 @@ static __always_inline void name_acceptor(struct lp_record *r, struct sock *sk)
 	}
 }
 
-/* Before the birth, which is only a candidate: who sleeps on the socket now. */
+/* A process that sleeps on the socket holds it for certain; birth is only a candidate. */
 static __always_inline void name_waiter(struct lp_record *r, struct sock *sk, struct conn *conn)
 {
 	if (r->who == LP_WHO_CURRENT || !(r->socket.flags & LP_F_FILE))

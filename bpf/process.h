@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A task as the process that it belongs to. */
+/* The process of a task. */
 #ifndef LOSTPEER_BPF_PROCESS_H
 #define LOSTPEER_BPF_PROCESS_H
 
@@ -12,10 +12,10 @@ static __always_inline void copy_comm(char *to, const char *from)
 	((__u64 *)to)[1] = ((const __u64 *)from)[1];
 }
 
-/* The leader's number in its own, innermost pid namespace; 0 in the first one. */
+/* The leader's pid in its own, innermost pid namespace; 0 in the initial one. */
 static __always_inline __u32 task_vpid(struct task_struct *leader, __u32 level)
 {
-	/* read so that it is a mere number: 6.1 takes no arithmetic on a typed pointer */
+	/* a probe read gives a plain number: 6.1 refuses arithmetic on a typed pointer */
 	struct pid *pid = BPF_CORE_READ(leader, thread_pid);
 	int nr = 0;
 
@@ -32,7 +32,7 @@ static __always_inline void task_exit(struct lp_task *who, struct task_struct *t
 	who->oom = BPF_CORE_READ(task, signal, oom_mm) != (void *)0;
 }
 
-/* By direct loads (a tenth of the cost of probe reads), where the kernel gives us a typed task; but for its cgroup. */
+/* By direct loads, at a tenth of the cost of probe reads, if the kernel gives us a typed task. */
 static __always_inline void task_fill_all_but_cgroup(struct lp_task *who, struct task_struct *task)
 {
 	struct task_struct *leader = task->group_leader;
@@ -53,7 +53,7 @@ static __always_inline void task_fill(struct lp_task *who, struct task_struct *t
 	who->cgroup_id = task->cgroups->dfl_cgrp->kn->id;
 }
 
-/* The same by probe reads, for 5.10 and for tasks that are only addresses. */
+/* By probe reads, for 5.10 and for tasks that are only addresses. */
 static __always_inline void task_probe(struct lp_task *who, struct task_struct *task)
 {
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);

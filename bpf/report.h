@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The records, filled and emitted: what is wanted, what is remembered of the socket, what may still come. */
+/* Fills and emits records, if their class is wanted, and notes in conns which records may follow. */
 #ifndef LOSTPEER_BPF_REPORT_H
 #define LOSTPEER_BPF_REPORT_H
 
@@ -7,7 +7,7 @@
 #include "facts.h"
 #include "owner.h"
 
-/* Rare: where somebody subscribed, and it is no event for all. */
+/* Rare: only for a subscriber who wants a class that is not wanted of all users. */
 __noinline int wanted_of(__u32 uid, __u32 class)
 {
 	__u32 *classes = bpf_map_lookup_elem(&want_uids, &uid);
@@ -27,7 +27,7 @@ static __always_inline _Bool wanted(__u32 class, struct sock *sk)
 	return (want->of_uids & class) && wanted_of(sk->sk_uid.val, class);
 }
 
-/* The record of who is at work on a socket whose end was told without a final owner. */
+/* Names the process that works on a socket whose end was reported without a final owner. */
 static __always_inline void report_owner(struct sock *sk, struct conn *conn, const struct lp_task *who)
 {
 	struct lp_record *r = emit_reserve(LP_KIND_OWNER, bpf_ktime_get_ns());
@@ -94,8 +94,8 @@ static __always_inline void report_close(struct sock *sk, struct tcp_sock *tp, _
 	emit_submit(r, class == LP_CLASS_LOST);
 }
 
-/* A RST went out after CLOSE for a close that was not told, since it looked orderly: tell it now. The facts are
- * still there, but for the state, which can only have been FIN_WAIT2. */
+/* A RST went out after a CLOSE that was not reported because it looked orderly: report it now. The socket still has all
+ * facts except its state, which can only have been FIN_WAIT2. */
 static __always_inline void report_close_late(struct sock *sk, struct conn *conn, __u32 reason)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);

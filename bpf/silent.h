@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Whom the agent shall look at: sockets with a retransmission timeout, and listeners whose accept queue is full. A
- * timeout or a full queue is no news yet; the agent looks whether it becomes any, for which it is woken once and then
- * has a deadline of its own.
+ * Lists for the agent: sockets with a retransmission timeout, and listeners whose accept queue is full. Neither is an
+ * event yet. The hook wakes the agent once; after that the agent has its own deadline to look whether it became one.
  *
- * Retransmissions that recover by themselves (a fast retransmission, a tail loss probe) are not listed: only the timer
- * counts in icsk_retransmits. Nothing runs for a connection without loss.
+ * Retransmissions that recover by themselves (a fast retransmission, a tail loss probe) are not listed, since only the
+ * timer counts in icsk_retransmits. Nothing runs for a connection without loss.
  */
 #ifndef LOSTPEER_BPF_SILENT_H
 #define LOSTPEER_BPF_SILENT_H
@@ -14,8 +13,8 @@
 
 struct lp_alarms alarms;
 
-/* By address of the socket; emptied by the agent. Memory is taken as sockets come, 100 bytes each, and half a MiB for
- * the buckets; when full, counted when it has its first timeout. */
+/* By address of the socket; the agent empties it. The buckets take half a MiB, each listed socket 100 bytes more. When
+ * full, a socket is counted at its first timeout. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -24,8 +23,8 @@ struct {
 	__type(value, struct lp_listed);
 } silent SEC(".maps");
 
-/* By address of the listener; emptied by the agent. More listeners than this are not full in the same second; when full,
- * counted. */
+/* By address of the listener; the agent empties it. The queues of more listeners do not fill in the same second. When
+ * full, the listener is counted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -34,7 +33,8 @@ struct {
 	__type(value, struct lp_filled);
 } filled SEC(".maps");
 
-/* What is rare is a function for itself, which the verifier walks once: it takes numbers alone for that. */
+/* Turns a pointer into a plain number. Rare work is in global functions, which the verifier walks only once, and those
+ * take only numbers. */
 static __always_inline __u64 as_number(const void *pointer)
 {
 	__u64 address = (__u64)pointer, number = 0;
@@ -57,14 +57,14 @@ __noinline int raise_alarm(__u32 which)
 	return 0;
 }
 
-/* Where payload of ours can wait for an acknowledgement. */
+/* The states in which our payload can wait for an acknowledgement. */
 static __always_inline _Bool can_wait(__u8 state)
 {
 	return state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT || state == TCP_FIN_WAIT1 || state == TCP_CLOSING ||
 	       state == TCP_LAST_ACK;
 }
 
-/* The n-th timeout in a row, each after twice the time of the one before: how long it has waited. */
+/* How long the oldest segment has waited: each of the n timeouts so far took twice as long as the one before. */
 static __always_inline __u64 waited_ns(struct inet_connection_sock *icsk)
 {
 	__u32 n = icsk->icsk_retransmits - 1u;
@@ -90,7 +90,7 @@ static __always_inline void list_silent(struct sock *sk, struct tcp_sock *tp)
 		return;
 	}
 	if (kernel_has_cookie())
-		bpf_get_socket_cookie(sk); /* so that it has one when it is looked at */
+		bpf_get_socket_cookie(sk); /* gives the socket a cookie, which a look only reads */
 	raise_alarm(ALARM_SILENT);
 }
 
@@ -105,7 +105,7 @@ static __always_inline void on_retransmit(struct sock *sk)
 		list_silent(sk, tp);
 }
 
-/* From 6.18 it has a third argument, and is also told of what could not be sent. */
+/* From 6.18 on it has a third argument, and fires for a segment that could not be sent as well. */
 SEC("tp_btf/tcp_retransmit_skb")
 int BPF_PROG(retransmit, struct sock *sk)
 {
@@ -113,7 +113,7 @@ int BPF_PROG(retransmit, struct sock *sk)
 	return 0;
 }
 
-/* A listed socket ends: the agent need not look at it any more. */
+/* A listed socket ended: the agent need not look at it again. */
 __noinline int end_silent(__u64 key)
 {
 	struct lp_listed *listed = bpf_map_lookup_elem(&silent, &key);
@@ -124,8 +124,8 @@ __noinline int end_silent(__u64 key)
 	return 0;
 }
 
-/* This child of a listener's fills its accept queue: sk_acceptq_is_full() from here on. The child is a copy, and has the
- * listener's counts as they were. */
+/* Whether this child fills its listener's accept queue, so that sk_acceptq_is_full() from here on. The child is a copy,
+ * with the listener's counts from before. */
 static __always_inline _Bool fills_queue(struct sock *child)
 {
 	return child->sk_ack_backlog >= child->sk_max_ack_backlog;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What only system calls show: --connect-hook and --accept-hook. Attached only when asked for, since one enabled
+/* --connect-hook and --accept-hook, for facts that only system calls show. Attached only on request, since one enabled
  * syscall tracepoint puts every system call of the host on the kernel's slow path. */
 #ifndef LOSTPEER_BPF_SYSCALLS_H
 #define LOSTPEER_BPF_SYSCALLS_H
@@ -16,7 +16,7 @@
 const volatile _Bool accept_hook = 0;
 const volatile _Bool connect_hook = 0;
 
-/* What every syscall tracepoint gives, whatever the kernel. */
+/* The context of every syscall tracepoint, the same in all kernels. */
 struct syscall_enter {
 	__u64 common;
 	long nr;
@@ -28,7 +28,7 @@ struct syscall_exit {
 	long ret;
 };
 
-/* struct sockaddr_in and sockaddr_in6, as far as both are read. */
+/* The beginning of struct sockaddr_in and sockaddr_in6. */
 struct connect_address {
 	__u16 family;
 	__be16 port;
@@ -71,7 +71,7 @@ int connect_enter(struct syscall_enter *ctx)
 	return 0;
 }
 
-/* connect(2) has reached SYN_SENT: what comes of it is told by the state that follows. */
+/* connect(2) has reached SYN_SENT: the states that follow show its result. */
 static __always_inline void connect_attempted(void)
 {
 	__u64 key = bpf_get_current_pid_tgid();

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Who sleeps on a socket: its wait queue names the tasks that are in recv(2), connect(2), poll(2) or select(2) on it.
- * Each holds it at this instant, and poll, or recv where threads share the descriptors, holds a reference more. Read
- * for a drop alone, by probe reads; what an entry is, it proves itself. */
+/* The process that sleeps on a socket: its wait queue has the tasks in recv(2), connect(2), poll(2) or select(2) on it.
+ * Each holds the socket now; poll, and recv if threads share the descriptors, hold one reference more. Only for a
+ * drop, by probe reads. The kind of an entry is inferred from the entry itself. */
 #ifndef LOSTPEER_BPF_WAITER_H
 #define LOSTPEER_BPF_WAITER_H
 
 #include "current.h"
 
-#define WAITERS_MAX 8   /* entries looked at; more than that are rare, and then nobody is named */
+#define WAITERS_MAX 8   /* entries looked at; more are rare, and then no process is named */
 #define STACK_MAX 32768 /* THREAD_SIZE is 16 KiB, 32 with KASAN and on some arm64 */
 
-/* The sleeping task behind an entry, NULL if it is none (epoll). *reference: it holds one of its own. */
+/* The task that sleeps by this entry; NULL if none does (epoll). *reference: it holds a reference of its own. */
 static __always_inline struct task_struct *waiter_task(wait_queue_entry_t *entry, struct file *file, _Bool *reference)
 {
 	void *private = BPF_CORE_READ(entry, private);
@@ -18,7 +18,7 @@ static __always_inline struct task_struct *waiter_task(wait_queue_entry_t *entry
 	struct poll_table_entry *polled;
 	__u64 stack = (__u64)BPF_CORE_READ(task, stack);
 
-	/* in a call: the entry is on the stack of the very task that it names */
+	/* recv or connect: the entry is on the stack of the task that it names */
 	if (stack && (__u64)entry >= stack && (__u64)entry < stack + STACK_MAX) {
 		*reference = BPF_CORE_READ(task, files, count.counter) > 1;
 		return task;
@@ -32,9 +32,9 @@ static __always_inline struct task_struct *waiter_task(wait_queue_entry_t *entry
 
 #define WAITS_MASK 0xfull /* a task's address ends in more zeros than the count needs */
 
-/* The one process that sleeps on this queue of a socket: the address of a task of it, or 0; and in the bits of
- * WAITS_MASK how many references of the file those hold that were looked at. Global, so that the verifier walks the loop
- * once and not on each way to it; and of mere numbers, as 5.10 wants them. */
+/* The address of a task of the only process that sleeps on this queue, or 0 if there is none or are several; and in the
+ * bits of WAITS_MASK how many references of the file the tasks looked at hold. Global, so that the verifier walks the
+ * loop only once, not on each path to it; its arguments are plain numbers, since 5.10 requires that. */
 __noinline __u64 sole_waiter(__u64 queue, __u64 file)
 {
 	struct list_head *head = (void *)queue + bpf_core_field_offset(struct socket_wq, wait.head);
@@ -59,7 +59,7 @@ __noinline __u64 sole_waiter(__u64 queue, __u64 file)
 	return at == head && tgid ? found | waits : waits;
 }
 
-/* Fills who, task and waits, if all who sleep are of one process. */
+/* Fills waits; who and task too, if all sleepers are of one process. */
 static __always_inline _Bool waiter_find(struct lp_record *r, struct sock *sk)
 {
 	__u64 found = sole_waiter((__u64)BPF_CORE_READ(sk, sk_wq), (__u64)BPF_CORE_READ(sk, sk_socket, file));

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the programs of bpf/check.bpf.c write to their iterators' files. */
+/* The programs of bpf/check.bpf.c write these to their iterators' files. */
 #ifndef LOSTPEER_CHECK_H
 #define LOSTPEER_CHECK_H
 
 #include "record.h"
 
-/* One descriptor of a TCP socket; or a socket that has none: then task.tgid is 0. */
+/* One descriptor of a TCP socket, or a socket without a file: then task.tgid is 0. */
 struct lp_held {
 	struct lp_socket socket;
 	struct lp_task task;
@@ -13,7 +13,7 @@ struct lp_held {
 	__u32 pad;
 };
 
-/* A task, for the network namespaces there are. */
+/* A task and its network namespace. */
 struct lp_dweller {
 	__u32 tid;
 	__u32 netns;
