@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The recently dead. A socket that is gone may still be spoken to: its peer sends data, and we answer with a RST for no
- * socket, or for what TIME_WAIT has left of it (seen from 6.10 on). Whose it was is remembered where it ended: a slot
- * of a fixed size, written and never emitted, the oldest of each CPU giving way. The agent reads the slots when such a
- * RST is told (user/who/recently_closed.c), so that an orderly close costs no record.
+ * Recently closed sockets. A peer may still send data after a socket is gone: we answer with a RST for no socket, or
+ * for its TIME_WAIT socket (visible from 6.10 on). So each end writes the connection and its owner to a slot of fixed
+ * size; on each CPU the oldest gives way. The agent reads the slots when such a RST is reported, so that an orderly
+ * close costs no record.
  */
 #ifndef LOSTPEER_BPF_ENDED_H
 #define LOSTPEER_BPF_ENDED_H
@@ -12,7 +12,8 @@
 #include "facts.h"
 #include "report.h"
 
-/* Set before loading: whether this kernel shows such RSTs, and the slots of each CPU, a power of two. */
+/* The agent sets these before loading: whether this kernel shows such RSTs, and the slots of each CPU, a power of two.
+ * */
 const volatile _Bool remembers_ended = 0;
 const volatile __u32 ended_of_cpu = LP_ENDED;
 
@@ -44,7 +45,7 @@ struct {
 
 #define STRAY_AGAIN_NS 60000000000ULL /* as long as TIME_WAIT lasts */
 
-/* After both FINs nothing can come that is not a leftover. */
+/* After both FINs only leftovers can arrive. */
 static __always_inline _Bool may_be_spoken_to(struct sock *sk, __u8 old_state, __u32 flags)
 {
 	if (!remembers_ended || old_state == TCP_SYN_SENT)
@@ -79,7 +80,7 @@ static __always_inline void remember_end(struct sock *sk, struct tcp_sock *tp, _
 		if (sk->sk_lock.owned && sk->sk_err != ECONNABORTED)
 			task_at_work(&slot->owner, conn);
 	}
-	/* a softirq has read the clock for its segment or its timer */
+	/* a softirq has already read the clock, for its segment or timer */
 	slot->time_ns = sk->sk_lock.owned ? bpf_ktime_get_ns() : packet_ns(tp);
 }
 
@@ -99,7 +100,7 @@ static __always_inline _Bool stray_segment(struct stray *s, __u16 *family, struc
 		return 0;
 	s->peer_port = bpf_ntohs(tcp.source);
 	s->local_port = bpf_ntohs(tcp.dest);
-	if (sk) /* a listener: the segment has no device any more */
+	if (sk) /* a listener: the segment no longer has a device */
 		s->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	else
 		s->netns = BPF_CORE_READ(skb, dev, nd_net.net, ns.inum);
@@ -122,7 +123,7 @@ static __always_inline _Bool told_before(const struct stray *stray, __u64 now)
 	return 0;
 }
 
-/* A RST of ours for no socket (state 0), for one in TIME_WAIT, or for a listener. */
+/* We sent a RST for no socket (state 0), for one in TIME_WAIT, or for a listener. */
 static __always_inline void report_stray(struct sock *sk, struct sk_buff *skb, __u8 state, __u32 reason)
 {
 	struct stray stray = {};

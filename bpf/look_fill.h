@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * One look at a TCP socket, in parts. Included twice by look.h, which defines how a member is read: LOOK(name) is what the
- * functions are called, GET(p, member), GET_16(to, p, member) of an address, GET_BITS(p, member) for what is a bit field
- * or differs in size between kernels. No guard, for that. *s is zeroed; unlocked, its facts may be a moment apart.
+ * One look at a TCP socket, in parts. look.h includes this twice, hence no guard. It defines LOOK(name), the functions'
+ * names, and how a member is read: GET(p, member), GET_16(to, p, member) for an address, GET_BITS(p, member) for a bit
+ * field or a member whose size differs between kernels. *s must be zeroed. Without the lock, the facts may be a moment
+ * apart.
  */
 
 /* From 6.13 on (90ee6ed776c0) a file counts the references beyond the first. */
@@ -104,7 +105,7 @@ static __always_inline void LOOK(look_heard)(struct lp_socket *s, struct tcp_soc
 	__u32 ack = GET(tp, rcv_tstamp), data = GET(tp, inet_conn.icsk_ack.lrcvtime);
 	__u32 now = (__u32)bpf_jiffies64();
 
-	if (!ack && !data) /* nothing of that kind came yet */
+	if (!ack && !data) /* neither has arrived yet */
 		return;
 	s->known |= LP_KNOWN_HEARD;
 	s->heard_ms = age_ms(now, !ack || (data && now - data < now - ack) ? data : ack);
@@ -143,7 +144,7 @@ static __always_inline void LOOK(look_sent)(struct lp_socket *s, struct tcp_sock
 	LOOK(look_retransmission)(s, tp);
 }
 
-/* What the socket has of its own, else its namespace's. */
+/* The socket's own settings, else its namespace's. */
 static __always_inline void LOOK(look_timers)(struct lp_socket *s, struct tcp_sock *tp)
 {
 	struct inet_connection_sock *icsk = &tp->inet_conn;
@@ -174,7 +175,7 @@ static __always_inline void LOOK(look_queue)(struct lp_socket *s, struct sock *s
 	s->drops = (__u32)GET(sk, sk_drops.counter);
 }
 
-/* From outside, and all but look_bytes(), which check has no use for. */
+/* Everything but look_bytes(), which check does not need. */
 static __always_inline void LOOK(look)(struct lp_socket *s, struct tcp_sock *tp)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;

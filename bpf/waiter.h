@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The process that sleeps on a socket: its wait queue has the tasks in recv(2), connect(2), poll(2) or select(2) on it.
  * Each holds the socket now; poll, and recv if threads share the descriptors, hold one reference more. Only for a
- * drop, by probe reads. The kind of an entry is inferred from the entry itself. */
+ * record, by probe reads. The kind of an entry is inferred from the entry itself. */
 #ifndef LOSTPEER_BPF_WAITER_H
 #define LOSTPEER_BPF_WAITER_H
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What a TCP socket says when it is looked at, wherever that is: in a hook, by `lostpeer check`, by the agent. Facts, no
- * verdicts. bpf/look_fill.h reads them; user/check/snapshot_diag.c takes what sock_diag(7) has of them.
+ * The facts from a look at a TCP socket, by a hook, by `lostpeer check` or by the agent. No verdicts. bpf/look_fill.h
+ * reads them; user/check/snapshot_diag.c takes those that sock_diag(7) has.
  *
- * Both sides compile this file. Host byte order but for the addresses, which are as on the wire. A fact that could not
- * be had is 0, and has no bit in `known` where 0 would mean something.
+ * Both sides compile this file. Integers are in host byte order, addresses as on the wire. A missing fact is 0; where 0
+ * has a meaning, a bit of `known` is not set either.
  */
 #ifndef LOSTPEER_SOCKET_H
 #define LOSTPEER_SOCKET_H
@@ -21,9 +21,9 @@
 #define LP_ASSERT _Static_assert
 #endif
 
-/* lp_socket.flags. The first group is the socket's, the second is what the hooks remember of it. */
+/* lp_socket.flags. The first group is read from the socket, the second is what the hooks have remembered. */
 enum lp_flag {
-	LP_F_OWNED = 1u << 0,     /* sk_lock.owned: process context, the current task has the socket locked */
+	LP_F_OWNED = 1u << 0,     /* sk_lock.owned: the current task has the socket locked, in process context */
 	LP_F_DEAD = 1u << 1,      /* SOCK_DEAD: orphaned */
 	LP_F_FIN_IN = 1u << 2,    /* SOCK_DONE: the peer's FIN was received */
 	LP_F_KEEPOPEN = 1u << 3,  /* SO_KEEPALIVE */
@@ -36,27 +36,27 @@ enum lp_flag {
 	LP_F_KTHREAD = 1u << 10,  /* locked, but by a kernel thread */
 	LP_F_LINGER2 = 1u << 11,  /* TCP_LINGER2 below 0: no FIN_WAIT2 without a process */
 
-	LP_F_STATE = 1u << 16,            /* we remember this socket; without it the flags below say nothing */
+	LP_F_STATE = 1u << 16,            /* conns has this socket; else the flags below mean nothing */
 	LP_F_CONNECTED = 1u << 17,        /* it connected: role client */
 	LP_F_ACCEPTED = 1u << 18,         /* it came from a listener: role server */
 	LP_F_SEEDED = 1u << 19,           /* it existed before the agent */
 	LP_F_RST_IN = 1u << 20,           /* tcp_receive_reset fired for it in this connection */
 	LP_F_RST_OUT = 1u << 21,          /* tcp_send_reset fired for it before CLOSE */
-	LP_F_RST_AFTER = 1u << 22,        /* tcp_send_reset fired for it after CLOSE (kept facts, told late) */
+	LP_F_RST_AFTER = 1u << 22,        /* tcp_send_reset fired for it after CLOSE, so it is reported late */
 	LP_F_ICMP_SYN = 1u << 23,         /* inet_sk_error_report fired in SYN_SENT */
 	LP_F_LISTENER_CLOSING = 1u << 24, /* never accepted, and task is closing the listener */
-	LP_F_ACCEPT_HOOK = 1u << 25,      /* task is who accepted, seen by --accept-hook */
+	LP_F_ACCEPT_HOOK = 1u << 25,      /* task accepted it, seen by --accept-hook */
 	LP_F_IS_BIRTH = 1u << 26, /* task, though named for another reason, also connected, listened or was seeded */
 	LP_F_SHARED = 1u << 27,   /* seeded, and more than one process held it then */
 };
 
-/* lp_socket.known: which facts are there. */
+/* lp_socket.known: which facts were read. */
 enum lp_known {
 	LP_KNOWN_HEARD = 1u << 0,      /* heard_ms */
 	LP_KNOWN_SENT = 1u << 1,       /* sent_ms: it has sent data */
 	LP_KNOWN_NEVER_SENT = 1u << 2, /* it has never sent data */
 	LP_KNOWN_RETRANS = 1u << 3,    /* retrans_ms */
-	LP_KNOWN_TIMERS = 1u << 4,     /* user_timeout_ms, and what the namespace and the socket allow of retries */
+	LP_KNOWN_TIMERS = 1u << 4,     /* user_timeout_ms, and the limits of retries of the namespace and the socket */
 	LP_KNOWN_KEEPALIVE = 1u << 5,  /* whether LP_F_KEEPOPEN is set; with TIMERS also keepalive_* */
 };
 
@@ -87,33 +87,33 @@ struct lp_socket {
 	__u32 snd_wnd;
 	__u32 total_retrans;
 	__u32 srtt_us;     /* as in the kernel: 8 times the smoothed round trip */
-	__u64 bytes_acked; /* SYN and FIN of ours may be counted: see data.c */
+	__u64 bytes_acked; /* may count our SYN and FIN: see data.c */
 	__u64 bytes_received;
 	__s64 heard_ms;        /* since an ACK or data last came from the peer */
 	__u32 user_timeout_ms; /* TCP_USER_TIMEOUT; 0: none */
-	__u8 retransmits;      /* of the segment now waiting, in vain */
+	__u8 retransmits;      /* of the segment now waiting, unanswered */
 	__u8 probes_out;       /* keepalive or window probes unanswered */
-	__u8 backoff;          /* how often rto_ms was doubled; of window probes: how often their interval was */
+	__u8 backoff;          /* how often rto_ms was doubled, or the interval of window probes */
 	__u8 keepalive_probes; /* how many may go unanswered */
 
-	/* What a hook does not look at (LP_RECORD_SIZE). */
+	/* No hook fills these (LP_RECORD_SIZE). */
 	__s64 sent_ms;    /* since data was last sent, or sent again */
 	__s64 retrans_ms; /* since the waiting segment was first sent again; of a SYN: since it was first sent */
 	__s64 probes_ms;  /* since the closed window was first probed; 0: not known */
-	__u32 rto_ms;     /* the retransmission timeout as it is now, doubled with each that was in vain */
-	__u32 rto_max_ms; /* what it never exceeds; 0: the kernel's built-in two minutes */
+	__u32 rto_ms;     /* the current retransmission timeout, doubled at each timeout */
+	__u32 rto_max_ms; /* its limit; 0: the kernel's built-in two minutes */
 	__u32 keepalive_time_ms;
 	__u32 keepalive_interval_ms;
 	__u8 retries2;         /* tcp_retries2 */
 	__u8 orphan_retries;   /* tcp_orphan_retries; 0: the kernel chooses */
 	__u8 syn_retries;      /* TCP_SYNCNT or tcp_syn_retries */
 	__u8 syn_linear;       /* tcp_syn_linear_timeouts, from 6.5 */
-	__u32 ack_backlog;     /* of a listener: in its accept queue */
-	__u32 max_ack_backlog; /* ... how many more than these do not fit */
-	__u32 drops;           /* ... sk_drops: the segments that it turned away */
+	__u32 ack_backlog;     /* of a listener: the length of its accept queue */
+	__u32 max_ack_backlog; /* ... its limit, which it may exceed by one */
+	__u32 drops;           /* ... sk_drops: the segments that it dropped */
 };
 
-/* Milliseconds of a jiffy, times this, are what the agent sets jiffy_ms of the programs to. */
+/* The agent sets the programs' jiffy_ms to the milliseconds of a jiffy times this. */
 #define LP_JIFFY_SCALE (1u << 24)
 
 LP_ASSERT(__builtin_offsetof(struct lp_socket, snd_una) == 88, "identity of lp_socket");
