@@ -12,8 +12,7 @@
 #include "facts.h"
 #include "report.h"
 
-/* The agent sets these before loading: whether this kernel shows such RSTs, and the slots of each CPU, a power of two.
- * */
+/* Set before loading: whether this kernel shows such RSTs, and the number of slots per CPU, a power of two. */
 const volatile _Bool remembers_ended = 0;
 const volatile __u32 ended_of_cpu = LP_ENDED;
 

@@ -6,7 +6,7 @@
  *   tcp_receive_reset     marks the socket: a RST came in, before CLOSE
  *   tcp_send_reset        marks it before CLOSE; reports a RST sent after CLOSE, and data for no socket
  *   inet_sk_error_report  marks an ICMP error in SYN_SENT (from 5.14); reports a CLOSE that was missed
- *   tcp_destroy_sock      reports who dropped the last reference, if CLOSE was reported without a final owner
+ *   tcp_destroy_sock      reports the task that dropped the last reference, if CLOSE was reported without a final owner
  *   tcp_retransmit_skb    lists a socket whose retransmission timer ran out (silent.h), for the agent to look at
  *   sched_process_fork    notes which process forks, and follows the descendants of a command
  *

@@ -7,7 +7,7 @@
 #include "facts.h"
 #include "owner.h"
 
-/* Rare: only for a subscriber who wants a class that is not wanted of all users. */
+/* Rare: only for a class that is wanted of some users only. */
 __noinline int wanted_of(__u32 uid, __u32 class)
 {
 	__u32 *classes = bpf_map_lookup_elem(&want_uids, &uid);
@@ -64,7 +64,7 @@ static __always_inline void expect_owner(struct lp_record *r, struct conn *conn)
 		conn->flags |= CONN_WANTS_OWNER;
 }
 
-/* What may still come after CLOSE was told. */
+/* Notes which records may follow this CLOSE. */
 static __always_inline void expect_more(struct lp_record *r, struct conn *conn)
 {
 	if (!conn)
