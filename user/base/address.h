@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Addresses of both families in one form, to compare them: an IPv6 socket may exchange plain IPv4 segments. */
+/* Addresses of both families in one comparable form, because an IPv6 socket may exchange IPv4 segments. */
 #ifndef LOSTPEER_ADDRESS_H
 #define LOSTPEER_ADDRESS_H
 
@@ -12,7 +12,7 @@ struct address {
 	__u8 bytes[16]; /* IPv4: v4-mapped */
 };
 
-/* bytes: 4 of AF_INET, else 16. */
+/* bytes: 4 for AF_INET, else 16. */
 static inline struct address address_of(int family, const __u8 *bytes)
 {
 	struct address a = {{[10] = 0xff, [11] = 0xff}};
@@ -26,7 +26,7 @@ static inline bool address_is_same(struct address a, struct address b)
 	return !memcmp(a.bytes, b.bytes, sizeof(a.bytes));
 }
 
-/* An IPv4 address, as such or mapped. */
+/* True for plain and for mapped IPv4 addresses. */
 static inline bool address_is_v4(struct address a)
 {
 	return address_is_same(a, address_of(AF_INET, a.bytes + 12));

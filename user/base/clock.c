@@ -22,8 +22,8 @@ __u64 clock_realtime_ns(void)
 	return now_ns(CLOCK_REALTIME);
 }
 
-/* How far `clock` is ahead of `base`. The two cannot be read at one instant: of a few tries, the one that took the
- * least time between, which is under a microsecond unless we were preempted in each. */
+/* How far `clock` is ahead of `base`. The two cannot be read at the same instant, so this takes the fastest of a few
+ * tries, which takes under a microsecond unless every try was preempted. */
 static __u64 ahead(clockid_t clock, clockid_t base)
 {
 	__u64 best = 0, shortest = ~0ULL, before, at, took;
@@ -52,8 +52,9 @@ __u64 clock_wall_from_monotonic(__u64 monotonic_ns)
 
 __u64 clock_wall_from_boot(__u64 boot_ns)
 {
-	/* kept while it moves less than a tick of /proc, and cut to milliseconds, so that one process has one start */
-	static __u64 kept; /* of all threads */
+	/* the offset is kept while it moves less than a tick of /proc, and the result is cut to milliseconds, so that a
+	 * process always has the same start */
+	static __u64 kept; /* shared by all threads */
 	__u64 fresh = ahead(CLOCK_REALTIME, CLOCK_BOOTTIME), offset = __atomic_load_n(&kept, __ATOMIC_RELAXED);
 	__u64 moved = fresh > offset ? fresh - offset : offset - fresh;
 

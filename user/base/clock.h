@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Clocks: the kernel's monotonic times as wall time, start times as /proc counts them, jiffies. All in nanoseconds. */
+/* Converts the kernel's clocks to wall time. All times are in nanoseconds. */
 #ifndef LOSTPEER_CLOCK_H
 #define LOSTPEER_CLOCK_H
 
@@ -28,12 +28,12 @@ static inline __u64 clock_earlier(__u64 one, __u64 other)
 /* CLOCK_BOOTTIME - CLOCK_MONOTONIC: the time that the host was suspended. */
 __u64 clock_boot_ahead_ns(void);
 
-/* CLOCK_MONOTONIC of a moment not long ago as CLOCK_REALTIME. */
+/* Converts a recent CLOCK_MONOTONIC time to CLOCK_REALTIME. */
 __u64 clock_wall_from_monotonic(__u64 monotonic_ns);
-/* CLOCK_BOOTTIME (a task's start) as CLOCK_REALTIME. Steady for one boot as long as the clock is not set. */
+/* Converts CLOCK_BOOTTIME (a task's start) to CLOCK_REALTIME. The result is stable until the clock is set. */
 __u64 clock_wall_from_boot(__u64 boot_ns);
 
-/* One jiffy: the resolution of the coarse clocks is the kernel's tick. */
+/* The length of one jiffy, which is the resolution of the coarse clocks. */
 double clock_jiffy_ms(void);
 
 #define CLOCK_TEXT_LEN 32

@@ -20,7 +20,7 @@ struct reading {
 	const struct ini_file_ops *ops;
 	void *context;
 	unsigned line;
-	bool expects; /* this line is a key with its value, which libinih has not handed over yet */
+	bool expects; /* this line should be a key with a value, which libinih has not passed to on_key() yet */
 };
 
 static void say(struct reading *r, const char *why)
@@ -33,13 +33,13 @@ static int on_key(void *context, const char *section, const char *key, const cha
 {
 	struct reading *r = context;
 
-	(void)section; /* cut where it is long */
+	(void)section; /* libinih cuts long ones; see take_section() */
 	r->expects = false;
 	say(r, *key ? r->ops->key(r->context, key, value, r->line) : "no key before the =");
 	return 1;
 }
 
-/* "[file audit]": with one space. */
+/* Reduces blanks within the title to one space: "[file audit]". */
 static void take_section(struct reading *r, char *text)
 {
 	char *end = strchr(text, ']'), *from, *to, *title = text + 1;
@@ -61,7 +61,7 @@ static void take_section(struct reading *r, char *text)
 	say(r, *title ? r->ops->section(r->context, title, r->line) : "a section without a title");
 }
 
-/* Behind a value too: libinih takes only ; for a comment there, and " # why" would be part of a path. */
+/* After a value libinih accepts only ; as a comment, so " # why" would become part of a path. */
 static void cut_comment(char *text)
 {
 	char *at = text;
@@ -73,8 +73,8 @@ static void cut_comment(char *text)
 		}
 }
 
-/* What libinih is to see of a line. */
-static void look(struct reading *r, char *text)
+/* Removes from the line what libinih must not see. */
+static void prepare(struct reading *r, char *text)
 {
 	memmove(text, text + strspn(text, " \t"), strlen(text + strspn(text, " \t")) + 1);
 	if (*text == '[') {
@@ -118,7 +118,7 @@ static char *next_line(char *text, int size, void *context)
 	}
 	if (r->line == 1 && !strncmp(text, bom, 3))
 		memmove(text, text + 3, strlen(text + 3) + 1);
-	look(r, text);
+	prepare(r, text);
 	return text;
 }
 

@@ -53,7 +53,7 @@ void line_printf(struct line *line, const char *format, ...)
 		line->length += (size_t)n;
 }
 
-/* Decodes one character of UTF-8 (RFC 3629: shortest form, no surrogates). Its length, or 0 if it is none. */
+/* Decodes one character of UTF-8 (RFC 3629: shortest form, no surrogates). Returns its length, or 0 if invalid. */
 static size_t utf8_next(const char *text, unsigned *code)
 {
 	const unsigned char *s = (const unsigned char *)text;
@@ -81,14 +81,14 @@ static bool is_control(unsigned code)
 	return code < 0x20 || (code >= 0x7f && code < 0xa0);
 }
 
-/* Line separators, and what reorders the text after it. */
+/* Line separators, and characters that reorder the text after them. */
 static bool is_tricky(unsigned code)
 {
 	return code == 0x2028 || code == 0x2029 || code == 0x200e || code == 0x200f || code == 0x61c ||
 	       (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }
 
-/* Bytes that stand for themselves in a JSON string: nearly all. */
+/* The number of bytes that need no escape in a JSON string; nearly all, so they are copied at once. */
 static size_t plain_length(const char *s)
 {
 	size_t n = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* One line of output under construction, and the two escapings that make what is untrusted safe in it. */
+/* A line of output under construction, and the two ways to escape untrusted text in it. */
 #ifndef LOSTPEER_LINE_H
 #define LOSTPEER_LINE_H
 
@@ -11,19 +11,20 @@
 
 struct line {
 	size_t length;
-	bool cut; /* did not fit; never happens with events as they are */
+	bool cut; /* something did not fit; cannot happen with today's events */
 	char text[LINE_MAX_BYTES];
 };
 
 void line_clear(struct line *line);
 void line_append(struct line *line, const char *text, size_t length);
-void line_text(struct line *line, const char *text); /* ours: nothing in it is escaped */
+void line_text(struct line *line, const char *text); /* trusted text: not escaped */
 void line_number(struct line *line, unsigned long long number);
 void line_printf(struct line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The inside of a JSON string: valid UTF-8; control characters escaped, bytes that are not UTF-8 as U+FFFD. */
+/* Appends the inside of a JSON string: control characters are escaped, and bytes that are not UTF-8 become U+FFFD. */
 void line_json_string(struct line *line, const char *untrusted);
-/* For a terminal: no control character, nothing that turns the direction of text; those as \x1b or U+FFFD. */
+/* For a terminal: control characters are escaped (\x1b), and characters that change the direction of text become
+ * U+FFFD. */
 void line_plain(struct line *line, const char *untrusted);
 /* Pads with spaces to `column` characters since `from` (an earlier length); at least one. */
 void line_pad(struct line *line, size_t from, size_t column);

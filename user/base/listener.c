@@ -16,14 +16,14 @@ static int open_socket(const struct endpoint *at)
 
 	if (fd < 0)
 		return -errno;
-	if (at->address.ss_family != AF_UNIX) /* connections of the last one may still be in TIME_WAIT */
+	if (at->address.ss_family != AF_UNIX) /* connections of the previous listener may still be in TIME_WAIT */
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (at->address.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	return fd;
 }
 
-/* A socket's file that was left by one who is gone. */
+/* Whether the socket's file was left by a process that is gone. */
 static bool is_stale(const struct endpoint *at)
 {
 	struct stat st;
@@ -47,7 +47,7 @@ int listener_open(const struct endpoint *at, unsigned mode)
 
 	if (fd < 0)
 		return fd;
-	if (*path) /* what bind() makes has no more than that from the first moment, and less by the umask */
+	if (*path) /* so that bind() never creates the file with a wider mode; the umask may narrow it */
 		fchmod(fd, mode);
 	err = bind(fd, address, at->length) ? -errno : 0;
 	if (err == -EADDRINUSE && *path && is_stale(at) && !unlink(path))

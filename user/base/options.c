@@ -147,7 +147,7 @@ const struct option_spec *options_find(const struct option_group *group, const c
 	return NULL;
 }
 
-/* In the verb's own, and in its groups; *use is NULL for its own. */
+/* Searches the verb's own options (*use is then NULL), then those of its groups. */
 static const struct option_spec *find(const struct option_table *table, const char *name, size_t length, bool *opposite,
 				      const struct option_use **use)
 {
@@ -161,7 +161,7 @@ static const struct option_spec *find(const struct option_table *table, const ch
 	return spec;
 }
 
-/* "--port 'x': WHY"; false. */
+/* Fills *why with "--port 'x': WHY" and returns false. */
 static bool wrong(struct line *why, const char *word, size_t length, const char *value, const char *reason)
 {
 	line_clear(why);

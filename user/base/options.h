@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The command line: one table a verb gives parsing, --help, and the check of the man page. */
+/* The command line: one table per verb serves parsing, --help, and the check of the man page. */
 #ifndef LOSTPEER_OPTIONS_H
 #define LOSTPEER_OPTIONS_H
 
@@ -78,20 +78,19 @@ struct option_table {
 };
 
 const struct option_spec *option_at(const struct option_group *group, size_t i);
-/* NAME or not-NAME, of `length` bytes; NULL: there is none. */
+/* name: NAME or not-NAME, of `length` bytes. NULL if there is no such option. */
 const struct option_spec *options_find(const struct option_group *group, const char *name, size_t length,
 				       bool *opposite);
 
 enum option_result { OPTIONS_RUN, OPTIONS_HELPED, OPTIONS_WRONG };
 
 /*
- * Parses argv[1...] up to the first word that is no option, or "--"; *rest is the index of what follows.
- * --help prints to stdout (OPTIONS_HELPED); what is wrong is said on stderr, naming the option (OPTIONS_WRONG).
+ * Parses argv[1...] up to the first word that is no option, or "--"; *rest is the index of the next word.
+ * --help prints to stdout (OPTIONS_HELPED). An error prints a message with the option on stderr (OPTIONS_WRONG).
  */
 enum option_result options_parse(const struct option_table *table, int argc, char **argv, void *context, int *rest);
 
-/* The same of words that are all options, and none of them --help: says nothing. false: *why is what is wrong, naming
- * the option. */
+/* The same for words that are all options, without --help. Prints nothing. false: *why is the error. */
 bool options_apply(const struct option_table *table, int argc, char **argv, void *context, struct line *why);
 
 #endif

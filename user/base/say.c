@@ -12,6 +12,6 @@ int say(int err, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	fprintf(stderr, "lostpeer: %s\n", text); /* at once: other threads have messages, too */
+	fprintf(stderr, "lostpeer: %s\n", text); /* in one call, so that messages of other threads do not mix with it */
 	return err;
 }

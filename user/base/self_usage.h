@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What this process itself takes. */
+/* The resources that this process uses. */
 #ifndef LOSTPEER_SELF_USAGE_H
 #define LOSTPEER_SELF_USAGE_H
 

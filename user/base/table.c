@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-/* Multiplied, so that keys which differ in a few bits only, as addresses do, are spread. */
+/* The multiplication spreads keys that differ in a few bits only, such as addresses. */
 static unsigned bucket_of(__u64 key)
 {
 	return (unsigned)(key * 0x9e3779b97f4a7c15ULL >> 52);

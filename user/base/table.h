@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A hash table of items that begin with a table_link. It owns nothing and never grows; zeroed, it is empty. Several
+ * A hash table of items that begin with a table_link. It owns nothing and never grows; a zeroed table is empty. Several
  * items may have the same key: the last one added is found first.
  */
 #ifndef LOSTPEER_BASE_TABLE_H
@@ -21,7 +21,7 @@ struct table {
 
 void table_add(struct table *table, void *item, __u64 key);
 void table_remove(struct table *table, void *item);
-/* The first item of this key, and the next one of the key of an item; NULL if there is none. */
+/* The first item of this key, and the next one of the same key; NULL if there is none. */
 void *table_find(const struct table *table, __u64 key);
 void *table_next(const void *item);
 

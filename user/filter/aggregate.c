@@ -17,7 +17,7 @@ struct aggregate {
 	struct process processes[AGGREGATE_PROCESSES_MAX];
 };
 
-/* --- what one event, or a record of several, brings --- */
+/* --- one event, or a record of several --- */
 
 static struct repeat repeat_of(const struct event *e)
 {
@@ -33,7 +33,7 @@ static struct repeat repeat_of(const struct event *e)
 	};
 }
 
-/* An IPv4 peer of an IPv6 socket is a peer like any other. */
+/* The IPv4 peer of an IPv6 socket must compare equal to that of an IPv4 socket. */
 static void unmap(struct lp_record *r)
 {
 	if (!data_is_mapped(&r->socket))
@@ -63,7 +63,7 @@ static void note_process(struct aggregate *g, const struct owner *owner)
 	repeat->processes++;
 }
 
-/* --- what they have in common --- */
+/* --- keeping what all have in common --- */
 
 static void keep_text(char *mine, const char *other)
 {
@@ -106,7 +106,7 @@ static void keep_task(struct lp_task *mine, const struct lp_task *other)
 	mine->exiting = mine->exit_code = mine->oom = 0;
 }
 
-/* Of several processes only the name may be left. */
+/* Different processes may share only their name. */
 static void keep_owner(struct event *e, const struct event *event)
 {
 	struct owner *mine = &e->owner;
@@ -172,7 +172,7 @@ static void add_up(struct event *mine, const struct repeat *other)
 
 static struct aggregate *aggregate_new(const struct event *event, const struct lp_record *record)
 {
-	struct aggregate *g = malloc(sizeof(*g)); /* what is not used of the table of processes is not touched */
+	struct aggregate *g = malloc(sizeof(*g)); /* not calloc: most of the table of processes stays untouched */
 
 	if (!g)
 		return NULL;

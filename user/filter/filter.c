@@ -31,7 +31,7 @@ void filter_free(struct filter *filter)
 	}
 }
 
-/* Somebody else's path would be looked at with our rights, and his pattern matched at our cost. */
+/* With another user's values we would look at paths with our privileges, and match patterns at our cost. */
 static const char *check_foreign(const struct filter *filter, enum filter_kind kind, const char *text)
 {
 	if (kind == FILTER_NETNS && strchr(text, '/'))
@@ -60,7 +60,7 @@ const char *filter_add(struct filter *filter, enum filter_kind kind, bool opposi
 	return why;
 }
 
-/* "80, 443": without what is around a value. */
+/* Removes the blanks around a value, as in "80, 443". */
 static char *trim(char *text)
 {
 	size_t n;
@@ -122,7 +122,7 @@ static bool names_cause(const struct filter *f, enum lp_cause cause)
 	return false;
 }
 
-/* An orderly end only if somebody asks for it. */
+/* Orderly ends are reported only on request. */
 static bool is_asked(const struct filter *f, __u32 class, enum lp_cause cause)
 {
 	return !(class & LP_CLASSES_ORDERLY) || f->all || (f->peer_closes && cause == PEER_CLOSED_FIN) ||
@@ -178,7 +178,7 @@ static bool all_pass(const struct filter *f, bool of_owner, const struct event *
 
 bool filter_event(const struct filter *f, const struct event *e)
 {
-	if (!e->record) /* a gap concerns whoever reads the stream */
+	if (!e->record) /* a gap concerns every reader of the stream */
 		return true;
 	if (e->severity > f->min_severity || !is_asked(f, event_class(e), e->verdict.cause))
 		return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Which events are wanted. Values of one option are alternatives, different options all apply, and each --OPTION
- * has its --not-OPTION. Nobody is told of the orderly ends unless somebody asks: --all, --event, --cause.
+ * Which events are wanted. The values of one option are alternatives, different options all apply, and each --OPTION
+ * has its --not-OPTION. Orderly ends are reported only on request: --all, --event, --cause.
  */
 #ifndef LOSTPEER_FILTER_H
 #define LOSTPEER_FILTER_H
@@ -13,7 +13,7 @@
 #include "event/event.h"
 #include "record.h"
 
-/* In the order of --help. `lostpeer check` has those from FILTER_PID on: the two before need an event. */
+/* In the order of --help. `lostpeer check` has those from FILTER_PID on; the two before need an event. */
 enum filter_kind {
 	FILTER_EVENT,
 	FILTER_CAUSE,
@@ -37,7 +37,7 @@ struct filter_value;
 struct filter {
 	bool all;         /* the orderly ends too */
 	bool peer_closes; /* of these, peer_closed too */
-	bool foreign; /* its values are somebody else's: no file is looked at for them, and what they cost is bounded */
+	bool foreign;     /* the values come from another user: look at no file for them, and bound their cost */
 	unsigned n_values;
 	enum lp_severity min_severity;
 	struct filter_value *only[FILTER_COUNT]; /* lists; NULL: any */
@@ -46,7 +46,7 @@ struct filter {
 
 /* Options of `watch` and keys of every output in the configuration; their context is a struct filter. */
 extern const struct option_group filter_keys;
-/* The same for check, in two parts: its --fd comes between them. */
+/* The same for check, in two parts, since its --fd comes between them. */
 extern const struct option_group filter_pid_now, filter_others_now;
 
 void filter_init(struct filter *filter);
@@ -55,18 +55,18 @@ void filter_free(struct filter *filter);
 /* Adds one value. NULL, or what is wrong with it ("not a port (0 to 65535)"). */
 const char *filter_add(struct filter *filter, enum filter_kind kind, bool opposite, const char *value);
 
-/* The same of several values with commas between, but for the kinds whose values may hold one (name, cgroup). */
+/* Adds several values separated by commas, or one value of the kinds that may contain a comma (name, cgroup). */
 const char *filter_add_list(struct filter *filter, enum filter_kind kind, bool opposite, const char *values);
 
-/* The numbers that one kind is narrowed to (of ports, pids and namespaces), as far as there is room; how many there are. */
+/* Fills in up to `room` numbers that a kind is limited to (ports, pids, namespaces). Returns how many there are. */
 size_t filter_numbers(const struct filter *filter, enum filter_kind kind, __u64 *numbers, size_t room);
-/* Whether who holds a connection decides. */
+/* Whether it depends on the owner. */
 bool filter_asks_owner(const struct filter *filter);
 
-/* What the kernel must tell for this filter. */
+/* The events that the kernel must report for this filter. */
 struct lp_wants filter_wants(const struct filter *filter);
 
-/* All that can be decided before the owner is known, and what only the owner decides. */
+/* An event must pass both. filter_event() needs no owner; filter_owner() checks the options that do. */
 bool filter_event(const struct filter *filter, const struct event *event);
 bool filter_owner(const struct filter *filter, const struct event *event);
 

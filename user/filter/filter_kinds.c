@@ -12,7 +12,7 @@
 
 #include "base/number.h"
 
-/* --- values, and what they match --- */
+/* --- values and their matchers --- */
 
 static const char *keep(struct filter_value *value, const char *text, size_t n)
 {
@@ -46,7 +46,7 @@ static const char *parse_name(struct filter_value *value, const char *text)
 	return *text ? keep(value, text, LP_COMM_LEN - 1) : "empty"; /* the kernel keeps no more of a name */
 }
 
-/* As systemctl reads one: a pattern of the shell's, and ".service" may be left out. */
+/* As in systemctl: shell patterns are allowed, and ".service" may be left out. */
 static const char *parse_unit(struct filter_value *value, const char *text)
 {
 	const char *dot = strrchr(text, '.');
@@ -73,7 +73,7 @@ static const char *parse_cgroup(struct filter_value *value, const char *text)
 		return "not a path in the hierarchy, such as /system.slice/nginx.service";
 	while (n && text[n - 1] == '/')
 		n--;
-	return keep(value, text, n); /* of the root: "" */
+	return keep(value, text, n); /* the root: "" */
 }
 
 /* An inode, or a path such as /run/netns/NAME or /proc/PID/ns/net. */
@@ -143,7 +143,7 @@ static bool match_netns(const struct filter_value *value, const struct event *e)
 {
 	return value->number == e->record->socket.netns;
 }
-/* Any process that is known to hold the socket. */
+/* Matches any process known to hold the socket. */
 static bool match_pid(const struct filter_value *value, const struct event *e)
 {
 	for (unsigned i = 0; i < e->owner.n_holders; i++)
@@ -160,7 +160,7 @@ static bool match_unit(const struct filter_value *value, const struct event *e)
 	return !fnmatch(value->text, e->place->unit, FNM_NOESCAPE) ||
 	       !fnmatch(value->text, e->place->system_unit, FNM_NOESCAPE);
 }
-/* As docker reads one: the beginning of a hash is enough, a name has to be whole. */
+/* As in docker: the beginning of a hash is enough, but a name must be complete. */
 static bool match_container(const struct filter_value *value, const struct event *e)
 {
 	const char *id = e->place->container;
@@ -208,7 +208,7 @@ static const char *set_severity(const struct option_spec *spec, void *min_severi
 #define KIND(kind, name, argument, help, ...)                                                                          \
 	[1 + FILTER_##kind] = {{name "*", argument, help, .set = add}, __VA_ARGS__}
 
-/* As --help shows them: --all, the kinds, --min-severity. */
+/* In the order of --help. */
 static const struct filter_row rows[] = {
 	{.option = {"all", NULL, "the orderly ends too: peer_closed, local_closed, abandoned at once", option_flag,
 		    OPTION_AT(struct filter, all)}},

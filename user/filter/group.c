@@ -11,23 +11,23 @@
 #include "filter/aggregate.h"
 #include "filter/rate_limit.h"
 
-#define HIGH_PORT 32768 /* where net.ipv4.ip_local_port_range begins, unless somebody changed it */
+#define HIGH_PORT 32768 /* the default beginning of net.ipv4.ip_local_port_range */
 
-/* Whose service the connection is of. */
+/* Which end is the service. */
 enum service { SERVICE_UNKNOWN, SERVICE_OURS, SERVICE_THEIRS };
 
-/* What a burst has in common; without padding, for it is compared as bytes. */
+/* Identifies a burst. No padding, because it is compared as bytes. */
 struct key {
 	struct address peer;
 	__u32 netns;
-	__u16 port;    /* of the service: the peer's, or ours */
+	__u16 port;    /* the service's, at either end */
 	__u16 service; /* enum service */
 	__u16 cause;
 	__u16 by;
 };
 _Static_assert(sizeof(struct key) == 28, "no padding in a key");
 
-/* An application: hashes of its name and place, and of its executable; 0: not known. */
+/* An application: hashes of its name and place, and of its executable (0: not known). */
 struct kind {
 	__u64 name;
 	__u64 executable;
@@ -35,7 +35,7 @@ struct kind {
 
 struct burst {
 	struct table_link by_key;
-	TAILQ_ENTRY(burst) by_end; /* of their windows */
+	TAILQ_ENTRY(burst) by_end; /* in the order in which windows end */
 	struct key key;
 	__u64 until_ns;
 	struct aggregate *gathered;
@@ -53,7 +53,7 @@ struct groups {
 	struct table table;
 };
 
-/* --- what belongs together --- */
+/* --- which events belong together --- */
 
 static __u64 hash(__u64 seed, const void *bytes, size_t n) /* FNV-1a */
 {
@@ -71,8 +71,8 @@ static __u64 hash_text(__u64 seed, const char *text)
 	return hash(seed, text, strlen(text) + 1);
 }
 
-/* Of a connection that is older than the agent, say, nobody has seen which end connected: those that connect are given
- * high ports, so that a low one is the service's. */
+/* If nobody saw which end connected, for example because the connection is older than the agent, a low port is taken
+ * for the service's: the kernel gives high ports to the connecting end. */
 static enum service service_of(const struct lp_record *r)
 {
 	bool ours_is_high = !r->socket.local_port || r->socket.local_port >= HIGH_PORT,
@@ -94,14 +94,13 @@ static struct key key_of(const struct event *e)
 		.service = (__u16)service_of(r),
 	};
 
-	if (key.service != SERVICE_UNKNOWN) /* else whatever its port */
+	if (key.service != SERVICE_UNKNOWN) /* else the port is ignored */
 		key.port = key.service == SERVICE_OURS ? r->socket.local_port : r->socket.peer_port;
 	key.cause = (__u16)e->verdict.cause;
 	key.by = (__u16)e->verdict.by;
 	return key;
 }
 
-/* Whose it is, as people tell applications apart. */
 static struct kind kind_of(const struct event *e)
 {
 	const struct owner *o = &e->owner;
@@ -116,13 +115,13 @@ static struct kind kind_of(const struct event *e)
 	return kind;
 }
 
-/* Of a process that was gone too soon the executable is not known: the name decides. */
+/* The executable is unknown if the process was gone too soon; then the name decides. */
 static bool same_kind(struct kind a, struct kind b)
 {
 	return a.name == b.name && (a.executable == b.executable || !a.executable || !b.executable);
 }
 
-/* Whether the burst has had one of this kind. */
+/* Whether the burst already had an event of this kind; notes the kind. */
 static bool knows_kind(struct burst *b, struct kind kind)
 {
 	for (unsigned i = 0; i < b->n_kinds; i++)
@@ -159,14 +158,14 @@ static struct burst *find(struct groups *g, const struct key *key)
 	return b;
 }
 
-/* --- what is put out --- */
+/* --- putting out --- */
 
 static bool passes_limit(struct groups *g, const struct event *e, __u64 now_ns)
 {
 	return !g->rate_limit || rate_limit_take(g->rate_limit, e, now_ns);
 }
 
-static void tell(struct groups *g, struct burst *b, __u64 now_ns)
+static void put_gathered(struct groups *g, struct burst *b, __u64 now_ns)
 {
 	if (!b->gathered)
 		return;
@@ -184,7 +183,7 @@ static struct burst *begin(struct groups *g, const struct key *key, __u64 now_ns
 	if (!b)
 		return NULL;
 	if (g->count == GROUP_BURSTS_MAX) {
-		tell(g, oldest, now_ns);
+		put_gathered(g, oldest, now_ns);
 		forget(g, oldest);
 	}
 	b->key = *key;
@@ -227,7 +226,7 @@ void group_free(struct groups *g)
 	free(g);
 }
 
-/* What cannot be gathered is shown. */
+/* An event that cannot be gathered for lack of memory is shown. */
 static bool is_shown(struct groups *g, const struct event *e, __u64 now_ns)
 {
 	struct key key = key_of(e);
@@ -253,7 +252,7 @@ void group_tick(struct groups *g, __u64 now_ns)
 			forget(g, b);
 			continue;
 		}
-		tell(g, b, now_ns);
+		put_gathered(g, b, now_ns);
 		b->until_ns = now_ns + g->window_ns;
 		TAILQ_REMOVE(&g->bursts, b, by_end);
 		TAILQ_INSERT_TAIL(&g->bursts, b, by_end);

@@ -10,10 +10,10 @@
 #define AT_ONCE_NS (10 * CLOCK_SECOND) /* worth of events */
 
 struct owner_limit {
-	struct table_link by_tgid; /* 0: nobody is known */
+	struct table_link by_tgid; /* 0: owner not known */
 	bool used;
 	__u64 start_boot_ns;
-	__u64 paid_ns; /* each event takes its share of a second; they may take so much ahead of time */
+	__u64 paid_ns; /* each event takes share_ns; may be up to AT_ONCE_NS ahead of time */
 	struct aggregate *of[CAUSE_COUNT];
 };
 
@@ -22,14 +22,14 @@ struct rate_limit {
 	rate_limit_put *put;
 	void *context;
 	__u64 tell_ns; /* 0: nothing is gathered */
-	unsigned at;   /* the slot that is used next */
+	unsigned at;   /* the next slot to use */
 	struct table table;
 	struct owner_limit slots[RATE_LIMIT_OWNERS_MAX];
 };
 
 struct rate_limit *rate_limit_new(unsigned rate, rate_limit_put *put, void *context)
 {
-	struct rate_limit *l = calloc(1, sizeof(*l)); /* touched as far as it is used */
+	struct rate_limit *l = calloc(1, sizeof(*l)); /* large, but untouched pages take no memory */
 
 	if (!l)
 		return NULL;
@@ -47,7 +47,7 @@ void rate_limit_free(struct rate_limit *l)
 	free(l);
 }
 
-static void tell(struct rate_limit *l, struct owner_limit *o)
+static void put_gathered(struct rate_limit *l, struct owner_limit *o)
 {
 	for (int cause = 0; cause < CAUSE_COUNT; cause++) {
 		if (!o->of[cause])
@@ -69,7 +69,7 @@ static struct owner_limit *find(struct rate_limit *l, const struct owner *owner)
 	o = &l->slots[l->at];
 	l->at = (l->at + 1) % RATE_LIMIT_OWNERS_MAX;
 	if (o->used) { /* the oldest */
-		tell(l, o);
+		put_gathered(l, o);
 		table_remove(&l->table, o);
 	}
 	*o = (struct owner_limit){.start_boot_ns = task.start_boot_ns, .used = true};
@@ -77,7 +77,7 @@ static struct owner_limit *find(struct rate_limit *l, const struct owner *owner)
 	return o;
 }
 
-/* false: it has taken all it may. */
+/* false: the owner has used up its limit. */
 static bool pay(const struct rate_limit *l, struct owner_limit *o, __u64 now_ns)
 {
 	__u64 from = o->paid_ns > now_ns ? o->paid_ns : now_ns;
@@ -88,7 +88,7 @@ static bool pay(const struct rate_limit *l, struct owner_limit *o, __u64 now_ns)
 	return true;
 }
 
-/* Who speaks for several owners is none that could drown the others. */
+/* A record of several owners is not limited: it cannot be one application drowning the others. */
 static bool is_of_one(const struct event *e)
 {
 	return !e->repeat.count || e->owner.via || e->owner.unknown;
@@ -111,7 +111,7 @@ bool rate_limit_take(struct rate_limit *l, const struct event *e, __u64 now_ns)
 void rate_limit_finish(struct rate_limit *l)
 {
 	for (unsigned i = 0; l->tell_ns && i < RATE_LIMIT_OWNERS_MAX && l->slots[i].used; i++)
-		tell(l, &l->slots[i]);
+		put_gathered(l, &l->slots[i]);
 	l->tell_ns = 0;
 }
 

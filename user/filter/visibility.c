@@ -5,9 +5,9 @@
 
 bool visibility_allows(__u32 uid, const struct event *e, __u32 owner_now)
 {
-	if (uid == VISIBILITY_ROOT || !e->record) /* that something is missing concerns whoever reads on */
+	if (uid == VISIBILITY_ROOT || !e->record) /* a gap concerns every reader */
 		return true;
-	if (e->record->kind == LP_KIND_STRAY) /* there is no socket, and so nobody whose it is */
+	if (e->record->kind == LP_KIND_STRAY) /* no socket, so no user owns it */
 		return false;
 	return e->record->socket.uid == uid && e->owner.via && e->owner.process.uid == uid && owner_now == uid;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Who may see what: root everything; anybody else what is his own, by the uid of the socket and by the effective uid of
- * the process that is named, both. SECURITY.md says so, and why. Pure functions.
+ * Which users may see which events: root sees all; other users see their own, where both the uid of the socket and the
+ * effective uid of the named process are theirs. SECURITY.md says why. Pure functions.
  */
 #ifndef LOSTPEER_VISIBILITY_H
 #define LOSTPEER_VISIBILITY_H
@@ -12,10 +12,10 @@
 
 #define VISIBILITY_ROOT 0u
 
-/* owner_now: the effective uid of the named process by now; that of the event where it is gone, or nobody is named. */
+/* owner_now: the current effective uid of the named process; the event's if the process is gone or none is named. */
 bool visibility_allows(__u32 uid, const struct event *event, __u32 owner_now);
-/* Takes out of an event that he may see what is of others: who is at the other end, who else holds it; of a gap, how
- * many events it is of. Filters are to see no more than that, or they would tell the rest. */
+/* Removes from an event that this user may see what concerns others: the process at the other end, other users'
+ * holders, and the number of events in a gap. Apply filters only afterwards, or their result would reveal the rest. */
 void visibility_narrow(__u32 uid, struct event *event);
 
 #endif
