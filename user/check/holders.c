@@ -13,8 +13,8 @@
 struct holders {
 	struct cgroups *cgroups;
 	struct executables *executables;
-	__u64 since_ns;    /* CLOCK_MONOTONIC: what is read after that is new enough */
-	struct lp_task of; /* whose the next two are: rows come process by process */
+	__u64 since_ns;    /* CLOCK_MONOTONIC: texts cached since then are new enough */
+	struct lp_task of; /* owner of the next two, which are kept because rows come process by process */
 	const char *executable;
 	struct place place;
 };
@@ -50,7 +50,7 @@ struct found {
 	unsigned n;
 	struct lp_task tasks[OWNER_HOLDERS_MAX];
 	__u32 fds[OWNER_HOLDERS_MAX];
-	bool has_descriptor; /* the one that is wanted */
+	bool has_descriptor; /* found the wanted one */
 };
 
 static bool note_holder(void *context, const struct lp_task *task, __u32 fd)
@@ -81,7 +81,7 @@ static enum owner_unknown why_nobody(const struct lp_socket *s)
 		return UNKNOWN_UNSUPPORTED;
 	if ((s->flags & LP_F_SOCKET) && !(s->flags & LP_F_FILE))
 		return UNKNOWN_KERNEL;
-	return UNKNOWN_NOT_SEEN; /* a descriptor under way in a message, or of a process that cannot be looked at */
+	return UNKNOWN_NOT_SEEN; /* the descriptor is in transit in a message, or its process cannot be examined */
 }
 
 static void set_process(struct holders *h, struct check *c, const struct lp_task *task)
@@ -124,7 +124,7 @@ static void list(struct owner *owner, const struct found *f)
 	}
 }
 
-/* Text says it of all of them. */
+/* The text output names shared holders by their common name. */
 static void set_common_name(struct owner *owner, const struct found *f)
 {
 	for (unsigned i = 1; i < f->n; i++)
@@ -133,7 +133,7 @@ static void set_common_name(struct owner *owner, const struct found *f)
 	memcpy(owner->process.comm, f->tasks[0].comm, sizeof(owner->process.comm));
 }
 
-/* This one by itself, and no opposite is against any of the others. */
+/* The filter must accept this process alone, and no --not option may reject one of the other holders. */
 static bool is_wanted(const struct filter *filter, struct event *e)
 {
 	unsigned n = e->owner.n_holders;
@@ -145,7 +145,7 @@ static bool is_wanted(const struct filter *filter, struct event *e)
 	return by_itself && filter_owner(filter, e);
 }
 
-/* The one that the filter wants; the number of those, and the last of them. */
+/* Returns how many holders the filter wants; *chosen is the last of them. */
 static unsigned choose(struct holders *h, const struct found *f, struct check *c, unsigned *chosen)
 {
 	unsigned passed = 0;
@@ -184,7 +184,7 @@ bool holders_find(struct holders *h, const struct snapshot *snapshot, size_t i, 
 	if (passed == 1) {
 		set_process(h, c, &f.tasks[chosen]);
 		c->fd = wanted->by_descriptor ? wanted->fd : f.fds[chosen];
-		if (verdicts_is_unaccepted(c->socket)) /* that is its listener's */
+		if (verdicts_is_unaccepted(c->socket)) /* the descriptor is the listener's */
 			c->fd = -1;
 	} else if (passed) {
 		set_nobody(c, UNKNOWN_SHARED);

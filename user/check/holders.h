@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Who holds a connection, of those that a look found: the owner of `lostpeer check`, and whether a filter wants it. */
+/* Finds the owner of a connection for `lostpeer check`, and whether the filter wants it. */
 #ifndef LOSTPEER_HOLDERS_H
 #define LOSTPEER_HOLDERS_H
 
@@ -17,11 +17,11 @@ void holders_free(struct holders *holders);
 
 struct holders_wanted {
 	const struct filter *filter;
-	bool by_descriptor; /* only what this process has at this descriptor */
+	bool by_descriptor; /* only this process's descriptor */
 	__u32 pid, fd;
 };
 
-/* Fills owner, place and descriptor of check, which is filled but for those, of looks' number i. False: it is not wanted. */
+/* Completes *check for socket i of the snapshot: owner, place and descriptor. false: the filter does not want it. */
 bool holders_find(struct holders *holders, const struct snapshot *snapshot, size_t i,
 		  const struct holders_wanted *wanted, struct check *check);
 

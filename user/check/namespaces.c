@@ -12,24 +12,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TIDS 4 /* of each namespace: one may have gone, or be shielded from us */
+#define TIDS 4 /* tasks per namespace, because one may exit or deny us access */
 
 struct namespace
 {
 	__u32 netns;
 	__u32 tids[TIDS];
 	unsigned n;
-	char *path; /* where it is mounted; NULL: nowhere */
+	char *path; /* its mount; NULL: none */
 };
 
 struct namespaces {
 	struct namespace *list;
 	size_t n, room, last;
-	int home; /* ours */
+	int home; /* descriptor of our own */
 	__u32 home_netns;
 };
 
-/* The entry of this namespace, made if there is none; NULL when out of memory. */
+/* Finds or adds the entry of this namespace; NULL when out of memory. */
 static struct namespace *entry(struct namespaces *s, __u32 netns)
 {
 	if (s->last < s->n && s->list[s->last].netns == netns)
@@ -61,7 +61,7 @@ int namespaces_note(struct namespaces *s, __u32 netns, __u32 tid)
 	return 0;
 }
 
-/* "\040" of mountinfo is a space. */
+/* mountinfo writes a space as "\040". */
 static void unescape(char *text)
 {
 	char *to = text;
@@ -212,7 +212,7 @@ static bool enter(const struct namespaces *s, const struct namespace *to)
 	return to->path && enter_path(to->path, to->netns);
 }
 
-/* One that nobody is in any more was no loss: whoever was has gone, or dies, or moved on while we looked. */
+/* An unvisited namespace that has become empty does not count as unseen: its tasks exited or moved during the look. */
 static bool is_gone(const struct namespace *to)
 {
 	char path[48];

@@ -13,7 +13,7 @@
 struct descriptor {
 	__u32 task; /* index */
 	__u32 fd;
-	__u32 next; /* index + 1 of the socket's next one; 0: none */
+	__u32 next; /* index + 1 of the socket's next descriptor; 0: none */
 };
 
 struct array {
@@ -34,7 +34,7 @@ struct snapshot {
 
 struct snapshot *snapshot_new(void)
 {
-	/* so that the arrays grow in place: after what loading has freed, malloc would rather copy them */
+	/* lets large arrays grow in place; memory freed after loading BPF has made malloc copy them instead */
 	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	return calloc(1, sizeof(struct snapshot));
 }
@@ -74,7 +74,7 @@ static int append(struct array *a, const void *item, size_t size)
 	return 0;
 }
 
-/* --- by key: the address, or what sock_diag has for one --- */
+/* --- by key: the socket's address, or sock_diag's substitute --- */
 
 static __u64 key_of(const struct lp_socket *look)
 {
@@ -152,7 +152,7 @@ int snapshot_add(struct snapshot *l, const struct lp_held *held)
 	slot = key ? slot_of(l, key) : NULL;
 	if (slot && *slot) {
 		index = *slot - 1;
-		((struct lp_socket *)l->looks.items)[index] = held->socket; /* it may have been accepted since */
+		((struct lp_socket *)l->looks.items)[index] = held->socket; /* newer: it may have been accepted since */
 	} else {
 		err = add_look(l, &held->socket, &index);
 		if (err)
@@ -171,7 +171,7 @@ int snapshot_hold(struct snapshot *l, __u64 inode, const struct lp_task *task, _
 	return *known ? add_descriptor(l, *slot - 1, task, fd) : 0;
 }
 
-/* --- what is there --- */
+/* --- reading --- */
 
 size_t snapshot_count(const struct snapshot *l)
 {
@@ -210,13 +210,13 @@ static bool listens_for(const struct lp_socket *listener, const struct lp_socket
 {
 	if (listener->netns != look->netns || listener->local_port != look->local_port)
 		return false;
-	if (is_any(listener)) /* an IPv6 socket may take both */
+	if (is_any(listener)) /* an IPv6 socket may accept both */
 		return listener->family == look->family || listener->family == AF_INET6;
 	return listener->family == look->family &&
 	       !memcmp(listener->local_addr, look->local_addr, look->family == AF_INET ? 4 : 16);
 }
 
-/* The closest: with the very address, else with any. */
+/* Prefers the listener at the exact address to one at any address. */
 size_t snapshot_held_by(const struct snapshot *l, size_t i)
 {
 	const struct lp_socket *look = snapshot_get(l, i), *listener;

@@ -19,7 +19,7 @@ struct snapshot_bpf {
 	struct check *skeleton;
 };
 
-/* What a walk hands what it finds to. */
+/* Context of a walk. */
 struct taking {
 	struct snapshot_bpf *source;
 	struct snapshot *snapshot;
@@ -40,7 +40,7 @@ int snapshot_bpf_open(struct snapshot_bpf **source, const char **why)
 	struct snapshot_bpf *s;
 	int err;
 
-	*why = NULL; /* said already */
+	*why = NULL; /* probe() prints its own message */
 	err = probe(&features, NULL);
 	if (err)
 		return err;
@@ -137,7 +137,7 @@ int snapshot_bpf_look(struct snapshot_bpf *s, struct snapshot *snapshot, __u32 n
 	struct taking t = {.source = s, .snapshot = snapshot};
 	int err = 0;
 
-	/* in this order, so that what is accepted meanwhile is seen, and the listener of what is not */
+	/* this order sees sockets that are accepted meanwhile, and the listeners of those that are not */
 	if (!held_only)
 		err = look_without_descriptor(&t, netns, unseen);
 	if (!err)

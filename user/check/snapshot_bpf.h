@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A look by the kernel's own walks (bpf/check.bpf.c): every descriptor of the host at once, and what has none. */
+/* Looks with BPF iterators (bpf/check.bpf.c): at every descriptor of the host, and at sockets without one. */
 #ifndef LOSTPEER_SNAPSHOT_BPF_H
 #define LOSTPEER_SNAPSHOT_BPF_H
 
@@ -7,12 +7,12 @@
 
 struct snapshot_bpf;
 
-/* 0; or a negative errno, and *why is what this kernel or this user lacks, in words of static memory; NULL: it has been
- * said on stderr. */
+/* 0 or a negative errno. Then *why is a static text that says what this kernel or user lacks, or NULL after a message
+ * on stderr. */
 int snapshot_bpf_open(struct snapshot_bpf **source, const char **why);
 void snapshot_bpf_close(struct snapshot_bpf *source);
 
-/* netns: of sockets without a descriptor only this one's, 0: all. held_only: none of those.
+/* netns: limits sockets without a descriptor to this namespace; 0: all. held_only: leaves those sockets out.
  * 0, or a negative errno after a message on stderr. */
 int snapshot_bpf_look(struct snapshot_bpf *source, struct snapshot *snapshot, __u32 netns, bool held_only,
 		      struct unseen *unseen);

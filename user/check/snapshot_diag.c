@@ -28,7 +28,7 @@ enum { ESTABLISHED = 1, TIME_WAIT = 6, CLOSE_WAIT = 8, LAST_ACK = 9, LISTEN = 10
 
 /* --- one socket --- */
 
-/* Only differences of sequence numbers are told. */
+/* sock_diag gives only differences of sequence numbers. */
 static void take_queues(struct lp_socket *s, const struct inet_diag_msg *m, const struct tcp_info *info, size_t size)
 {
 	__u32 unsent = HAS(info, size, tcpi_notsent_bytes) ? info->tcpi_notsent_bytes : 0;
@@ -57,7 +57,7 @@ static void take_info(struct lp_socket *s, const struct inet_diag_msg *m, const 
 	s->snd_wnd = HAS(info, size, tcpi_snd_wnd) ? info->tcpi_snd_wnd : 1; /* from 5.4 */
 }
 
-/* No other timer runs: so it is off, unless it is the one that runs. */
+/* sock_diag shows one timer. If it is another one, keepalive stays unknown; if none runs, keepalive is off. */
 static void take_keepalive(struct lp_socket *s, const struct inet_diag_msg *m)
 {
 	if (m->idiag_timer != 0 && m->idiag_timer != TIMER_KEEPALIVE)
@@ -133,7 +133,7 @@ static int ask(int fd, int family)
 	return send(fd, &m, sizeof(m), 0) == (ssize_t)sizeof(m) ? 0 : -errno;
 }
 
-/* 1 at the end, 0 before, or a negative errno. */
+/* 1 at the last message, 0 before, or a negative errno. */
 static int take_messages(struct snapshot *snapshot, const char *buffer, size_t n, __u32 netns)
 {
 	const struct nlmsghdr *h;
@@ -188,7 +188,7 @@ struct search {
 	const struct snapshot_diag_scope *scope;
 	struct snapshot *snapshot;
 	struct unseen *unseen;
-	struct lp_task task; /* whose descriptors are read; read itself with the first that matters */
+	struct lp_task task; /* owner of the descriptors being read; itself read at the first TCP descriptor */
 };
 
 static bool is_tcp(int directory, const char *name)

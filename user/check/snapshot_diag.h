@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A look without BPF, by sock_diag(7) and /proc: as far as this user may. */
+/* Looks without BPF, by sock_diag(7) and /proc, at what this user may see. */
 #ifndef LOSTPEER_SNAPSHOT_DIAG_H
 #define LOSTPEER_SNAPSHOT_DIAG_H
 

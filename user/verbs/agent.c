@@ -18,10 +18,10 @@ struct service {
 	const char *path;     /* --config */
 	bool check;           /* --check-config */
 	bool has_output;      /* --output */
-	struct config *given; /* what the options say */
-	int argc;             /* from which it can be said again */
+	struct config *given; /* filled by the file and the options, while loading */
+	int argc;             /* kept to parse the options again on reload */
 	char **argv;
-	struct kernel_options kernel; /* as it runs */
+	struct kernel_options kernel; /* the running agent's */
 	struct early_options early;
 };
 
@@ -50,7 +50,7 @@ static const struct option_spec options[] = {
 	 .set = set_output},
 };
 
-/* With the keys of all outputs. */
+/* The options include the keys of all outputs. */
 static struct option_table make_table(void)
 {
 	struct option_table table = {
@@ -94,7 +94,7 @@ static enum option_result parse(struct service *s)
 	return result;
 }
 
-/* The file, and then the options. false: something is wrong, and was said. */
+/* Reads the file, then the options, which override it. false after a message on stderr. */
 static bool load(struct service *s, struct config_result *result)
 {
 	bool right = true;
@@ -126,7 +126,7 @@ static bool same_warnings(const struct early_options *one, const struct early_op
 	return one->silent_after_ns == other->silent_after_ns && one->ignored_after_ns == other->ignored_after_ns;
 }
 
-/* A configuration that is wrong changes nothing. */
+/* A wrong configuration changes nothing. */
 static void reload(void *context, struct agent *agent)
 {
 	struct service *s = context;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* lostpeer check: one look at every TCP connection, or at some: is the peer still there? */
+/* lostpeer check: looks once at all TCP connections, or at some, and reports whether the peer is still there. */
 #include "verbs/verbs.h"
 
 #include <errno.h>
@@ -25,8 +25,8 @@
 #include "base/options.h"
 
 #define ALIVE_WITHIN_NS (60000 * CLOCK_MS)
-#define PIDS_MAX 256       /* processes of --pid that are looked for by name */
-#define MEASURED_ROWS 1000 /* whose width the columns get: the worst */
+#define PIDS_MAX 256       /* the most values of --pid */
+#define MEASURED_ROWS 1000 /* the first rows, the worst, set the width of the columns */
 
 struct options {
 	struct filter filter;
@@ -46,7 +46,7 @@ struct row {
 /* One look, from the kernel to the last line. */
 struct run {
 	const struct options *options;
-	struct snapshot_bpf *bpf; /* NULL: sock_diag has to do */
+	struct snapshot_bpf *bpf; /* NULL: use sock_diag */
 	const char *why_not_bpf;
 	struct snapshot *snapshot;
 	struct holders *holders;
@@ -126,7 +126,7 @@ static int compare(const void *a, const void *b)
 	return left->look < right->look ? -1 : left->look > right->look;
 }
 
-/* False: not wanted. */
+/* false: the filter does not want it. */
 static bool fill(struct run *r, struct check *c, size_t look)
 {
 	const struct lp_socket *s = snapshot_get(r->snapshot, look);
@@ -213,7 +213,7 @@ static const char *plural(size_t n)
 	return n == 1 ? "" : "s";
 }
 
-/* Whether it matters for what was asked; says so. */
+/* Whether the look missed something that was asked for; prints what. */
 static bool is_incomplete(const struct run *r)
 {
 	const struct unseen *u = &r->unseen;
@@ -234,7 +234,7 @@ static bool is_incomplete(const struct run *r)
 			"only BPF shows: run as root\n",
 			u->unconnected, u->unconnected == 1 ? " is" : "s are",
 			u->unconnected == 1 ? "it is" : "they are");
-	/* what a process holds is seen wherever it is */
+	/* sockets that processes hold are seen in every namespace */
 	if (!u->namespaces || (by_owner && r->bpf) || r->n_pids)
 		return incomplete;
 	fprintf(stderr, "lostpeer check: %u network namespace%s cannot be entered%s\n", u->namespaces,
@@ -242,7 +242,7 @@ static bool is_incomplete(const struct run *r)
 	return true;
 }
 
-/* The processes that were asked for by number. */
+/* Whether a process or descriptor that was asked for does not exist; prints which. */
 static bool some_are_missing(const struct run *r)
 {
 	bool missing = false;
@@ -309,7 +309,7 @@ static enum exit_status look(struct run *r)
 	return status_of(r);
 }
 
-/* Until the next look; false: SIGINT or SIGTERM came. */
+/* Sleeps until the next look. false: SIGINT or SIGTERM came. */
 static bool sleep_until_next(__u64 ns, const sigset_t *ends)
 {
 	struct timespec time = clock_timespec(ns);
@@ -375,7 +375,7 @@ static int run(const struct options *o)
 	return status;
 }
 
-/* What the options mean together. */
+/* Completes the options that depend on others. */
 static bool complete(struct options *o)
 {
 	const char *no_colour = getenv("NO_COLOR");

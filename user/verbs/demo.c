@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * `lostpeer demo`: makes one drop of every kind in network namespaces of its own, and prints for each what the two
- * applications did and saw beside what lostpeer said of it. What they saw is fixed before lostpeer is asked.
+ * `lostpeer demo`: makes one drop of every kind in its own network namespaces, and prints what the two applications did
+ * and saw next to what lostpeer reported. The applications' view is recorded before lostpeer's report is read.
  */
 #include "verbs/verbs.h"
 
@@ -101,7 +101,7 @@ static void skip(struct scene *scene, const char *why, const char *because)
 	snprintf(scene->why, sizeof(scene->why), "%s%s", why, because);
 }
 
-/* Sets aside the rows that cannot be played, with the reason. Without a witness nobody needs a hook. */
+/* Skips the rows that cannot be played, with the reason. Without a witness no hook is needed. */
 static void skip_rows(struct stage *stage, const struct demo_options *options, const struct witness *witness)
 {
 	struct kernel_features features;
@@ -121,7 +121,7 @@ static void skip_rows(struct stage *stage, const struct demo_options *options, c
 }
 
 /* Prints every row, and the last line. Returns the exit status. */
-static int tell(const struct stage *stage, struct witness *witness)
+static int print_result(const struct stage *stage, struct witness *witness)
 {
 	size_t outcomes[OUTCOME_COUNT] = {0};
 	bool json;
@@ -150,7 +150,7 @@ static int play(struct stage *stage, const struct demo_options *options, struct 
 	err = stage_play(stage, signals);
 	if (!err && witness)
 		err = witness_stop(witness);
-	return err ?: tell(stage, witness);
+	return err ?: print_result(stage, witness);
 }
 
 static int run(const struct demo_options *options)
@@ -168,7 +168,7 @@ static int run(const struct demo_options *options)
 	if (stage_open(&stage, rows, count) < 0)
 		return say(EXIT_RUNTIME, "demo: out of memory");
 	if (options->whole_host)
-		orphan_limit_open(); /* where that fails the row says so */
+		orphan_limit_open(); /* if it fails, the row reports it */
 	signals = take_signals(&before);
 	status = play(&stage, options, options->truth ? NULL : &witness, signals);
 	witness_close(&witness);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* lostpeer doctor: what this kernel and this user can and cannot do, and what that costs in truth. */
+/* lostpeer doctor: reports what this kernel and this user can and cannot do, and how that affects the reports. */
 #include "verbs/verbs.h"
 
 #include <errno.h>
@@ -23,9 +23,9 @@ struct finding {
 	const char *name;
 	bool found;
 	bool needed;
-	bool is_part; /* of the one before */
+	bool is_part; /* of the previous one */
 	const char *what;
-	const char *without; /* what is worse without it */
+	const char *without; /* the consequence of lacking it */
 };
 
 struct findings {
@@ -51,7 +51,7 @@ static const struct option_table table = {
 	.own = OPTION_GROUP(options),
 };
 
-/* What no kernel can tell apart. */
+/* Cases that no kernel can distinguish. */
 static const char *const unknowable[] = {
 	"peer_lost/reset: the peer, a box between that speaks for it, or a forger",
 	"retransmit_timeout: a dead peer, or a network that lost everything",
@@ -79,7 +79,7 @@ static void look_at_kernel(struct findings *findings, const struct kernel_featur
 	}
 }
 
-/* Which hierarchy tells where a process lives, and whether it can be read. */
+/* Whether the cgroup hierarchy can be read, which tells where a process runs. *what names it. */
 static bool finds_cgroups(const char **what)
 {
 	struct cgroups *cgroups = cgroups_new();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The verbs: each is one file here, called with its own argv (argv[0] is the verb) and returning the exit status. */
+/* The verbs, each in its own file. They get their own argv (argv[0] is the verb) and return the exit status. */
 #ifndef LOSTPEER_VERBS_H
 #define LOSTPEER_VERBS_H
 

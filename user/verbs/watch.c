@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* lostpeer watch: events of this host, live; or of a command that it runs. */
+/* lostpeer watch: reports events live, of this host or of a command that it runs. */
 #include "verbs/verbs.h"
 
 #include <errno.h>
@@ -26,13 +26,12 @@ struct watch {
 	struct feed_settings *feed;
 	struct filter *filter; /* in feed */
 	const char *output;    /* --output */
-	const char *
-		socket; /* --socket: of an agent that is asked, in place of the kernel; NULL: where there are no rights */
+	const char *socket;    /* --socket: the agent to ask instead of the kernel; NULL: only if not privileged */
 	__u64 count;
 	bool json;
 };
 
-/* What people read on a terminal: a peer that dies with hundreds of connections shall not scroll the others away. */
+/* Defaults on a terminal, where a peer that dies with hundreds of connections must not scroll the others away. */
 #define TERMINAL_GROUP_NS (5 * CLOCK_SECOND)
 #define TERMINAL_RATE 20
 #define NOT_GIVEN (~0u) /* no --rate is that high; a --group is whole milliseconds */
@@ -69,7 +68,7 @@ static const struct option_table table = {
 		 {.group = &early_keys, .offset = offsetof(struct watch, agent.early)}},
 };
 
-/* Starts the command, which waits until *go is closed, so that it is watched from its first system call. */
+/* Starts the command, which waits until *go is closed so that watching begins before its first system call. */
 static pid_t start_command(char **command, int *go)
 {
 	int ready[2];
@@ -126,7 +125,7 @@ static void greet(const struct agent *agent, const struct watch *w, bool termina
 	greet_terminal(w, terminal, all);
 }
 
-/* What was not asked for follows from where it goes. */
+/* The defaults depend on where the output goes. */
 static void set_defaults(struct watch *w, struct feed_settings *feed, bool terminal)
 {
 	const char *no_colour = getenv("NO_COLOR"); /* no-color.org: set, and not empty */
@@ -140,7 +139,7 @@ static void set_defaults(struct watch *w, struct feed_settings *feed, bool termi
 		feed->rate = people ? TERMINAL_RATE : 0;
 }
 
-/* Where it goes. 0 or a negative errno. */
+/* Sets the output. 0 or a negative errno. */
 static int set_target(struct watch *w)
 {
 	const struct output_ops *ops = !w->output || !strcmp(w->output, "-") ? &output_stdout
@@ -179,15 +178,15 @@ static bool is_terminal(const struct watch *w)
 	return (!w->output || !strcmp(w->output, "-")) && isatty(STDOUT_FILENO);
 }
 
-/* Whose socket is asked; NULL: the kernel. */
-static const char *whom_to_ask(const struct watch *w)
+/* The agent's socket, or NULL to ask the kernel. */
+static const char *agent_socket(const struct watch *w)
 {
 	if (w->socket)
 		return w->socket;
 	return privilege_may_watch() || access(SUBSCRIPTION_PATH, W_OK) ? NULL : SUBSCRIPTION_PATH;
 }
 
-/* What only the agent can decide, since it asks the kernel. */
+/* Rejects options that only the agent can set, because it alone talks to the kernel. */
 static const char *asks_too_much(const struct watch *w, const char *const *command)
 {
 	static const struct early_options usual = EARLY_OPTIONS_DEFAULT;
@@ -203,8 +202,8 @@ static const char *asks_too_much(const struct watch *w, const char *const *comma
 	return NULL;
 }
 
-/* Without rights: what an agent tells. */
-static int run_told(struct watch *w, const char *path, char **command)
+/* Without privilege: reports the events that an agent sends. */
+static int run_client(struct watch *w, const char *path, char **command)
 {
 	bool all = w->feed->filter.all, terminal = is_terminal(w);
 	const char *why = asks_too_much(w, (const char *const *)command);
@@ -292,8 +291,8 @@ int watch_main(int argc, char **argv)
 			fprintf(stderr, "lostpeer watch: %s: a command goes after --\n", argv[rest]);
 			status = EXIT_USAGE;
 		} else {
-			agent = whom_to_ask(&w);
-			status = agent ? run_told(&w, agent, argv + rest) : run(&w, argv + rest);
+			agent = agent_socket(&w);
+			status = agent ? run_client(&w, agent, argv + rest) : run(&w, argv + rest);
 		}
 	}
 	feed_settings_free(w.feed);
