@@ -57,11 +57,9 @@ struct output_ops {
 	/* The destination, for messages. NULL: the name is enough. */
 	const char *(*target)(const void *settings);
 	bool exclusive; /* two outputs must not share a target */
-	/* Called after all keys are set. Returns NULL, or what is wrong with them together ("needs a path"). NULL:
-	 * nothing to check. */
+	/* Called after all keys are set. Returns NULL, or what is wrong ("needs a path"). NULL: nothing to check. */
 	const char *(*check)(void *settings);
-	/* Makes a queue entry, which need not be text. NULL: the settings begin with a struct lines_settings, which
-	 * chooses. */
+	/* Makes a queue entry, not necessarily text. NULL: chosen by the settings, which begin with lines_settings. */
 	format_event *format;
 	/* The defaults of these keys. */
 	__u64 group_ns;
@@ -117,8 +115,7 @@ struct output_options {
 struct output *output_open(const struct output_options *options);
 /* Starts the writer thread; events put earlier wait for it. 0 or a negative errno. */
 int output_start(struct output *output);
-/* Never blocks. The writer sleeps until a batch is full or output_wake() is called: a wake-up costs more than an
- * event. */
+/* Never blocks. The writer sleeps until a batch is full or output_wake(), since a wake-up costs more than an event. */
 void output_put(struct output *output, const struct event *event);
 void output_wake(struct output *output);
 /* The state that open() set. */

@@ -178,7 +178,7 @@ static void end_waiting(struct server *s, __u64 now_ns)
 	}
 }
 
-static void say_changed(struct server *s, __u64 now_ns)
+static void report_change(struct server *s, __u64 now_ns)
 {
 	if (!s->changed || now_ns < s->said_ns + CHANGE_NS)
 		return;
@@ -188,7 +188,7 @@ static void say_changed(struct server *s, __u64 now_ns)
 }
 
 /* Accepts only once the agent has confirmed the first audience, and not when retired. */
-static void take_or_not(struct server *s, __u64 now_ns)
+static void update_accepting(struct server *s, __u64 now_ns)
 {
 	bool take;
 
@@ -228,8 +228,8 @@ static void tidy(struct server *s)
 			let_go(s, i);
 	if (s->stale)
 		note_audience(s);
-	take_or_not(s, now);
-	say_changed(s, now);
+	update_accepting(s, now);
+	report_change(s, now);
 }
 
 static bool is_stopped(struct server *s)

@@ -27,7 +27,7 @@ struct subscriber *subscriber_new(int fd, __u32 uid, __u64 line_by_ns)
 }
 
 /* Closing a socket with unread bytes resets the connection, and the client would not get our error message. */
-static void read_away(int fd)
+static void drain(int fd)
 {
 	char bytes[16384];
 
@@ -38,7 +38,7 @@ static void read_away(int fd)
 void subscriber_free(struct subscriber *s)
 {
 	shutdown(s->fd, SHUT_RDWR);
-	read_away(s->fd);
+	drain(s->fd);
 	close(s->fd);
 	filter_free(&s->filter);
 	free(s->bytes);
@@ -140,7 +140,7 @@ void subscriber_begin(struct subscriber *s, __u64 wall_ns)
 
 /* Puts in the gap before the next event. It needs room for that event as well (`following`), or one gap would become
  * many. */
-static void tell_loss(struct subscriber *s, const struct format_context *context, size_t following)
+static void put_loss(struct subscriber *s, const struct format_context *context, size_t following)
 {
 	static __thread struct line line;
 	struct event gap;
@@ -171,7 +171,7 @@ static void lose(struct subscriber *s, const struct event *e)
 void subscriber_put(struct subscriber *s, const struct line *line, const struct event *e,
 		    const struct format_context *context)
 {
-	tell_loss(s, context, line->length + GAP_ROOM);
+	put_loss(s, context, line->length + GAP_ROOM);
 	if (s->lost.last_ns || !put(s, line, GAP_ROOM))
 		lose(s, e);
 }
@@ -202,7 +202,7 @@ bool subscriber_send(struct subscriber *s, const struct format_context *context)
 	send_waiting(s);
 	/* it reads again; report the loss only with half the buffer free, or one gap would become many */
 	if (s->stage == SUBSCRIBER_READS && s->lost.last_ns && s->waiting < SUBSCRIBER_BYTES / 2) {
-		tell_loss(s, context, 0);
+		put_loss(s, context, 0);
 		send_waiting(s);
 	}
 	return !s->waiting;
