@@ -34,10 +34,12 @@ LACK := $(filter-out $(HAVE),$(OPTIONAL))
 names = $(foreach o,$(1),lib$(call field,1,$(o)))
 
 # Flags of the agent and of its tests.
-AGENT_CFLAGS = -std=gnu11 $(WARN) -Iinclude -Iuser -isystem $(BUILD) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -MMD -MP \
+# a struct as an anonymous member, by its tag: gcc and clang have it from Plan 9 and Microsoft, Linux from 6.19
+TAGGED       = -fms-extensions -Wno-microsoft-anon-tag
+AGENT_CFLAGS = -std=gnu11 $(TAGGED) $(WARN) -Iinclude -Iuser -isystem $(BUILD) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -MMD -MP \
                $(foreach o,$(HAVE),-DHAVE_$(call field,3,$(o))) $(CFLAGS) $(CPPFLAGS)
 MAIN_CFLAGS  = -DLIBRARIES='"$(call names,$(HAVE))"' -DMISSING='"$(call names,$(LACK))"'
-BPF_CFLAGS   = -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Iinclude -Ibpf \
+BPF_CFLAGS   = $(TAGGED) -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Iinclude -Ibpf \
                $(if $(MULTIARCH),-I$(SYSROOT)/usr/include/$(MULTIARCH)) -Wall -Wextra -Wno-unused-parameter $(if $(CI),-Werror)
 AGENT_LIBS   = -lbpf -lelf -lz -ljson-c -lpthread $(foreach o,$(HAVE),-l$(call field,1,$(o)))
 

@@ -28,18 +28,11 @@ struct {
 
 /* What was told already: a peer that has a window in flight gets a RST for each segment. The oldest gives way; then the
  * same may be told twice. */
-struct stray {
-	__u8 local_addr[16];
-	__u8 peer_addr[16];
-	__u16 local_port;
-	__u16 peer_port;
-	__u32 netns;
-};
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
-	__type(key, struct stray);
-	__type(value, __u64); /* CLOCK_MONOTONIC, nanoseconds */
+	__type(key, struct lp_identity); /* but for the socket, its state and flags */
+	__type(value, __u64);            /* CLOCK_MONOTONIC, nanoseconds */
 } strays SEC(".maps");
 
 #define STRAY_AGAIN_NS 60000000000ULL /* as long as TIME_WAIT lasts */
@@ -64,14 +57,10 @@ static __always_inline void remember_end(struct sock *sk, struct tcp_sock *tp, _
 	at = bpf_get_smp_processor_id() * ended_of_cpu + ((*next)++ & (ended_of_cpu - 1));
 	slot = &ended[at & (LP_ENDED - 1)];
 	slot->time_ns = 0; /* while it is written */
-	slot->sk = (__u64)sk;
-	slot->cookie = (__u64)sk->__sk_common.skc_cookie.counter; /* 0 where nobody asked for one: it costs to make */
-	slot->family = look_addresses_typed(slot->local_addr, slot->peer_addr, sk);
-	slot->local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
-	slot->peer_port = bpf_ntohs(sk->__sk_common.skc_dport);
-	slot->state = old_state;
-	slot->netns = sk->__sk_common.skc_net.net->ns.inum;
-	slot->flags = conn ? conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED) : 0;
+	look_identity_typed(&slot->socket, sk, tp);
+	slot->socket.cookie = (__u64)sk->__sk_common.skc_cookie.counter; /* 0 where nobody asked: it costs to make */
+	slot->socket.state = old_state;
+	slot->socket.flags = conn ? conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED) : 0;
 	if (conn && (conn->flags & CONN_SHUT)) {
 		slot->owner = conn->closer;
 	} else {
@@ -85,7 +74,7 @@ static __always_inline void remember_end(struct sock *sk, struct tcp_sock *tp, _
 
 /* The segment that we answer, as its connection would have had it: ours is where it was sent. 0: not TCP with data, or
  * a SYN, or not readable. */
-static __always_inline _Bool stray_segment(struct stray *s, __u16 *family, struct sock *sk, struct sk_buff *skb)
+static __always_inline _Bool stray_segment(struct lp_identity *s, struct sock *sk, struct sk_buff *skb)
 {
 	struct tcphdr_words tcp;
 	unsigned char *at = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
@@ -104,15 +93,15 @@ static __always_inline _Bool stray_segment(struct stray *s, __u16 *family, struc
 	else
 		s->netns = BPF_CORE_READ(skb, dev, nd_net.net, ns.inum);
 	if (version >> 4 == 4) {
-		*family = AF_INET;
+		s->family = AF_INET;
 		return !bpf_probe_read_kernel(s->peer_addr, 4, at + 12) &&
 		       !bpf_probe_read_kernel(s->local_addr, 4, at + 16);
 	}
-	*family = AF_INET6;
+	s->family = AF_INET6;
 	return !bpf_probe_read_kernel(s->peer_addr, 16, at + 8) && !bpf_probe_read_kernel(s->local_addr, 16, at + 24);
 }
 
-static __always_inline _Bool told_before(const struct stray *stray, __u64 now)
+static __always_inline _Bool told_before(const struct lp_identity *stray, __u64 now)
 {
 	__u64 *told = bpf_map_lookup_elem(&strays, stray);
 
@@ -125,15 +114,14 @@ static __always_inline _Bool told_before(const struct stray *stray, __u64 now)
 /* We sent a RST for no socket (state 0), for one in TIME_WAIT, or for a listener. */
 static __always_inline void report_stray(struct sock *sk, struct sk_buff *skb, __u8 state, __u32 reason)
 {
-	struct stray stray = {};
+	struct lp_identity stray = {};
 	struct lp_record *r;
 	__u32 zero = 0;
 	struct lp_wants *want = bpf_map_lookup_elem(&wants, &zero);
-	__u16 family = 0;
 	__u64 now;
 
 	if (!remembers_ended || !want || !(want->classes & LP_CLASS_LOST) ||
-	    !stray_segment(&stray, &family, state == TCP_LISTEN ? sk : (void *)0, skb))
+	    !stray_segment(&stray, state == TCP_LISTEN ? sk : (void *)0, skb))
 		return;
 	if (want->netns && want->netns != stray.netns)
 		return;
@@ -143,14 +131,9 @@ static __always_inline void report_stray(struct sock *sk, struct sk_buff *skb, _
 	r = emit_reserve(LP_KIND_STRAY, now);
 	if (!r)
 		return;
+	r->socket.identity = stray;
 	r->socket.state = state ? state : TCP_CLOSE;
 	r->socket.flags = LP_F_DEAD;
-	r->socket.family = family;
-	r->socket.local_port = stray.local_port;
-	r->socket.peer_port = stray.peer_port;
-	r->socket.netns = stray.netns;
-	__builtin_memcpy(r->socket.local_addr, stray.local_addr, 16);
-	__builtin_memcpy(r->socket.peer_addr, stray.peer_addr, 16);
 	r->reset_reason = reason;
 	emit_submit(r, 1);
 }

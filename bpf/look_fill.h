@@ -33,35 +33,34 @@ static __always_inline __u32 LOOK(look_flags)(struct sock *sk, struct tcp_sock *
 	return flags;
 }
 
-/* Both 8-byte aligned. The family. */
-static __always_inline __u16 LOOK(look_addresses)(__u8 *local_addr, __u8 *peer_addr, struct sock *sk)
-{
-	__u16 family = GET(sk, __sk_common.skc_family);
-
-	if (family == AF_INET) {
-		*(__u32 *)local_addr = GET(sk, __sk_common.skc_rcv_saddr);
-		*(__u32 *)peer_addr = GET(sk, __sk_common.skc_daddr);
-	} else {
-		GET_16(local_addr, sk, __sk_common.skc_v6_rcv_saddr);
-		GET_16(peer_addr, sk, __sk_common.skc_v6_daddr);
-	}
-	return family;
-}
-
-/* All but the state, the flags above and the cookie. */
-static __always_inline void LOOK(look_socket)(struct lp_socket *s, struct sock *sk, struct tcp_sock *tp)
+/* But for the cookie and what changes. IPv4 leaves the rest of an address as it is. */
+static __always_inline void LOOK(look_identity)(struct lp_identity *id, struct sock *sk, struct tcp_sock *tp)
 {
 	struct net *net = GET(sk, __sk_common.skc_net.net);
+
+	id->sk = (__u64)sk;
+	id->family = GET(sk, __sk_common.skc_family);
+	if (id->family == AF_INET) {
+		*(__u32 *)id->local_addr = GET(sk, __sk_common.skc_rcv_saddr);
+		*(__u32 *)id->peer_addr = GET(sk, __sk_common.skc_daddr);
+	} else {
+		GET_16(id->local_addr, sk, __sk_common.skc_v6_rcv_saddr);
+		GET_16(id->peer_addr, sk, __sk_common.skc_v6_daddr);
+	}
+	/* skc_num is 0 already for a port that the kernel chose */
+	id->local_port = bpf_ntohs(GET(tp, inet_conn.icsk_inet.inet_sport));
+	id->peer_port = bpf_ntohs(GET(sk, __sk_common.skc_dport));
+	id->netns = GET(net, ns.inum);
+}
+
+/* But for the state, the flags above and the cookie. */
+static __always_inline void LOOK(look_socket)(struct lp_socket *s, struct sock *sk, struct tcp_sock *tp)
+{
 	struct socket *socket = GET(sk, sk_socket);
 	struct inode *inode;
 	struct file *file;
 
-	s->sk = (__u64)sk;
-	s->family = LOOK(look_addresses)(s->local_addr, s->peer_addr, sk);
-	/* skc_num is 0 already for a port that the kernel chose */
-	s->local_port = bpf_ntohs(GET(tp, inet_conn.icsk_inet.inet_sport));
-	s->peer_port = bpf_ntohs(GET(sk, __sk_common.skc_dport));
-	s->netns = GET(net, ns.inum);
+	LOOK(look_identity)(&s->identity, sk, tp);
 	s->err = (__u16)GET(sk, sk_err);
 	s->soft_err = (__u16)GET(sk, sk_err_soft);
 	s->shutdown = GET(sk, sk_shutdown);

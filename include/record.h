@@ -130,18 +130,9 @@ struct lp_exited {
 
 /* A socket that ended, for as long as LP_ENDED others have not. Read as lp_cgroup: time_ns is 0 while it is written. */
 struct lp_ended {
-	__u64 time_ns;       /* CLOCK_MONOTONIC; 0: empty */
-	__u64 sk;            /* as in lp_record */
-	__u64 cookie;        /* 0: nobody had asked for it */
-	__u8 local_addr[16]; /* as in lp_record */
-	__u8 peer_addr[16];
-	__u16 local_port;
-	__u16 peer_port;
-	__u16 family;
-	__u16 state; /* the TCP state it left */
-	__u32 netns;
-	__u32 flags;          /* LP_F_CONNECTED, LP_F_ACCEPTED */
-	struct lp_task owner; /* who closed it, or had it locked when it ended; tgid 0: not known */
+	__u64 time_ns;             /* CLOCK_MONOTONIC; 0: empty */
+	struct lp_identity socket; /* state: the one it left; flags: LP_F_CONNECTED, LP_F_ACCEPTED */
+	struct lp_task owner;      /* who closed it, or had it locked when it ended; tgid 0: not known */
 };
 
 #define LP_GONE_CGROUPS 512 /* powers of two */

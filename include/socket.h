@@ -60,24 +60,32 @@ enum lp_known {
 	LP_KNOWN_KEEPALIVE = 1u << 5,  /* whether LP_F_KEEPOPEN is set; with TIMERS also keepalive_* */
 };
 
-struct lp_socket {
+/* Which socket it is, of which connection, and where that was. */
+struct lp_identity {
 	__u64 sk;            /* address of struct sock: joins records of one socket, never shown; 0: of sock_diag */
 	__u64 cookie;        /* 0: nobody has asked for it yet; in records of the hooks: before 5.12 */
-	__u64 inode;         /* of the socket's file; 0 none */
 	__u8 local_addr[16]; /* IPv4 in the first 4 bytes when family is AF_INET */
 	__u8 peer_addr[16];
 	__u16 local_port;
 	__u16 peer_port;
-	__u32 netns;    /* inode of the network namespace */
-	__u16 family;   /* AF_INET or AF_INET6, of the socket: v4-mapped addresses are not yet unmapped */
-	__u16 err;      /* sk_err, positive errno; NO_CONNECT: what connect(2) returned */
-	__u16 soft_err; /* sk_err_soft */
-	__u8 state;     /* the TCP state it is in; in a record of CLOSE or PEER_FIN: the one it left */
-	__u8 shutdown;  /* sk_shutdown: 1 RCV, 2 SEND */
-	__u32 flags;    /* enum lp_flag */
+	__u32 netns;   /* inode of the network namespace */
+	__u16 family;  /* AF_INET or AF_INET6, of the socket: v4-mapped addresses are not yet unmapped */
+	__u8 state;    /* the TCP state it is in; in a record of CLOSE or PEER_FIN: the one it left */
+	__u8 shutdown; /* sk_shutdown: 1 RCV, 2 SEND */
+	__u32 flags;   /* enum lp_flag */
+};
+
+struct lp_socket {
+	union { /* its members by their names (-fms-extensions), or all of them */
+		struct lp_identity;
+		struct lp_identity identity;
+	};
+	__u64 inode;    /* of the socket's file; 0 none */
 	__u32 known;    /* enum lp_known */
 	__u32 uid;      /* of who made the socket */
 	__u32 refs;     /* references of the struct file; 0 while its last one is being dropped */
+	__u16 err;      /* sk_err, positive errno; NO_CONNECT: what connect(2) returned */
+	__u16 soft_err; /* sk_err_soft */
 
 	__u32 snd_una; /* sequence numbers, as in struct tcp_sock; of sock_diag only their differences are right */
 	__u32 snd_nxt;

@@ -33,25 +33,22 @@ static const struct member task[] = {
 	TASK(vpid),          TASK(oom),       TASK(exiting), TASK(exit_code),
 };
 
+#define IDENTITY(m) MEMBER(lp_identity, m)
+static const struct member identity[] = {
+	IDENTITY(sk),         IDENTITY(cookie),    IDENTITY(local_addr), IDENTITY(peer_addr),
+	IDENTITY(local_port), IDENTITY(peer_port), IDENTITY(netns),      IDENTITY(family),
+	IDENTITY(state),      IDENTITY(shutdown),  IDENTITY(flags),
+};
+
 #define SOCKET(m) MEMBER(lp_socket, m)
 static const struct member socket_members[] = {
-	SOCKET(sk),
-	SOCKET(cookie),
+	{"", offsetof(struct lp_socket, identity), sizeof(struct lp_identity)},
 	SOCKET(inode),
-	SOCKET(local_addr),
-	SOCKET(peer_addr),
-	SOCKET(local_port),
-	SOCKET(peer_port),
-	SOCKET(netns),
-	SOCKET(family),
-	SOCKET(err),
-	SOCKET(soft_err),
-	SOCKET(state),
-	SOCKET(shutdown),
-	SOCKET(flags),
 	SOCKET(known),
 	SOCKET(uid),
 	SOCKET(refs),
+	SOCKET(err),
+	SOCKET(soft_err),
 	SOCKET(snd_una),
 	SOCKET(snd_nxt),
 	SOCKET(write_seq),
@@ -110,8 +107,9 @@ static const struct member exited[] = {
 
 #define ENDED(m) MEMBER(lp_ended, m)
 static const struct member ended[] = {
-	ENDED(time_ns),   ENDED(sk),     ENDED(cookie), ENDED(local_addr), ENDED(peer_addr), ENDED(local_port),
-	ENDED(peer_port), ENDED(family), ENDED(state),  ENDED(netns),      ENDED(flags),     ENDED(owner),
+	ENDED(time_ns),
+	ENDED(socket),
+	ENDED(owner),
 };
 
 #define WANTS(m) MEMBER(lp_wants, m)
@@ -210,6 +208,7 @@ static void test_task(void **state)
 static void test_record(void **state)
 {
 	(void)state;
+	check_layout("lp_identity", sizeof(struct lp_identity), identity, COUNT(identity));
 	check_layout("lp_socket", sizeof(struct lp_socket), socket_members, COUNT(socket_members));
 	check_layout("lp_record", sizeof(struct lp_record), record, COUNT(record));
 }
@@ -247,6 +246,7 @@ static void test_look(void **state)
 	(void)state;
 	btf = bpf_object__btf(objects[1]);
 	assert_non_null(btf);
+	check_layout("lp_identity", sizeof(struct lp_identity), identity, COUNT(identity));
 	check_layout("lp_socket", sizeof(struct lp_socket), socket_members, COUNT(socket_members));
 	check_layout("lp_held", sizeof(struct lp_held), held, COUNT(held));
 	check_layout("lp_dweller", sizeof(struct lp_dweller), dweller, COUNT(dweller));

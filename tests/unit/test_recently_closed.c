@@ -79,19 +79,11 @@ static struct lp_task task(__u32 tgid)
 	return (struct lp_task){.tgid = tgid, .start_boot_ns = 1, .comm = "server"};
 }
 
-static void fill_slot(struct lp_ended *slot, const struct lp_record *r, __u16 state, __u32 tgid)
+static void fill_slot(struct lp_ended *slot, const struct lp_record *r, __u8 state, __u32 tgid)
 {
-	*slot = (struct lp_ended){.time_ns = r->time_ns,
-				  .sk = r->socket.sk,
-				  .local_port = r->socket.local_port,
-				  .peer_port = r->socket.peer_port,
-				  .family = r->socket.family,
-				  .netns = r->socket.netns,
-				  .state = state,
-				  .flags = LP_F_ACCEPTED,
-				  .owner = task(tgid)};
-	memcpy(slot->local_addr, r->socket.local_addr, 16);
-	memcpy(slot->peer_addr, r->socket.peer_addr, 16);
+	*slot = (struct lp_ended){.time_ns = r->time_ns, .socket = r->socket.identity, .owner = task(tgid)};
+	slot->socket.state = state;
+	slot->socket.flags = LP_F_ACCEPTED;
 }
 
 /* Data comes at NOW for the connection that had this port. */
@@ -111,10 +103,10 @@ static void orderly_end_has_its_closer(void **state)
 	(void)state;
 	fill_slot(&slots[17], &end, TCP_FIN_WAIT2, 42);
 	stray_comes(1000);
-	assert_int_equal(out.end.owner.tgid, 42);
+	assert_int_equal(out.end.ended.owner.tgid, 42);
 	assert_int_equal(out.end.cause, LOCAL_CLOSED_CLOSE);
-	assert_int_equal(out.end.time_ns, NOW - 10);
-	assert_int_equal(out.end.flags, LP_F_ACCEPTED);
+	assert_int_equal(out.end.ended.time_ns, NOW - 10);
+	assert_int_equal(out.end.ended.socket.flags, LP_F_ACCEPTED);
 	assert_true(recently_closed_is_news(&out.stray, &out.end));
 }
 
@@ -136,8 +128,8 @@ static void other_connections_are_not_it(void **state)
 	other.time_ns = NOW + 1; /* ended after the data came */
 	fill_slot(&slots[3], &other, TCP_FIN_WAIT2, 4);
 	stray_comes(1000);
-	assert_int_equal(out.end.time_ns, 0);
-	assert_int_equal(out.end.owner.tgid, 0);
+	assert_int_equal(out.end.ended.time_ns, 0);
+	assert_int_equal(out.end.ended.owner.tgid, 0);
 	assert_true(recently_closed_is_news(&out.stray, &out.end));
 }
 
@@ -150,7 +142,7 @@ static void last_of_several_is_named(void **state)
 	fill_slot(&slots[5], &last, TCP_FIN_WAIT2, 2);
 	fill_slot(&slots[9], &first, TCP_FIN_WAIT2, 1);
 	stray_comes(1000);
-	assert_int_equal(out.end.owner.tgid, 2);
+	assert_int_equal(out.end.ended.owner.tgid, 2);
 }
 
 static void mapped_socket_gets_plain_segments(void **state)
@@ -163,7 +155,7 @@ static void mapped_socket_gets_plain_segments(void **state)
 	inet_pton(AF_INET6, "::ffff:192.0.2.2", end.socket.peer_addr);
 	fill_slot(&slots[LP_ENDED - 1], &end, TCP_FIN_WAIT2, 42);
 	stray_comes(1000);
-	assert_int_equal(out.end.owner.tgid, 42);
+	assert_int_equal(out.end.ended.owner.tgid, 42);
 }
 
 static void slot_under_way_is_not_read(void **state)
@@ -174,7 +166,7 @@ static void slot_under_way_is_not_read(void **state)
 	fill_slot(&slots[0], &end, TCP_FIN_WAIT2, 42);
 	slots[0].time_ns = 0;
 	stray_comes(1000);
-	assert_int_equal(out.end.time_ns, 0);
+	assert_int_equal(out.end.ended.time_ns, 0);
 }
 
 static void judged_end_has_its_cause_and_owner(void **state)
@@ -189,7 +181,7 @@ static void judged_end_has_its_cause_and_owner(void **state)
 	note(&end, PEER_LOST_RETRANSMIT_TIMEOUT, &owner);
 	stray_comes(1000);
 	assert_int_equal(out.end.cause, PEER_LOST_RETRANSMIT_TIMEOUT);
-	assert_int_equal(out.end.owner.tgid, 43);
+	assert_int_equal(out.end.ended.owner.tgid, 43);
 	assert_true(recently_closed_is_news(&out.stray, &out.end));
 }
 
@@ -280,7 +272,7 @@ static void oldest_judged_gives_way(void **state)
 		note(&end, PEER_LOST_KEEPALIVE_TIMEOUT, NULL);
 	}
 	stray_comes(1);
-	assert_int_equal(out.end.time_ns, 0);
+	assert_int_equal(out.end.ended.time_ns, 0);
 	out.reported = 0;
 	stray_comes(2);
 	assert_int_equal(out.end.cause, PEER_LOST_KEEPALIVE_TIMEOUT);

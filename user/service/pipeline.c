@@ -118,10 +118,9 @@ static void on_owner(void *context, struct event *e)
 
 /* Anybody can send data to ports without a connection, so strays whose end is not remembered are limited to STRAYS_MAX
  * a second. */
-static bool may_report_unknown(struct pipeline *p, const struct lp_record *stray,
-			       const struct recently_closed_end *ended)
+static bool may_report_unknown(struct pipeline *p, const struct lp_record *stray, const struct recently_closed_end *end)
 {
-	if (ended->time_ns)
+	if (end->ended.time_ns)
 		return true;
 	if (stray->time_ns - p->strays_since_ns >= CLOCK_SECOND) {
 		p->strays_since_ns = stray->time_ns;
@@ -130,22 +129,23 @@ static bool may_report_unknown(struct pipeline *p, const struct lp_record *stray
 	return p->strays++ < STRAYS_MAX;
 }
 
-static void on_stray(void *context, struct event *e, const struct recently_closed_end *ended)
+static void on_stray(void *context, struct event *e, const struct recently_closed_end *end)
 {
 	struct pipeline *p = context;
+	const struct lp_ended *ended = &end->ended;
 	struct lp_record *record = event_record(e);
-	bool is_news = recently_closed_is_news(record, ended) && may_report_unknown(p, record, ended);
+	bool is_news = recently_closed_is_news(record, end) && may_report_unknown(p, record, end);
 
-	record->socket.flags |= ended->flags;
+	record->socket.flags |= ended->socket.flags;
 	if (record->socket.state == TCP_LISTEN) /* the present listener did not own the connection */
 		record->socket.state = TCP_CLOSE;
-	record->socket.cookie = ended->cookie;
+	record->socket.cookie = ended->socket.cookie;
 	if (!is_news || !judge(p, e)) {
 		filter_out(p, e);
 		return;
 	}
 	if (ended->time_ns)
-		e->ended = (struct ended){clock_wall_from_monotonic(ended->time_ns), ended->cause};
+		e->ended = (struct ended){clock_wall_from_monotonic(ended->time_ns), end->cause};
 	e->owner = (struct owner){.unknown = UNKNOWN_SOCKET_GONE};
 	if (ended->owner.tgid)
 		e->owner = (struct owner){.via = VIA_CLOSER, .process = ended->owner};

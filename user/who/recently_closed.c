@@ -9,26 +9,13 @@
 #include "base/address.h"
 #include "base/clock.h"
 
-struct ends_of {
-	struct address local, peer;
-	__u32 netns;
-	__u16 local_port;
-	__u16 peer_port;
-};
-
-struct judged {
-	struct ends_of ends;
-	__u64 sk;
-	struct recently_closed_end end;
-};
-
 struct recently_closed {
 	const struct lp_ended *slots;
 	recently_closed_done *done;
 	void *context;
 	unsigned next;                     /* the next slot of judged to use */
 	unsigned first_waiting, n_waiting; /* of the ring `waiting` */
-	struct judged judged[RECENTLY_CLOSED_JUDGED];
+	struct recently_closed_end judged[RECENTLY_CLOSED_JUDGED];
 	struct event *waiting[RECENTLY_CLOSED_WAITING]; /* oldest first */
 };
 
@@ -53,33 +40,22 @@ void recently_closed_free(struct recently_closed *gone)
 
 /* --- the memory --- */
 
-static struct ends_of ends_of_record(const struct lp_record *r)
+/* A mapped socket gets plain IPv4 segments. */
+static bool same_connection(const struct lp_identity *a, const struct lp_identity *b)
 {
-	const struct lp_socket *s = &r->socket;
-
-	return (struct ends_of){address_of(s->family, s->local_addr), address_of(s->family, s->peer_addr), s->netns,
-				s->local_port, s->peer_port};
+	return a->netns == b->netns && a->local_port == b->local_port && a->peer_port == b->peer_port &&
+	       address_is_same(address_of(a->family, a->local_addr), address_of(b->family, b->local_addr)) &&
+	       address_is_same(address_of(a->family, a->peer_addr), address_of(b->family, b->peer_addr));
 }
 
-static struct ends_of ends_of_slot(const struct lp_ended *slot)
-{
-	return (struct ends_of){address_of(slot->family, slot->local_addr), address_of(slot->family, slot->peer_addr),
-				slot->netns, slot->local_port, slot->peer_port};
-}
-
-static bool same(const struct ends_of *a, const struct ends_of *b)
-{
-	return !memcmp(a, b, sizeof(*a)); /* no padding: 16 + 16 + 4 + 2 + 2 */
-}
-
-static struct judged *find_judged(struct recently_closed *gone, const struct lp_record *r)
+static struct recently_closed_end *find_judged(struct recently_closed *gone, const struct lp_record *r)
 {
 	for (unsigned i = 1; i <= RECENTLY_CLOSED_JUDGED; i++) {
-		struct judged *j = &gone->judged[(gone->next - i) % RECENTLY_CLOSED_JUDGED];
+		struct recently_closed_end *j = &gone->judged[(gone->next - i) % RECENTLY_CLOSED_JUDGED];
 
-		if (!j->end.time_ns || j->end.time_ns < r->time_ns)
+		if (!j->ended.time_ns || j->ended.time_ns < r->time_ns)
 			return NULL; /* nearly in order of time: one missed is noted twice, and the later one counts */
-		if (j->sk == r->socket.sk && j->end.time_ns == r->time_ns)
+		if (j->ended.socket.sk == r->socket.sk && j->ended.time_ns == r->time_ns)
 			return j;
 	}
 	return NULL;
@@ -88,22 +64,18 @@ static struct judged *find_judged(struct recently_closed *gone, const struct lp_
 void recently_closed_note(struct recently_closed *gone, const struct event *event)
 {
 	const struct lp_record *r = event->record;
-	struct judged *j = find_judged(gone, r);
+	struct recently_closed_end *j = find_judged(gone, r);
 
 	if (!gone->slots || r->kind != LP_KIND_CLOSE)
 		return;
 	if (!j) {
 		j = &gone->judged[gone->next++ % RECENTLY_CLOSED_JUDGED];
-		memset(j, 0, sizeof(*j));
-		j->ends = ends_of_record(r);
-		j->sk = r->socket.sk;
-		j->end.time_ns = r->time_ns;
-		j->end.cookie = r->socket.cookie;
-		j->end.flags = r->socket.flags & (LP_F_CONNECTED | LP_F_ACCEPTED);
+		*j = (struct recently_closed_end){.ended = {.time_ns = r->time_ns, .socket = r->socket.identity}};
+		j->ended.socket.flags &= LP_F_CONNECTED | LP_F_ACCEPTED;
 	}
-	j->end.cause = event->verdict.cause;
+	j->cause = event->verdict.cause;
 	if (event->owner.via)
-		j->end.owner = event->owner.process;
+		j->ended.owner = event->owner.process;
 }
 
 /* The BPF programs write meanwhile: a slot is whole if its time is the same before and after. */
@@ -121,31 +93,20 @@ static bool read_slot(const struct lp_ended *slot, struct lp_ended *copy)
 /* An end without a record was orderly if it left one of these states. The cause of the others is in their record. */
 static enum lp_cause cause_of_slot(const struct lp_ended *slot)
 {
-	return slot->state == TCP_FIN_WAIT1 || slot->state == TCP_FIN_WAIT2 ? LOCAL_CLOSED_CLOSE : CAUSE_NONE;
+	return slot->socket.state == TCP_FIN_WAIT1 || slot->socket.state == TCP_FIN_WAIT2 ? LOCAL_CLOSED_CLOSE
+											  : CAUSE_NONE;
 }
 
 static void find_in_slots(const struct recently_closed *gone, const struct lp_record *stray,
-			  struct recently_closed_end *end, __u64 *sk)
+			  struct recently_closed_end *end)
 {
-	const struct ends_of ends = ends_of_record(stray);
-	struct ends_of found;
 	struct lp_ended slot;
 
-	for (unsigned i = 0; i < LP_ENDED; i++) {
-		if (gone->slots[i].local_port != stray->socket.local_port ||
-		    gone->slots[i].peer_port != stray->socket.peer_port || !read_slot(&gone->slots[i], &slot) ||
-		    slot.time_ns > stray->time_ns || slot.time_ns <= end->time_ns)
-			continue;
-		found = ends_of_slot(&slot);
-		if (!same(&ends, &found))
-			continue;
-		*end = (struct recently_closed_end){.time_ns = slot.time_ns,
-						    .cookie = slot.cookie,
-						    .flags = slot.flags,
-						    .cause = cause_of_slot(&slot),
-						    .owner = slot.owner};
-		*sk = slot.sk;
-	}
+	for (unsigned i = 0; i < LP_ENDED; i++)
+		if (same_connection(&gone->slots[i].socket, &stray->socket.identity) &&
+		    read_slot(&gone->slots[i], &slot) && same_connection(&slot.socket, &stray->socket.identity) &&
+		    slot.time_ns <= stray->time_ns && slot.time_ns > end->ended.time_ns)
+			*end = (struct recently_closed_end){slot, cause_of_slot(&slot)};
 }
 
 /* The BPF programs and the agent note the same end with times this close. */
@@ -153,23 +114,24 @@ static void find_in_slots(const struct recently_closed *gone, const struct lp_re
 
 /* The record of the same end has its cause, and often its owner. */
 static void find_in_judged(const struct recently_closed *gone, const struct lp_record *stray,
-			   struct recently_closed_end *end, __u64 sk)
+			   struct recently_closed_end *end)
 {
-	const struct ends_of ends = ends_of_record(stray);
+	const __u64 sk = end->ended.socket.sk;
 
 	for (unsigned i = 0; i < RECENTLY_CLOSED_JUDGED; i++) {
-		const struct judged *j = &gone->judged[i];
+		const struct lp_ended *judged = &gone->judged[i].ended;
 
-		if (!j->end.time_ns || j->end.time_ns > stray->time_ns || !same(&ends, &j->ends))
+		if (!judged->time_ns || judged->time_ns > stray->time_ns ||
+		    !same_connection(&judged->socket, &stray->socket.identity))
 			continue;
-		if (end->time_ns && j->sk == sk && j->end.time_ns + SAME_NS > end->time_ns &&
-		    j->end.time_ns < end->time_ns + SAME_NS) {
-			end->cause = j->end.cause;
-			end->cookie = j->end.cookie;
-			if (j->end.owner.tgid)
-				end->owner = j->end.owner;
-		} else if (j->end.time_ns > end->time_ns) {
-			*end = j->end;
+		if (end->ended.time_ns && judged->socket.sk == sk && judged->time_ns + SAME_NS > end->ended.time_ns &&
+		    judged->time_ns < end->ended.time_ns + SAME_NS) {
+			end->cause = gone->judged[i].cause;
+			end->ended.socket.cookie = judged->socket.cookie;
+			if (judged->owner.tgid)
+				end->ended.owner = judged->owner;
+		} else if (judged->time_ns > end->ended.time_ns) {
+			*end = gone->judged[i];
 		}
 	}
 }
@@ -180,12 +142,11 @@ static void hand_back_first(struct recently_closed *gone)
 {
 	struct event *stray = gone->waiting[gone->first_waiting];
 	struct recently_closed_end end = {0};
-	__u64 sk = 0;
 
 	gone->first_waiting = (gone->first_waiting + 1) % RECENTLY_CLOSED_WAITING;
 	gone->n_waiting--;
-	find_in_slots(gone, stray->record, &end, &sk);
-	find_in_judged(gone, stray->record, &end, sk);
+	find_in_slots(gone, stray->record, &end);
+	find_in_judged(gone, stray->record, &end);
 	gone->done(gone->context, stray, &end);
 }
 
@@ -222,7 +183,7 @@ bool recently_closed_is_news(const struct lp_record *stray, const struct recentl
 {
 	enum lp_event event = cause_event(end->cause);
 
-	if (!end->time_ns)
+	if (!end->ended.time_ns)
 		return stray->socket.state != TCP_LISTEN;
 	return event != EVENT_LOCAL_RESET && event != EVENT_CONNECT_FAILED && end->cause != PEER_LOST_RESET;
 }

@@ -23,13 +23,10 @@
 
 struct recently_closed;
 
-/* How the connection of a stray ended. time_ns 0: not remembered. */
+/* How the connection of a stray ended. */
 struct recently_closed_end {
-	__u64 time_ns; /* CLOCK_MONOTONIC */
-	__u64 cookie;
-	__u32 flags;          /* LP_F_CONNECTED, LP_F_ACCEPTED */
-	enum lp_cause cause;  /* CAUSE_NONE: not known */
-	struct lp_task owner; /* tgid 0: not known */
+	struct lp_ended ended; /* time_ns 0: not remembered */
+	enum lp_cause cause;   /* CAUSE_NONE: not known */
 };
 
 typedef void recently_closed_done(void *context, struct event *stray, const struct recently_closed_end *end);
