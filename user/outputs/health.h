@@ -21,7 +21,7 @@ struct health {
 	/* Lost before any output, so in no ledger. */
 	__u64 state_full, program_missed;
 	__u64 ring_bytes, ring_used;
-	long long silent_connections, ignored_closes; /* -1: not watched, because no output wants them */
+	long long silent_connections, ignored_closes; /* -1: not looked for */
 	/* Of all our BPF programs since they were loaded; 0 unless sysctl kernel.bpf_stats_enabled is 1. */
 	__u64 bpf_runs, bpf_ns;
 };

@@ -94,7 +94,7 @@ static enum option_result parse(struct service *s)
 	return result;
 }
 
-/* Reads the file, then the options, which override it. false after a message on stderr. */
+/* Reads the file, then the options. false after a message on stderr. */
 static bool load(struct service *s, struct config_result *result)
 {
 	bool right = true;
