@@ -48,8 +48,7 @@ static __always_inline void name_owner(struct lp_record *r, struct sock *sk, str
 	}
 	if (!(r->socket.flags & (LP_F_SOCKET | LP_F_DEAD | LP_F_MPTCP))) {
 		if (!r->socket.err && closes_listener()) {
-			task_probe(&r->task,
-				   (struct task_struct *)bpf_get_current_task()); /* rare, and faster to load */
+			task_probe(&r->task, (struct task_struct *)bpf_get_current_task()); /* rare: loads faster */
 			r->socket.flags |= LP_F_LISTENER_CLOSING;
 			r->who = LP_WHO_LISTENER;
 		} else if (conn && conn->birth.tgid) {

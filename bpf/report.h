@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Fills and emits records, if their class is wanted, and notes in conns which records may follow. */
+/* Fills and emits the records of wanted classes, and notes in conns which records may follow. */
 #ifndef LOSTPEER_BPF_REPORT_H
 #define LOSTPEER_BPF_REPORT_H
 
