@@ -26,8 +26,8 @@ struct {
 	__type(value, __u32);
 } ended_next SEC(".maps");
 
-/* What was told already: a peer that has a window in flight gets a RST for each segment. The oldest gives way; then the
- * same may be told twice. */
+/* Connections whose stray segments were reported: a peer with a window in flight gets a RST for each segment. The
+ * oldest gives way; then the same connection may be reported twice. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
@@ -56,9 +56,9 @@ static __always_inline void remember_end(struct sock *sk, struct tcp_sock *tp, _
 		return;
 	at = bpf_get_smp_processor_id() * ended_of_cpu + ((*next)++ & (ended_of_cpu - 1));
 	slot = &ended[at & (LP_ENDED - 1)];
-	slot->time_ns = 0; /* while it is written */
+	slot->time_ns = 0; /* marks it as being written */
 	look_identity_typed(&slot->socket, sk, tp);
-	slot->socket.cookie = (__u64)sk->__sk_common.skc_cookie.counter; /* 0 where nobody asked: it costs to make */
+	slot->socket.cookie = (__u64)sk->__sk_common.skc_cookie.counter; /* may be 0: making one costs time */
 	slot->socket.state = old_state;
 	slot->socket.flags = conn ? conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED) : 0;
 	if (conn && (conn->flags & CONN_SHUT)) {
@@ -72,8 +72,8 @@ static __always_inline void remember_end(struct sock *sk, struct tcp_sock *tp, _
 	slot->time_ns = sk->sk_lock.owned ? bpf_ktime_get_ns() : packet_ns(tp);
 }
 
-/* The segment that we answer, as its connection would have had it: ours is where it was sent. 0: not TCP with data, or
- * a SYN, or not readable. */
+/* Fills in the connection of the segment that we answer; its destination is the local end. 0: not TCP with data, or a
+ * SYN, or not readable. */
 static __always_inline _Bool stray_segment(struct lp_identity *s, struct sock *sk, struct sk_buff *skb)
 {
 	struct tcphdr_words tcp;

@@ -33,7 +33,7 @@ static __always_inline __u32 LOOK(look_flags)(struct sock *sk, struct tcp_sock *
 	return flags;
 }
 
-/* But for the cookie and what changes. IPv4 leaves the rest of an address as it is. */
+/* All but the cookie, the state, shutdown and the flags. IPv4 does not write the rest of an address. */
 static __always_inline void LOOK(look_identity)(struct lp_identity *id, struct sock *sk, struct tcp_sock *tp)
 {
 	struct net *net = GET(sk, __sk_common.skc_net.net);
@@ -47,13 +47,13 @@ static __always_inline void LOOK(look_identity)(struct lp_identity *id, struct s
 		GET_16(id->local_addr, sk, __sk_common.skc_v6_rcv_saddr);
 		GET_16(id->peer_addr, sk, __sk_common.skc_v6_daddr);
 	}
-	/* skc_num is 0 already for a port that the kernel chose */
+	/* skc_num may already be 0 if the kernel chose the port */
 	id->local_port = bpf_ntohs(GET(tp, inet_conn.icsk_inet.inet_sport));
 	id->peer_port = bpf_ntohs(GET(sk, __sk_common.skc_dport));
 	id->netns = GET(net, ns.inum);
 }
 
-/* But for the state, the flags above and the cookie. */
+/* All but the state, the flags above and the cookie. */
 static __always_inline void LOOK(look_socket)(struct lp_socket *s, struct sock *sk, struct tcp_sock *tp)
 {
 	struct socket *socket = GET(sk, sk_socket);

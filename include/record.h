@@ -128,11 +128,11 @@ struct lp_exited {
 
 #define LP_ENDED 4096 /* a power of two */
 
-/* A socket that ended, for as long as LP_ENDED others have not. Read as lp_cgroup: time_ns is 0 while it is written. */
+/* One of the last LP_ENDED sockets that ended. Read like lp_cgroup: time_ns is 0 while it is written. */
 struct lp_ended {
 	__u64 time_ns;             /* CLOCK_MONOTONIC; 0: empty */
 	struct lp_identity socket; /* state: the one it left; flags: LP_F_CONNECTED, LP_F_ACCEPTED */
-	struct lp_task owner;      /* who closed it, or had it locked when it ended; tgid 0: not known */
+	struct lp_task owner;      /* it closed the socket, or had it locked at the end; tgid 0: not known */
 };
 
 #define LP_GONE_CGROUPS 512 /* powers of two */

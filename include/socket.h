@@ -60,10 +60,10 @@ enum lp_known {
 	LP_KNOWN_KEEPALIVE = 1u << 5,  /* whether LP_F_KEEPOPEN is set; with TIMERS also keepalive_* */
 };
 
-/* Which socket it is, of which connection, and where that was. */
+/* The socket, its connection and its network namespace. */
 struct lp_identity {
 	__u64 sk;            /* address of struct sock: joins records of one socket, never shown; 0: of sock_diag */
-	__u64 cookie;        /* 0: nobody has asked for it yet; in records of the hooks: before 5.12 */
+	__u64 cookie;        /* 0: not made yet; in records of the hooks: before 5.12 */
 	__u8 local_addr[16]; /* IPv4 in the first 4 bytes when family is AF_INET */
 	__u8 peer_addr[16];
 	__u16 local_port;
@@ -82,7 +82,7 @@ struct lp_socket {
 	};
 	__u64 inode;    /* of the socket's file; 0 none */
 	__u32 known;    /* enum lp_known */
-	__u32 uid;      /* of who made the socket */
+	__u32 uid;      /* of the user who made the socket */
 	__u32 refs;     /* references of the struct file; 0 while its last one is being dropped */
 	__u16 err;      /* sk_err, positive errno; NO_CONNECT: what connect(2) returned */
 	__u16 soft_err; /* sk_err_soft */
