@@ -11,7 +11,7 @@
 #include "event/verdicts.h"
 
 struct check_sample {
-	struct lp_socket look;
+	struct lp_socket socket;
 	struct check check;
 };
 
@@ -20,13 +20,13 @@ struct check_sample {
 /* Judges the look as it is now and keeps its holders. */
 static inline void check_sample_fill(struct check_sample *s)
 {
-	verdicts_fill(&s->check, &s->look, 60000);
+	verdicts_fill(&s->check, &s->socket, 60000);
 }
 
 static inline void check_sample_make(struct check_sample *s)
 {
 	memset(s, 0, sizeof(*s));
-	s->look = (struct lp_socket){
+	s->socket = (struct lp_socket){
 		.cookie = 77,
 		.local_port = 51820,
 		.peer_port = 5432,
@@ -45,8 +45,8 @@ static inline void check_sample_make(struct check_sample *s)
 		.keepalive_interval_ms = 75000,
 		.keepalive_probes = 9,
 	};
-	inet_pton(AF_INET, "10.0.0.7", s->look.local_addr);
-	inet_pton(AF_INET, "10.0.0.5", s->look.peer_addr);
+	inet_pton(AF_INET, "10.0.0.7", s->socket.local_addr);
+	inet_pton(AF_INET, "10.0.0.5", s->socket.peer_addr);
 	s->check.fd = 12;
 	s->check.event.owner = (struct owner){
 		.via = VIA_HOLDER, .process = {.tgid = 4711, .uid = 1000, .start_boot_ns = 1, .comm = "checkout"}};
@@ -59,15 +59,15 @@ static inline void check_sample_make(struct check_sample *s)
 static inline void check_sample_stalled(struct check_sample *s)
 {
 	check_sample_make(s);
-	s->look.snd_nxt = s->look.write_seq = 512;
-	s->look.retransmits = 4;
-	s->look.total_retrans = 4;
-	s->look.rto_ms = 3264;
-	s->look.retrans_ms = 3000;
-	s->look.sent_ms = 200;
-	s->look.heard_ms = 12300;
-	s->look.soft_err = EHOSTUNREACH;
-	s->look.flags |= LP_F_MPTCP;
+	s->socket.snd_nxt = s->socket.write_seq = 512;
+	s->socket.retransmits = 4;
+	s->socket.total_retrans = 4;
+	s->socket.rto_ms = 3264;
+	s->socket.retrans_ms = 3000;
+	s->socket.sent_ms = 200;
+	s->socket.heard_ms = 12300;
+	s->socket.soft_err = EHOSTUNREACH;
+	s->socket.flags |= LP_F_MPTCP;
 	check_sample_fill(s);
 }
 
@@ -75,13 +75,13 @@ static inline void check_sample_stalled(struct check_sample *s)
 static inline void check_sample_idle(struct check_sample *s)
 {
 	check_sample_make(s);
-	s->look.state = TCP_CLOSE_WAIT;
-	s->look.known = (CHECK_SAMPLE_KNOWN & ~(__u32)LP_KNOWN_SENT) | LP_KNOWN_NEVER_SENT;
-	s->look.heard_ms = 90000;
-	s->look.rcv_nxt = 5;
+	s->socket.state = TCP_CLOSE_WAIT;
+	s->socket.known = (CHECK_SAMPLE_KNOWN & ~(__u32)LP_KNOWN_SENT) | LP_KNOWN_NEVER_SENT;
+	s->socket.heard_ms = 90000;
+	s->socket.rcv_nxt = 5;
 	check_sample_fill(s);
-	s->look.flags |= LP_F_KEEPOPEN;
-	s->look.probes_out = 1;
+	s->socket.flags |= LP_F_KEEPOPEN;
+	s->socket.probes_out = 1;
 	s->check.next_probe_ms = 5000;
 }
 

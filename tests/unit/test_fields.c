@@ -109,8 +109,8 @@ static void note_checks(void)
 	note_check(&s.check);
 	check_sample_idle(&s);
 	note_check(&s.check);
-	s.look.snd_wnd = 0;
-	s.look.write_seq = s.look.snd_nxt + 1;
+	s.socket.snd_wnd = 0;
+	s.socket.write_seq = s.socket.snd_nxt + 1;
 	note_check(&s.check);
 }
 

@@ -84,20 +84,20 @@ static void test_sentences(void **state)
 	(void)state;
 	check_sample_make(&s);
 	assert_says("  heard 1.5 s ago; keepalive off\n");
-	s.look.heard_ms = 3600000;
-	s.look.flags |= LP_F_KEEPOPEN;
+	s.socket.heard_ms = 3600000;
+	s.socket.flags |= LP_F_KEEPOPEN;
 	check_sample_fill(&s);
 	assert_says("idle, nothing heard for 1h00m; keepalive, next probe in about 1h00m\n");
-	s.look.heard_ms = 7205000;
-	s.look.probes_out = 1;
+	s.socket.heard_ms = 7205000;
+	s.socket.probes_out = 1;
 	check_sample_fill(&s);
 	assert_says("keepalive, 1 unanswered, next probe in about 1m10s; the kernel gives up in about 11m10s");
 	check_sample_make(&s);
-	s.look.state = TCP_CLOSE;
-	s.look.err = ECONNRESET;
+	s.socket.state = TCP_CLOSE;
+	s.socket.err = ECONNRESET;
 	check_sample_fill(&s);
 	assert_says("ECONNRESET waits for the application\n");
-	s.look.err = 0;
+	s.socket.err = 0;
 	check_sample_fill(&s);
 	assert_says("over; the application has been told and keeps the descriptor\n");
 	check_sample_idle(&s);
@@ -105,12 +105,12 @@ static void test_sentences(void **state)
 	s.check.fin_ms = -1;
 	assert_says("the peer has closed; keepalive");
 	check_sample_make(&s);
-	s.look.state = TCP_FIN_WAIT2;
+	s.socket.state = TCP_FIN_WAIT2;
 	check_sample_fill(&s);
 	assert_says("we have closed, the peer has not; heard 1.5 s ago");
-	s.look.state = TCP_SYN_SENT;
-	s.look.known = 0;
-	s.look.retransmits = 2;
+	s.socket.state = TCP_SYN_SENT;
+	s.socket.known = 0;
+	s.socket.retransmits = 2;
 	check_sample_fill(&s);
 	assert_says("no answer to the SYN, sent again in vain for the 2nd time\n");
 }
@@ -119,17 +119,17 @@ static void test_window_and_path(void **state)
 {
 	(void)state;
 	check_sample_make(&s);
-	s.look.write_seq = 100;
-	s.look.snd_wnd = 0;
+	s.socket.write_seq = 100;
+	s.socket.snd_wnd = 0;
 	check_sample_fill(&s);
 	assert_says("the peer takes no data; heard 1.5 s ago");
-	s.look.probes_out = 2;
-	s.look.backoff = 2;
+	s.socket.probes_out = 2;
+	s.socket.backoff = 2;
 	check_sample_fill(&s);
 	assert_says(
 		"the peer takes no data, 2 probes unanswered; nothing heard for 1.5 s; the kernel gives up in about");
 	assert_silent("keepalive");
-	s.look.snd_wnd = 100;
+	s.socket.snd_wnd = 100;
 	check_sample_fill(&s);
 	assert_says("nothing can leave this host, tried 2 times");
 }
@@ -138,15 +138,15 @@ static void test_owners(void **state)
 {
 	(void)state;
 	check_sample_make(&s);
-	s.look.flags = LP_F_DEAD;
-	s.look.state = TCP_FIN_WAIT1;
+	s.socket.flags = LP_F_DEAD;
+	s.socket.state = TCP_FIN_WAIT1;
 	s.check.event.owner = (struct owner){.unknown = UNKNOWN_HOLDER_GONE};
 	s.check.fd = -1;
 	check_sample_fill(&s);
 	assert_says("? (holder_gone)  -  ");
 	assert_says("; no process holds it\n");
 	check_sample_make(&s);
-	s.look.flags = 0;
+	s.socket.flags = 0;
 	check_sample_fill(&s);
 	assert_says("; not yet accepted\n");
 	check_sample_make(&s);
@@ -166,11 +166,11 @@ static void test_ordinals(void **state)
 	(void)state;
 	check_sample_stalled(&s);
 	for (__u8 n = 1; n <= 4; n++) {
-		s.look.retransmits = n;
+		s.socket.retransmits = n;
 		assert_says(words[n - 1]);
 	}
 	for (size_t i = 0; i < sizeof(numbers); i++) {
-		s.look.retransmits = numbers[i];
+		s.socket.retransmits = numbers[i];
 		assert_says(more[i]);
 	}
 }
@@ -236,9 +236,9 @@ static void test_json_leaves_out(void **state)
 {
 	(void)state;
 	check_sample_make(&s);
-	s.look.known = 0;
-	s.look.cookie = 0;
-	s.look.srtt_us = 0;
+	s.socket.known = 0;
+	s.socket.cookie = 0;
+	s.socket.srtt_us = 0;
 	s.check.fd = -1;
 	check_sample_fill(&s);
 	parse();
@@ -248,15 +248,15 @@ static void test_json_leaves_out(void **state)
 	assert_null(field("tcp.rtt_us"));
 	assert_null(field("tcp.gives_up_in_ms"));
 	assert_null(field("process.fd"));
-	s.look.state = TCP_CLOSE;
-	s.look.err = ECONNRESET;
+	s.socket.state = TCP_CLOSE;
+	s.socket.err = ECONNRESET;
 	check_sample_fill(&s);
 	parse();
 	assert_string_equal(json_object_get_string(field("error.type")), "ECONNRESET");
 	assert_null(field("data.unacked_bytes"));
 	assert_non_null(field("data.unread_bytes"));
-	s.look.state = TCP_SYN_SENT;
-	s.look.err = 0;
+	s.socket.state = TCP_SYN_SENT;
+	s.socket.err = 0;
 	check_sample_fill(&s);
 	parse();
 	assert_null(field("data.unread_bytes"));

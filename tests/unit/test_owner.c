@@ -93,7 +93,7 @@ static void test_unaccepted_names_the_process_that_still_listens(void **state)
 	struct trial *t = *state;
 
 	given(t, LP_WHO_LISTENER, BIRTH, reset_in_queue);
-	needs(t, NEED_LOOK);
+	needs(t, NEED_SEARCH);
 	found(t, 1, PERSONS(BIRTH), 1);
 	names(t, BIRTH, VIA_LISTENER);
 	LISTS_NOBODY(t);
@@ -104,7 +104,7 @@ static void test_unaccepted_names_the_only_holder_of_the_listener(void **state)
 	struct trial *t = *state;
 
 	given(t, LP_WHO_LISTENER, BIRTH, reset_in_queue);
-	t->evidence.looked = true;
+	t->evidence.searched = true;
 	needs(t, NEED_WALK);
 	walk_found(t, 1, PERSONS(OTHER), 1);
 	names(t, OTHER, VIA_LISTENER);
@@ -125,7 +125,7 @@ static void test_unaccepted_of_several_holders_names_the_one_that_listened(void 
 {
 	struct trial *t = *state;
 
-	t->evidence.can_look = false;
+	t->evidence.can_search = false;
 	given(t, LP_WHO_LISTENER, BIRTH, reset_in_queue);
 	needs(t, NEED_WALK);
 	walk_found(t, 2, PERSONS(OTHER, BIRTH), 1);
@@ -190,7 +190,7 @@ static void test_the_peers_fin_in_the_queue_looks_for_the_listener(void **state)
 
 	given(t, LP_WHO_LISTENER, BIRTH,
 	      (struct facts){TCP_ESTABLISHED, QUEUED, FIN_IN, .shut = 1, .kind = LP_KIND_PEER_FIN});
-	needs(t, NEED_LOOK);
+	needs(t, NEED_SEARCH);
 }
 
 static void test_a_reused_pid_is_not_the_listener(void **state)
@@ -231,11 +231,11 @@ static void test_killed_from_outside_is_not_the_killers(void **state)
 	given(t, LP_WHO_BIRTH, BIRTH, (struct facts){TCP_ESTABLISHED, HELD, OWN | CLIENT, .err = ECONNABORTED});
 	needs(t, NEED_DESTROYER);
 	t->evidence.waited = true;
-	needs(t, NEED_LOOK);
+	needs(t, NEED_SEARCH);
 }
 
 /* The rule asks at most once for each kind of evidence, whatever the others gave, and then decides. */
-static void check_ends(enum lp_who who, const struct facts *facts, __u32 refs, bool can_look)
+static void check_ends(enum lp_who who, const struct facts *facts, __u32 refs, bool can_search)
 {
 	bool asked[NEED_WALK + 1] = {false};
 	enum owner_need need;
@@ -244,19 +244,19 @@ static void check_ends(enum lp_who who, const struct facts *facts, __u32 refs, b
 
 	assert_int_equal(set_up(&state), 0);
 	t = state;
-	t->evidence.can_look = can_look;
+	t->evidence.can_search = can_search;
 	given(t, who, BIRTH, *facts);
 	t->record.socket.refs = refs;
 	while ((need = owner_decide(&t->record, &t->evidence, &t->owner)) != NEED_NOTHING) {
 		assert_false(asked[need]);
 		asked[need] = true;
 		t->evidence.waited |= need == NEED_DESTROYER;
-		t->evidence.looked |= need == NEED_LOOK;
+		t->evidence.searched |= need == NEED_SEARCH;
 		t->evidence.walked |= need == NEED_WALK;
 	}
 	assert_true((t->owner.via == VIA_NONE) != (t->owner.unknown == UNKNOWN_NONE));
-	if (!can_look)
-		assert_false(asked[NEED_LOOK]);
+	if (!can_search)
+		assert_false(asked[NEED_SEARCH]);
 	tear_down(&state);
 }
 

@@ -15,7 +15,7 @@ static void test_sole_birth_that_holds_it_still(void **state)
 
 	given(t, LP_WHO_BIRTH, BIRTH, reset_held);
 	t->evidence.waited = true;
-	needs(t, NEED_LOOK);
+	needs(t, NEED_SEARCH);
 	found(t, 1, PERSONS(BIRTH), 1);
 	names(t, BIRTH, VIA_CONNECT);
 	LISTS_NOBODY(t);
@@ -53,7 +53,7 @@ static void test_sole_holder_found_by_a_walk(void **state)
 	struct trial *t = *state;
 
 	given(t, LP_WHO_BIRTH, BIRTH, reset_held);
-	t->evidence.waited = t->evidence.looked = true;
+	t->evidence.waited = t->evidence.searched = true;
 	needs(t, NEED_WALK);
 	walk_found(t, 1, PERSONS(OTHER), 1);
 	names(t, OTHER, VIA_HOLDER);
@@ -118,7 +118,7 @@ static void test_sole_holder_where_one_process_cannot_be_walked_alone(void **sta
 {
 	struct trial *t = *state;
 
-	t->evidence.can_look = false;
+	t->evidence.can_search = false;
 	given(t, LP_WHO_BIRTH, BIRTH, reset_held);
 	t->evidence.waited = true;
 	needs(t, NEED_WALK);

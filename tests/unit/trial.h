@@ -68,7 +68,7 @@ static inline int set_up(void **state)
 
 	if (!t)
 		return -1;
-	t->evidence.can_look = true;
+	t->evidence.can_search = true;
 	t->evidence.found = t->found;
 	t->evidence.since_ns = AGENT_STARTED;
 	t->evidence.boot_ahead_ns = BOOT_AHEAD;
@@ -104,7 +104,7 @@ static inline void given(struct trial *t, enum lp_who who, enum person person, s
 /* A look at BIRTH alone found n processes with `fds` descriptors each; walk_found(): a walk over all processes did. */
 static inline void found(struct trial *t, unsigned n, const enum person persons[], unsigned fds)
 {
-	t->evidence.looked = true;
+	t->evidence.searched = true;
 	t->evidence.n_found = n;
 	for (unsigned i = 0; i < n; i++)
 		t->found[i] = (struct owner_found){task_of(persons[i]), fds};

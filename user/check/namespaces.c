@@ -212,7 +212,7 @@ static bool enter(const struct namespaces *s, const struct namespace *to)
 	return to->path && enter_path(to->path, to->netns);
 }
 
-/* An unvisited namespace that has become empty does not count as unseen: its tasks exited or moved during the look. */
+/* An unvisited namespace that has become empty does not count as unseen: its tasks exited or moved meanwhile. */
 static bool is_gone(const struct namespace *to)
 {
 	char path[48];

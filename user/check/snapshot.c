@@ -22,13 +22,13 @@ struct array {
 };
 
 struct snapshot {
-	struct array looks;       /* struct lp_socket */
-	struct array first;       /* of each look: index + 1 of its first descriptor */
+	struct array sockets;     /* struct lp_socket */
+	struct array first;       /* of each socket: index + 1 of its first descriptor */
 	struct array descriptors; /* struct descriptor */
 	struct array tasks;       /* struct lp_task; descriptors come process by process */
-	struct array listeners;   /* __u32: indices of looks */
-	__u32 *slots;             /* by key: index + 1 of a look; 0: empty */
-	size_t n_slots;           /* a power of two, more than twice the looks */
+	struct array listeners;   /* __u32: indices of sockets */
+	__u32 *slots;             /* by key: index + 1 of a socket; 0: empty */
+	size_t n_slots;           /* a power of two, more than twice the sockets */
 	size_t left_out;
 };
 
@@ -43,7 +43,7 @@ void snapshot_free(struct snapshot *l)
 {
 	if (!l)
 		return;
-	free(l->looks.items);
+	free(l->sockets.items);
 	free(l->first.items);
 	free(l->descriptors.items);
 	free(l->tasks.items);
@@ -54,7 +54,7 @@ void snapshot_free(struct snapshot *l)
 
 void snapshot_clear(struct snapshot *l)
 {
-	l->looks.n = l->first.n = l->descriptors.n = l->tasks.n = l->listeners.n = l->left_out = 0;
+	l->sockets.n = l->first.n = l->descriptors.n = l->tasks.n = l->listeners.n = l->left_out = 0;
 	if (l->slots)
 		memset(l->slots, 0, l->n_slots * sizeof(*l->slots));
 }
@@ -76,9 +76,9 @@ static int append(struct array *a, const void *item, size_t size)
 
 /* --- by key: the socket's address, or sock_diag's substitute --- */
 
-static __u64 key_of(const struct lp_socket *look)
+static __u64 key_of(const struct lp_socket *socket)
 {
-	return look->sk ? look->sk : look->inode;
+	return socket->sk ? socket->sk : socket->inode;
 }
 
 static __u32 *slot_of(const struct snapshot *l, __u64 key)
@@ -94,40 +94,40 @@ static int make_slots(struct snapshot *l)
 {
 	size_t n = l->n_slots ? 2 * l->n_slots : 1024;
 
-	if (l->n_slots > 2 * (l->looks.n + 1))
+	if (l->n_slots > 2 * (l->sockets.n + 1))
 		return 0;
 	free(l->slots);
 	l->slots = calloc(n, sizeof(*l->slots));
 	l->n_slots = l->slots ? n : 0;
 	if (!l->slots)
 		return -ENOMEM;
-	for (size_t i = 0; i < l->looks.n; i++)
+	for (size_t i = 0; i < l->sockets.n; i++)
 		if (key_of(snapshot_get(l, i)))
 			*slot_of(l, key_of(snapshot_get(l, i))) = (__u32)i + 1;
 	return 0;
 }
 
-static int add_look(struct snapshot *l, const struct lp_socket *look, __u32 *index)
+static int add_socket(struct snapshot *l, const struct lp_socket *socket, __u32 *index)
 {
 	const __u32 none = 0;
-	__u32 at = (__u32)l->looks.n;
+	__u32 at = (__u32)l->sockets.n;
 
-	if (l->looks.n == SNAPSHOT_MAX) {
+	if (l->sockets.n == SNAPSHOT_MAX) {
 		l->left_out++;
 		return -ENOSPC;
 	}
-	if (append(&l->looks, look, sizeof(*look)) || append(&l->first, &none, sizeof(none)))
+	if (append(&l->sockets, socket, sizeof(*socket)) || append(&l->first, &none, sizeof(none)))
 		return -ENOMEM;
-	if (look->state == TCP_LISTEN && append(&l->listeners, &at, sizeof(at)))
+	if (socket->state == TCP_LISTEN && append(&l->listeners, &at, sizeof(at)))
 		return -ENOMEM;
 	*index = at;
 	return 0;
 }
 
-static int add_descriptor(struct snapshot *l, __u32 look, const struct lp_task *task, __u32 fd)
+static int add_descriptor(struct snapshot *l, __u32 socket, const struct lp_task *task, __u32 fd)
 {
 	struct lp_task *tasks = l->tasks.items;
-	__u32 *first = (__u32 *)l->first.items + look;
+	__u32 *first = (__u32 *)l->first.items + socket;
 	struct descriptor d = {.fd = fd, .next = *first};
 
 	if (!l->tasks.n || tasks[l->tasks.n - 1].tgid != task->tgid)
@@ -152,9 +152,10 @@ int snapshot_add(struct snapshot *l, const struct lp_held *held)
 	slot = key ? slot_of(l, key) : NULL;
 	if (slot && *slot) {
 		index = *slot - 1;
-		((struct lp_socket *)l->looks.items)[index] = held->socket; /* newer: it may have been accepted since */
+		/* newer: it may have been accepted since */
+		((struct lp_socket *)l->sockets.items)[index] = held->socket;
 	} else {
-		err = add_look(l, &held->socket, &index);
+		err = add_socket(l, &held->socket, &index);
 		if (err)
 			return err == -ENOSPC ? 0 : err;
 		if (slot)
@@ -175,7 +176,7 @@ int snapshot_hold(struct snapshot *l, __u64 inode, const struct lp_task *task, _
 
 size_t snapshot_count(const struct snapshot *l)
 {
-	return l->looks.n;
+	return l->sockets.n;
 }
 
 size_t snapshot_left_out(const struct snapshot *l)
@@ -185,7 +186,7 @@ size_t snapshot_left_out(const struct snapshot *l)
 
 const struct lp_socket *snapshot_get(const struct snapshot *l, size_t i)
 {
-	return (const struct lp_socket *)l->looks.items + i;
+	return (const struct lp_socket *)l->sockets.items + i;
 }
 
 bool snapshot_each_holder(const struct snapshot *l, size_t i, snapshot_holder *each, void *context)
@@ -199,35 +200,35 @@ bool snapshot_each_holder(const struct snapshot *l, size_t i, snapshot_holder *e
 	return false;
 }
 
-static bool is_any(const struct lp_socket *look)
+static bool is_any(const struct lp_socket *socket)
 {
 	static const __u8 none[16];
 
-	return !memcmp(look->local_addr, none, look->family == AF_INET ? 4 : 16);
+	return !memcmp(socket->local_addr, none, socket->family == AF_INET ? 4 : 16);
 }
 
-static bool listens_for(const struct lp_socket *listener, const struct lp_socket *look)
+static bool listens_for(const struct lp_socket *listener, const struct lp_socket *socket)
 {
-	if (listener->netns != look->netns || listener->local_port != look->local_port)
+	if (listener->netns != socket->netns || listener->local_port != socket->local_port)
 		return false;
 	if (is_any(listener)) /* an IPv6 socket may accept both */
-		return listener->family == look->family || listener->family == AF_INET6;
-	return listener->family == look->family &&
-	       !memcmp(listener->local_addr, look->local_addr, look->family == AF_INET ? 4 : 16);
+		return listener->family == socket->family || listener->family == AF_INET6;
+	return listener->family == socket->family &&
+	       !memcmp(listener->local_addr, socket->local_addr, socket->family == AF_INET ? 4 : 16);
 }
 
 /* Prefers the listener at the exact address to one at any address. */
 size_t snapshot_held_by(const struct snapshot *l, size_t i)
 {
-	const struct lp_socket *look = snapshot_get(l, i), *listener;
+	const struct lp_socket *socket = snapshot_get(l, i), *listener;
 	const __u32 *listeners = l->listeners.items;
 	size_t found = i;
 
-	if (!verdicts_is_unaccepted(look))
+	if (!verdicts_is_unaccepted(socket))
 		return i;
 	for (size_t n = 0; n < l->listeners.n; n++) {
 		listener = snapshot_get(l, listeners[n]);
-		if (listens_for(listener, look) && (found == i || !is_any(listener)))
+		if (listens_for(listener, socket) && (found == i || !is_any(listener)))
 			found = listeners[n];
 	}
 	return found;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The result of one look at the host: each socket once, and its holders. */
+/* The TCP sockets of the host at one moment, each once, and their holders. */
 #ifndef LOSTPEER_SNAPSHOT_H
 #define LOSTPEER_SNAPSHOT_H
 
@@ -11,7 +11,7 @@
 /* The most sockets kept, each 230 bytes with its descriptor. Further ones are counted as not seen. */
 #define SNAPSHOT_MAX 1000000
 
-/* Counts what the look missed. */
+/* Counts what the snapshot missed. */
 struct unseen {
 	const char *why;      /* why BPF cannot be used; NULL: it can */
 	unsigned namespaces;  /* that could not be entered; their sockets without a descriptor are missing */

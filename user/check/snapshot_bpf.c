@@ -117,7 +117,7 @@ static int visit(void *context, __u32 netns)
 	return run(t->source->skeleton->progs.look_at_fileless, sizeof(struct lp_held), take_held, t);
 }
 
-static int look_without_descriptor(struct taking *t, __u32 netns, struct unseen *unseen)
+static int take_fileless(struct taking *t, __u32 netns, struct unseen *unseen)
 {
 	int err;
 
@@ -131,7 +131,7 @@ static int look_without_descriptor(struct taking *t, __u32 netns, struct unseen 
 	return err;
 }
 
-int snapshot_bpf_look(struct snapshot_bpf *s, struct snapshot *snapshot, __u32 netns, bool held_only,
+int snapshot_bpf_take(struct snapshot_bpf *s, struct snapshot *snapshot, __u32 netns, bool held_only,
 		      struct unseen *unseen)
 {
 	struct taking t = {.source = s, .snapshot = snapshot};
@@ -139,7 +139,7 @@ int snapshot_bpf_look(struct snapshot_bpf *s, struct snapshot *snapshot, __u32 n
 
 	/* this order sees sockets that are accepted meanwhile, and the listeners of those that are not */
 	if (!held_only)
-		err = look_without_descriptor(&t, netns, unseen);
+		err = take_fileless(&t, netns, unseen);
 	if (!err)
 		err = run(s->skeleton->progs.look_at_files, sizeof(struct lp_held), take_held, &t);
 	unseen->sockets = snapshot_left_out(snapshot);

@@ -14,7 +14,7 @@ void snapshot_bpf_close(struct snapshot_bpf *source);
 
 /* netns: limits sockets without a descriptor to this namespace; 0: all. held_only: leaves those sockets out.
  * 0, or a negative errno after a message on stderr. */
-int snapshot_bpf_look(struct snapshot_bpf *source, struct snapshot *snapshot, __u32 netns, bool held_only,
+int snapshot_bpf_take(struct snapshot_bpf *source, struct snapshot *snapshot, __u32 netns, bool held_only,
 		      struct unseen *unseen);
 
 #endif

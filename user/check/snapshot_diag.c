@@ -202,7 +202,7 @@ static bool is_tcp(int directory, const char *name)
 	return !strcmp(protocol, "TCP") || !strcmp(protocol, "TCPv6");
 }
 
-static int look_at_descriptor(struct search *s, int directory, const char *name, __u32 pid)
+static int read_descriptor(struct search *s, int directory, const char *name, __u32 pid)
 {
 	char link[64];
 	ssize_t n = readlinkat(directory, name, link, sizeof(link) - 1);
@@ -223,7 +223,7 @@ static int look_at_descriptor(struct search *s, int directory, const char *name,
 	return err;
 }
 
-static int look_at_process(struct search *s, int proc, const char *name)
+static int read_process(struct search *s, int proc, const char *name)
 {
 	char path[280];
 	struct dirent *each;
@@ -239,7 +239,7 @@ static int look_at_process(struct search *s, int proc, const char *name)
 	}
 	while (!err && (each = readdir(directory)))
 		if (isdigit((unsigned char)*each->d_name))
-			err = look_at_descriptor(s, dirfd(directory), each->d_name, (__u32)atoi(name));
+			err = read_descriptor(s, dirfd(directory), each->d_name, (__u32)atoi(name));
 	closedir(directory);
 	return err;
 }
@@ -251,7 +251,7 @@ static int find_all_holders(struct search *search, DIR *proc)
 
 	while (!err && (each = readdir(proc)))
 		if (isdigit((unsigned char)*each->d_name))
-			err = look_at_process(search, dirfd(proc), each->d_name);
+			err = read_process(search, dirfd(proc), each->d_name);
 	return err;
 }
 
@@ -268,13 +268,13 @@ static int find_holders(struct snapshot *snapshot, const struct snapshot_diag_sc
 		err = find_all_holders(&search, proc);
 	for (size_t i = 0; !err && i < scope->n_pids; i++) {
 		snprintf(name, sizeof(name), "%llu", scope->pids[i]);
-		err = look_at_process(&search, dirfd(proc), name);
+		err = read_process(&search, dirfd(proc), name);
 	}
 	closedir(proc);
 	return err;
 }
 
-int snapshot_diag_look(struct snapshot *snapshot, const struct snapshot_diag_scope *scope, struct unseen *unseen)
+int snapshot_diag_take(struct snapshot *snapshot, const struct snapshot_diag_scope *scope, struct unseen *unseen)
 {
 	struct namespaces *namespaces = namespaces_new();
 	int err = namespaces ? namespaces_note_all(namespaces) : -ENOMEM;

@@ -13,6 +13,6 @@ struct snapshot_diag_scope {
 };
 
 /* 0, or a negative errno after a message on stderr. */
-int snapshot_diag_look(struct snapshot *snapshot, const struct snapshot_diag_scope *scope, struct unseen *unseen);
+int snapshot_diag_take(struct snapshot *snapshot, const struct snapshot_diag_scope *scope, struct unseen *unseen);
 
 #endif

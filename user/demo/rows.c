@@ -52,7 +52,7 @@ const struct row demo_rows[] = {
 			  {A, step_sysctl, .text = "ipv4/tcp_syn_linear_timeouts=0", .arg = 1},
 			  {A, step_option, .option = TCP_SYNCNT, .arg = 1},
 			  {A, step_connect, ETIMEDOUT},
-			  {B, step_look}},
+			  {B, step_see_nothing}},
 		.expected = {[A] = {{CONNECT_FAILED_TIMEOUT, BY_NETWORK, PHASE_CONNECTING, true}}},
 	},
 	{
@@ -61,7 +61,7 @@ const struct row demo_rows[] = {
 		.steps = {SHORT_NEIGHBOUR,
 			  {B, step_listen},
 			  {A, step_connect, EHOSTUNREACH, .text = DEMO_NOBODY},
-			  {B, step_look}},
+			  {B, step_see_nothing}},
 		.expected = {[A] = {{CONNECT_FAILED_UNREACHABLE, BY_NETWORK, PHASE_CONNECTING, true}}},
 	},
 	{
@@ -69,7 +69,9 @@ const struct row demo_rows[] = {
 		.variant = "no_route",
 		.story = "A connects to where it has no route",
 		.needs_hook = true,
-		.steps = {{B, step_listen}, {A, step_connect, ENETUNREACH, .text = DEMO_ELSEWHERE}, {B, step_look}},
+		.steps = {{B, step_listen},
+			  {A, step_connect, ENETUNREACH, .text = DEMO_ELSEWHERE},
+			  {B, step_see_nothing}},
 		.expected = {[A] = {{CONNECT_FAILED_UNREACHABLE, BY_NETWORK, PHASE_CONNECTING, true}}},
 	},
 	{
@@ -78,7 +80,7 @@ const struct row demo_rows[] = {
 		.steps = {B_IS_DEAF_TO_SYN,
 			  {A, step_connect_start},
 			  {A, step_close, .did = "closed while connecting"},
-			  {B, step_look}},
+			  {B, step_see_nothing}},
 		.expected = {[A] = {{CONNECT_FAILED_ABANDONED, BY_LOCAL, PHASE_CONNECTING, false}}},
 	},
 	{
@@ -88,7 +90,7 @@ const struct row demo_rows[] = {
 			  {A, step_connect_start},
 			  {B, step_destroy_peer},
 			  {A, step_so_error, ECONNABORTED},
-			  {B, step_look}},
+			  {B, step_see_nothing}},
 		.expected = {[A] = {{CONNECT_FAILED_DESTROYED, BY_ADMIN, PHASE_CONNECTING, true}}},
 	},
 	{
@@ -98,7 +100,7 @@ const struct row demo_rows[] = {
 			  {A, step_sysctl, .text = "ipv4/ip_local_port_range=40000 40000"},
 			  {A, step_bind_port, .arg = 40000},
 			  {A, step_connect, EADDRNOTAVAIL},
-			  {B, step_look}},
+			  {B, step_see_nothing}},
 		.expected = {[A] = {{CONNECT_FAILED_NO_PORT, BY_LOCAL, PHASE_CONNECTING, true}}},
 	},
 	{
@@ -108,7 +110,7 @@ const struct row demo_rows[] = {
 		.steps = {{B, step_listen},
 			  {A, step_ip, .text = "route add prohibit " DEMO_ELSEWHERE},
 			  {A, step_connect, EACCES, .text = DEMO_ELSEWHERE},
-			  {B, step_look}},
+			  {B, step_see_nothing}},
 		.expected = {[A] = {{CONNECT_FAILED_DENIED, BY_LOCAL, PHASE_CONNECTING, true}}},
 	},
 	{
@@ -190,7 +192,7 @@ const struct row demo_rows[] = {
 			  {B, step_deaf},
 			  {A, step_send, .arg = 5000},
 			  {A, step_recv, ETIMEDOUT},
-			  {B, step_look}},
+			  {B, step_see_nothing}},
 		.expected = {[A] = {{PEER_LOST_RETRANSMIT_TIMEOUT, BY_NETWORK, PHASE_ESTABLISHED, true}}},
 	},
 	{
@@ -200,7 +202,7 @@ const struct row demo_rows[] = {
 			  {B, step_deaf},
 			  {A, step_keepalive, .arg = 1},
 			  {A, step_recv, ETIMEDOUT},
-			  {B, step_look}},
+			  {B, step_see_nothing}},
 		.expected = {[A] = {{PEER_LOST_KEEPALIVE_TIMEOUT, BY_NETWORK, PHASE_ESTABLISHED, true}}},
 	},
 	{
@@ -211,7 +213,7 @@ const struct row demo_rows[] = {
 			  {B, step_deaf},
 			  {A, step_send, .arg = 5000},
 			  {A, step_recv, ETIMEDOUT},
-			  {B, step_look}},
+			  {B, step_see_nothing}},
 		.expected = {[A] = {{PEER_LOST_USER_TIMEOUT, BY_NETWORK, PHASE_ESTABLISHED, true}}},
 	},
 	{
@@ -228,7 +230,7 @@ const struct row demo_rows[] = {
 			  {A, step_fill},
 			  {A, step_option, .option = TCP_USER_TIMEOUT, .arg = 1000},
 			  {A, step_recv, ETIMEDOUT},
-			  {B, step_look, .did = "never read"}},
+			  {B, step_see_nothing, .did = "never read"}},
 		.expected = {[A] = {{PEER_LOST_USER_TIMEOUT, BY_PEER, PHASE_ESTABLISHED, true}}},
 	},
 	{
@@ -243,7 +245,7 @@ const struct row demo_rows[] = {
 			  {A, step_fill},
 			  {B, step_deaf},
 			  {A, step_recv, ETIMEDOUT},
-			  {B, step_look, .did = "never read"}},
+			  {B, step_see_nothing, .did = "never read"}},
 		.expected = {[A] = {{PEER_LOST_PROBE_TIMEOUT, BY_NETWORK, PHASE_ESTABLISHED, true}}},
 	},
 	{
@@ -254,7 +256,7 @@ const struct row demo_rows[] = {
 			  {A, step_ip, .text = "link set peer0 down"},
 			  {A, step_send, .arg = 5000},
 			  {A, step_recv, ETIMEDOUT},
-			  {B, step_look}},
+			  {B, step_see_nothing}},
 		.expected = {[A] = {{PEER_LOST_CANNOT_SEND, BY_LOCAL, PHASE_ESTABLISHED, true}}},
 	},
 	{
@@ -409,7 +411,7 @@ const struct row demo_rows[] = {
 			  {B, step_deaf},
 			  {A, step_send, .arg = 5000, .did = "sent 5000 bytes"},
 			  {A, step_pause, .arg = 6500, .did = "still connected after 6 s"},
-			  {B, step_look}},
+			  {B, step_see_nothing}},
 		.expected = {[A] = {{PEER_SILENT_UNACKED, BY_NETWORK, PHASE_ESTABLISHED, false}}},
 	},
 	{

@@ -56,7 +56,7 @@ step_fn step_wait_unread;   /* arg: bytes that must arrive; they stay unread */
 step_fn step_wait_state;    /* arg: TCP_FIN_WAIT2, ... */
 step_fn step_wait_acked;    /* waits until everything sent is acknowledged */
 step_fn step_so_error;      /* waits for the connection's error */
-step_fn step_look;          /* checks that nothing happened here */
+step_fn step_see_nothing;   /* checks that nothing happened here */
 step_fn step_idle;          /* does nothing; did: what the end did not do */
 step_fn step_pause;         /* arg: milliseconds */
 step_fn step_keep;          /* leaves its connection open and makes room for another */

@@ -220,7 +220,7 @@ int step_so_error(struct end *self, const struct step *step)
 	return end_saw(self, step, "SO_ERROR", err);
 }
 
-int step_look(struct end *self, const struct step *step)
+int step_see_nothing(struct end *self, const struct step *step)
 {
 	struct pollfd pfd = {.fd = self->fd};
 	const char *what = "saw nothing";

@@ -10,7 +10,7 @@
 
 #include "base/say.h"
 
-int tracefs_look(void)
+int tracefs_probe(void)
 {
 	static const char *const ids[] = {
 		"/sys/kernel/tracing/events/syscalls/sys_enter_connect/id",
@@ -30,7 +30,7 @@ int tracefs_look(void)
 /* *home: the mount namespace to go back to. */
 int tracefs_enter(int *home)
 {
-	int err = tracefs_look();
+	int err = tracefs_probe();
 
 	*home = -1;
 	if (err == -EACCES)
@@ -41,7 +41,7 @@ int tracefs_enter(int *home)
 		return 0;
 	*home = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	if (*home < 0 || unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL) || tracefs_look())
+	    mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL) || tracefs_probe())
 		return say(-ENOENT,
 			   "--connect-hook and --accept-hook need tracefs mounted on /sys/kernel/tracing, and "
 			   "CONFIG_FTRACE_SYSCALLS; mounting it failed: %s",

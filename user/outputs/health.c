@@ -9,7 +9,7 @@
 #include "base/clock.h"
 
 #define PATIENCE_MS 5000
-#define LOOK_MS 20 /* how often to check *given_up */
+#define CHECK_MS 20 /* how often to check *given_up */
 
 struct health_desk {
 	int event; /* wakes the loop when a thread asks */
@@ -62,7 +62,7 @@ void health_free(struct health_desk *d)
 
 bool health_ask(struct health_desk *d, struct health *health, const bool *given_up)
 {
-	unsigned looks = PATIENCE_MS / LOOK_MS;
+	unsigned checks = PATIENCE_MS / CHECK_MS;
 	struct timespec until;
 	bool known;
 	__u64 mine;
@@ -71,10 +71,10 @@ bool health_ask(struct health_desk *d, struct health *health, const bool *given_
 	mine = ++d->asked;
 	if (!d->closed)
 		loop_wake(d->event);
-	while (!d->closed && d->answers < mine && looks && !__atomic_load_n(given_up, __ATOMIC_RELAXED)) {
-		until = clock_timespec(clock_monotonic_ns() + LOOK_MS * CLOCK_MS);
+	while (!d->closed && d->answers < mine && checks && !__atomic_load_n(given_up, __ATOMIC_RELAXED)) {
+		until = clock_timespec(clock_monotonic_ns() + CHECK_MS * CLOCK_MS);
 		if (pthread_cond_timedwait(&d->answered, &d->lock, &until))
-			looks--;
+			checks--;
 	}
 	known = d->answers >= mine;
 	if (known)

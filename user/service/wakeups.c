@@ -5,10 +5,10 @@
 #include "base/loop.h"
 #include "kernel/kernel.h"
 
-#define LINGER_NS (1 * CLOCK_MS)     /* after a record (bpf/emit.h) */
-#define LAST_LOOK_NS (50 * CLOCK_MS) /* after falling asleep: for records that were on their way then */
-#define SWEEP_NS (50 * CLOCK_MS)     /* records of orderly ends do not wake the agent */
-#define SHORTEST_NS (CLOCK_MS / 10)  /* between two drains */
+#define LINGER_NS (1 * CLOCK_MS)      /* after a record (bpf/emit.h) */
+#define LAST_DRAIN_NS (50 * CLOCK_MS) /* after falling asleep: for records that were on their way then */
+#define SWEEP_NS (50 * CLOCK_MS)      /* records of orderly ends do not wake the agent */
+#define SHORTEST_NS (CLOCK_MS / 10)   /* between two drains */
 
 static void set_asleep(struct wakeups *w, bool asleep)
 {
@@ -45,16 +45,16 @@ void wakeups_end(struct wakeups *w)
 {
 	w->drained_ns = clock_monotonic_ns();
 	if (w->came)
-		w->look_ns = w->drained_ns + LINGER_NS;
+		w->next_drain_ns = w->drained_ns + LINGER_NS;
 	else if (w->falls)
-		w->look_ns = w->drained_ns + LAST_LOOK_NS;
-	else if (w->look_ns <= w->drained_ns)
-		w->look_ns = 0;
+		w->next_drain_ns = w->drained_ns + LAST_DRAIN_NS;
+	else if (w->next_drain_ns <= w->drained_ns)
+		w->next_drain_ns = 0;
 }
 
 void wakeups_arm(const struct wakeups *w, int timer, __u64 deadline_ns)
 {
-	__u64 soonest = clock_monotonic_ns() + SHORTEST_NS, at = clock_earlier(deadline_ns, w->look_ns);
+	__u64 soonest = clock_monotonic_ns() + SHORTEST_NS, at = clock_earlier(deadline_ns, w->next_drain_ns);
 
 	at = clock_earlier(at, w->sweeps ? w->drained_ns + SWEEP_NS : 0);
 	loop_set_timer(timer, at && at < soonest ? soonest : at);

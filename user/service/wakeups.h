@@ -15,12 +15,12 @@ struct kernel;
 /* Times are CLOCK_MONOTONIC. */
 struct wakeups {
 	struct kernel *kernel;
-	bool sweeps;      /* some of the wanted records do not wake the agent */
-	bool came;        /* a record came in this drain */
-	bool asleep;      /* a record wakes the agent */
-	bool falls;       /* ... since this drain */
-	__u64 look_ns;    /* the next drain, if nothing wakes the agent earlier; 0: none */
-	__u64 drained_ns; /* the end of the last drain */
+	bool sweeps;         /* some of the wanted records do not wake the agent */
+	bool came;           /* a record came in this drain */
+	bool asleep;         /* a record wakes the agent */
+	bool falls;          /* ... since this drain */
+	__u64 next_drain_ns; /* the next drain, if nothing wakes the agent earlier; 0: none */
+	__u64 drained_ns;    /* the end of the last drain */
 };
 
 /* From now on a record wakes the agent. */

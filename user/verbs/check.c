@@ -40,10 +40,10 @@ struct options {
 /* Worst first: a key that sorts by rank, process and descriptor. */
 struct row {
 	__u64 key;
-	__u32 look;
+	__u32 socket;
 };
 
-/* One look, from the kernel to the last line. */
+/* One run, from the kernel to the last line. */
 struct run {
 	const struct options *options;
 	struct snapshot_bpf *bpf; /* NULL: use sock_diag */
@@ -94,7 +94,7 @@ static const struct option_table table = {
 
 /* --- rows --- */
 
-static int add_row(struct run *r, const struct check *c, size_t look)
+static int add_row(struct run *r, const struct check *c, size_t socket)
 {
 	const struct owner *o = &c->event.owner;
 	__u64 who = o->via ? o->process.tgid : o->n_holders ? o->holders[0] : 0xffffff;
@@ -111,7 +111,7 @@ static int add_row(struct run *r, const struct check *c, size_t look)
 	r->rows[r->n++] = (struct row){
 		.key = (__u64)verdicts_rank(c->verdict) << 56 | (who & 0xffffff) << 32 |
 		       (c->fd >= 0 ? (__u32)c->fd : 0),
-		.look = (__u32)look,
+		.socket = (__u32)socket,
 	};
 	r->count[c->verdict]++;
 	return 0;
@@ -123,19 +123,19 @@ static int compare(const void *a, const void *b)
 
 	if (left->key != right->key)
 		return left->key < right->key ? -1 : 1;
-	return left->look < right->look ? -1 : left->look > right->look;
+	return left->socket < right->socket ? -1 : left->socket > right->socket;
 }
 
 /* false: the filter does not want it. */
-static bool fill(struct run *r, struct check *c, size_t look)
+static bool fill(struct run *r, struct check *c, size_t socket)
 {
-	const struct lp_socket *s = snapshot_get(r->snapshot, look);
+	const struct lp_socket *s = snapshot_get(r->snapshot, socket);
 
 	if (!verdicts_is_connection(s))
 		return false;
 	verdicts_fill(c, s, (__u32)(r->options->alive_within_ns / CLOCK_MS));
 	return filter_event(&r->options->filter, &c->event) &&
-	       holders_find(r->holders, r->snapshot, look, &r->options->wanted, c);
+	       holders_find(r->holders, r->snapshot, socket, &r->options->wanted, c);
 }
 
 static int make_rows(struct run *r)
@@ -165,7 +165,7 @@ static void print_json(struct run *r)
 	__u64 now = clock_realtime_ns();
 
 	for (size_t i = 0; i < r->n; i++) {
-		fill(r, &c, r->rows[i].look);
+		fill(r, &c, r->rows[i].socket);
 		format_check_json(&line, &c, r->host, now);
 		print_line(&line);
 	}
@@ -178,7 +178,7 @@ static void print_text(struct run *r)
 	static struct line line;
 
 	for (size_t i = 0; i < r->n && i < MEASURED_ROWS; i++) {
-		fill(r, &c, r->rows[i].look);
+		fill(r, &c, r->rows[i].socket);
 		format_check_widen(&widths, &c);
 	}
 	if (r->n) {
@@ -186,7 +186,7 @@ static void print_text(struct run *r)
 		print_line(&line);
 	}
 	for (size_t i = 0; i < r->n; i++) {
-		fill(r, &c, r->rows[i].look);
+		fill(r, &c, r->rows[i].socket);
 		format_check_text(&line, &c, &widths, r->options->colour);
 		print_line(&line);
 	}
@@ -213,7 +213,7 @@ static const char *plural(size_t n)
 	return n == 1 ? "" : "s";
 }
 
-/* Whether the look missed something that was asked for; prints what. */
+/* Whether the snapshot missed something that was asked for; prints what. */
 static bool is_incomplete(const struct run *r)
 {
 	const struct unseen *u = &r->unseen;
@@ -276,9 +276,9 @@ static enum exit_status status_of(const struct run *r)
 	return incomplete ? EXIT_UNSEEN : EXIT_OK;
 }
 
-/* --- a look --- */
+/* --- a run --- */
 
-static enum exit_status look(struct run *r)
+static enum exit_status run_once(struct run *r)
 {
 	const struct options *o = r->options;
 	__u64 netns[2] = {0};
@@ -289,9 +289,9 @@ static enum exit_status look(struct run *r)
 	snapshot_clear(r->snapshot);
 	r->unseen = (struct unseen){0};
 	if (r->bpf)
-		err = snapshot_bpf_look(r->bpf, r->snapshot, only, o->fd >= 0, &r->unseen);
+		err = snapshot_bpf_take(r->bpf, r->snapshot, only, o->fd >= 0, &r->unseen);
 	else
-		err = snapshot_diag_look(r->snapshot, &scope, &r->unseen);
+		err = snapshot_diag_take(r->snapshot, &scope, &r->unseen);
 	if (!err)
 		err = make_rows(r);
 	if (err)
@@ -309,7 +309,7 @@ static enum exit_status look(struct run *r)
 	return status_of(r);
 }
 
-/* Sleeps until the next look. false: SIGINT or SIGTERM came. */
+/* Sleeps until the next run. false: SIGINT or SIGTERM came. */
 static bool sleep_until_next(__u64 ns, const sigset_t *ends)
 {
 	struct timespec time = clock_timespec(ns);
@@ -317,7 +317,7 @@ static bool sleep_until_next(__u64 ns, const sigset_t *ends)
 	return sigtimedwait(ends, NULL, &time) < 0;
 }
 
-static enum exit_status look_again(struct run *r)
+static enum exit_status run_again(struct run *r)
 {
 	enum exit_status status;
 	char time[CLOCK_TEXT_LEN];
@@ -332,7 +332,7 @@ static enum exit_status look_again(struct run *r)
 			clock_format_local(clock_realtime_ns(), time);
 			printf("--- %s\n", time);
 		}
-		status = look(r);
+		status = run_once(r);
 	} while (status != EXIT_USAGE && !ferror(stdout) && sleep_until_next(r->options->watch_ns, &ends));
 	return status;
 }
@@ -367,7 +367,7 @@ static int run(const struct options *o)
 
 	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
 	if (!open_run(&r))
-		status = (int)(o->watch_ns ? look_again(&r) : look(&r));
+		status = (int)(o->watch_ns ? run_again(&r) : run_once(&r));
 	snapshot_bpf_close(r.bpf);
 	snapshot_free(r.snapshot);
 	holders_free(r.holders);

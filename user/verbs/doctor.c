@@ -66,7 +66,7 @@ static void add(struct findings *findings, struct finding finding)
 	findings->missing += !finding.found;
 }
 
-static void look_at_kernel(struct findings *findings, const struct kernel_features *have)
+static void check_kernel(struct findings *findings, const struct kernel_features *have)
 {
 	size_t n;
 	const struct feature *features = feature_all(&n);
@@ -91,11 +91,11 @@ static bool finds_cgroups(const char **what)
 	return finds;
 }
 
-static void look_at_user(struct findings *findings)
+static void check_user(struct findings *findings)
 {
 	const char *cgroups;
 	bool has_cgroups = finds_cgroups(&cgroups);
-	int tracefs = tracefs_look();
+	int tracefs = tracefs_probe();
 	bool admin = privilege_has(CAP_SYS_ADMIN);
 	const struct finding rights[] = {
 		{"cap_bpf", privilege_has(CAP_BPF) || admin, true, false, "CAP_BPF: load programs",
@@ -277,8 +277,8 @@ int doctor_main(int argc, char **argv)
 	uname(&d.system);
 	if (probe(&d.have, NULL))
 		return EXIT_USAGE;
-	look_at_kernel(&d.kernel, &d.have);
-	look_at_user(&d.user);
+	check_kernel(&d.kernel, &d.have);
+	check_user(&d.user);
 	(json ? print_json : print_text)(&d);
 	return d.kernel.missing + d.user.missing ? EXIT_RUNTIME : EXIT_OK;
 }

@@ -107,8 +107,8 @@ static enum owner_need decide_never_accepted(const struct lp_record *r, const st
 	}
 	if (e->destroyed) /* the process that closed the listener next */
 		return name(owner, &e->destroyer, VIA_LISTENER);
-	if (has_birth(r) && e->can_look && !e->looked && !e->walked)
-		return NEED_LOOK;
+	if (has_birth(r) && e->can_search && !e->searched && !e->walked)
+		return NEED_SEARCH;
 	birth = has_birth(r) ? find(e, &r->task) : NULL;
 	if (birth && !e->walked)
 		return name(owner, &birth->task, VIA_LISTENER);
@@ -132,8 +132,8 @@ static enum owner_need decide_sole(const struct lp_record *r, const struct owner
 		return name_found(owner, r, &e->destroyer, VIA_CLOSER);
 	if (!e->waited)
 		return NEED_DESTROYER;
-	if (has_birth(r) && e->can_look && !e->looked && !e->walked)
-		return NEED_LOOK;
+	if (has_birth(r) && e->can_search && !e->searched && !e->walked)
+		return NEED_SEARCH;
 	birth = has_birth(r) ? find(e, &r->task) : NULL;
 	if (birth && !e->walked)
 		return name_found(owner, r, &birth->task, VIA_HOLDER);

@@ -16,7 +16,7 @@
 enum owner_need {
 	NEED_NOTHING,   /* decided */
 	NEED_DESTROYER, /* wait a few milliseconds for the task that drops the last reference */
-	NEED_LOOK,      /* search the descriptors of record.task */
+	NEED_SEARCH,    /* search the descriptors of record.task */
 	NEED_WALK,      /* search the descriptors of all processes */
 };
 
@@ -30,8 +30,8 @@ struct owner_evidence {
 	bool waited; /* the wait for a destroyer is over; reset once, after a walk that found no holder */
 	bool destroyed;
 	struct lp_task destroyer;
-	bool can_look; /* this kernel can search one process alone */
-	bool looked;
+	bool can_search; /* this kernel can search one process alone */
+	bool searched;
 	bool walked;
 	bool walk_failed;
 	unsigned n_found; /* processes, at most OWNER_HOLDERS_MAX */

@@ -39,7 +39,7 @@ struct pending_list {
 	unsigned count;
 	struct table table;
 	__u64 since_ns;
-	__u64 next_look_ns, next_walk_ns;
+	__u64 next_search_ns, next_walk_ns;
 };
 
 /* Without the fork hook any process may have forked just now. */
@@ -104,7 +104,7 @@ static void settle_now(struct pending_list *list, struct pending *p)
 {
 	struct owner *owner = &p->event->owner;
 
-	p->evidence.waited = p->evidence.looked = p->evidence.walked = true;
+	p->evidence.waited = p->evidence.searched = p->evidence.walked = true;
 	owner_decide(p->event->record, &p->evidence, owner);
 	if (!owner->via)
 		*owner = (struct owner){.unknown = UNKNOWN_NOT_SEEN};
@@ -179,7 +179,7 @@ void pending_add(struct pending_list *list, struct event *event, pending_done *d
 		.destroyer_by_ns = record->time_ns + DESTROYER_WAIT_NS,
 		.evidence =
 			{
-				.can_look = kernel_features(list->kernel)->iterator_of_one,
+				.can_search = kernel_features(list->kernel)->iterator_of_one,
 				.since_ns = list->since_ns,
 				.boot_ahead_ns = clock_boot_ahead_ns(),
 				.last_fork = last_fork,
@@ -219,8 +219,8 @@ struct round {
 	enum owner_need need;
 	__u32 tgid;
 	size_t n;
-	__u64 keys[OPEN_FILES_SOUGHT_MAX];
-	struct pending *who[OPEN_FILES_SOUGHT_MAX];
+	__u64 keys[LP_SOUGHT_MAX];
+	struct pending *who[LP_SOUGHT_MAX];
 };
 
 static void note_holder(void *context, const struct lp_holder *holder)
@@ -245,7 +245,7 @@ static void gather(struct round *round)
 
 	round->n = 0;
 	TAILQ_FOREACH(p, &round->list->all, in_order) {
-		if (round->n == OPEN_FILES_SOUGHT_MAX)
+		if (round->n == LP_SOUGHT_MAX)
 			break;
 		if (p->need != round->need || (round->tgid && p->event->record->task.tgid != round->tgid))
 			continue;
@@ -266,7 +266,7 @@ static void run_round(struct round *round)
 	for (size_t i = 0; i < round->n; i++) {
 		struct owner_evidence *e = &round->who[i]->evidence;
 
-		e->looked = true;
+		e->searched = true;
 		if (!round->tgid) {
 			e->walked = true;
 			e->walk_failed = err != 0;
@@ -290,18 +290,18 @@ static struct pending *first_that_needs(const struct pending_list *list, enum ow
 }
 
 /* Searches one process after another, within a fifth of the time. */
-static void look(struct pending_list *list, struct round *round)
+static void search(struct pending_list *list, struct round *round)
 {
 	struct pending *p;
 	__u64 begun, took;
 
-	round->need = NEED_LOOK;
-	while ((p = first_that_needs(list, NEED_LOOK)) && clock_monotonic_ns() >= list->next_look_ns) {
+	round->need = NEED_SEARCH;
+	while ((p = first_that_needs(list, NEED_SEARCH)) && clock_monotonic_ns() >= list->next_search_ns) {
 		begun = clock_monotonic_ns();
 		round->tgid = p->event->record->task.tgid;
 		run_round(round);
 		took = clock_monotonic_ns() - begun;
-		list->next_look_ns = took > CLOCK_MS ? begun + 5 * took : 0;
+		list->next_search_ns = took > CLOCK_MS ? begun + 5 * took : 0;
 	}
 }
 
@@ -337,7 +337,7 @@ void pending_tick(struct pending_list *list, __u64 now_ns)
 
 	round.list = list;
 	end_waits(list, now_ns);
-	look(list, &round);
+	search(list, &round);
 	walk(list, &round);
 }
 
@@ -345,7 +345,7 @@ void pending_finish(struct pending_list *list)
 {
 	struct pending *p, *next;
 
-	list->next_look_ns = list->next_walk_ns = 0;
+	list->next_search_ns = list->next_walk_ns = 0;
 	while (!TAILQ_EMPTY(&list->all)) {
 		for (p = TAILQ_FIRST(&list->all); p; p = next) {
 			next = TAILQ_NEXT(p, in_order);
@@ -353,7 +353,7 @@ void pending_finish(struct pending_list *list)
 			p->evidence.waited = true;
 			settle(list, p);
 		}
-		list->next_look_ns = list->next_walk_ns = 0;
+		list->next_search_ns = list->next_walk_ns = 0;
 		pending_tick(list, clock_monotonic_ns());
 	}
 }
@@ -367,8 +367,8 @@ static __u64 due(const struct pending_list *list, const struct pending *p)
 		return reset;
 	case NEED_DESTROYER:
 		return p->waits_for_reset ? reset : p->destroyer_by_ns;
-	case NEED_LOOK:
-		return list->next_look_ns ? list->next_look_ns : 1;
+	case NEED_SEARCH:
+		return list->next_search_ns ? list->next_search_ns : 1;
 	default:
 		return list->next_walk_ns ? list->next_walk_ns : 1;
 	}
