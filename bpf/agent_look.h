@@ -11,6 +11,7 @@
 
 #include "look.h"
 #include "maps.h"
+#include "owner.h"
 
 /* Shared by the agent and look_at_sockets, 15 KiB. The program reads no map that allocates as it grows, since 5.10
  * warns about those in a raw tracepoint's program. */
@@ -29,19 +30,12 @@ static __always_inline _Bool is_sought(struct sock *sk, struct tcp_sock *tp)
 	return bpf_map_lookup_elem(&sought, &ports) != (void *)0;
 }
 
-/* An orphan's closer is its owner; anything else is a candidate, which the agent judges. */
-static __always_inline void name_owner_of_look(struct lp_record *r, const struct conn *conn)
+static __always_inline void remember_look(struct lp_record *r, const struct conn *conn)
 {
 	r->socket.flags |= LP_F_STATE | (conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED));
 	r->born_ns = conn->born_ns;
 	r->established_ns = conn->established_ns;
-	if ((r->socket.flags & LP_F_DEAD) && conn->closer.tgid) {
-		r->who = LP_WHO_CLOSER;
-		r->task = conn->closer;
-	} else if (conn->birth.tgid) {
-		r->who = r->socket.flags & (LP_F_SOCKET | LP_F_DEAD) ? LP_WHO_BIRTH : LP_WHO_LISTENER;
-		r->task = conn->birth;
-	}
+	name_candidate(r, conn);
 }
 
 static __always_inline void look_at_socket(struct lp_record *r, __u64 key, const struct conn *conn)
@@ -64,7 +58,7 @@ static __always_inline void look_at_socket(struct lp_record *r, __u64 key, const
 	if (!kernel_has_cookie())
 		r->socket.cookie = 0;
 	if (conn->flags || conn->birth.tgid) /* else conns does not have it */
-		name_owner_of_look(r, conn);
+		remember_look(r, conn);
 }
 
 /* Global, so that the verifier walks it only once, not for each index. */

@@ -23,19 +23,10 @@ static __always_inline __u64 packet_ns(struct tcp_sock *tp)
 	return tp->tcp_mstamp ? tp->tcp_mstamp * 1000 : bpf_ktime_get_ns();
 }
 
-/* Without a branch, since the verifier would follow both sides. */
-static __always_inline __u32 is_negative(__s64 value)
-{
-	return (__u64)value >> 63;
-}
-
 static __always_inline __u32 facts_flags(struct sock *sk, struct tcp_sock *tp)
 {
-	__u32 lingers = (__u32)(sk->__sk_common.skc_flags >> SOCK_LINGER) & 1;
 	__u32 flags = look_flags_typed(sk, tp);
 
-	flags |= (lingers & is_negative((__s64)sk->sk_lingertime - 1)) * LP_F_LINGER;
-	flags |= is_negative(tp->linger2) * LP_F_LINGER2;
 	if (sk->sk_lock.owned)
 		flags |= LP_F_OWNED;
 	if (BPF_CORE_READ_BITFIELD(tp, repair))
@@ -45,13 +36,27 @@ static __always_inline __u32 facts_flags(struct sock *sk, struct tcp_sock *tp)
 	return flags;
 }
 
+/* Without a branch, since the verifier would follow both sides. */
+static __always_inline __u32 is_negative(__s64 value)
+{
+	return (__u64)value >> 63;
+}
+
+static __always_inline __u32 linger_flags(struct sock *sk, struct tcp_sock *tp)
+{
+	__u32 lingers = (__u32)(sk->__sk_common.skc_flags >> SOCK_LINGER) & 1;
+
+	return (lingers & is_negative((__s64)sk->sk_lingertime - 1)) * LP_F_LINGER |
+	       is_negative(tp->linger2) * LP_F_LINGER2;
+}
+
 static __always_inline void facts_fill(struct lp_record *r, struct sock *sk, struct tcp_sock *tp, __u8 state,
 				       __u32 flags)
 {
 	struct lp_socket *s = &r->socket;
 
 	s->state = state;
-	s->flags = flags;
+	s->flags = flags | linger_flags(sk, tp);
 	if (kernel_has_cookie())
 		s->cookie = bpf_get_socket_cookie(sk);
 	look_socket_typed(s, sk, tp);
@@ -91,7 +96,7 @@ static __always_inline __u32 facts_class(struct sock *sk, struct tcp_sock *tp, _
 	case TCP_FIN_WAIT2:
 		/* while a process has the socket locked, only the peer's FIN ends this state in order */
 		if (err || ((flags & LP_F_OWNED) && !(flags & (LP_F_DEAD | LP_F_FIN_IN))) ||
-		    ((flags & LP_F_DEAD) && (flags & LP_F_LINGER2)))
+		    ((flags & LP_F_DEAD) && tp->linger2 < 0))
 			return class_lost;
 		return class_local_closed;
 	case TCP_SYN_SENT:

@@ -33,6 +33,23 @@ static __always_inline __u32 birth_flag(struct lp_record *r, struct conn *conn)
 		       : 0;
 }
 
+static __always_inline _Bool is_unaccepted(const struct lp_record *r)
+{
+	return !(r->socket.flags & (LP_F_SOCKET | LP_F_DEAD | LP_F_MPTCP));
+}
+
+/* An orphan's closer is its owner; anything else is a candidate, which the agent judges. */
+static __always_inline void name_candidate(struct lp_record *r, const struct conn *conn)
+{
+	if ((r->socket.flags & LP_F_DEAD) && conn->closer.tgid) {
+		r->task = conn->closer;
+		r->who = LP_WHO_CLOSER;
+	} else if (conn->birth.tgid) {
+		r->task = conn->birth;
+		r->who = is_unaccepted(r) ? LP_WHO_LISTENER : LP_WHO_BIRTH;
+	}
+}
+
 /* Applies rules 1 to 3 of the owner rule; for the others, names the candidate. */
 static __always_inline void name_owner(struct lp_record *r, struct sock *sk, struct conn *conn)
 {
@@ -46,25 +63,12 @@ static __always_inline void name_owner(struct lp_record *r, struct sock *sk, str
 		}
 		r->socket.flags |= LP_F_KTHREAD;
 	}
-	if (!(r->socket.flags & (LP_F_SOCKET | LP_F_DEAD | LP_F_MPTCP))) {
-		if (!r->socket.err && closes_listener()) {
-			task_probe(&r->task, (struct task_struct *)bpf_get_current_task()); /* rare: loads faster */
-			r->socket.flags |= LP_F_LISTENER_CLOSING;
-			r->who = LP_WHO_LISTENER;
-		} else if (conn && conn->birth.tgid) {
-			r->task = conn->birth;
-			r->who = LP_WHO_LISTENER;
-		}
-		return;
-	}
-	if (!conn)
-		return;
-	if ((r->socket.flags & LP_F_DEAD) && conn->closer.tgid) {
-		r->task = conn->closer;
-		r->who = LP_WHO_CLOSER;
-	} else if (conn->birth.tgid) {
-		r->task = conn->birth;
-		r->who = LP_WHO_BIRTH;
+	if (is_unaccepted(r) && !r->socket.err && closes_listener()) {
+		task_probe(&r->task, (struct task_struct *)bpf_get_current_task()); /* rare: loads faster */
+		r->socket.flags |= LP_F_LISTENER_CLOSING;
+		r->who = LP_WHO_LISTENER;
+	} else if (conn) {
+		name_candidate(r, conn);
 	}
 }
 
