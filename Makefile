@@ -49,7 +49,7 @@ USER_OBJ := $(USER_SRC:%.c=$(BUILD)/%.o)
 CORE_OBJ := $(filter-out $(BUILD)/user/main.o,$(USER_OBJ))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%) $(BUILD)/tests/names
-FLEET    := $(patsubst tools/%,%,$(wildcard tools/fleet/*.md tools/fleet/certificate tools/fleet/*/*))
+FLEET    := $(patsubst tools/%,%,$(filter-out %.in,$(wildcard tools/fleet/*.md tools/fleet/certificate tools/fleet/*/*)))
 LOAD_BIN := $(BUILD)/tests/loads $(BUILD)/tests/relocs $(BUILD)/tests/refusals
 
 # Everything except main(), as a library: the linker leaves out a file whose functions a test includes or fakes. If a
@@ -67,7 +67,7 @@ DEB_PACKAGES   = debhelper dpkg-dev fakeroot lintian
 
 .PHONY: FORCE all run test lint format check check-servers check-kernels check-arm64 check-package arm64 demo bench install \
         deb clean help deps deps-test deps-arm64
-all: $(BUILD)/lostpeer
+all: $(BUILD)/lostpeer $(BUILD)/fleet/clickhouse/events.sql
 
 help:
 	@echo 'make                build/lostpeer (calls no package manager)'
@@ -106,6 +106,10 @@ $(BUILD)/libraries: FORCE
 $(BUILD)/user/%.o: user/%.c $(BUILD)/libraries | $(SKELETONS)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(AGENT_CFLAGS) -c $< -o $@
+
+$(BUILD)/fleet/clickhouse/events.sql: tools/columns.awk tools/man/lostpeer-events.7 tools/fleet/clickhouse/events.sql.in
+	@mkdir -p $(@D)
+	$(Q)awk -f $^ >$@.tmp && mv $@.tmp $@
 
 $(BUILD)/lostpeer: $(USER_OBJ)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(AGENT_LIBS)
@@ -201,6 +205,7 @@ install: all
 	for file in $(FLEET); do \
 		install -D -m $$(test -x tools/$$file && echo 0755 || echo 0644) tools/$$file \
 			$(DESTDIR)$(PREFIX)/share/lostpeer/$$file || exit; done
+	install -D -m 0644 $(BUILD)/fleet/clickhouse/events.sql $(DESTDIR)$(PREFIX)/share/lostpeer/fleet/clickhouse/events.sql
 	install -D -m 0644 tools/lostpeer.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/lostpeer
 	sed -e 's|@SBINDIR@|$(PREFIX)/sbin|' $(if $(filter systemd:%,$(LACK)),-e 's/^Type=notify/Type=exec/' \
 		-e '/^WatchdogSec=/d') tools/lostpeer.service.in >$(BUILD)/lostpeer.service

@@ -8,7 +8,7 @@ import shutil
 import time
 
 import contract
-from machines import FLEET
+from machines import FLEET, ROOT
 from server import program
 
 QUERIES = ("top-applications", "bursts", "both-ends")
@@ -77,7 +77,7 @@ class Database:
         return done[1]
 
     def create(self):
-        with open(os.path.join(FLEET, "clickhouse", "events.sql"), "rb") as f:
+        with open(os.path.join(ROOT, "build", "fleet", "clickhouse", "events.sql"), "rb") as f:
             self.client("--multiquery", given=f.read())
 
     def load(self, path):
