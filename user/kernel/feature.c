@@ -7,12 +7,12 @@
 static const struct feature features[] = {
 #define FEATURE(name, probed, within, needed, what, without)                                                           \
 	{#name, offsetof(struct kernel_features, name), within, needed, what, without},
-#include "kernel/features.inc"
+#include "kernel/features.def"
 };
 
 static const struct feature_limit limits[] = {
 #define LIMIT(...) {__VA_ARGS__},
-#include "kernel/features.inc"
+#include "kernel/features.def"
 };
 
 const struct feature *feature_all(size_t *n)

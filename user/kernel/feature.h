@@ -15,7 +15,7 @@
 struct kernel_features {
 #define FEATURE(name, ...) bool name;
 #define DETAIL(name, ...) bool name;
-#include "kernel/features.inc"
+#include "kernel/features.def"
 };
 
 struct feature {

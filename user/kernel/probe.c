@@ -78,7 +78,7 @@ static struct kernel_features features_of(const struct btf *btf)
 	return (struct kernel_features){
 #define FEATURE(name, probed, ...) .name = probed,
 #define DETAIL(name, probed) .name = probed,
-#include "kernel/features.inc"
+#include "kernel/features.def"
 	};
 }
 
