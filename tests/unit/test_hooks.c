@@ -44,15 +44,13 @@ static void test_each_program_has_one_row(void **state)
 	(void)state;
 	bpf_object__for_each_program(program, object->obj) {
 		rows = 0;
-		for
-			EACH(hook)
-		rows += program_of(object, hook) == program;
+		for (const struct hook *hook = hooks; hook < hooks_end; hook++)
+			rows += program_of(object, hook) == program;
 		if (rows != 1)
 			fail_msg("%u rows of %s", rows, bpf_program__name(program));
 	}
-	for
-		EACH(hook)
-	assert_string_equal(hook->name, bpf_program__name(program_of(object, hook)));
+	for (const struct hook *hook = hooks; hook < hooks_end; hook++)
+		assert_string_equal(hook->name, bpf_program__name(program_of(object, hook)));
 }
 
 /* The names of the programs for which `is` holds, in the order of the table, separated by blanks. */
@@ -61,14 +59,12 @@ static const char *names_of(bool (*is)(const struct bpf_program *program))
 	static char names[1024];
 
 	*names = '\0';
-	for
-		EACH(hook)
-		{
-			if (!is(program_of(object, hook)))
-				continue;
-			strcat(names, *names ? " " : "");
-			strcat(names, hook->name);
-		}
+	for (const struct hook *hook = hooks; hook < hooks_end; hook++) {
+		if (!is(program_of(object, hook)))
+			continue;
+		strcat(names, *names ? " " : "");
+		strcat(names, hook->name);
+	}
 	return names;
 }
 

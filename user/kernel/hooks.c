@@ -51,7 +51,7 @@ static const struct hook hooks[] = {
 	{PROGRAM(look_at_sockets), .is_run = true},
 };
 
-#define EACH(hook) (const struct hook *hook = hooks; hook < hooks + sizeof(hooks) / sizeof(*hooks); hook++)
+static const struct hook *const hooks_end = hooks + sizeof(hooks) / sizeof(*hooks);
 
 static struct bpf_program *program_of(const struct lostpeer *s, const struct hook *hook)
 {
@@ -72,28 +72,24 @@ void hooks_choose(struct lostpeer *s, const struct kernel_features *f, const str
 		[FOR_PLACE] = o->cgroup_hierarchy != 0,
 	};
 
-	for
-		EACH(hook)
-		{
-			bool load = asked[hook->option] && !(hook->unless && has(f, hook->unless));
+	for (const struct hook *hook = hooks; hook < hooks_end; hook++) {
+		bool load = asked[hook->option] && !(hook->unless && has(f, hook->unless));
 
-			for (size_t i = 0; i < sizeof(hook->needs) / sizeof(*hook->needs); i++)
-				load = load && has(f, hook->needs[i]); /* 0 is BTF, which every program needs */
-			bpf_program__set_autoload(program_of(s, hook), load);
-			bpf_program__set_autoattach(program_of(s, hook), !hook->classes && !hook->is_run);
-		}
+		for (size_t i = 0; i < sizeof(hook->needs) / sizeof(*hook->needs); i++)
+			load = load && has(f, hook->needs[i]); /* 0 is BTF, which every program needs */
+		bpf_program__set_autoload(program_of(s, hook), load);
+		bpf_program__set_autoattach(program_of(s, hook), !hook->classes && !hook->is_run);
+	}
 }
 
 void hooks_attach(struct lostpeer *s, __u32 classes)
 {
-	for
-		EACH(hook)
-		{
-			struct bpf_link **link = (struct bpf_link **)((char *)s + hook->link);
+	for (const struct hook *hook = hooks; hook < hooks_end; hook++) {
+		struct bpf_link **link = (struct bpf_link **)((char *)s + hook->link);
 
-			if ((hook->classes & classes) && bpf_program__autoload(program_of(s, hook)) && !*link)
-				*link = bpf_program__attach(program_of(s, hook));
-		}
+		if ((hook->classes & classes) && bpf_program__autoload(program_of(s, hook)) && !*link)
+			*link = bpf_program__attach(program_of(s, hook));
+	}
 	s->bss->copies_attached = s->links.set_state_nested != NULL;
 }
 
@@ -101,16 +97,14 @@ bool hooks_do_without(const char *program, struct kernel_features *f, int err)
 {
 	const char *without;
 
-	for
-		EACH(hook)
-		{
-			if (strcmp(hook->name, program) || !hook->needs[0])
-				continue;
-			without = feature_lose(f, hook->needs[0]);
-			say(0, "this kernel refuses the BPF program %s (%s)%s%s", program, strerror(-err),
-			    without ? "; without it: " : "", without ? without : "");
-			return true;
-		}
+	for (const struct hook *hook = hooks; hook < hooks_end; hook++) {
+		if (strcmp(hook->name, program) || !hook->needs[0])
+			continue;
+		without = feature_lose(f, hook->needs[0]);
+		say(0, "this kernel refuses the BPF program %s (%s)%s%s", program, strerror(-err),
+		    without ? "; without it: " : "", without ? without : "");
+		return true;
+	}
 	return false;
 }
 
@@ -118,18 +112,16 @@ struct hooks_usage hooks_usage(const struct lostpeer *s)
 {
 	struct hooks_usage usage = {0};
 
-	for
-		EACH(hook)
-		{
-			struct bpf_prog_info info = {0};
-			__u32 size = sizeof(info);
-			int fd = bpf_program__fd(program_of(s, hook));
+	for (const struct hook *hook = hooks; hook < hooks_end; hook++) {
+		struct bpf_prog_info info = {0};
+		__u32 size = sizeof(info);
+		int fd = bpf_program__fd(program_of(s, hook));
 
-			if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size)) /* it is not loaded */
-				continue;
-			usage.runs += info.run_cnt;
-			usage.ns += info.run_time_ns;
-			usage.missed += hook->is_quiet ? 0 : info.recursion_misses;
-		}
+		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size)) /* it is not loaded */
+			continue;
+		usage.runs += info.run_cnt;
+		usage.ns += info.run_time_ns;
+		usage.missed += hook->is_quiet ? 0 : info.recursion_misses;
+	}
 	return usage;
 }
