@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Grouping and the rate limit of an owner, on a clock of the test: what is written when, what a group says of its
- * events, what full tables do, and that no event is lost or reported twice. */
+/* Grouping, on a clock of the test: what is written when, what a group says of its events, what full tables do, and that
+ * no event is lost or reported twice. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,103 +10,7 @@
 #include <stdio.h>
 
 #include "filter/aggregate.h"
-#include "filter/group.h"
-#include "filter/rate_limit.h"
-#include "sample.h"
-
-#define WINDOW (5 * CLOCK_SECOND)
-#define KEPT 4096
-
-static struct groups *groups;
-static struct sample sample;
-static __u64 now_ns;
-static unsigned taken, shown; /* events in, and those that pass unchanged */
-
-static struct {
-	struct lp_record record;
-	struct event event;
-} put[KEPT]; /* the groups that came out */
-static unsigned n_put;
-static __u64 gathered; /* the sum of their events */
-
-static void on_put(void *context, const struct event *event)
-{
-	assert_ptr_equal(context, &put);
-	assert_true(event->repeat.count > 0);
-	assert_true(event->repeat.first_ns <= event->repeat.last_ns);
-	assert_int_equal(event->wall_ns, event->repeat.last_ns);
-	put[n_put % KEPT].event = *event;
-	put[n_put % KEPT].record = *event->record;
-	put[n_put % KEPT].event.record = &put[n_put % KEPT].record;
-	n_put++;
-	gathered += event->repeat.count;
-}
-
-static void begin(__u64 window_ns, unsigned rate)
-{
-	group_free(groups);
-	groups = group_new(window_ns, rate, on_put, &put);
-	assert_non_null(groups);
-	n_put = taken = shown = 0;
-	gathered = 0;
-	now_ns = 1000 * CLOCK_SECOND;
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	sample_example(&sample);
-	strcpy(sample.executable, "/usr/bin/checkout");
-	strcpy(sample.place.unit, "shop.service");
-	begin(WINDOW, 0);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	group_free(groups);
-	groups = NULL;
-	return 0;
-}
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-
-/* Takes the sample with the current time. */
-static bool take(void)
-{
-	bool is_shown;
-
-	sample.event.wall_ns = now_ns + 7;
-	is_shown = group_take(groups, &sample.event, now_ns);
-	taken++;
-	shown += is_shown;
-	return is_shown;
-}
-
-static void pass(__u64 ns)
-{
-	now_ns += ns;
-	group_tick(groups, now_ns);
-}
-
-static const struct event *last(void)
-{
-	assert_true(n_put > 0);
-	return &put[(n_put - 1) % KEPT].event;
-}
-
-static void check_nothing_lost(void)
-{
-	group_finish(groups);
-	assert_int_equal(shown + gathered, taken);
-}
-
-static void of_process(__u32 pid)
-{
-	sample.event.owner.process.tgid = pid;
-	sample.event.owner.process.start_boot_ns = pid * 1000ULL;
-}
+#include "grouping.h"
 
 /* --- windows --- */
 
@@ -500,142 +404,6 @@ static void test_more_bursts_than_fit(void **state)
 	check_nothing_lost();
 }
 
-/* --- the rate --- */
-
-/* A different port each time, so the events are not grouped by kind. */
-static bool take_next_port(void)
-{
-	sample.record.socket.peer_port++;
-	return take();
-}
-
-static void test_rate(void **state)
-{
-	(void)state;
-	begin(WINDOW, 10);
-	for (int i = 0; i < 500; i++)
-		assert_int_equal(take_next_port(), i < 100); /* the rate of ten seconds */
-	assert_int_equal(group_deadline(groups), now_ns + CLOCK_SECOND);
-	pass(CLOCK_SECOND);
-	assert_int_equal(n_put, 1);
-	assert_int_equal(last()->repeat.count, 400);
-	assert_int_equal(last()->repeat.processes, 1);
-	assert_int_equal(last()->owner.process.tgid, 4711);
-	assert_int_equal(last()->record->socket.peer_port, 0);
-	assert_true(event_is_address(last()->record->socket.peer_addr)); /* all of one host */
-	for (int i = 0; i < 20; i++)
-		assert_int_equal(take_next_port(), i < 10); /* the rate of one second */
-	pass(100 * CLOCK_SECOND);
-	for (int i = 0; i < 101; i++)
-		assert_int_equal(take_next_port(), i < 100); /* at most the rate of ten seconds */
-	check_nothing_lost();
-}
-
-static void test_one_owner_does_not_hide_another(void **state)
-{
-	(void)state;
-	begin(0, 1);
-	for (int i = 0; i < 100; i++)
-		take_next_port();
-	of_process(4712);
-	assert_true(take_next_port());
-	sample.event.owner = (struct owner){.unknown = UNKNOWN_SHARED};
-	for (int i = 0; i < 30; i++)
-		assert_int_equal(take_next_port(), i < 10); /* all unknown owners count as one */
-	pass(CLOCK_SECOND);
-	assert_int_equal(n_put, 2);
-	check_nothing_lost();
-}
-
-static void test_each_cause_has_a_rate(void **state)
-{
-	(void)state;
-	begin(0, 1);
-	for (int i = 0; i < 10; i++)
-		assert_true(take());
-	sample.record.socket.peer_addr[0]++;
-	assert_false(take());
-	sample.record.socket.peer_addr[0]++;
-	assert_false(take());
-	sample.event.verdict.cause = CONNECT_FAILED_REFUSED;
-	assert_false(take());
-	pass(CLOCK_SECOND);
-	assert_int_equal(n_put, 2);
-	assert_int_equal(put[0].event.verdict.cause, CONNECT_FAILED_REFUSED);
-	assert_int_equal(put[1].event.verdict.cause, PEER_LOST_RESET);
-	assert_int_equal(put[1].event.repeat.count, 2);
-	assert_false(event_is_address(put[1].record.socket.peer_addr));
-	assert_int_equal(put[1].record.socket.peer_port, 5432);
-}
-
-/* Otherwise hundreds of bursts of one process could hide the others in every window. */
-static void test_records_of_bursts_are_under_the_rate(void **state)
-{
-	unsigned before;
-
-	(void)state;
-	begin(WINDOW, 10);
-	for (int round = 0; round < 3; round++) {
-		sample.record.socket.peer_port = 1;
-		for (int i = 0; i < 500; i++)
-			take_next_port();
-	}
-	before = n_put;
-	pass(WINDOW);
-	pass(CLOCK_SECOND);
-	assert_true(n_put - before <= 10 * WINDOW / CLOCK_SECOND + 2);
-	check_nothing_lost();
-}
-
-static void test_a_group_of_several_processes_has_no_rate(void **state)
-{
-	(void)state;
-	begin(WINDOW, 1);
-	for (__u32 i = 0; i < 100; i++) {
-		of_process(1 + i % 2);
-		take();
-	}
-	sample.event.owner = (struct owner){.unknown = UNKNOWN_SHARED};
-	for (int i = 0; i < 20; i++)
-		take_next_port(); /* uses up the rate of unknown owners */
-	pass(WINDOW);
-	for (unsigned i = 0; i < n_put; i++)
-		if (put[i].event.repeat.processes == 2)
-			return;
-	fail_msg("the burst is not reported");
-}
-
-static void test_more_owners_than_fit(void **state)
-{
-	(void)state;
-	begin(0, 1);
-	of_process(1);
-	for (int i = 0; i < 15; i++)
-		assert_int_equal(take(), i < 10);
-	for (__u32 pid = 2; pid <= RATE_LIMIT_OWNERS_MAX; pid++) {
-		of_process(pid);
-		assert_true(take());
-	}
-	assert_int_equal(n_put, 0);
-	of_process(5000);
-	assert_true(take());
-	assert_int_equal(n_put, 1); /* the oldest made room */
-	assert_int_equal(last()->owner.process.tgid, 1);
-	assert_int_equal(last()->repeat.count, 5);
-	check_nothing_lost();
-}
-
-static void test_no_deadline_without_a_group(void **state)
-{
-	(void)state;
-	begin(0, 1);
-	for (int i = 0; i < 20; i++)
-		take();
-	assert_int_equal(group_deadline(groups), now_ns + CLOCK_SECOND);
-	pass(CLOCK_SECOND);
-	assert_int_equal(group_deadline(groups), 0);
-}
-
 /* --- together --- */
 
 /* With random events each one is shown or in exactly one group. */
@@ -682,13 +450,6 @@ int main(void)
 		TEST(test_more_processes_than_are_counted),
 		TEST(test_more_kinds_than_have_a_line),
 		TEST(test_more_bursts_than_fit),
-		TEST(test_rate),
-		TEST(test_one_owner_does_not_hide_another),
-		TEST(test_each_cause_has_a_rate),
-		TEST(test_records_of_bursts_are_under_the_rate),
-		TEST(test_a_group_of_several_processes_has_no_rate),
-		TEST(test_more_owners_than_fit),
-		TEST(test_no_deadline_without_a_group),
 		TEST(test_nothing_is_lost_or_reported_twice),
 	};
 
