@@ -25,7 +25,7 @@ def knows(s):
     return dict(state=STATES[info[0]], unread=0 if STATES[info[0]] == 'syn_sent' else number(s, SIOCINQ),
                 unacked=waiting - unsent, unsent=unsent,
                 keepalive=bool(s.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)), retransmission=info[2],
-                probes=info[3], silent=min(struct.unpack_from('=4I', info, 44)[2:]), fd=s.fileno())
+                probes=info[3], backoff=info[4], silent=min(struct.unpack_from('=4I', info, 44)[2:]), fd=s.fileno())
 """
 STATES = {"close": "closed", "syn_received": "syn_received"}
 
@@ -83,8 +83,9 @@ def expected(t, end, verdict, knows, diag=False):
     return wanted
 
 
-def agrees(t, end, verdict, *options, diag=True, **more):
-    """Compare looks with and without BPF with the application's view, which is taken before and after each look."""
+def agrees(t, end, verdict, *options, diag=True, answered=False, **more):
+    """Compare looks with and without BPF with the application's view, which is taken before and after each look.
+    answered: the peer answers window probes, so a look while one is under way is repeated."""
     seen = None
     for without in ("", WITHOUT_BPF) if diag else ("",):
         def compare():
@@ -97,7 +98,8 @@ def agrees(t, end, verdict, *options, diag=True, **more):
             if "tcp.silent_ms" in row and not before["silent"] - 50 <= row["tcp.silent_ms"] <= after["silent"] + 50:
                 problems.append("silent for %s, the application says %s to %s" % (
                     row["tcp.silent_ms"], before["silent"], after["silent"]))
-            return row, problems, before == dict(after, silent=before["silent"]) and before["silent"] <= after["silent"]
+            steady = before == dict(after, silent=before["silent"]) and before["silent"] <= after["silent"]
+            return row, problems, steady and not (answered and before["probes"])
         # A timer may fire during the look: then it is unknown which of the two states the look saw.
         row, problems, steady = clock.wait(lambda: next(iter([found for found in [compare()] if found[2]]), None),
                                            "the application's view to stay the same", 60)

@@ -85,7 +85,7 @@ def check_stalled_fin(t):
 def check_window_closed(t):
     c, s = t.connection()
     c("fill(s)")
-    row = agrees(t, c, "window_closed", tcp__gives_up_in_ms=None)
+    row = agrees(t, c, "window_closed", answered=True, tcp__gives_up_in_ms=None)
     assert row["data.unsent_bytes"] > 0 and row["data.unacked_bytes"] == 0, row
     row = agrees(t, s, "alive", "--alive-within", "1h")
     assert row["data.unread_bytes"] > 0, row
