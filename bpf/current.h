@@ -3,6 +3,7 @@
 #ifndef LOSTPEER_BPF_CURRENT_H
 #define LOSTPEER_BPF_CURRENT_H
 
+#include "file.h"
 #include "maps.h"
 #include "process.h"
 
@@ -21,9 +22,23 @@ static __always_inline struct task_struct *task_typed(void)
 	return kernel_casts ? bpf_rdonly_cast(task, bpf_core_type_id_kernel(struct task_struct)) : task;
 }
 
+/* Whether the current process reads from this socket by read(2) of descriptor fd. If another thread has closed that
+ * meanwhile, its number is free, or of the next connection. */
+__noinline int reads_from(__u64 sk, __u32 fd)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file *file = (void *)0;
+
+	if (fd < BPF_CORE_READ(table, max_fds))
+		bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + fd);
+	return !file || file == BPF_CORE_READ((struct sock *)sk, sk_socket, file) || file_sock(file);
+}
+
 /* A walk over open files (by lostpeer, `bpftool prog` or another program) holds each file for a moment, in read(2). If
- * the holder closes the file meanwhile, the walk drops the last reference, though it never used the socket. */
-static __always_inline _Bool task_walks(struct task_struct *task)
+ * the holder closes the file meanwhile, the walk drops the last reference, though it never used the socket. So does
+ * read(2) of /proc/PID/fdinfo, or of a Unix socket, which discards descriptors that a message has. */
+static __always_inline _Bool task_walks(struct task_struct *task, struct sock *sk)
 {
 	struct pt_regs *regs;
 
@@ -32,7 +47,7 @@ static __always_inline _Bool task_walks(struct task_struct *task)
 	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs) || task->flags & PF_EXITING)
 		return 0;
 	regs = (struct pt_regs *)bpf_task_pt_regs((struct task_struct *)bpf_get_current_task_btf());
-	return REGS_SYSCALL(regs) == SYSCALL_READ;
+	return REGS_SYSCALL(regs) == SYSCALL_READ && !reads_from(as_number(sk), (__u32)REGS_FIRST(regs));
 }
 
 static __always_inline _Bool task_is_kernel(void)
@@ -44,14 +59,15 @@ static __always_inline _Bool task_is_kernel(void)
 
 enum who_runs { RUNS_PROCESS, RUNS_KERNEL, RUNS_WALK };
 
-static __always_inline enum who_runs who_runs(void)
+/* The task that has the socket locked. */
+static __always_inline enum who_runs who_runs(struct sock *sk)
 {
 	if (task_is_kernel())
 		return RUNS_KERNEL;
 	if (kernel_has_task()) {
 		struct task_struct *task = task_typed();
 
-		return task_walks(task) ? RUNS_WALK : RUNS_PROCESS;
+		return task_walks(task, sk) ? RUNS_WALK : RUNS_PROCESS;
 	} else {
 		struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 
@@ -69,24 +85,22 @@ static __always_inline void task_current(struct lp_task *who)
 	}
 }
 
-static __always_inline enum who_runs who_runs_on(const struct conn *conn)
+/* The holder whom our walk saw alone with a file (note_holder), which this very walk now closes. Of another program's
+ * walk nobody knows whose descriptor was the last. */
+static __always_inline _Bool walk_knows(const struct conn *conn)
 {
-	enum who_runs runs = who_runs();
-
-	if (runs == RUNS_WALK && conn && conn->birth.tgid == (__u32)(bpf_get_current_pid_tgid() >> 32))
-		return RUNS_PROCESS; /* it was reading from the socket when another thread closed it */
-	return runs;
+	return conn && conn->closer.tgid && (__u32)(bpf_get_current_pid_tgid() >> 32) == agent_tgid;
 }
 
-/* The process that works on a socket that the current task has locked: the task's own or, if a walk drops the last
- * reference, the holder that a walk of ours saw. 0: none, or not known. *who must be zeroed. */
-static __always_inline _Bool task_at_work(struct lp_task *who, const struct conn *conn)
+/* The process that works on a socket that the current task has locked: the task's own or, if our walk drops the last
+ * reference, the holder that it saw. 0: none, or not known. *who must be zeroed. */
+static __always_inline _Bool task_at_work(struct lp_task *who, struct sock *sk, const struct conn *conn)
 {
-	enum who_runs runs = who_runs_on(conn);
+	enum who_runs runs = who_runs(sk);
 
 	if (runs == RUNS_PROCESS)
 		task_current(who);
-	else if (runs == RUNS_WALK && conn && conn->closer.tgid)
+	else if (runs == RUNS_WALK && walk_knows(conn))
 		*who = conn->closer;
 	else
 		return 0;
@@ -94,12 +108,12 @@ static __always_inline _Bool task_at_work(struct lp_task *who, const struct conn
 }
 
 /* The same, but stores the process as the closer. */
-static __always_inline _Bool task_closes(struct conn *conn)
+static __always_inline _Bool task_closes(struct sock *sk, struct conn *conn)
 {
-	enum who_runs runs = who_runs_on(conn);
+	enum who_runs runs = who_runs(sk);
 
 	if (runs == RUNS_WALK)
-		return conn->closer.tgid != 0;
+		return walk_knows(conn);
 	if (runs != RUNS_PROCESS)
 		return 0;
 	__builtin_memset(&conn->closer, 0, sizeof(conn->closer));

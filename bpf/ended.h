@@ -66,7 +66,7 @@ static __always_inline void remember_end(struct sock *sk, struct tcp_sock *tp, _
 	} else {
 		__builtin_memset(&slot->owner, 0, sizeof(slot->owner));
 		if (sk->sk_lock.owned && sk->sk_err != ECONNABORTED)
-			task_at_work(&slot->owner, conn);
+			task_at_work(&slot->owner, sk, conn);
 	}
 	/* a softirq has already read the clock, for its segment or timer */
 	slot->time_ns = sk->sk_lock.owned ? bpf_ktime_get_ns() : packet_ns(tp);

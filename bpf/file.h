@@ -16,9 +16,9 @@ static __always_inline struct sock *file_sock(struct file *file)
 	struct sock *sk;
 	__u16 family;
 
-	if ((file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
+	if ((BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
 		return (void *)0;
-	socket = file->private_data;
+	socket = BPF_CORE_READ(file, private_data);
 	if (BPF_CORE_READ(socket, type) != SOCK_STREAM)
 		return (void *)0;
 	sk = BPF_CORE_READ(socket, sk);

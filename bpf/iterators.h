@@ -67,14 +67,12 @@ static __always_inline void write_holder(struct bpf_iter__task_file *ctx, struct
 static __always_inline void note_holder(struct sock *sk, struct file *file, struct task_struct *task)
 {
 	struct lp_task who = {};
-	struct conn *conn;
+	struct conn *conn = conn_find(sk);
 
-	if (file_refs_typed(file) != 2)
-		return;
-	conn = conn_find(sk);
 	if (!conn || (conn->flags & CONN_SHUT))
 		return;
-	task_fill(&who, task);
+	if (file_refs_typed(file) == 2)
+		task_fill(&who, task);
 	conn->closer = who;
 }
 

@@ -241,8 +241,10 @@ static __always_inline struct sock *tcp_as_sock(struct tcp_sock *tp)
 struct pt_regs {
 #if defined(__TARGET_ARCH_x86)
 	unsigned long orig_ax;
+	unsigned long di;
 #elif defined(__TARGET_ARCH_arm64)
 	int syscallno;
+	__u64 orig_x0;
 #endif
 };
 
@@ -361,11 +363,23 @@ struct tcphdr_words {
 
 #if defined(__TARGET_ARCH_x86)
 #define REGS_SYSCALL(regs) ((regs)->orig_ax)
+#define REGS_FIRST(regs) ((regs)->di) /* the system call's first argument, until it returns to the program */
 #define SYSCALL_READ 0
 #elif defined(__TARGET_ARCH_arm64)
 #define REGS_SYSCALL(regs) ((regs)->syscallno)
+#define REGS_FIRST(regs) ((regs)->orig_x0)
 #define SYSCALL_READ 63
 #endif
+
+/* Turns a pointer into a plain number. Rare work is in global functions, which the verifier walks only once, and those
+ * take only numbers. */
+static __always_inline __u64 as_number(const void *pointer)
+{
+	__u64 address = (__u64)pointer, number = 0;
+
+	bpf_probe_read_kernel(&number, sizeof(number), &address);
+	return number;
+}
 
 /*
  * Two releases added helpers that tracing programs need here. The enumerators of helpers show whether the kernel has

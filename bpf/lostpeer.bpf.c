@@ -96,7 +96,7 @@ static __always_inline void note_closer(struct sock *sk, int old_state, int new_
 		conn->flags |= CONN_FIN_FIRST;
 	else if (new_state == TCP_LAST_ACK)
 		conn->flags |= CONN_FIN_SECOND;
-	if (sk->sk_shutdown != SHUTDOWN_MASK || !sk->sk_lock.owned || !task_closes(conn))
+	if (sk->sk_shutdown != SHUTDOWN_MASK || !sk->sk_lock.owned || !task_closes(sk, conn))
 		return;
 	conn->flags |= CONN_SHUT;
 	if (conn->flags & CONN_WANTS_OWNER) /* after the peer's FIN was reported */
@@ -353,7 +353,7 @@ static __always_inline void on_destroy(struct sock *sk)
 	conn = conn_find(sk);
 	if (sk->__sk_common.skc_flags & (1UL << SOCK_DEAD)) /* else inet_sk_error_report has reported it */
 		recover_close(sk, conn);
-	if (conn && (conn->flags & CONN_WANTS_OWNER) && sk->sk_lock.owned && task_at_work(&who, conn))
+	if (conn && (conn->flags & CONN_WANTS_OWNER) && sk->sk_lock.owned && task_at_work(&who, sk, conn))
 		report_owner(sk, conn, &who);
 	conn_forget(sk, conn);
 }

@@ -56,7 +56,7 @@ static __always_inline void name_owner(struct lp_record *r, struct sock *sk, str
 	_Bool aborted = sk->sk_err == ECONNABORTED;
 
 	if ((r->socket.flags & LP_F_OWNED) && !aborted) {
-		if (task_at_work(&r->task, conn)) {
+		if (task_at_work(&r->task, sk, conn)) {
 			r->socket.flags |= birth_flag(r, conn);
 			r->who = LP_WHO_CURRENT;
 			return;

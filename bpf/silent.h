@@ -33,16 +33,6 @@ struct {
 	__type(value, struct lp_filled);
 } filled SEC(".maps");
 
-/* Turns a pointer into a plain number. Rare work is in global functions, which the verifier walks only once, and those
- * take only numbers. */
-static __always_inline __u64 as_number(const void *pointer)
-{
-	__u64 address = (__u64)pointer, number = 0;
-
-	bpf_probe_read_kernel(&number, sizeof(number), &address);
-	return number;
-}
-
 enum { ALARM_SILENT, ALARM_FINS, ALARM_QUEUES };
 __noinline int raise_alarm(__u32 which)
 {

@@ -281,11 +281,11 @@ def in_thread(function, *arguments):
     return thread
 
 
-def blocked(thread):
-    """Wait until the thread sleeps in recv()."""
-    number = {"x86_64": "45", "aarch64": "207"}[os.uname().machine]
+def blocked(thread, call="recv"):
+    """Wait until the thread sleeps in recv(), or in read()."""
+    number = {"x86_64": {"recv": "45", "read": "0"}, "aarch64": {"recv": "207", "read": "63"}}[os.uname().machine][call]
     path = "/proc/self/task/%d/syscall" % thread.native_id
-    wait(lambda: open(path).read().split()[0] == number, "a thread in recv()")
+    wait(lambda: open(path).read().split()[0] == number, "a thread in %s()" % call)
     return thread
 
 
