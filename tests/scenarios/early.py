@@ -362,6 +362,54 @@ def ignored_unaccepted(t):
     t.check(agent)
 
 
+@warned
+def ignored_accepted_and_not(t):
+    """A server that is out of descriptors has accepted some connections and left the others in its queue."""
+    client, server = t.pair()
+    agent = watch(t)
+    server("import resource; l = listen(64); kept = []")
+    target = server("HERE, l.getsockname()[1]")
+    names = client("all = [tcp() for _ in range(8)]\nfor s in all: s.connect(target); s.send(bytes(4))\n"
+                   "[(plain(s.getsockname()[0]), s.getsockname()[1]) for s in all]", target=target)
+    server("for _ in range(3): kept.append(l.accept()[0])")
+    server("limit = resource.getrlimit(resource.RLIMIT_NOFILE); resource.setrlimit(resource.RLIMIT_NOFILE, (0, limit[1]))")
+    error = server.error("l.accept()")
+    server("resource.setrlimit(resource.RLIMIT_NOFILE, limit)")
+    t.premise(error == "EMFILE", error)
+    accepted = End(server, "server", "kept[0]")
+    queued = End(server, "server", local=accepted.local, peer=names[3])
+    client("all[0].close(); all[3].close()")
+    time.sleep(0.05)  # so that these two have waited longest
+    client("for s in all: s.close()")
+    wait_for(agent, server, "close_ignored", 4)  # the first ones may come before all have waited long enough
+    for count in OneOf(1, 2, 3), 3:
+        expect_ignored(t, accepted, count, unread=4)
+    for count in OneOf(1, 2, 3, 4, 5), 5:
+        expect_ignored(t, queued, count, "unaccepted", unread=4, read_closed=True,
+                       extra={"tcp.cookie": Maybe(AtLeast(1))})
+    t.check(agent)
+
+
+@one
+def ignored_accepted_later(t):
+    """A connection was left in the queue, and then accepted and ignored by another process than the one that listened."""
+    client, server = t.pair()
+    agent = watch(t)
+    t.listen(server)
+    c = t.connect(client, server)
+    s = t.waiting(server, c)
+    c("s.close()")
+    s.comes_to("close_wait")
+    wait_for(agent, server, "close_ignored")
+    expect_ignored(t, s, 1, "unaccepted", read_closed=True, extra={"tcp.cookie": Maybe(AtLeast(1))})
+    worker = server.fork()
+    late = t.accept(worker)
+    t.premise(late.peer == s.peer, "the same connection")
+    wait_for(agent, server, "close_ignored", 2)
+    expect_ignored(t, late, 1, via=OneOf("holder", "accept"))
+    t.check(agent)
+
+
 @one
 def ignored_with_keepalive(t):
     """Keepalive probes do not count as use of the connection."""

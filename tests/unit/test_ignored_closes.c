@@ -24,7 +24,11 @@ static unsigned n_walks, n_reported;
 static struct {
 	__u32 tgid, holds;
 	__u64 sk, at_ns;
+	enum lp_phase phase;
+	enum owner_via via;
 } reported[64];
+static struct event *waiting; /* asked for, and not answered yet, if slow */
+static bool slow;
 
 __u64 clock_monotonic_ns(void)
 {
@@ -63,8 +67,13 @@ void pending_add(struct pending_list *list, struct event *event, pending_done *d
 	(void)list;
 	event->owner = (struct owner){.unknown = UNKNOWN_SHARED};
 	if (pid)
-		event->owner = (struct owner){.via = VIA_ACCEPT, .process = {.tgid = pid}};
-	done(context, event);
+		event->owner =
+			(struct owner){.via = event->verdict.phase == PHASE_UNACCEPTED ? VIA_LISTENER : VIA_ACCEPT,
+				       .process = {.tgid = pid}};
+	if (slow)
+		waiting = event;
+	else
+		done(context, event);
 }
 
 static bool wants(void *context, const struct event *event)
@@ -79,6 +88,8 @@ static void take_reported(void *context, struct event *event)
 	(void)context;
 	reported[n_reported].tgid = event->owner.via ? event->owner.process.tgid : 0;
 	reported[n_reported].holds = event->connections;
+	reported[n_reported].phase = event->verdict.phase;
+	reported[n_reported].via = event->owner.via;
 	reported[n_reported].sk = event->record->socket.sk;
 	reported[n_reported++].at_ns = now_ns;
 	event_free(event);
@@ -92,6 +103,7 @@ static void peer_closes(unsigned number, unsigned pid)
 	sockets[number] = (struct lp_record){
 		.kind = LP_KIND_LOOK,
 		.socket.state = TCP_CLOSE_WAIT,
+		.socket.flags = LP_F_SOCKET,
 		.socket.sk = 64 * (number + 1ULL),
 		.socket.local_port = 80,
 		.socket.peer_port = (__u16)(1000 + number),
@@ -126,7 +138,7 @@ static int begin(void **state)
 	memset(sockets, 0, sizeof(sockets));
 	alarms = (struct lp_alarms){0};
 	n_walks = n_reported = 0;
-	gone = false;
+	gone = slow = false;
 	wanted = true;
 	now_ns = 1000 * CLOCK_SECOND;
 	ignored = ignored_closes_new(NULL, AFTER, &calls);
@@ -179,6 +191,66 @@ static void test_counts_each_process_for_itself(void **state)
 		assert_int_equal(reported[i].holds, reported[i].tgid == 7 ? 3 : reported[i].tgid == 8 ? 2 : 1);
 }
 
+/* One process has accepted some and left others in its queue. */
+static void test_unaccepted_are_counted_apart(void **state)
+{
+	(void)state;
+	run_to(1001 * CLOCK_SECOND);
+	for (unsigned i = 0; i < 5; i++) {
+		peer_closes(i, 7);
+		if (i >= 2)
+			sockets[i].socket.flags = 0;
+	}
+	run_to(1080 * CLOCK_SECOND);
+	assert_int_equal(n_reported, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		bool accepted = reported[i].phase == PHASE_HALF_CLOSED;
+
+		assert_int_equal(reported[i].tgid, 7);
+		assert_int_equal(reported[i].via, accepted ? VIA_ACCEPT : VIA_LISTENER);
+		assert_int_equal(reported[i].holds, accepted ? 2 : 3);
+	}
+	assert_int_not_equal(reported[0].phase, reported[1].phase);
+}
+
+static void test_accepted_later_has_its_acceptor(void **state)
+{
+	(void)state;
+	run_to(1001 * CLOCK_SECOND);
+	peer_closes(0, 7);
+	sockets[0].socket.flags = 0;
+	run_to(1070 * CLOCK_SECOND);
+	assert_int_equal(n_reported, 1);
+	assert_int_equal(reported[0].via, VIA_LISTENER);
+	sockets[0].socket.flags = LP_F_SOCKET;
+	owner_of[0] = 8;
+	run_to(1130 * CLOCK_SECOND);
+	assert_int_equal(n_reported, 2);
+	assert_int_equal(reported[1].tgid, 8);
+	assert_int_equal(reported[1].via, VIA_ACCEPT);
+	assert_int_equal(reported[1].phase, PHASE_HALF_CLOSED);
+}
+
+static void test_accepted_while_its_holder_is_searched(void **state)
+{
+	(void)state;
+	run_to(1001 * CLOCK_SECOND);
+	peer_closes(0, 7);
+	sockets[0].socket.flags = 0;
+	slow = true;
+	run_to(1070 * CLOCK_SECOND);
+	assert_non_null(waiting);
+	sockets[0].socket.flags = LP_F_SOCKET;
+	owner_of[0] = 8;
+	slow = false;
+	walk(ignored, now_ns); /* before the answer */
+	note_holder(ignored, waiting);
+	ignored_closes_tick(ignored, now_ns);
+	assert_int_equal(n_reported, 1);
+	assert_int_equal(reported[0].tgid, 8);
+	assert_int_equal(reported[0].via, VIA_ACCEPT);
+}
+
 static void test_repeat_has_the_count_of_then(void **state)
 {
 	(void)state;
@@ -224,7 +296,7 @@ static void test_keepalive_is_not_use(void **state)
 	(void)state;
 	run_to(1001 * CLOCK_SECOND);
 	peer_closes(0, 7);
-	sockets[0].socket.flags = LP_F_KEEPOPEN;
+	sockets[0].socket.flags |= LP_F_KEEPOPEN;
 	for (__u64 at = 1001; at < 1200; at += 1) {
 		run_to(at * CLOCK_SECOND);
 		moved_ns[0] = now_ns;
@@ -261,10 +333,17 @@ static void test_unwanted_events_are_not_reported(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_idle_looks_once_and_has_no_deadline), TEST(test_repeats_at_growing_intervals),
-		TEST(test_counts_each_process_for_itself),      TEST(test_repeat_has_the_count_of_then),
-		TEST(test_streaming_is_not_reported),           TEST(test_keepalive_is_not_use),
-		TEST(test_dead_owner_is_searched_again),        TEST(test_unwanted_events_are_not_reported),
+		TEST(test_idle_looks_once_and_has_no_deadline),
+		TEST(test_repeats_at_growing_intervals),
+		TEST(test_counts_each_process_for_itself),
+		TEST(test_repeat_has_the_count_of_then),
+		TEST(test_streaming_is_not_reported),
+		TEST(test_keepalive_is_not_use),
+		TEST(test_unaccepted_are_counted_apart),
+		TEST(test_accepted_later_has_its_acceptor),
+		TEST(test_accepted_while_its_holder_is_searched),
+		TEST(test_dead_owner_is_searched_again),
+		TEST(test_unwanted_events_are_not_reported),
 	};
 
 	return cmocka_run_group_tests_name("ignored", tests, NULL, NULL);

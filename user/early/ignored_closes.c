@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/table.h"
 #include "event/task.h"
+#include "event/verdicts.h"
 #include "early/early.h"
 #include "kernel/sockets.h"
 #include "who/pending.h"
@@ -31,10 +32,12 @@ struct close {
 	bool unwanted;
 };
 
-/* The subject of an event: a process, or the unknown holders of connections of one local port. */
+/* The subject of an event: a process, or the unknown holders of connections of one local port. What a process accepted
+ * and what still waits in its accept queue are two subjects: it holds the former, and listens for the latter. */
 struct holder {
 	LIST_ENTRY(holder) in_all;
 	struct owner owner;
+	bool unaccepted;
 	__u32 netns;
 	__u16 port;
 	unsigned count; /* of its connections that are ripe */
@@ -131,6 +134,12 @@ static void walk_before(struct ignored_closes *g, __u64 at_ns)
 		g->next_walk_ns = at_ns;
 }
 
+/* Its holder is another one, or known in another way, once it is accepted. */
+static bool was_accepted(const struct lp_record *before, const struct lp_record *now)
+{
+	return verdicts_is_unaccepted(&before->socket) && !verdicts_is_unaccepted(&now->socket);
+}
+
 /* Both ages count from the peer's FIN at most, because the FIN came with an acknowledgement. With keepalive the peer's
  * answers renew the age, though they acknowledge nothing new: then nothing may move from one look to the next. */
 static void take_look(void *context, const struct lp_record *r)
@@ -151,6 +160,8 @@ static void take_look(void *context, const struct lp_record *r)
 		return; /* the next look knows it by its age */
 	if (!c && !(c = remember(g, r->socket.sk)))
 		return;
+	if (was_accepted(&c->record, r))
+		leave_holder(c);
 	c->record = *r;
 	c->since_ns = since;
 	c->walk = g->walk;
@@ -161,6 +172,8 @@ static void take_look(void *context, const struct lp_record *r)
 
 static bool is_of(const struct holder *h, const struct lp_record *r, const struct owner *owner)
 {
+	if (h->unaccepted != verdicts_is_unaccepted(&r->socket))
+		return false;
 	if (owner->via)
 		return h->owner.via && task_is_same(&h->owner.process, &owner->process);
 	return !h->owner.via && h->owner.unknown == owner->unknown && h->netns == r->socket.netns &&
@@ -178,6 +191,7 @@ static struct holder *holder_of(struct ignored_closes *g, const struct lp_record
 	if (!h)
 		return NULL;
 	h->owner = *owner;
+	h->unaccepted = verdicts_is_unaccepted(&r->socket);
 	h->netns = r->socket.netns;
 	h->port = r->socket.local_port;
 	LIST_INSERT_HEAD(&g->holders, h, in_all);
@@ -201,7 +215,10 @@ static void note_holder(void *context, struct event *event)
 	if (c && c->asked && is_unmoved(&c->record, event->record)) {
 		c->asked = false;
 		g->asking--;
-		join_holder(g, c, &event->owner);
+		if (was_accepted(event->record, &c->record))
+			g->unasked = true;
+		else
+			join_holder(g, c, &event->owner);
 	}
 	event_free(event);
 }
