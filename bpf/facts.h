@@ -78,8 +78,7 @@ static __always_inline _Bool is_over(struct sock *sk, struct tcp_sock *tp, __u8 
 }
 
 /* Volatile, so that the verifier follows one path with an unknown class, not one for each class. */
-static volatile __u32 class_lost = LP_CLASS_LOST, class_local_closed = LP_CLASS_LOCAL_CLOSED,
-		      class_abandoned = LP_CLASS_ABANDONED;
+static volatile __u32 class_lost = LP_CLASS_LOST, class_local_closed = LP_CLASS_LOCAL_CLOSED;
 
 /* The class of a CLOSE from old_state; 0: never reported. LP_CLASS_LOST if the agent must judge. */
 static __always_inline __u32 facts_class(struct sock *sk, struct tcp_sock *tp, __u8 old_state, __u32 flags)
@@ -99,11 +98,6 @@ static __always_inline __u32 facts_class(struct sock *sk, struct tcp_sock *tp, _
 		    ((flags & LP_F_DEAD) && tp->linger2 < 0))
 			return class_lost;
 		return class_local_closed;
-	case TCP_SYN_SENT:
-		/* one SYN, then the application gave up: most likely another address answered first */
-		if (!err && !tp->total_retrans && tp->snd_nxt != tp->snd_una)
-			return class_abandoned;
-		return class_lost;
 	}
 	return class_lost;
 }

@@ -66,6 +66,17 @@ static __always_inline void begin_child(struct sock *sk)
 		list_filled(key);
 }
 
+/* Which processes got a connection lately, by process and peer port: an attempt that they give up meanwhile lost a race
+ * of addresses (RFC 8305). 64 KiB. Another process or port may take a slot: then the agent reports the loser too. */
+__u64 won[LP_WON];
+
+static __always_inline void note_won(struct sock *sk, const struct conn *conn)
+{
+	__u64 word = lp_won_of(conn->birth.tgid, bpf_ntohs(sk->__sk_common.skc_dport), conn->established_ns);
+
+	won[lp_won_slot(word) & (LP_WON - 1)] = word;
+}
+
 static __always_inline void establish(struct sock *sk, __u8 old_state)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
@@ -78,6 +89,8 @@ static __always_inline void establish(struct sock *sk, __u8 old_state)
 	}
 	conn->established_ns = packet_ns(tp);
 	conn_enter(conn, TCP_ESTABLISHED);
+	if (old_state == TCP_SYN_SENT)
+		note_won(sk, conn);
 }
 
 /* The application sends its FIN, or closes a socket that it had shut down. Noted now, since it may have exited when the

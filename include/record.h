@@ -143,7 +143,7 @@ enum lp_class {
 	LP_CLASS_LOST = 1u << 0, /* everything but the orderly ends */
 	LP_CLASS_LOCAL_CLOSED = 1u << 1,
 	LP_CLASS_PEER_CLOSED = 1u << 2,
-	LP_CLASS_ABANDONED = 1u << 3, /* before a SYN was sent again */
+	LP_CLASS_ABANDONED = 1u << 3, /* an attempt that lost a race; the agent judges which, so no hook knows it */
 	LP_CLASS_SILENT = 1u << 4,    /* peer_silent, peer_back */
 	LP_CLASS_IGNORED = 1u << 5,   /* close_ignored */
 	LP_CLASS_QUEUES = 1u << 6,    /* accept_dropped */
@@ -159,6 +159,23 @@ struct lp_wants {
 };
 
 #define LP_WANT_UIDS 1024
+
+#define LP_WON 8192 /* slots; lp_won_slot() has 13 bits */
+#define LP_WON_TIME_BITS 26
+#define LP_WON_TIME ((1u << LP_WON_TIME_BITS) - 1)
+
+/* A slot of `won`: which process got a connection to which peer port, and when, in one word that is read and written
+ * whole. 22 bits of tgid (PID_MAX_LIMIT), 16 of port, 26 of time in units of 2^20 ns (which wrap after 19 hours). */
+static inline __u64 lp_won_of(__u32 tgid, __u16 port, __u64 time_ns)
+{
+	return ((__u64)tgid << 16 | port) << LP_WON_TIME_BITS | (time_ns >> 20 & LP_WON_TIME);
+}
+
+/* The index of the slot, from bits that do not depend on the time. */
+static inline __u32 lp_won_slot(__u64 won)
+{
+	return (__u32)((won >> LP_WON_TIME_BITS) * 0x9E3779B97F4A7C15ULL >> 51);
+}
 
 /* Counters, one slot each in a per-CPU array. */
 enum lp_stat {

@@ -112,7 +112,7 @@ def faults(event):
     data = any(event.get("data.%s_bytes" % kind) for kind in ("unread", "unacked", "unsent"))
     allowed = {severity(what, cause, event.get("phase"), data)}
     if cause == "abandoned":
-        # Before the first SYN retransmission it is also an orderly end.
+        # The loser of a race of addresses is an orderly end.
         allowed.add("info")
     if event.get("severity") not in allowed:
         found.append("severity is %r, not %s" % (event.get("severity"), " or ".join(sorted(allowed))))

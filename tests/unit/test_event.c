@@ -92,11 +92,11 @@ static const struct severity_vector severities[] = {
 	 PHASE_UNACCEPTED,
 	 {TCP_ESTABLISHED, QUEUED, .err = 0},
 	 SEVERITY_NOTICE},
-	{"abandoned_at_once_is_info",
+	{"abandoned_at_once_is_a_notice",
 	 CONNECT_FAILED_ABANDONED,
 	 PHASE_CONNECTING,
 	 {TCP_SYN_SENT, IN_CLOSE, CLIENT, .err = 0},
-	 SEVERITY_INFO},
+	 SEVERITY_NOTICE},
 	{"peer_closed_is_info",
 	 PEER_CLOSED_FIN,
 	 PHASE_ESTABLISHED,
@@ -133,6 +133,18 @@ static void test_severity(void **state)
 	s.record = record_of(&v->in);
 	sample_judge(&s, (struct verdict){v->cause, cause_by(v->cause), v->phase, CAUSE_NONE});
 	assert_string_equal(severity_name(s.event.severity), severity_name(v->severity));
+}
+
+static void test_the_loser_of_a_race_is_info(void **state)
+{
+	struct sample s = {0};
+
+	(void)state;
+	s.record = record_of(&(struct facts){TCP_SYN_SENT, IN_CLOSE, CLIENT, .err = 0});
+	sample_judge(&s, (struct verdict){CONNECT_FAILED_ABANDONED, BY_LOCAL, PHASE_CONNECTING, CAUSE_NONE});
+	event_lose_race(&s.event);
+	assert_int_equal(s.event.severity, SEVERITY_INFO);
+	assert_int_equal(event_class(&s.event), LP_CLASS_ABANDONED);
 }
 
 static void test_a_gap_is_an_error(void **state)
@@ -287,6 +299,7 @@ static void test_an_event_has_only_one_of_via_and_unknown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_loser_of_a_race_is_info),
 		cmocka_unit_test(test_a_gap_is_an_error),
 		cmocka_unit_test(test_severities_are_found_by_name),
 		cmocka_unit_test(test_the_error_is_the_one_that_the_application_gets),

@@ -241,6 +241,18 @@ static void check_duration(__u64 ms, const char *shown)
 	says(shown);
 }
 
+static void test_says_how_long_nobody_answered(void **state)
+{
+	(void)state;
+	sample.event.verdict.cause = CONNECT_FAILED_ABANDONED;
+	sample.record.time_ns = 1000000000000000ULL;
+	sample.record.born_ns = sample.record.time_ns - 252 * CLOCK_MS;
+	sample.record.socket.soft_err = 0;
+	says("given up by the application while connecting, unanswered for 252 ms");
+	sample.record.socket.soft_err = EHOSTUNREACH; /* an ICMP error did answer */
+	does_not_say("unanswered");
+}
+
 static void test_durations_are_short(void **state)
 {
 	(void)state;
@@ -457,6 +469,7 @@ int main(void)
 		TEST(test_shows_the_place_of_the_process),
 		TEST(test_shows_why_the_owner_is_unknown),
 		TEST(test_lists_the_holders_of_an_unknown_owner),
+		TEST(test_says_how_long_nobody_answered),
 		TEST(test_durations_are_short),
 		TEST(test_durations_do_not_round_into_the_next_unit),
 		TEST(test_shows_the_data_at_stake),

@@ -66,8 +66,8 @@ __u32 event_class(const struct event *e)
 {
 	__u32 class = cause_class(e->verdict.cause);
 
-	/* sent once, the SYN lost a race of addresses (RFC 8305); sent again, nobody answered it */
-	return class == LP_CLASS_ABANDONED && e->record->socket.total_retrans ? LP_CLASS_LOST : class;
+	/* the loser of a race of addresses (RFC 8305) is healthy; else nobody answered in time */
+	return class == LP_CLASS_ABANDONED && !e->raced ? LP_CLASS_LOST : class;
 }
 
 static enum lp_severity severity_of(const struct event *e)
@@ -140,6 +140,12 @@ void event_judge(struct event *e, struct verdict verdict)
 	e->wall_ns = clock_wall_from_monotonic(e->record->time_ns);
 	e->error = error_of(e);
 	e->data = data_of(&e->record->socket);
+	e->severity = severity_of(e);
+}
+
+void event_lose_race(struct event *e)
+{
+	e->raced = true;
 	e->severity = severity_of(e);
 }
 

@@ -77,6 +77,7 @@ struct event {
 	const struct place *place; /* unit and container of the owner */
 	struct lp_task peer;       /* the other end, if it is on this host and known; else tgid is 0 */
 	struct ended ended;
+	bool raced; /* abandoned: the same process got another connection to that port, or still tries one */
 	struct loss loss;
 	long long gives_up_ms; /* peer_silent: when the kernel will give up, about; negative: not known */
 	unsigned connections;  /* close_ignored: how many the owner ignores */
@@ -98,7 +99,7 @@ int severity_syslog(enum lp_severity severity); /* the number in RFC 5424: 3 is 
 const char *via_name(enum owner_via via);
 const char *unknown_name(enum owner_unknown unknown);
 
-/* The enum lp_class that the BPF programs report this event for; 0: it is a gap. */
+/* The enum lp_class that readers ask for to get this event; 0: it is a gap. */
 __u32 event_class(const struct event *event);
 
 /* An event that travels, with its own copy of the record and no verdict yet. The holder of the pointer owns the event: it
@@ -110,6 +111,8 @@ struct lp_record *event_record(struct event *event);
 void event_set_executable(struct event *event, const char *path);
 /* Fills what follows from the verdict: severity, time and data. */
 void event_judge(struct event *event, struct verdict verdict);
+/* An abandoned attempt lost a race: this changes its class and severity. */
+void event_lose_race(struct event *event);
 /* event_new() with a verdict: for what the agent found by looking, whose cause is known. */
 struct event *event_found(const struct lp_record *record, enum lp_cause cause);
 

@@ -215,6 +215,8 @@ static void put_extent(struct line *line, const struct event *e)
 		line_printf(line, ", again %llu times", r->count);
 	else if (r->count)
 		line_printf(line, ", again once");
+	else if (duration >= 0 && e->verdict.cause == CONNECT_FAILED_ABANDONED && !e->record->socket.soft_err)
+		put_duration_after(line, ", unanswered for ", duration);
 	else if (duration >= 0 && event_has_transfer(e))
 		put_duration_after(line, ", after ", duration);
 	if (r->count > 1 || e->verdict.cause == ACCEPT_DROPPED_QUEUE_FULL)

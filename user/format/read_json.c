@@ -284,6 +284,7 @@ bool read_json_event(struct json_object *o, struct parsed *p)
 	read_flags(o, e->verdict.phase, r);
 	read_tcp(o, p, event);
 	read_data(o, e);
+	e->raced = verdict.cause == CONNECT_FAILED_ABANDONED && e->severity == SEVERITY_INFO;
 	r->socket.err = (__u16)e->error;
 	e->gives_up_ms = has(o, "tcp.gives_up_in_ms") ? (long long)number(o, "tcp.gives_up_in_ms") : -1;
 	e->ended.cause = cause_of(text(o, "ended.event"), text(o, "ended.cause"));

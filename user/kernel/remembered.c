@@ -23,6 +23,14 @@ bool remembered_follows(const struct kernel *k, __u32 tgid, __u64 start_boot_ns)
 	       start == start_boot_ns;
 }
 
+bool remembered_won(const struct kernel *k, __u32 tgid, __u16 peer_port, __u64 since_ns)
+{
+	__u64 since = lp_won_of(tgid, peer_port, since_ns);
+	__u64 won = __atomic_load_n(&kernel_skeleton(k)->bss->won[lp_won_slot(since)], __ATOMIC_RELAXED);
+
+	return won >> LP_WON_TIME_BITS == since >> LP_WON_TIME_BITS && ((won - since) & LP_WON_TIME) <= LP_WON_TIME / 2;
+}
+
 /* Copies a slot; false: the kernel wrote to it meanwhile. */
 static bool copy_cgroup(const struct lp_cgroup *slot, __u64 id, char path[LP_CGROUP_PATH])
 {

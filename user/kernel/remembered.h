@@ -14,6 +14,9 @@ struct kernel;
 __u64 remembered_last_fork(const struct kernel *kernel, __u32 tgid);
 /* Whether this process descends from one that kernel_options.follow_parent forked. */
 bool remembered_follows(const struct kernel *kernel, __u32 tgid, __u64 start_boot_ns);
+/* Whether this process got a connection to this port of a peer at since_ns (CLOCK_MONOTONIC, at most some hours ago) or
+ * later. Connections that it was given by another process do not count. */
+bool remembered_won(const struct kernel *kernel, __u32 tgid, __u16 peer_port, __u64 since_ns);
 /* The sockets that ended, LP_ENDED slots; NULL: this kernel cannot use them. */
 const struct lp_ended *remembered_ended(const struct kernel *kernel);
 

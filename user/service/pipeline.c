@@ -14,6 +14,7 @@
 #include "who/executables.h"
 #include "who/other_end.h"
 #include "who/pending.h"
+#include "who/races.h"
 #include "who/recently_closed.h"
 
 #define MS 1000000ULL
@@ -24,6 +25,7 @@ struct pipeline {
 	struct executables *executables;
 	struct pending_list *pending;
 	struct other_ends *ends;
+	struct races *races;
 	struct recently_closed *recently_closed;
 	struct early_calls calls;
 	struct early *early;
@@ -113,7 +115,10 @@ static void on_owner(void *context, struct event *e)
 		return;
 	}
 	set_executable(p, e);
-	other_end_add(p->ends, e);
+	if (races_concern(e)) /* it was never established, so it has no other end */
+		races_add(p->races, e);
+	else
+		other_end_add(p->ends, e);
 }
 
 /* Anybody can send data to ports without a connection, so strays whose end is not remembered are limited to STRAYS_MAX
@@ -240,10 +245,11 @@ struct pipeline *pipeline_new(const struct pipeline_parts *parts)
 	p->executables = executables_new();
 	p->pending = pending_new(p->parts.kernel);
 	p->ends = other_end_new(p->parts.kernel, p->pending, report, p);
+	p->races = races_new(p->parts.kernel, report, p);
 	p->recently_closed = recently_closed_new(remembered_ended(p->parts.kernel), on_stray, p);
 	p->calls = (struct early_calls){on_found, on_found_with_owner, wants, p, p->pending};
 	p->early = early_new(p->parts.kernel, &parts->early, &p->calls);
-	if (!p->executables || !p->pending || !p->ends || !p->recently_closed || !p->early) {
+	if (!p->executables || !p->pending || !p->ends || !p->races || !p->recently_closed || !p->early) {
 		pipeline_free(p);
 		return NULL;
 	}
@@ -256,6 +262,7 @@ void pipeline_free(struct pipeline *p)
 		return;
 	pending_free(p->pending);
 	other_end_free(p->ends);
+	races_free(p->races);
 	recently_closed_free(p->recently_closed);
 	early_free(p->early);
 	executables_free(p->executables);
@@ -291,6 +298,7 @@ void pipeline_tick(struct pipeline *p, __u64 now_ns)
 	pending_tick(p->pending, now_ns);
 	early_tick(p->early, clock_monotonic_ns());
 	other_end_tick(p->ends, now_ns);
+	races_tick(p->races, now_ns);
 	recently_closed_tick(p->recently_closed, now_ns);
 }
 
@@ -298,6 +306,7 @@ __u64 pipeline_deadline(const struct pipeline *p)
 {
 	__u64 at = clock_earlier(pending_deadline(p->pending), other_end_deadline(p->ends));
 
+	at = clock_earlier(at, races_deadline(p->races));
 	at = clock_earlier(at, recently_closed_deadline(p->recently_closed));
 	return clock_earlier(at, early_deadline(p->early));
 }
@@ -306,6 +315,7 @@ void pipeline_finish(struct pipeline *p)
 {
 	pending_finish(p->pending);
 	other_end_finish(p->ends);
+	races_finish(p->races);
 	recently_closed_finish(p->recently_closed);
 }
 
