@@ -19,15 +19,14 @@ __u64 looked_at[LP_LOOK_MAX];
 unsigned char looked_at_conns[LP_LOOK_MAX][sizeof(struct conn)] __attribute__((aligned(8)));
 __u32 n_looked_at;
 __u32 looked_states;                /* bits of 1 << state; a socket in another state is skipped */
-_Bool looked_ports;                 /* skip those whose ports are not in `sought` too: the agent walks all of conns */
+_Bool looks_for_sought;             /* skip those that are not in `sought` too: the agent walks all of conns */
 struct lp_record seen[LP_LOOK_MAX]; /* by the index of looked_at; kind 0: skipped */
 
-static __always_inline _Bool is_sought(struct sock *sk, struct tcp_sock *tp)
+static __always_inline _Bool is_sought(struct tcp_sock *tp)
 {
-	__u64 ports = (__u64)bpf_ntohs(BPF_CORE_READ(tp, inet_conn.icsk_inet.inet_sport)) << 16 |
-		      bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	__u64 initial = look_initial_probed(tp);
 
-	return bpf_map_lookup_elem(&sought, &ports) != (void *)0;
+	return initial && bpf_map_lookup_elem(&sought, &initial);
 }
 
 static __always_inline void remember_look(struct lp_record *r, const struct conn *conn)
@@ -47,7 +46,7 @@ static __always_inline void look_at_socket(struct lp_record *r, __u64 key, const
 	r->kind = 0;
 	if ((conn->flags & CONN_KEPT) || state > TCP_NEW_SYN_RECV || !(looked_states & (1u << state)))
 		return;
-	if (looked_ports && !is_sought(sk, tp))
+	if (looks_for_sought && !is_sought(tp))
 		return;
 	__builtin_memset(r, 0, sizeof(*r));
 	r->version = LP_RECORD_VERSION;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Recently closed sockets. A peer may still send data after a socket is gone: we answer with a RST for no socket, or
- * for its TIME_WAIT socket (visible from 6.10 on). So each end writes the connection and its owner to a slot of fixed
- * size; on each CPU the oldest gives way. The agent reads the slots when such a RST is reported, so that an orderly
- * close costs no record.
+ * for its TIME_WAIT socket (visible from 6.10 on). Or it is on this host, and has an event of its own. So each end
+ * writes the connection and its owner to a slot of fixed size; on each CPU the oldest gives way. The agent reads the
+ * slots when such a RST is reported, and for the other end of an event, so that an orderly close costs no record.
  */
 #ifndef LOSTPEER_BPF_ENDED_H
 #define LOSTPEER_BPF_ENDED_H
@@ -12,9 +12,10 @@
 #include "facts.h"
 #include "report.h"
 
-/* Set before loading: whether this kernel shows such RSTs, and the number of slots per CPU, a power of two. */
-const volatile _Bool remembers_ended = 0;
+/* The number of slots per CPU, a power of two; set before loading. */
 const volatile __u32 ended_of_cpu = LP_ENDED;
+/* Somebody wants the orderly ends too, so their other ends are remembered as well. */
+_Bool remembers_orderly;
 
 /* Slot i of CPU c is ended[(c * ended_of_cpu + i) % LP_ENDED]. */
 struct lp_ended ended[LP_ENDED];
@@ -37,12 +38,14 @@ struct {
 
 #define STRAY_AGAIN_NS 60000000000ULL /* as long as TIME_WAIT lasts */
 
-/* After both FINs only leftovers can arrive. */
-static __always_inline _Bool may_be_spoken_to(struct sock *sk, __u8 old_state, __u32 flags)
+/* Whether anybody may ask for this end: the peer, though after both FINs only leftovers can arrive; or the event of the
+ * other end. */
+static __always_inline _Bool may_be_asked_for(struct sock *sk, __u8 old_state, __u32 flags)
 {
-	if (!remembers_ended || old_state == TCP_SYN_SENT)
+	if (old_state == TCP_SYN_SENT)
 		return 0;
-	return sk->sk_err || !(old_state == TCP_LAST_ACK || old_state == TCP_CLOSING || (flags & LP_F_FIN_IN)) ||
+	return remembers_orderly || sk->sk_err ||
+	       !(old_state == TCP_LAST_ACK || old_state == TCP_CLOSING || (flags & LP_F_FIN_IN)) ||
 	       old_state == TCP_CLOSE_WAIT;
 }
 
@@ -60,6 +63,7 @@ static __always_inline void remember_end(struct sock *sk, struct tcp_sock *tp, _
 	look_identity_typed(&slot->socket, sk, tp);
 	slot->socket.cookie = (__u64)sk->__sk_common.skc_cookie.counter; /* may be 0: making one costs time */
 	slot->socket.state = old_state;
+	slot->initial = look_initial_typed(tp);
 	slot->socket.flags = conn ? conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED) : 0;
 	if (conn && (conn->flags & CONN_SHUT)) {
 		slot->owner = conn->closer;
@@ -120,7 +124,7 @@ static __always_inline void report_stray(struct sock *sk, struct sk_buff *skb, _
 	struct lp_wants *want = bpf_map_lookup_elem(&wants, &zero);
 	__u64 now;
 
-	if (!remembers_ended || !want || !(want->classes & LP_CLASS_LOST) ||
+	if (!want || !(want->classes & LP_CLASS_LOST) ||
 	    !stray_segment(&stray, state == TCP_LISTEN ? sk : (void *)0, skb))
 		return;
 	if (want->netns && want->netns != stray.netns)

@@ -99,6 +99,11 @@ static __always_inline void LOOK(look_bytes)(struct lp_socket *s, struct tcp_soc
 	s->bytes_received = GET(tp, bytes_received);
 }
 
+static __always_inline __u64 LOOK(look_initial)(struct tcp_sock *tp)
+{
+	return lp_initial(GET(tp, snd_una), GET(tp, bytes_acked), GET(tp, rcv_nxt), GET(tp, bytes_received));
+}
+
 static __always_inline void LOOK(look_heard)(struct lp_socket *s, struct tcp_sock *tp)
 {
 	__u32 ack = GET(tp, rcv_tstamp), data = GET(tp, inet_conn.icsk_ack.lrcvtime);

@@ -121,7 +121,7 @@ static __always_inline void on_close(struct sock *sk, __u8 old_state)
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct conn *conn;
 	__u32 flags, class;
-	_Bool told, ended;
+	_Bool over, told, ended;
 
 	if (old_state == TCP_LISTEN) {
 		note_listener_closer(sk);
@@ -130,12 +130,13 @@ static __always_inline void on_close(struct sock *sk, __u8 old_state)
 	if (!tp)
 		return;
 	sk = tcp_as_sock(tp);
-	if (is_over(sk, tp, old_state))
+	over = is_over(sk, tp, old_state);
+	if (over && !remembers_orderly)
 		return;
 	flags = facts_flags(sk, tp);
-	class = facts_class(sk, tp, old_state, flags);
+	class = over ? 0 : facts_class(sk, tp, old_state, flags);
 	told = class && wanted(class, sk);
-	ended = may_be_spoken_to(sk, old_state, flags);
+	ended = may_be_asked_for(sk, old_state, flags);
 	if (!told && !ended)
 		return;
 	conn = conn_find(sk);

@@ -99,7 +99,7 @@ struct {
 } followed SEC(".maps");
 
 /* What the agent searches for: holders, by address of the socket or by netns << 16 | port of a listener; other ends, by
- * their ports, local << 16 | peer. The agent fills and empties it around one run of a program. */
+ * lp_initial(). The agent fills and empties it around one run of a program. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, LP_SOUGHT_MAX);

@@ -133,6 +133,7 @@ struct lp_ended {
 	__u64 time_ns;             /* CLOCK_MONOTONIC; 0: empty */
 	struct lp_identity socket; /* state: the one it left; flags: LP_F_CONNECTED, LP_F_ACCEPTED */
 	struct lp_task owner;      /* it closed the socket, or had it locked at the end; tgid 0: not known */
+	__u64 initial;             /* lp_initial() */
 };
 
 #define LP_GONE_CGROUPS 512 /* powers of two */
@@ -194,7 +195,7 @@ LP_ASSERT(sizeof(struct lp_record) == 88 + sizeof(struct lp_socket), "lp_record 
 LP_ASSERT(sizeof(struct lp_listed) == 24, "lp_listed has no padding");
 LP_ASSERT(sizeof(struct lp_filled) == 16, "lp_filled has no padding");
 LP_ASSERT(sizeof(struct lp_cgroup) == 512, "lp_cgroup has no padding");
-LP_ASSERT(sizeof(struct lp_ended) == 128, "lp_ended has no padding");
+LP_ASSERT(sizeof(struct lp_ended) == 136, "lp_ended has no padding");
 LP_ASSERT(sizeof(struct lp_holder) == 80, "lp_holder has no padding");
 
 #endif

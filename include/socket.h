@@ -121,6 +121,26 @@ struct lp_socket {
 	__u32 drops;           /* ... sk_drops: the segments that it dropped */
 };
 
+/*
+ * Both initial sequence numbers of a connection as one end counts them: its own above, its peer's below. They stay the
+ * same whatever is sent, and whatever becomes of addresses and ports on the way, and both ends count the same numbers,
+ * but for the SYN of the one that connected (lp_initial_there). 0: the peer's SYN has not come yet.
+ */
+static inline __u64 lp_initial(__u32 snd_una, __u64 bytes_acked, __u32 rcv_nxt, __u64 bytes_received)
+{
+	__u32 ours = snd_una - (__u32)bytes_acked, theirs = rcv_nxt - (__u32)bytes_received;
+
+	return rcv_nxt ? (__u64)ours << 32 | theirs : 0;
+}
+
+/* As the other end counts them, if this one connected, or else accepted: bytes_acked counts the SYN of who connects. */
+static inline __u64 lp_initial_there(__u64 initial, int connected)
+{
+	__u32 ours = (__u32)(initial >> 32), theirs = (__u32)initial;
+
+	return connected ? (__u64)theirs << 32 | (ours + 1) : (__u64)(theirs - 1) << 32 | ours;
+}
+
 /* The agent sets the programs' jiffy_ms to the milliseconds of a jiffy times this. */
 #define LP_JIFFY_SCALE (1u << 24)
 

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Both ends on this host: each event names the process at the other end, never a wrong one."""
+import time
+
 import clock
 import network
-from trial import Absent, End, OneOf, one_family, scenario
+from host import Failed
+from trial import KERNEL, Absent, AtLeast, End, Maybe, OneOf, one_family, scenario
 from expect import Near
 
 NOBODY = {"peer.process.pid": Absent(), "peer.process.name": Absent(), "peer.process.creation.time": Absent()}
@@ -148,6 +151,67 @@ def other_end_of_twins(t):
         t.expect(c, "peer_lost", "reset", "established", error=c.error(), extra=peer(s))
 
 
+def born_at_once(t):
+    """Two connections in four namespaces with the same addresses and ports, made within 4 ms of each other, so that
+    their sequence numbers are near each other too."""
+    for _ in range(20):
+        hosts = [network.pair(t.family, names) for names in (("client", "server"), ("twin", "nitwit"))]
+        for client, server in hosts:
+            server("l = listen(port=7777)")
+            client("s = tcp(); s.bind((HERE, 7778))")
+        at = time.monotonic() + 0.1
+        for client, server in hosts:
+            client.start("while time.monotonic() < at: pass\nbegan = time.monotonic(); s.connect(SERVER)\n"
+                         "began, time.monotonic()", at=at, SERVER=server("HERE, l.getsockname()[1]"))
+        times = [moment for client, _ in hosts for moment in client.finish()]
+        if max(times) - min(times) < 0.004:
+            break
+        for host in hosts[0] + hosts[1]:
+            host.kill()
+    t.premise(max(times) - min(times) < 0.004, "connections within 4 ms of each other")
+    t.hosts += hosts[0] + hosts[1]
+    return [(End(client, "client"), t.accept(server)) for client, server in hosts]
+
+
+@scenario(families=("ipv4", "ipv6"))
+def other_end_of_twins_born_at_once(t):
+    """The other stack's end is over and remembered when this one's lives on."""
+    (c, s), (twin, nitwit) = born_at_once(t)
+    t.premise(c.local == twin.local and c.peer == twin.peer, "the same addresses")
+    nitwit("s.close()")
+    twin("reached(s, 'close_wait'); s.close()")
+    t.expect(nitwit, "local_closed", "close", "orphaned", extra=first(twin))
+    t.expect(twin, "peer_closed", "fin", "established", extra=first(nitwit))
+    t.settle()
+    s("s.shutdown(socket.SHUT_WR)")
+    c("reached(s, 'close_wait')")
+    t.expect(c, "peer_closed", "fin", "established", extra=first(s))
+    t.settle()
+    s("s.close()")
+    t.expect(s, "local_closed", "close", "orphaned", extra=first(c))
+
+
+@one_family
+def other_end_behind_nat(t):
+    """A rule sends the client to another port, and the server sees another client."""
+    client, server = t.pair()
+    try:
+        client("command('nft', '-f', '-', text=rules)", rules=NAT % ("postrouting", 100, "masquerade to :7775"))
+        server("command('nft', '-f', '-', text=rules)", rules=NAT % ("prerouting", -100, "redirect to :7777"))
+    except Failed as e:
+        t.skip("no NAT here: %s" % e)
+    server("l = listen(port=7777)")
+    client("s = tcp(); s.connect((THERE, 7776))")
+    c, s = End(client, "client"), t.accept(server)
+    t.premise(c.peer[1] == 7776 and s.local[1] == 7777 and s.peer[1] == 7775, "another port at each end")
+    reset(t, c, s)
+
+
+NAT = """add table ip n
+add chain ip n c { type nat hook %s priority %d; }
+add rule ip n c tcp dport 7776 %s"""
+
+
 @one_family
 def other_end_refused(t):
     """A refused connection has no other end."""
@@ -167,4 +231,111 @@ def other_end_filtered(t):
     s("linger(s); s.close()")
     t.expect(c, "peer_lost", "reset", "established", error=c.error(), role=Absent(), via=OneOf("seed", "holder"),
              extra=peer(s))
+    t.check(agent)
+
+
+def exits(end, signal="SIGKILL"):
+    """The same as peer(), of a process whose exit ended the connection."""
+    return peer(end)
+
+
+def killed(t, end):
+    """A server that has read everything is killed: an orderly end. Its client writes later and gets a RST."""
+    c, s = end
+    c("s.send(b'read')")
+    s("s.recv(4)")
+    s.host.kill_alone()
+    c("reached(s, 'close_wait')")
+    t.settle()
+    c("s.send(b'late')")
+
+
+@scenario(families=("ipv4", "ipv6"), own=True)
+def other_end_killed_unasked(t):
+    """Nobody asks for the orderly end of the server, and the event of its client names it."""
+    agent = t.agent("--json")
+    c, s = t.connection()
+    killed(t, (c, s))
+    t.expect(c, "peer_lost", "reset", "half_closed", error=c.error(), unacked=4, extra=exits(s))
+    t.late(s, state="time_wait", exiting="SIGKILL")
+    t.check(agent)
+
+
+@scenario(families=("ipv4", "ipv6"), own=True)
+def other_end_killed_older(t):
+    """The same for a connection that is older than the agent."""
+    c, s = t.connection()
+    agent = t.agent("--json")
+    killed(t, (c, s))
+    t.expect(c, "peer_lost", "reset", "half_closed", error=c.error(), unacked=4, role=Absent(),
+             via=OneOf("seed", "holder"), extra=dict(exits(s), **{"tcp.bytes_sent": Absent()}))
+    t.late(s, state="time_wait", exiting="SIGKILL", role=Absent())
+    t.check(agent)
+
+
+@scenario(families=("ipv4",), own=True)
+def other_end_of_a_killed_crowd(t):
+    """A server with many connections is killed: each client names it, whatever classes of events are asked for."""
+    agents = {events: t.agent("--json", *(word for event in events for word in ("--event", event)))
+              for events in (("peer_closed",), ("peer_lost",), ("peer_closed", "local_closed", "peer_lost"))}
+    client, server = t.pair()
+    n = t.many(200)
+    server("l = listen(1024)")
+    client("all = [tcp() for _ in range(n)]\nfor s in all: s.connect(target); s.send(b'read')", n=n,
+           target=server("HERE, l.getsockname()[1]"))
+    server("all = [l.accept()[0] for _ in range(n)]\nfor s in all: s.recv(4)", n=n)
+    clients, servers = ([End(host, role, **facts) for facts in host("list(map(about, all))")]
+                        for host, role in ((client, "client"), (server, "server")))
+    server.kill_alone()
+    client("for s in all: reached(s, 'close_wait')")
+    t.settle()
+    client("for s in all: s.send(b'late')\nfor s in all: reached(s, 'close')")
+    t.finish()
+    problems = []
+    for events, agent in agents.items():
+        agent.stop()
+        mine = [e for e in agent.events if e.get("network.netns") == client.netns]
+        for event in "peer_closed", "peer_lost":
+            named = [e for e in mine if e["event"] == event and e.get("peer.process.pid") == server.pid]
+            if event in events and len(named) != n:
+                problems.append("asked for %s: %d of %d %s name their peer" % (", ".join(events), len(named), n, event))
+        problems += ["named %r" % e for e in mine if e.get("peer.process.pid") not in (None, server.pid)]
+    assert not problems, "\n".join(problems)
+
+
+@scenario(families=("ipv4",), own=True)
+def other_end_of_an_orderly_end_alone(t):
+    """Only one of the two orderly ends of a connection is asked for."""
+    agents = {event: t.agent("--json", "--event", event) for event in ("local_closed", "peer_closed")}
+    client, server = t.pair()
+    server("l = listen()")
+    for _ in range(10):
+        c = t.connect(client, server)
+        s = t.accept(server)
+        c("s.close()")
+        s("reached(s, 'close_wait'); s.close()")
+        c.ended()
+        s.ended()
+    t.finish()
+    for event, agent in agents.items():
+        agent.stop()
+        host, other = (client, server) if event == "local_closed" else (server, client)
+        names = [e.get("peer.process.pid") for e in agent.events if e.get("network.netns") == host.netns]
+        assert names == [other.pid] * 10, (event, names, other.pid)
+
+
+@scenario(families=("ipv4",), own=True)
+def other_end_exits_unasked(t):
+    """Only the reset is asked for; the process that gets it exits at once."""
+    agent = t.agent("--json", "--event", "local_reset")
+    client, server = t.pair()
+    t.listen(client)
+    for _ in range(10):
+        c = t.connect(server, client)
+        s = t.accept(client)
+        s.host = client.fork()
+        client("s.close()")
+        s.host.start("try: s.recv(1)\nfinally: os._exit(0)")
+        c("linger(s); s.close()")
+        t.expect(c, "local_reset", "linger", "established", extra=first(s))
     t.check(agent)

@@ -110,6 +110,7 @@ static const struct member ended[] = {
 	ENDED(time_ns),
 	ENDED(socket),
 	ENDED(owner),
+	ENDED(initial),
 };
 
 #define WANTS(m) MEMBER(lp_wants, m)

@@ -198,6 +198,8 @@ static struct lp_record end_of(unsigned number, bool server, const struct facts 
 	r.socket.peer_port = (__u16)(server ? 10000 + number : 80);
 	r.socket.snd_una = r.socket.snd_nxt = r.socket.write_seq = server ? server_seq : client_seq;
 	r.socket.rcv_nxt = r.socket.copied_seq = server ? client_seq : server_seq;
+	r.socket.flags |= server ? LP_F_ACCEPTED : LP_F_CONNECTED;
+	r.socket.bytes_acked = !server; /* its SYN */
 	r.socket.snd_wnd = 2 * (number - 1) + server;
 	r.born_ns = now_ns - CLOCK_SECOND;
 	r.time_ns = now_ns;

@@ -17,6 +17,11 @@ __u64 clock_monotonic_ns(void)
 	return now_ns(CLOCK_MONOTONIC);
 }
 
+__u64 clock_cpu_ns(void)
+{
+	return now_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 __u64 clock_realtime_ns(void)
 {
 	return now_ns(CLOCK_REALTIME);

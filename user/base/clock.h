@@ -13,6 +13,7 @@
 
 __u64 clock_monotonic_ns(void);
 __u64 clock_realtime_ns(void);
+__u64 clock_cpu_ns(void); /* that this thread has used */
 
 static inline struct timespec clock_timespec(__u64 ns)
 {

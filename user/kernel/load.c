@@ -103,7 +103,6 @@ static int open_programs(struct lostpeer **skeleton, const struct kernel_feature
 	s->rodata->connect_hook = options->connect_hook;
 	s->rodata->accept_hook = options->accept_hook;
 	s->rodata->follow_parent = options->follow_parent;
-	s->rodata->remembers_ended = f->send_reset_reason;
 	s->rodata->ended_of_cpu = ended_of_cpu();
 	s->rodata->place_hierarchy = options->cgroup_hierarchy;
 	s->rodata->jiffy_ms = (__u32)(clock_jiffy_ms() * LP_JIFFY_SCALE);

@@ -79,5 +79,5 @@ __u64 remembered_exit_cgroup(const struct kernel *k, __u32 tgid, __u64 start_boo
 
 const struct lp_ended *remembered_ended(const struct kernel *k)
 {
-	return kernel_features(k)->send_reset_reason ? kernel_skeleton(k)->bss->ended : NULL;
+	return kernel_skeleton(k)->bss->ended;
 }

@@ -17,7 +17,7 @@ bool remembered_follows(const struct kernel *kernel, __u32 tgid, __u64 start_boo
 /* Whether this process got a connection to this port of a peer at since_ns (CLOCK_MONOTONIC, at most some hours ago) or
  * later. Connections that it was given by another process do not count. */
 bool remembered_won(const struct kernel *kernel, __u32 tgid, __u16 peer_port, __u64 since_ns);
-/* The sockets that ended, LP_ENDED slots; NULL: this kernel cannot use them. */
+/* The sockets that ended, LP_ENDED slots. */
 const struct lp_ended *remembered_ended(const struct kernel *kernel);
 
 /* The next three take NULL for the kernel, and then know nothing.

@@ -18,7 +18,7 @@
 struct look {
 	struct kernel *kernel;
 	__u32 states;
-	bool ports;  /* only those whose ports are sought */
+	bool sought; /* only those that are sought */
 	bool absent; /* take() gets those that are gone, too */
 	sockets_take *take;
 	void *context;
@@ -41,7 +41,7 @@ static int look_at_some(void *context, const __u64 *sockets, const char *remembe
 		memset(s->bss->looked_at_conns, 0, n * size);
 	s->bss->n_looked_at = n;
 	s->bss->looked_states = look->states;
-	s->bss->looked_ports = look->ports;
+	s->bss->looks_for_sought = look->sought;
 	err = bpf_prog_test_run_opts(bpf_program__fd(s->progs.look_at_sockets), &run);
 	if (err)
 		return err;
@@ -139,15 +139,15 @@ int sockets_look_at_all(struct kernel *kernel, __u32 states, sockets_take *take,
 	return through_map(kernel_skeleton(kernel)->maps.conns, look_at_batch, &look);
 }
 
-int sockets_find(struct kernel *kernel, const __u64 *ports, size_t n, sockets_take *take, void *context)
+int sockets_find(struct kernel *kernel, const __u64 *initials, size_t n, sockets_take *take, void *context)
 {
 	struct look look = {
-		.kernel = kernel, .states = SOCKETS_EVERY_STATE, .ports = true, .take = take, .context = context};
-	int err = sought_add(kernel, ports, n);
+		.kernel = kernel, .states = SOCKETS_EVERY_STATE, .sought = true, .take = take, .context = context};
+	int err = sought_add(kernel, initials, n);
 
 	if (!err)
 		err = through_map(kernel_skeleton(kernel)->maps.conns, look_at_batch, &look);
-	sought_remove(kernel, ports, n);
+	sought_remove(kernel, initials, n);
 	return err;
 }
 

@@ -21,12 +21,8 @@ int sockets_look_at(struct kernel *kernel, const __u64 *sockets, size_t n, __u32
 		    void *context);
 /* At all that are remembered and in these states. 0 or a negative errno. */
 int sockets_look_at_all(struct kernel *kernel, __u32 states, sockets_take *take, void *context);
-/* At all that are remembered and have these ports, at most LP_SOUGHT_MAX. 0 or a negative errno. */
-static inline __u64 sockets_ports(__u16 local_port, __u16 peer_port)
-{
-	return (__u64)local_port << 16 | peer_port;
-}
-int sockets_find(struct kernel *kernel, const __u64 *ports, size_t n, sockets_take *take, void *context);
+/* At all that are remembered and have one of these lp_initial(), at most LP_SOUGHT_MAX. 0 or a negative errno. */
+int sockets_find(struct kernel *kernel, const __u64 *initials, size_t n, sockets_take *take, void *context);
 
 /* Fills who, task, flags, born_ns and established_ns as far as the hooks remember them. */
 void sockets_name(struct kernel *kernel, struct lp_record *record);

@@ -61,6 +61,7 @@ void wants_set(struct wants *w, struct lostpeer *s, struct lp_wants all, const s
 			all.netns = 0;
 		}
 	}
+	s->bss->remembers_orderly = (all.classes | all.of_uids) & LP_CLASSES_ORDERLY;
 	bpf_map_update_elem(bpf_map__fd(s->maps.wants), &zero, &all, BPF_ANY);
 	/* last, so that no event is missed that is wanted before and after */
 	forget_uids(w, map, uids, n);

@@ -173,6 +173,8 @@ static void reject(struct pipeline *p, struct event *e)
 	pending_join(p->pending, e->record);
 	if (e->owner.via)
 		other_end_note(p->ends, e);
+	else if (other_end_is_awaited(p->ends, e->record))
+		other_end_ask(p->ends, e->record);
 	filter_out(p, e);
 }
 

@@ -1,182 +1,73 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "who/other_end.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
-#include "base/address.h"
 #include "base/clock.h"
 #include "base/table.h"
+#include "event/connection.h"
+#include "kernel/remembered.h"
 #include "kernel/sockets.h"
 #include "who/pending.h"
+#include "who/recently_closed.h"
 
 /* On one host both records come within microseconds, but a busy host may take longer for a RST. */
 #define RECORD_WAIT_NS (5 * CLOCK_MS)
 /* The agent sleeps at least this long before it gives up: processes that it kept from running may run then. */
 #define SLEEP_NS (2 * CLOCK_MS)
+#define SCAN_INTERVAL_NS (5 * CLOCK_MS) /* a scan takes some 50 us */
 #define WALK_INTERVAL_NS (20 * CLOCK_MS)
 #define PATIENCE_NS (100 * CLOCK_MS) /* the longest wait of an event that may have no other end here */
 #define WALK_SHARE 50                /* walks take at most this part of the time */
 #define WAITING_MAX 16384
-/* An end that is over sends no more, so its sequence numbers fit those of its other end for good, but for a FIN. An end
- * that got the peer's FIN goes on sending: by the next look it may be SENT_SINCE bytes further. A larger slack would
- * match connections with the same addresses and ports in other namespaces: their initial numbers differ by one for each
- * 64 ns between them. */
-#define FIN_SLACK 1u
-#define SENT_SINCE (1u << 16)
-#define STRANGERS UINT32_MAX
 #define KIND_ALIVE 0 /* lp_record.kind of an end that is no event: a walk found it alive */
 
 enum known { EXPECTED, UNKNOWN, KNOWN };
 
 /* The memory of one socket. */
 struct end {
-	struct table_link by_ports;
-	struct lp_record record;
+	struct table_link by_initial;
+	__u64 sk;
 	struct lp_task owner;    /* if KNOWN */
 	struct waiting *waiting; /* its last event, as long as that waits */
 	enum known known;
+	bool alive; /* a walk found it, and no record has come since */
 	bool used;
 };
 
 struct waiting {
 	TAILQ_ENTRY(waiting) in_order;
 	struct event *event;
-	struct end *end; /* of its socket, as long as it is remembered */
-	__u64 until_ns;  /* for the record of the other end */
+	struct end *end;  /* of its socket, as long as it is remembered */
+	__u64 until_ns;   /* for the record of the other end */
+	__u64 scanned_ns; /* 0: not yet */
 	bool walked;
 	bool expects; /* the other end is known, pending.h searches for its owner */
 };
 
 struct other_ends {
 	struct kernel *kernel;
+	const struct lp_ended *slots;
 	struct pending_list *pending;
 	other_end_done *done;
 	void *context;
 	TAILQ_HEAD(, waiting) waiting; /* oldest first */
 	unsigned count;
-	__u64 next_walk_ns;
-	unsigned at; /* the next slot to use */
-	struct end slots[OTHER_ENDS_MAX];
+	__u64 next_scan_ns, next_walk_ns;
+	unsigned at; /* the next of ends to use */
+	struct end ends[OTHER_ENDS_MAX];
 	struct table table;
 };
 
-/* --- matching two ends --- */
-
-static struct address local_of(const struct lp_record *r)
-{
-	return address_of(r->socket.family, r->socket.local_addr);
-}
-
-static struct address peer_of(const struct lp_record *r)
-{
-	return address_of(r->socket.family, r->socket.peer_addr);
-}
-
-/* The connection never leaves its network namespace: 127.0.0.0/8, ::1, or both ends have the same address. */
-static bool is_loopback(const struct lp_record *r)
-{
-	static const struct address one = {{[15] = 1}};
-	struct address peer = peer_of(r);
-
-	return address_is_same(local_of(r), peer) || address_is_same(peer, one) ||
-	       (address_is_v4(peer) && peer.bytes[12] == 127);
-}
-
-/* A socket can be used again for another connection. */
-static bool same_socket(const struct lp_record *a, const struct lp_record *b)
-{
-	return a->socket.sk == b->socket.sk && a->socket.cookie == b->socket.cookie &&
-	       a->socket.local_port == b->socket.local_port && a->socket.peer_port == b->socket.peer_port &&
-	       a->born_ns == b->born_ns && a->established_ns == b->established_ns;
-}
-
-static bool has_ended_before(const struct lp_record *r, const struct lp_record *other)
-{
-	__u64 born = other->born_ns ? other->born_ns : other->established_ns;
-
-	return r->kind == LP_KIND_CLOSE && born && r->time_ns < born;
-}
-
-/* The connection went on after this record. */
-static bool has_gone_on(const struct lp_record *r)
-{
-	return r->kind == LP_KIND_PEER_FIN || r->kind == LP_KIND_LOOK;
-}
-
-/* How far the receiver's rcv_nxt lies outside of the sender's range from snd_una to snd_nxt. */
-static __u32 distance(const struct lp_record *sender, const struct lp_record *receiver)
-{
-	bool goes_on = has_gone_on(sender) || has_gone_on(receiver);
-	__u32 slack = goes_on ? SENT_SINCE : FIN_SLACK;
-
-	if (receiver->socket.rcv_nxt - sender->socket.snd_una <= sender->socket.snd_nxt - sender->socket.snd_una)
-		return 0;
-	if (receiver->socket.rcv_nxt - sender->socket.snd_nxt <= slack)
-		return receiver->socket.rcv_nxt - sender->socket.snd_nxt;
-	if (sender->socket.snd_una - receiver->socket.rcv_nxt <= slack)
-		return sender->socket.snd_una - receiver->socket.rcv_nxt;
-	return STRANGERS;
-}
-
-__u32 other_end_distance(const struct lp_record *a, const struct lp_record *b)
-{
-	__u32 there, back;
-
-	if (a->socket.local_port != b->socket.peer_port || a->socket.peer_port != b->socket.local_port ||
-	    a->socket.sk == b->socket.sk)
-		return STRANGERS;
-	if (!address_is_same(local_of(a), peer_of(b)) || !address_is_same(peer_of(a), local_of(b)))
-		return STRANGERS;
-	if (is_loopback(a) && a->socket.netns != b->socket.netns)
-		return STRANGERS;
-	if (has_ended_before(a, b) || has_ended_before(b, a))
-		return STRANGERS;
-	if (!a->socket.rcv_nxt || !b->socket.rcv_nxt) /* nothing to compare before the peer's SYN */
-		return STRANGERS;
-	there = distance(a, b);
-	back = distance(b, a);
-	return there > back ? there : back;
-}
-
-/* The choice among several sockets: one that fits exactly is preferred. */
-struct choice {
-	unsigned exact, loose;
-};
-
-/* Whether this one is the best so far. */
-static bool choose(struct choice *choice, __u32 distance)
-{
-	if (distance == STRANGERS)
-		return false;
-	*(distance ? &choice->loose : &choice->exact) += 1;
-	return !distance || !choice->exact;
-}
-
-static bool is_chosen(const struct choice *choice)
-{
-	return choice->exact == 1 || (!choice->exact && choice->loose == 1);
-}
-
 /* --- the memory --- */
-
-/* The same key for both ends. */
-static __u64 key_of(const struct lp_record *r)
-{
-	__u16 one = r->socket.local_port, other = r->socket.peer_port;
-
-	return one < other ? sockets_ports(one, other) : sockets_ports(other, one);
-}
 
 static struct end *find_socket(struct other_ends *ends, const struct lp_record *r)
 {
-	struct end *end = table_find(&ends->table, key_of(r));
+	struct end *end = table_find(&ends->table, connection_initial(r));
 
-	while (end && !same_socket(&end->record, r))
+	while (end && end->sk != r->socket.sk)
 		end = table_next(end);
 	return end;
 }
@@ -187,31 +78,36 @@ static struct end *remember(struct other_ends *ends, const struct lp_record *r)
 
 	if (end) {
 		/* an end stays over, whatever a walk saw in between */
-		if (r->kind != KIND_ALIVE || end->record.kind == KIND_ALIVE)
-			end->record = *r;
+		end->alive = end->alive && r->kind == KIND_ALIVE;
 		return end;
 	}
-	end = &ends->slots[ends->at];
+	end = &ends->ends[ends->at];
 	ends->at = (ends->at + 1) % OTHER_ENDS_MAX;
 	if (end->waiting)
 		end->waiting->end = NULL;
 	if (end->used)
 		table_remove(&ends->table, end);
-	*end = (struct end){.record = *r, .used = true};
-	table_add(&ends->table, end, key_of(r));
+	*end = (struct end){.sk = r->socket.sk, .alive = r->kind == KIND_ALIVE, .used = true};
+	table_add(&ends->table, end, connection_initial(r));
 	return end;
 }
 
-/* The only socket that fits; NULL: none, or several fit equally well. */
+/* The only socket that fits; NULL: none, or several. */
 static struct end *find_other(struct other_ends *ends, const struct lp_record *r)
 {
-	struct choice choice = {0};
+	struct connection_others others = connection_others(r);
 	struct end *found = NULL;
+	unsigned n = 0;
 
-	for (struct end *end = table_find(&ends->table, key_of(r)); end; end = table_next(end))
-		if (choose(&choice, other_end_distance(r, &end->record)))
+	for (unsigned i = 0; i < others.n; i++) {
+		for (struct end *end = table_find(&ends->table, others.initial[i]); end; end = table_next(end)) {
+			if (end->sk == r->socket.sk)
+				continue;
 			found = end;
-	return is_chosen(&choice) ? found : NULL;
+			n++;
+		}
+	}
+	return n == 1 ? found : NULL;
 }
 
 /* --- the queue --- */
@@ -224,6 +120,7 @@ struct other_ends *other_end_new(struct kernel *kernel, struct pending_list *pen
 	if (!ends)
 		return NULL;
 	ends->kernel = kernel;
+	ends->slots = remembered_ended(kernel);
 	ends->pending = pending;
 	ends->done = done;
 	ends->context = context;
@@ -262,34 +159,45 @@ static void hand_back(struct other_ends *ends, struct waiting *w, const struct l
 	ends->done(ends->context, event);
 }
 
-/* A connection that was never established has no other end. */
-static bool has_other(const struct lp_record *r)
-{
-	return r->kind != LP_KIND_NO_CONNECT && r->socket.state != TCP_LISTEN && r->socket.state != TCP_SYN_SENT &&
-	       r->socket.rcv_nxt;
-}
-
 static __u64 later(__u64 one, __u64 other)
 {
 	return one > other ? one : other;
 }
 
 /*
- * When to report the event without its other end. A drop on loopback has its other end on this host and waits for a
- * walk; another one waits only if the walk is soon. If walks are rare and the peer ended the connection, the peer's
- * record has come already, if there is one; if this end ended it, the peer may still have to hear of it, which can take
- * a while on a busy host.
+ * When to report the event without its other end, if nothing is found until then. It waits for a walk if that is soon; a
+ * drop on loopback, whose other end is on this host for certain, waits for it anyway. If walks are rare and the peer
+ * reset the connection, the peer's record has come already, if there is one. Otherwise the peer may still have to hear
+ * that its connection is over, which can take a while: on a busy host, or for want of an acknowledgement.
  */
 static __u64 last_moment(const struct other_ends *ends, const struct waiting *w)
 {
 	const struct lp_record *r = w->event->record;
 	__u64 patience = w->until_ns + PATIENCE_NS;
 
-	if (w->walked || (!r->socket.err && r->kind != LP_KIND_CLOSE))
+	if (w->walked)
 		return w->until_ns;
-	if (is_loopback(r) || ends->next_walk_ns <= patience)
+	if (ends->next_walk_ns <= patience || (connection_is_loopback(r) && r->kind == LP_KIND_CLOSE))
 		return later(w->until_ns, ends->next_walk_ns);
-	return r->socket.err ? w->until_ns : patience;
+	return r->socket.err || r->kind == LP_KIND_LOOK ? w->until_ns : patience;
+}
+
+/* A first scan when the wait for a record is over, another one at the last moment. */
+static bool needs_scan(const struct other_ends *ends, const struct waiting *w)
+{
+	return !w->scanned_ns || w->scanned_ns + SCAN_INTERVAL_NS < last_moment(ends, w);
+}
+
+static __u64 next_step(const struct other_ends *ends, const struct waiting *w)
+{
+	__u64 at = w->scanned_ns ? last_moment(ends, w) : w->until_ns;
+
+	return needs_scan(ends, w) ? later(at, ends->next_scan_ns) : at;
+}
+
+static bool is_over(const struct other_ends *ends, const struct waiting *w, __u64 now_ns)
+{
+	return now_ns >= last_moment(ends, w) && !needs_scan(ends, w) && (w->walked || now_ns < ends->next_walk_ns);
 }
 
 static void settle(struct other_ends *ends, struct waiting *w, __u64 now_ns)
@@ -299,9 +207,7 @@ static void settle(struct other_ends *ends, struct waiting *w, __u64 now_ns)
 	w->expects = other && other->known == EXPECTED;
 	if (other && other->known == KNOWN)
 		hand_back(ends, w, &other->owner);
-	else if (other && other->known == UNKNOWN)
-		hand_back(ends, w, NULL);
-	else if (!other && now_ns >= last_moment(ends, w) && (w->walked || now_ns < ends->next_walk_ns))
+	else if (other ? other->known == UNKNOWN && w->scanned_ns : is_over(ends, w, now_ns))
 		hand_back(ends, w, NULL);
 }
 
@@ -317,7 +223,7 @@ static void settle_all(struct other_ends *ends, __u64 now_ns)
 
 void other_end_add(struct other_ends *ends, struct event *event)
 {
-	struct waiting *w = has_other(event->record) ? calloc(1, sizeof(*w)) : NULL;
+	struct waiting *w = connection_has_other(event->record) ? calloc(1, sizeof(*w)) : NULL;
 
 	if (!w) { /* or out of memory: better without its other end than not at all */
 		ends->done(ends->context, event);
@@ -337,9 +243,9 @@ void other_end_add(struct other_ends *ends, struct event *event)
 
 void other_end_expect(struct other_ends *ends, const struct event *event)
 {
-	struct end *end = remember(ends, event->record);
+	struct end *end = connection_has_other(event->record) ? remember(ends, event->record) : NULL;
 
-	if (end->known != KNOWN)
+	if (end && end->known != KNOWN)
 		end->known = EXPECTED;
 }
 
@@ -347,13 +253,15 @@ void other_end_expect(struct other_ends *ends, const struct event *event)
 void other_end_note(struct other_ends *ends, const struct event *event)
 {
 	const struct lp_record *r = event->record;
-	struct end *end = remember(ends, r);
+	struct end *end = connection_has_other(r) ? remember(ends, r) : NULL;
 	const struct end *other;
 
+	if (!end)
+		return;
 	if (event->owner.via) {
 		end->known = KNOWN;
 		end->owner = event->owner.process;
-	} else if (end->known != KNOWN && (r->kind != KIND_ALIVE || end->record.kind == KIND_ALIVE)) {
+	} else if (end->known != KNOWN && (r->kind != KIND_ALIVE || end->alive)) {
 		/* otherwise it ended after the walk, and another search for its owner is under way */
 		end->known = UNKNOWN;
 	}
@@ -362,45 +270,11 @@ void other_end_note(struct other_ends *ends, const struct event *event)
 		settle(ends, other->waiting, 0);
 }
 
-/* --- the walk --- */
-
-struct walk {
-	const struct other_ends *ends;
-	struct waiting *asking[LP_SOUGHT_MAX];
-	__u64 ports[LP_SOUGHT_MAX];
-	struct lp_record found[LP_SOUGHT_MAX]; /* for the event with the same index */
-	struct choice choice[LP_SOUGHT_MAX];
-	size_t n;
-};
-
-static void note_found(void *context, const struct lp_record *record)
+bool other_end_is_awaited(struct other_ends *ends, const struct lp_record *record)
 {
-	struct walk *walk = context;
-	struct lp_record end = *record;
+	const struct end *other = connection_has_other(record) ? find_other(ends, record) : NULL;
 
-	end.kind = KIND_ALIVE;
-	end.time_ns = 0; /* long ago: it need not wait for a destroyer */
-	for (size_t i = 0; i < walk->n; i++)
-		if (choose(&walk->choice[i], other_end_distance(walk->asking[i]->event->record, &end)))
-			walk->found[i] = end;
-}
-
-static void gather(struct other_ends *ends, struct walk *walk, __u64 now_ns)
-{
-	struct waiting *w;
-
-	TAILQ_FOREACH(w, &ends->waiting, in_order) {
-		const struct lp_socket *socket = &w->event->record->socket;
-
-		if (walk->n == LP_SOUGHT_MAX)
-			break;
-		if (w->walked || now_ns < w->until_ns || find_other(ends, w->event->record))
-			continue;
-		w->walked = true;
-		walk->asking[walk->n] = w;
-		walk->choice[walk->n] = (struct choice){0};
-		walk->ports[walk->n++] = sockets_ports(socket->peer_port, socket->local_port);
-	}
+	return other && (other->waiting || (other->known == EXPECTED && !other->alive));
 }
 
 static void note_asked(void *context, struct event *end)
@@ -409,8 +283,7 @@ static void note_asked(void *context, struct event *end)
 	event_free(end);
 }
 
-/* Finds out who holds an end that lives on. */
-static void ask(struct other_ends *ends, const struct lp_record *record)
+void other_end_ask(struct other_ends *ends, const struct lp_record *record)
 {
 	struct event *end = event_new(record);
 
@@ -420,35 +293,142 @@ static void ask(struct other_ends *ends, const struct lp_record *record)
 	pending_add(ends->pending, end, note_asked, ends);
 }
 
-static void walk_ends(struct other_ends *ends, __u64 now_ns)
+/* --- the search: among the ends that the BPF programs remember, then among living sockets --- */
+
+/* One event that searches. */
+struct seeker {
+	struct waiting *waiting;
+	unsigned n_found;
+	struct lp_record found; /* the last one; of an end that is over: its owner */
+};
+
+struct sought {
+	struct table_link by_initial;
+	struct seeker *seeker;
+};
+
+struct search {
+	size_t n_seekers, n_sought;
+	struct table table;
+	__u64 initials[LP_SOUGHT_MAX]; /* of sought */
+	struct sought sought[LP_SOUGHT_MAX];
+	struct seeker seekers[LP_SOUGHT_MAX];
+};
+
+static void gather_one(struct search *s, struct waiting *w)
 {
-	struct walk *walk;
+	struct connection_others others = connection_others(w->event->record);
+	struct seeker *seeker = &s->seekers[s->n_seekers++];
+
+	seeker->waiting = w;
+	seeker->n_found = 0;
+	for (unsigned i = 0; i < others.n; i++) {
+		s->sought[s->n_sought].seeker = seeker;
+		table_add(&s->table, &s->sought[s->n_sought], others.initial[i]);
+		s->initials[s->n_sought++] = others.initial[i];
+	}
+}
+
+/* Events whose other end is not in the memory. */
+static void gather(struct other_ends *ends, struct search *s, bool walks, __u64 now_ns)
+{
+	struct waiting *w;
+
+	memset(&s->table, 0, sizeof(s->table));
+	s->n_seekers = s->n_sought = 0;
+	TAILQ_FOREACH(w, &ends->waiting, in_order) {
+		const struct end *other;
+
+		if (s->n_sought + 2 > LP_SOUGHT_MAX)
+			break;
+		if (now_ns < w->until_ns || (walks ? w->walked : now_ns < next_step(ends, w) || !needs_scan(ends, w)))
+			continue;
+		other = find_other(ends, w->event->record);
+		if (other && (walks || other->known != UNKNOWN))
+			continue;
+		if (walks)
+			w->walked = true;
+		else
+			w->scanned_ns = now_ns;
+		gather_one(s, w);
+	}
+}
+
+static void take_found(struct search *s, __u64 initial, const struct lp_record *found)
+{
+	for (struct sought *sought = table_find(&s->table, initial); sought; sought = table_next(sought)) {
+		struct seeker *seeker = sought->seeker;
+
+		if (seeker->waiting->event->record->socket.sk == found->socket.sk)
+			continue;
+		seeker->found = *found;
+		seeker->n_found++;
+	}
+}
+
+static void scan(struct other_ends *ends, struct search *s, __u64 now_ns)
+{
+	struct lp_ended slot;
+
+	gather(ends, s, false, now_ns);
+	if (!s->n_seekers)
+		return;
+	ends->next_scan_ns = now_ns + SCAN_INTERVAL_NS;
+	for (unsigned i = 0; i < LP_ENDED; i++)
+		if (table_find(&s->table, ends->slots[i].initial) && recently_closed_read(&ends->slots[i], &slot))
+			take_found(s, slot.initial,
+				   &(struct lp_record){.task = slot.owner, .socket.sk = slot.socket.sk});
+	for (size_t i = 0; i < s->n_seekers; i++)
+		if (s->seekers[i].n_found == 1 && s->seekers[i].found.task.tgid)
+			hand_back(ends, s->seekers[i].waiting, &s->seekers[i].found.task);
+}
+
+static void take_living(void *context, const struct lp_record *record)
+{
+	struct lp_record end = *record;
+
+	end.kind = KIND_ALIVE;
+	end.time_ns = 0; /* long ago: it need not wait for a destroyer */
+	take_found(context, connection_initial(record), &end);
+}
+
+static void walk(struct other_ends *ends, struct search *s, __u64 now_ns)
+{
 	__u64 began, took;
 
-	if (TAILQ_EMPTY(&ends->waiting) || now_ns < ends->next_walk_ns)
+	gather(ends, s, true, now_ns);
+	if (!s->n_seekers)
 		return;
-	walk = malloc(sizeof(*walk)); /* a MiB, of which only the used part is touched */
-	if (!walk)
+	began = clock_cpu_ns(); /* on a busy host other tasks run meanwhile */
+	sockets_find(ends->kernel, s->initials, s->n_sought, take_living, s);
+	took = clock_cpu_ns() - began;
+	ends->next_walk_ns = now_ns + later(took * WALK_SHARE, WALK_INTERVAL_NS);
+	for (size_t i = 0; i < s->n_seekers; i++)
+		if (s->seekers[i].n_found == 1)
+			other_end_ask(ends, &s->seekers[i].found);
+}
+
+static void search(struct other_ends *ends, __u64 now_ns)
+{
+	bool scans = now_ns >= ends->next_scan_ns, walks = now_ns >= ends->next_walk_ns;
+	struct search *s;
+
+	if (TAILQ_EMPTY(&ends->waiting) || (!scans && !walks))
 		return;
-	walk->n = 0;
-	gather(ends, walk, now_ns);
-	if (walk->n) {
-		began = clock_monotonic_ns();
-		sockets_find(ends->kernel, walk->ports, walk->n, note_found, walk);
-		took = clock_monotonic_ns() - began;
-		ends->next_walk_ns =
-			began + (took * WALK_SHARE > WALK_INTERVAL_NS ? took * WALK_SHARE : WALK_INTERVAL_NS);
-	}
-	for (size_t i = 0; i < walk->n; i++)
-		if (is_chosen(&walk->choice[i]))
-			ask(ends, &walk->found[i]);
-	free(walk);
+	s = malloc(sizeof(*s)); /* two MiB, of which only the used part is touched */
+	if (!s)
+		return;
+	if (scans)
+		scan(ends, s, now_ns);
+	if (walks)
+		walk(ends, s, now_ns);
+	free(s);
 }
 
 void other_end_tick(struct other_ends *ends, __u64 now_ns)
 {
 	settle_all(ends, now_ns);
-	walk_ends(ends, now_ns);
+	search(ends, now_ns);
 	settle_all(ends, now_ns);
 }
 
@@ -470,7 +450,7 @@ __u64 other_end_deadline(const struct other_ends *ends)
 
 	TAILQ_FOREACH(w, &ends->waiting, in_order)
 		if (!w->expects) /* otherwise pending.h has a deadline for it */
-			earliest = clock_earlier(earliest, last_moment(ends, w));
+			earliest = clock_earlier(earliest, next_step(ends, w));
 	return earliest;
 }
 

@@ -66,7 +66,7 @@ void recently_closed_note(struct recently_closed *gone, const struct event *even
 	const struct lp_record *r = event->record;
 	struct recently_closed_end *j = find_judged(gone, r);
 
-	if (!gone->slots || r->kind != LP_KIND_CLOSE)
+	if (r->kind != LP_KIND_CLOSE)
 		return;
 	if (!j) {
 		j = &gone->judged[gone->next++ % RECENTLY_CLOSED_JUDGED];
@@ -78,8 +78,8 @@ void recently_closed_note(struct recently_closed *gone, const struct event *even
 		j->ended.owner = event->owner.process;
 }
 
-/* The BPF programs write meanwhile: a slot is whole if its time is the same before and after. */
-static bool read_slot(const struct lp_ended *slot, struct lp_ended *copy)
+/* A slot is whole if its time is the same before and after. */
+bool recently_closed_read(const struct lp_ended *slot, struct lp_ended *copy)
 {
 	__u64 time = __atomic_load_n(&slot->time_ns, __ATOMIC_ACQUIRE);
 
@@ -104,8 +104,9 @@ static void find_in_slots(const struct recently_closed *gone, const struct lp_re
 
 	for (unsigned i = 0; i < LP_ENDED; i++)
 		if (same_connection(&gone->slots[i].socket, &stray->socket.identity) &&
-		    read_slot(&gone->slots[i], &slot) && same_connection(&slot.socket, &stray->socket.identity) &&
-		    slot.time_ns <= stray->time_ns && slot.time_ns > end->ended.time_ns)
+		    recently_closed_read(&gone->slots[i], &slot) &&
+		    same_connection(&slot.socket, &stray->socket.identity) && slot.time_ns <= stray->time_ns &&
+		    slot.time_ns > end->ended.time_ns)
 			*end = (struct recently_closed_end){slot, cause_of_slot(&slot)};
 }
 

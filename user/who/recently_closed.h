@@ -23,6 +23,9 @@
 
 struct recently_closed;
 
+/* The BPF programs write meanwhile: false if the slot is empty, or was written to. */
+bool recently_closed_read(const struct lp_ended *slot, struct lp_ended *copy);
+
 /* How the connection of a stray ended. */
 struct recently_closed_end {
 	struct lp_ended ended; /* time_ns 0: not remembered */
@@ -31,7 +34,7 @@ struct recently_closed_end {
 
 typedef void recently_closed_done(void *context, struct event *stray, const struct recently_closed_end *end);
 
-/* slots: the LP_ENDED slots of the BPF programs; NULL: they remember none. NULL when out of memory. */
+/* slots: the LP_ENDED slots of the BPF programs. NULL when out of memory. */
 struct recently_closed *recently_closed_new(const struct lp_ended *slots, recently_closed_done *done, void *context);
 void recently_closed_free(struct recently_closed *gone);
 
