@@ -23,6 +23,16 @@ struct {
 	__type(value, struct lp_listed);
 } silent SEC(".maps");
 
+/* The last look at a connection with a silent peer, made when it ends: the agent comes too late for one. By address of
+ * the socket. The agent makes an entry when it reports the silence, and takes it out. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, LP_SILENT_MAX);
+	__type(key, __u64);
+	__type(value, struct lp_record);
+} last_looks SEC(".maps");
+
 /* By address of the listener; the agent empties it. The queues of more listeners do not fill in the same second. When
  * full, the listener is counted. */
 struct {
@@ -103,14 +113,36 @@ int BPF_PROG(retransmit, struct sock *sk)
 	return 0;
 }
 
+/* Its state is still the one that it leaves. */
+static __always_inline void look_last(__u64 key, struct tcp_sock *tp)
+{
+	struct lp_record *r = bpf_map_lookup_elem(&last_looks, &key);
+	struct conn *conn;
+
+	if (!r)
+		return;
+	r->version = LP_RECORD_VERSION;
+	r->time_ns = bpf_ktime_get_ns();
+	look_probed(&r->socket, tp);
+	look_bytes_probed(&r->socket, tp);
+	if (!kernel_has_cookie())
+		r->socket.cookie = 0;
+	conn = bpf_map_lookup_elem(&conns, &key);
+	if (conn && !(conn->flags & CONN_KEPT))
+		remember_look(r, conn);
+	r->kind = LP_KIND_LOOK;
+}
+
 /* A listed socket ended: the agent need not look at it again. */
 __noinline int end_silent(__u64 key)
 {
 	struct lp_listed *listed = bpf_map_lookup_elem(&silent, &key);
 	struct tcp_sock *tp = (struct tcp_sock *)key;
 
-	if (listed)
-		listed->ended = BPF_CORE_READ(tp, snd_una) == BPF_CORE_READ(tp, write_seq) ? 2 : 1;
+	if (!listed)
+		return 0;
+	look_last(key, tp);
+	listed->ended = BPF_CORE_READ(tp, snd_una) == BPF_CORE_READ(tp, write_seq) ? 2 : 1;
 	return 0;
 }
 

@@ -194,9 +194,36 @@ def silent_ends_acknowledged(t):
     expect_silent(t, c, "closing", unacked=90)
     s("undrop(s); s.recv(90, socket.MSG_WAITALL); s.recv(1); s.close()")
     c.ended()
+    ended = clock.now()
     wait_for(agent, c.host, "peer_back")
-    t.expect(c, "peer_back", "acked", "closing", extra={"stream.read_closed": Maybe(False, True)})
-    t.check(agent)
+    t.expect(c, "peer_back", "acked", "closing", extra={"stream.read_closed": Maybe(False, True), "tcp.bytes_sent": 90})
+    back = of(t.check(agent), "peer_back")[0]
+    assert nanoseconds(back["time"]) <= ended, "peer_back is told of a time after the end"
+
+
+@warned
+def silent_back_after_exit(t):
+    """The process ends while its peer is silent; the peer comes back, and closes."""
+    agent = watch(t)
+    c, s = t.connection()
+    s("s.send(b'abc')")
+    c("s.recv(3)")
+    s("drop(s)")
+    c("s.send(bytes(90))")
+    wait_for(agent, c.host, "peer_silent")
+    expect_silent(t, c, unacked=90)
+    c.host.kill_alone()
+    c.witness = s.host
+    s("undrop(s); s.recv(90, socket.MSG_WAITALL); s.recv(1); s.close()")
+    s.ended()
+    ended = clock.now()
+    wait_for(agent, c.host, "peer_back")
+    t.expect(c, "peer_back", "acked", "orphaned", extra={
+        "stream.read_closed": Maybe(False, True), "tcp.bytes_sent": 90, "tcp.bytes_received": 3,
+        "process.exiting": Maybe(True), "process.exit.signal": Maybe("SIGKILL")})
+    events = t.check(agent)
+    back = of(events, "peer_back")[0]
+    assert nanoseconds(back["time"]) <= ended, "peer_back is told of a time after the end"
 
 
 @one

@@ -68,15 +68,44 @@ volatile struct lp_alarms *sockets_alarms(struct kernel *kernel)
 	return &alarms;
 }
 
+static struct lp_record last_looks[SOCKETS]; /* kind 0: none */
+static bool kept[SOCKETS];
+
+void sockets_keep_last(struct kernel *kernel, __u64 sk)
+{
+	(void)kernel;
+	kept[sk / 64 - 1] = true;
+}
+
+bool sockets_take_last(struct kernel *kernel, __u64 sk, struct lp_record *last)
+{
+	(void)kernel;
+	kept[sk / 64 - 1] = false;
+	*last = last_looks[sk / 64 - 1];
+	return last->kind;
+}
+
+static bool wants(void *context, const struct event *event)
+{
+	(void)context;
+	(void)event;
+	return true;
+}
+
+static struct event *newest;
+static bool keeps; /* the newest event */
+
 static void take_reported(void *context, struct event *event)
 {
 	(void)context;
 	reported[n_reported] = event->verdict.cause;
+	newest = event;
 	reported_sk[n_reported++] = event->record->socket.sk;
-	event_free(event);
+	if (!keeps)
+		event_free(event);
 }
 
-static const struct early_calls calls = {.found = take_reported};
+static const struct early_calls calls = {.found = take_reported, .wants = wants};
 
 /* A connection with that many bytes in flight that is retransmitting. Returns its address. */
 static __u64 waits_for(unsigned number, __u32 bytes)
@@ -121,6 +150,9 @@ static int begin(void **state)
 	n_listed = n_reported = 0;
 	alarms = (struct lp_alarms){0};
 	memset(sockets, 0, sizeof(sockets));
+	memset(last_looks, 0, sizeof(last_looks));
+	memset(kept, 0, sizeof(kept));
+	keeps = false;
 	*state = silent_peers_new(NULL, AFTER, &calls);
 	return *state ? 0 : -1;
 }
@@ -226,12 +258,132 @@ static void test_ends_while_silent(void **state)
 	for (size_t i = 0; i < n_listed; i++)
 		list[i].listed.ended = list[i].sk == lost ? 1 : list[i].sk == acked ? 2 : 0;
 	sockets[2].socket.peer_port = 3; /* another connection has its address */
+	last_looks[1] = sockets[1];
+	assert_true(kept[0] && kept[1] && kept[2]);
 	run_to(*state, 9 * CLOCK_SECOND);
+	assert_false(kept[0] || kept[1] || kept[2]);
 	assert_int_equal(n_reported, 4);
 	assert_int_equal(reported[3], PEER_BACK_ACKED);
 	assert_int_equal(reported_sk[3], acked);
 	assert_int_equal(n_listed, 0);
 	assert_int_equal(silent_peers_deadline(*state), 0);
+}
+
+/* What is said of it is what it was when it ended. */
+static void test_last_look_is_told(void **state)
+{
+	__u64 sk = waits_for(0, 10);
+
+	timeout_of(sk, CLOCK_SECOND);
+	run_to(*state, 8 * CLOCK_SECOND);
+	last_looks[0] = sockets[0];
+	last_looks[0].time_ns = 7 * CLOCK_SECOND;
+	last_looks[0].socket.state = TCP_LAST_ACK;
+	last_looks[0].socket.snd_una = last_looks[0].socket.snd_nxt;
+	last_looks[0].socket.bytes_acked = 10;
+	list[0].listed.ended = 2;
+	keeps = true;
+	run_to(*state, 9 * CLOCK_SECOND);
+	assert_int_equal(n_reported, 2);
+	assert_int_equal(newest->verdict.cause, PEER_BACK_ACKED);
+	assert_int_equal(newest->record->time_ns, 7 * CLOCK_SECOND);
+	assert_int_equal(newest->record->socket.state, TCP_LAST_ACK);
+	assert_int_equal(newest->record->socket.bytes_acked, 10);
+	event_free(newest);
+}
+
+/* No look at the end, or one at another connection: nothing true can be said. */
+static void test_no_last_look_no_event(void **state)
+{
+	__u64 none = waits_for(0, 10), other = waits_for(1, 10);
+
+	timeout_of(none, CLOCK_SECOND);
+	timeout_of(other, CLOCK_SECOND);
+	run_to(*state, 8 * CLOCK_SECOND);
+	last_looks[1] = sockets[1];
+	last_looks[1].socket.peer_port = 77;
+	list[0].listed.ended = list[1].listed.ended = 2;
+	run_to(*state, 9 * CLOCK_SECOND);
+	assert_int_equal(n_reported, 2);
+	assert_int_equal(n_listed, 0);
+}
+
+static const struct owner found = {.via = VIA_HOLDER, .process = {.tgid = 7, .start_boot_ns = 70}};
+
+static void owner_of_silence(struct silent_peers *s, __u64 sk, struct owner owner)
+{
+	struct event *event = event_found(&sockets[sk / 64 - 1], PEER_SILENT_UNACKED);
+
+	event->owner = owner;
+	silent_peers_note(s, event);
+	event_free(event);
+}
+
+/* The owner of the peer_back of a connection that has just ended, whose own search found `owner`. */
+static struct owner owner_of_back(struct silent_peers *s, __u64 sk, struct owner owner)
+{
+	last_looks[sk / 64 - 1] = sockets[sk / 64 - 1];
+	list[0].listed.ended = 2;
+	keeps = true;
+	run_to(s, 9 * CLOCK_SECOND);
+	assert_int_equal(newest->verdict.cause, PEER_BACK_ACKED);
+	newest->owner = owner;
+	silent_peers_note(s, newest);
+	owner = newest->owner;
+	event_free(newest);
+	return owner;
+}
+
+static void test_back_has_the_owner_of_the_silence(void **state)
+{
+	static const struct owner closer = {.via = VIA_CLOSER, .process = {.tgid = 8}};
+	static const struct {
+		struct owner then, now;
+		__u32 tgid;
+		enum owner_unknown unknown;
+	} cases[] = {
+		{found, {.unknown = UNKNOWN_HOLDER_GONE}, 7, UNKNOWN_NONE},
+		{found, {.unknown = UNKNOWN_NOT_SEEN}, 7, UNKNOWN_NONE},
+		{found, {.unknown = UNKNOWN_SHARED}, 0, UNKNOWN_SHARED},
+		{found, closer, 8, UNKNOWN_NONE},
+		{{.unknown = UNKNOWN_SHARED}, {.unknown = UNKNOWN_HOLDER_GONE}, 0, UNKNOWN_HOLDER_GONE},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct owner owner;
+		__u64 sk;
+
+		if (i)
+			begin(state);
+		sk = waits_for(0, 10);
+		timeout_of(sk, CLOCK_SECOND);
+		run_to(*state, 8 * CLOCK_SECOND);
+		owner_of_silence(*state, sk, cases[i].then);
+		owner = owner_of_back(*state, sk, cases[i].now);
+		assert_int_equal(owner.process.tgid, cases[i].tgid);
+		assert_int_equal(owner.unknown, cases[i].unknown);
+		assert_int_equal(!owner.via, !cases[i].tgid);
+		if (i + 1 < sizeof(cases) / sizeof(*cases))
+			silent_peers_free(*state);
+	}
+}
+
+/* The search for the owner of the silence took longer than the silence. */
+static void test_owner_of_the_silence_comes_late(void **state)
+{
+	__u64 sk = waits_for(0, 10);
+
+	timeout_of(sk, CLOCK_SECOND);
+	run_to(*state, 8 * CLOCK_SECOND);
+	last_looks[0] = sockets[0];
+	list[0].listed.ended = 2;
+	keeps = true;
+	run_to(*state, 9 * CLOCK_SECOND);
+	owner_of_silence(*state, sk, found);
+	newest->owner = (struct owner){.unknown = UNKNOWN_HOLDER_GONE};
+	silent_peers_note(*state, newest);
+	assert_int_equal(newest->owner.process.tgid, 7);
+	event_free(newest);
 }
 
 static void test_fin_alone_is_no_data(void **state)
@@ -282,6 +434,10 @@ int main(void)
 		TEST(test_back_and_silent_again),
 		TEST(test_listed_anew_before_the_look),
 		TEST(test_ends_while_silent),
+		TEST(test_last_look_is_told),
+		TEST(test_no_last_look_no_event),
+		TEST(test_back_has_the_owner_of_the_silence),
+		TEST(test_owner_of_the_silence_comes_late),
 		TEST(test_fin_alone_is_no_data),
 		TEST(test_closed_window_that_answers_is_not_silent),
 		TEST(test_lists_sockets_that_waited_before),

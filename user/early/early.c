@@ -98,6 +98,12 @@ void early_free(struct early *w)
 	free(w);
 }
 
+void early_note(struct early *w, struct event *event)
+{
+	if (w->silent)
+		silent_peers_note(w->silent, event);
+}
+
 void early_tick(struct early *w, __u64 now_ns)
 {
 	if (w->silent)

@@ -47,6 +47,8 @@ void early_free(struct early *early);
  * sockets are remembered. 0 or -ENOMEM. */
 int early_want(struct early *early, __u32 classes);
 
+/* The search for the owner of an event is over, which may be one of found(). */
+void early_note(struct early *early, struct event *event);
 /* Does what is due. now_ns: CLOCK_MONOTONIC. */
 void early_tick(struct early *early, __u64 now_ns);
 __u64 early_deadline(const struct early *early); /* CLOCK_MONOTONIC; 0: nothing to look at */

@@ -27,6 +27,8 @@ struct reported {
 	struct table_link by_sk;
 	LIST_ENTRY(reported) in_all;
 	struct lp_record record;
+	enum owner_via via; /* of its peer_silent; VIA_NONE: not known */
+	struct lp_task owner;
 };
 
 struct silent_peers {
@@ -36,6 +38,7 @@ struct silent_peers {
 	__u64 next_ns; /* 0: nothing is listed */
 	unsigned n_reported;
 	LIST_HEAD(, reported) all;
+	LIST_HEAD(, reported) back; /* their peer_back waits for its owner */
 	struct table table;
 };
 
@@ -51,11 +54,19 @@ struct round {
 
 /* --- reported sockets --- */
 
-static void forget_reported(struct silent_peers *s, struct reported *reported)
+static void take_out(struct silent_peers *s, struct reported *reported)
 {
 	table_remove(&s->table, reported);
 	LIST_REMOVE(reported, in_all);
 	s->n_reported--;
+}
+
+static void forget_reported(struct silent_peers *s, struct reported *reported)
+{
+	struct lp_record last;
+
+	sockets_take_last(s->kernel, reported->record.socket.sk, &last);
+	take_out(s, reported);
 	free(reported);
 }
 
@@ -67,6 +78,8 @@ static bool remember_reported(struct silent_peers *s, const struct lp_record *re
 	if (!reported)
 		return false;
 	reported->record = *record;
+	reported->via = VIA_NONE;
+	sockets_keep_last(s->kernel, record->socket.sk);
 	table_add(&s->table, reported, record->socket.sk);
 	LIST_INSERT_HEAD(&s->all, reported, in_all);
 	s->n_reported++;
@@ -97,21 +110,23 @@ static bool waits(const struct lp_socket *s)
 	return s->retransmits && data_of(s).unacked;
 }
 
-static void report(struct silent_peers *s, const struct lp_record *look, enum lp_cause cause)
-{
-	struct event *event = event_found(look, cause);
-
-	if (!event)
-		return;
-	if (cause == PEER_SILENT_UNACKED)
-		event->gives_up_ms = giveup_ms(&look->socket);
-	s->calls->found(s->calls->context, event);
-}
-
-/* The owner is that of the peer_silent: the BPF programs may not know it any more. */
 static void report_back(struct silent_peers *s, struct reported *reported, const struct lp_record *look)
 {
-	struct lp_record named = *look;
+	struct event *event = event_found(look, PEER_BACK_ACKED);
+
+	take_out(s, reported);
+	if (event && s->calls->wants(s->calls->context, event))
+		LIST_INSERT_HEAD(&s->back, reported, in_all);
+	else
+		free(reported);
+	if (event)
+		s->calls->found(s->calls->context, event);
+}
+
+/* The connection lives. Its owner is that of the peer_silent: the BPF programs may not know it any more. */
+static void report_acked(struct silent_peers *s, struct reported *reported, const struct lp_record *look)
+{
+	struct lp_record last, named = *look;
 	const struct lp_record *before = &reported->record;
 
 	named.who = before->who;
@@ -122,17 +137,23 @@ static void report_back(struct silent_peers *s, struct reported *reported, const
 	named.established_ns = before->established_ns;
 	if (before->who != LP_WHO_CLOSER) /* the application may have closed it since */
 		sockets_name(s->kernel, &named);
-	forget_reported(s, reported);
-	report(s, &named, PEER_BACK_ACKED);
+	sockets_take_last(s->kernel, look->socket.sk, &last);
+	report_back(s, reported, &named);
 }
 
 static void report_silent(struct silent_peers *s, const struct lp_record *look)
 {
 	struct lp_record named = *look;
+	struct event *event;
 
 	sockets_name(s->kernel, &named);
-	if (remember_reported(s, &named))
-		report(s, &named, PEER_SILENT_UNACKED);
+	event = event_found(&named, PEER_SILENT_UNACKED);
+	if (!event || !remember_reported(s, &named)) {
+		event_free(event);
+		return;
+	}
+	event->gives_up_ms = giveup_ms(&named.socket);
+	s->calls->found(s->calls->context, event);
 }
 
 /* A socket without peer_silent. */
@@ -165,7 +186,7 @@ static void judge_reported(struct round *round, const struct sockets_listed *ite
 	} else if (look->socket.snd_una == reported->record.socket.snd_una) {
 		look_again(round, round->now_ns + LOOK_NS);
 	} else {
-		report_back(s, reported, look);
+		report_acked(s, reported, look);
 		if (look->socket.snd_una != item->listed.snd_una)
 			sockets_forget_silent(s->kernel, item->sk);
 		else
@@ -196,10 +217,7 @@ static void end(struct silent_peers *s, const struct sockets_listed *item)
 	sockets_forget_silent(s->kernel, item->sk);
 	if (!reported)
 		return;
-	last = reported->record;
-	last.time_ns = clock_monotonic_ns();
-	last.socket.snd_una = last.socket.snd_nxt = last.socket.write_seq;
-	if (item->listed.ended == 2)
+	if (item->listed.ended == 2 && sockets_take_last(s->kernel, item->sk, &last) && is_same(item, &last))
 		report_back(s, reported, &last);
 	else
 		forget_reported(s, reported);
@@ -274,8 +292,14 @@ struct silent_peers *silent_peers_new(struct kernel *kernel, __u64 after_ns, con
 
 void silent_peers_free(struct silent_peers *s)
 {
+	struct reported *reported;
+
 	while (s && !LIST_EMPTY(&s->all))
 		forget_reported(s, LIST_FIRST(&s->all));
+	while (s && (reported = LIST_FIRST(&s->back))) {
+		LIST_REMOVE(reported, in_all);
+		free(reported);
+	}
 	free(s);
 }
 
@@ -305,6 +329,62 @@ void silent_peers_tick(struct silent_peers *s, __u64 now_ns)
 __u64 silent_peers_deadline(const struct silent_peers *s)
 {
 	return s->next_ns;
+}
+
+/* Nobody was found to hold it; several holders, of whom none is known to be the owner, are another matter. */
+static bool is_not_found(const struct owner *owner)
+{
+	return owner->unknown == UNKNOWN_HOLDER_GONE || owner->unknown == UNKNOWN_NOT_SEEN ||
+	       owner->unknown == UNKNOWN_SOCKET_GONE;
+}
+
+static bool is_of(const struct reported *reported, const struct lp_record *r)
+{
+	const struct lp_socket *s = &reported->record.socket;
+
+	return s->sk == r->socket.sk && s->local_port == r->socket.local_port && s->peer_port == r->socket.peer_port;
+}
+
+static struct reported *find_back(const struct silent_peers *s, const struct lp_record *r)
+{
+	struct reported *reported;
+
+	LIST_FOREACH(reported, &s->back, in_all)
+		if (is_of(reported, r))
+			break;
+	return reported;
+}
+
+static void note_back(struct silent_peers *s, struct event *event)
+{
+	struct reported *reported = find_back(s, event->record);
+
+	if (!reported)
+		return;
+	if (reported->via && is_not_found(&event->owner))
+		event->owner = (struct owner){.via = reported->via, .process = reported->owner};
+	LIST_REMOVE(reported, in_all);
+	free(reported);
+}
+
+static void note_silent(struct silent_peers *s, const struct event *event)
+{
+	struct reported *reported = table_find(&s->table, event->record->socket.sk);
+
+	if (!reported || !is_of(reported, event->record))
+		reported = find_back(s, event->record);
+	if (!reported)
+		return;
+	reported->via = event->owner.via;
+	reported->owner = event->owner.process;
+}
+
+void silent_peers_note(struct silent_peers *s, struct event *event)
+{
+	if (event->verdict.cause == PEER_BACK_ACKED)
+		note_back(s, event);
+	else if (event->verdict.cause == PEER_SILENT_UNACKED)
+		note_silent(s, event);
 }
 
 unsigned silent_peers_count(const struct silent_peers *s)

@@ -16,6 +16,7 @@
 #include "record.h"
 
 struct early_calls;
+struct event;
 struct kernel;
 struct silent_peers;
 
@@ -28,6 +29,9 @@ void silent_peers_seed(struct silent_peers *silent, const struct lp_record *look
 /* Looks at the sockets that are due. now_ns: CLOCK_MONOTONIC. */
 void silent_peers_tick(struct silent_peers *silent, __u64 now_ns);
 __u64 silent_peers_deadline(const struct silent_peers *silent); /* CLOCK_MONOTONIC; 0: nothing is listed */
+/* The search for the owner of a peer_silent or a peer_back is over. A process that held the connection while the peer
+ * was silent, and is gone since, owns the peer_back too. */
+void silent_peers_note(struct silent_peers *silent, struct event *event);
 /* Connections whose peer is silent at the moment. */
 unsigned silent_peers_count(const struct silent_peers *silent);
 

@@ -199,6 +199,22 @@ void sockets_forget_silent(struct kernel *kernel, __u64 sk)
 	bpf_map_delete_elem(bpf_map__fd(kernel_skeleton(kernel)->maps.silent), &sk);
 }
 
+void sockets_keep_last(struct kernel *kernel, __u64 sk)
+{
+	static const struct lp_record nothing;
+
+	bpf_map_update_elem(bpf_map__fd(kernel_skeleton(kernel)->maps.last_looks), &sk, &nothing, BPF_ANY);
+}
+
+bool sockets_take_last(struct kernel *kernel, __u64 sk, struct lp_record *last)
+{
+	int map = bpf_map__fd(kernel_skeleton(kernel)->maps.last_looks);
+	bool found = !bpf_map_lookup_elem(map, &sk, last) && last->kind;
+
+	bpf_map_delete_elem(map, &sk);
+	return found;
+}
+
 int sockets_list_filled(struct kernel *kernel, struct sockets_filled *items, size_t most, size_t *n)
 {
 	return list(kernel_skeleton(kernel)->maps.filled, items, sizeof(*items), most, n);

@@ -36,6 +36,11 @@ int sockets_list_silent(struct kernel *kernel, struct sockets_listed *list, size
 void sockets_add_silent(struct kernel *kernel, __u64 sk, const struct lp_listed *listed);
 void sockets_forget_silent(struct kernel *kernel, __u64 sk);
 
+/* Keeps a look at a listed socket for the time when it ends. */
+void sockets_keep_last(struct kernel *kernel, __u64 sk);
+/* Takes that look, which is not kept any more. false: it has not ended, or there was no room. */
+bool sockets_take_last(struct kernel *kernel, __u64 sk, struct lp_record *last);
+
 struct sockets_filled {
 	__u64 sk;
 	struct lp_filled filled;

@@ -108,6 +108,7 @@ static void on_owner(void *context, struct event *e)
 	struct pipeline *p = context;
 	bool is_wanted = is_judged(e) || judge(p, e);
 
+	early_note(p->early, e);
 	other_end_note(p->ends, e);
 	recently_closed_note(p->recently_closed, e);
 	if (!is_wanted) {
