@@ -87,6 +87,9 @@ static __always_inline void establish(struct sock *sk, __u8 old_state)
 	if (old_state == TCP_SYN_RECV && (conn->flags & CONN_LISTENS)) {
 		conn->flags = LP_F_ACCEPTED; /* a copy of the listener's: birth is the process that listened */
 	}
+	/* a RST in SYN_SENT (for the challenge ACK of an older connection) or in SYN_RECV did not end this connection */
+	conn->flags &= ~LP_F_RST_OUT;
+	conn->reset_reason = 0;
 	conn->established_ns = packet_ns(tp);
 	conn_enter(conn, TCP_ESTABLISHED);
 	if (old_state == TCP_SYN_SENT)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Orderly ends, and RSTs and timeouts after the end of both streams."""
-from trial import End, Maybe, OneOf, scenario
+from trial import Absent, End, Maybe, OneOf, scenario
 
 
 @scenario()
@@ -284,3 +284,23 @@ def reset_in_fin_wait2_orphaned(t):
     t.expect(s, "local_reset", "linger", "half_closed")
     c.ended()
     t.expect(c, "local_closed", "close", "orphaned", state="fin_wait_2")
+
+
+@scenario()
+def close_after_challenge(t):
+    """The server still has an older connection from the same port: its challenge ACK gets a RST from our kernel, then we
+    connect. That RST did not end the new connection."""
+    client, server = t.pair()
+    old, held = t.connection(client, server)
+    client("rst = capture(); repair(s); s.close(); s = tcp(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)")
+    client("s.bind((HERE, port)); s.connect(SERVER)", port=old.local[1], SERVER=server("HERE, l.getsockname()[1]"))
+    t.premise(client("resets(rst)") == ["out"], "our kernel answers the challenge")
+    t.expect(held, "peer_lost", "reset", "established", error=held.error())
+    c, s = End(client, "client"), t.accept(server)
+    c("s.close()")
+    s("reached(s, 'close_wait')")
+    t.expect(s, "peer_closed", "fin", "established")
+    s("s.close()")
+    s.ended()
+    c.ended()
+    t.expect(c, "local_closed", "close", "orphaned", extra={"tcp.reset_reason": Absent()})
