@@ -306,6 +306,10 @@ static void test_shows_an_earlier_error_once(void **state)
 	sample_judge(&sample, sample.event.verdict);
 	says("(EHOSTUNREACH)");
 	does_not_say("earlier");
+	/* the application of an orphan gets no error, but the kernel had one */
+	sample.record.socket.flags |= LP_F_DEAD;
+	sample_judge(&sample, sample.event.verdict);
+	says("; earlier EHOSTUNREACH");
 	sample.record.socket.soft_err = 9999; /* not an errno of this C library */
 	does_not_say("(null)");
 }

@@ -253,7 +253,7 @@ static void put_details(struct line *line, const struct event *e)
 	put_extent(line, e);
 	if (error)
 		line_printf(line, " (%s)", error);
-	if (r->socket.soft_err && r->socket.soft_err != r->socket.err && strerrorname_np(r->socket.soft_err))
+	if (r->socket.soft_err && r->socket.soft_err != e->error && strerrorname_np(r->socket.soft_err))
 		line_printf(line, "; earlier %s", strerrorname_np(r->socket.soft_err));
 	if (event_has_transfer(e))
 		put_data(line, e);
