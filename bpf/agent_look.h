@@ -9,6 +9,7 @@
 #ifndef LOSTPEER_BPF_AGENT_LOOK_H
 #define LOSTPEER_BPF_AGENT_LOOK_H
 
+#include "conn.h"
 #include "look.h"
 #include "maps.h"
 #include "owner.h"
@@ -56,8 +57,10 @@ static __always_inline void look_at_socket(struct lp_record *r, __u64 key, const
 	look_bytes_probed(&r->socket, tp);
 	if (!kernel_has_cookie())
 		r->socket.cookie = 0;
-	if (conn->flags || conn->birth.tgid) /* else conns does not have it */
+	if (conn->flags || conn->birth.tgid) { /* else conns does not have it */
 		remember_look(r, conn);
+		conn_sent(&r->socket, conn, BPF_CORE_READ(tp, rcv_tstamp));
+	}
 }
 
 /* Global, so that the verifier walks it only once, not for each index. */

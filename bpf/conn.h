@@ -92,6 +92,17 @@ static __always_inline struct conn *conn_find_listener(__u64 key)
 	return conn && (conn->flags & CONN_LISTENS) ? conn : (void *)0; /* CONN_KEPT stands alone */
 }
 
+/* What became of its segments since the peer was last heard (sent.h); `heard`: tcp_sock.rcv_tstamp. */
+static __always_inline void conn_sent(struct lp_socket *s, const struct conn *conn, __u32 heard)
+{
+	if (!conn || conn->heard != heard)
+		return;
+	s->resent = conn->resent;
+	s->held_back = conn->held_back;
+	s->dropped = conn->dropped;
+	s->last_try = conn->last_try;
+}
+
 /* The socket is about to be destroyed. */
 static __always_inline void conn_forget(struct sock *sk, struct conn *conn)
 {

@@ -63,6 +63,8 @@ static __always_inline void facts_fill(struct lp_record *r, struct sock *sk, str
 	look_data_typed(s, tp);
 	look_bytes_typed(s, tp);
 	look_heard_typed(s, tp);
+	if (s->err)
+		look_waiting_typed(s, tp);
 }
 
 /* At most our FIN waits for an acknowledgement. */

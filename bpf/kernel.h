@@ -169,6 +169,8 @@ struct sock {
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
 	struct socket *sk_socket;
+	void *sk_rx_dst;       /* the route of what comes in */
+	int sk_rx_dst_ifindex; /* ... and its interface; from 5.17 */
 	struct socket_wq *sk_wq;
 	kuid_t sk_uid;
 	int sk_err;
@@ -184,6 +186,7 @@ struct sock {
 
 struct inet_sock {
 	struct sock sk;
+	int rx_dst_ifindex; /* before 5.17 */
 	__be16 inet_sport;
 };
 
@@ -321,6 +324,9 @@ struct net_device {
 	possible_net_t nd_net;
 };
 struct sk_buff {
+	struct sock *sk;
+	int skb_iif;
+	__s64 tstamp; /* of what TCP sends: when, by CLOCK_MONOTONIC */
 	struct net_device *dev;
 	unsigned int len;
 	__u16 transport_header;

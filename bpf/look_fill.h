@@ -130,22 +130,29 @@ static __always_inline void LOOK(look_retransmission)(struct lp_socket *s, struc
 	s->known |= LP_KNOWN_RETRANS;
 }
 
+static __always_inline void LOOK(look_waiting)(struct lp_socket *s, struct tcp_sock *tp)
+{
+	__u32 probed;
+
+	LOOK(look_retransmission)(s, tp);
+	if (!bpf_core_field_exists(tp->inet_conn.icsk_probes_tstamp))
+		return;
+	probed = GET(tp, inet_conn.icsk_probes_tstamp);
+	if (probed)
+		s->probes_ms = age_ms((__u32)bpf_jiffies64(), probed) + 1;
+}
+
 static __always_inline void LOOK(look_sent)(struct lp_socket *s, struct tcp_sock *tp)
 {
-	__u32 sent = GET(tp, lsndtime), probed = 0, now;
+	__u32 sent = GET(tp, lsndtime), now = (__u32)bpf_jiffies64();
 
-	if (bpf_core_field_exists(tp->inet_conn.icsk_probes_tstamp))
-		probed = GET(tp, inet_conn.icsk_probes_tstamp);
-	now = (__u32)bpf_jiffies64();
 	if (GET(tp, data_segs_out)) {
 		s->known |= LP_KNOWN_SENT;
 		s->sent_ms = age_ms(now, sent);
 	} else {
 		s->known |= LP_KNOWN_NEVER_SENT;
 	}
-	if (probed)
-		s->probes_ms = age_ms(now, probed) + 1;
-	LOOK(look_retransmission)(s, tp);
+	LOOK(look_waiting)(s, tp);
 }
 
 /* The socket's own settings, else its namespace's. */

@@ -7,7 +7,9 @@
  *   tcp_send_reset        marks it before CLOSE; reports a RST sent after CLOSE, and data for no socket
  *   inet_sk_error_report  marks an ICMP error in SYN_SENT (from 5.14); reports a CLOSE that was missed
  *   tcp_destroy_sock      reports the task that dropped the last reference, if CLOSE was reported without a final owner
- *   tcp_retransmit_skb    lists a socket whose retransmission timer ran out (silent.h), for the agent to look at
+ *   tcp_retransmit_skb    lists a socket whose retransmission timer ran out (silent.h), for the agent to look at, and
+ *                         counts whether the segment left this host (sent.h)
+ *   kfree_skb             counts the segments of a connection that this host drops while sending them (sent.h)
  *   sched_process_fork    notes which process forks, and follows the descendants of a command
  *
  * The same object contains iterators.h (sockets that existed before, holders), agent_look.h (sockets that the agent
@@ -27,6 +29,7 @@
 #include "silent.h"
 #include "syscalls.h"
 #include "report.h"
+#include "sent.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -260,8 +263,11 @@ static __always_inline void on_receive_reset(struct sock *sk)
 	if (sk->sk_protocol != IPPROTO_TCP || sk->__sk_common.skc_state == TCP_CLOSE)
 		return;
 	conn = conn_find_or_make(sk);
-	if (conn)
-		conn->flags |= LP_F_RST_IN;
+	if (!conn)
+		return;
+	conn->flags |= LP_F_RST_IN;
+	if (conn->dropped_ns && is_own_reset(sk, bpf_skc_to_tcp_sock(sk), conn))
+		conn->flags |= LP_F_RST_OWN;
 }
 
 SEC("tp_btf/tcp_receive_reset")

@@ -17,6 +17,9 @@ struct conn {
 	__u64 closed_ns;    /* when its CLOSE was reported; 0: not reported */
 	__u32 flags;        /* enum lp_flag, second group, and CONN_* */
 	__u32 reset_reason; /* as in lp_record, for a RST sent before CLOSE */
+	__u64 dropped_ns;   /* when this host last dropped a segment of it (sent.h) */
+	__u32 heard;        /* tcp_sock.rcv_tstamp when the counts below began: they end when the peer is heard again */
+	__u8 resent, held_back, dropped, last_try; /* as in lp_socket */
 };
 
 /* conn.flags, beside enum lp_flag's second group. */

@@ -50,7 +50,7 @@ static __always_inline void remember(struct lp_record *r, struct conn *conn)
 		return;
 	r->socket.flags |= LP_F_STATE;
 	r->socket.flags |= conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED | LP_F_RST_IN |
-					  LP_F_RST_OUT | LP_F_ICMP_SYN);
+					  LP_F_RST_OUT | LP_F_ICMP_SYN | LP_F_RST_OWN);
 	if (conn->flags & CONN_LISTENS) /* a child that was never established (fast open) */
 		r->socket.flags = (r->socket.flags & ~LP_F_SEEDED) | LP_F_ACCEPTED;
 	r->born_ns = conn->born_ns;
@@ -70,7 +70,7 @@ static __always_inline void expect_more(struct lp_record *r, struct conn *conn)
 	if (!conn)
 		return;
 	conn->closed_ns = r->time_ns;
-	conn->flags &= ~(LP_F_RST_IN | LP_F_RST_OUT | LP_F_ICMP_SYN | CONN_WANTS_RST | CONN_WANTS_OWNER);
+	conn->flags &= ~(LP_F_RST_IN | LP_F_RST_OUT | LP_F_ICMP_SYN | LP_F_RST_OWN | CONN_WANTS_RST | CONN_WANTS_OWNER);
 	conn->reset_reason = 0;
 	if (r->socket.state == TCP_FIN_WAIT1 || r->socket.state == TCP_FIN_WAIT2)
 		conn->flags |= CONN_WANTS_RST;
@@ -87,6 +87,8 @@ static __always_inline void report_close(struct sock *sk, struct tcp_sock *tp, _
 	facts_fill(r, sk, tp, old_state, flags);
 	r->socket.shutdown = shutdown;
 	remember(r, conn);
+	if (r->socket.err)
+		conn_sent(&r->socket, conn, tp->rcv_tstamp);
 	name_owner(r, sk, conn);
 	name_acceptor(r, sk);
 	name_waiter(r, sk, conn);

@@ -10,6 +10,7 @@
 #define LOSTPEER_BPF_SILENT_H
 
 #include "report.h"
+#include "sent.h"
 
 struct lp_alarms alarms;
 
@@ -94,22 +95,37 @@ static __always_inline void list_silent(struct sock *sk, struct tcp_sock *tp)
 	raise_alarm(ALARM_SILENT);
 }
 
-static __always_inline void on_retransmit(struct sock *sk)
+static __always_inline void on_retransmit(struct sock *sk, int err)
 {
+	__u8 state = sk->__sk_common.skc_state;
 	struct tcp_sock *tp;
+	struct conn *conn;
 
-	if (sk->sk_protocol != IPPROTO_TCP || !can_wait(sk->__sk_common.skc_state))
+	if (sk->sk_protocol != IPPROTO_TCP || !(can_wait(state) || state == TCP_SYN_SENT))
 		return;
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (tp && tp->inet_conn.icsk_retransmits && wanted(LP_CLASS_SILENT, tcp_as_sock(tp)))
+	if (!tp || !tp->inet_conn.icsk_retransmits)
+		return;
+	conn = conn_find(sk);
+	if (conn)
+		sent_again(conn, tp, err);
+	if (state != TCP_SYN_SENT && wanted(LP_CLASS_SILENT, tcp_as_sock(tp)))
 		list_silent(sk, tp);
 }
 
-/* From 6.18 on it has a third argument, and fires for a segment that could not be sent as well. */
+/* Only for what was sent. */
 SEC("tp_btf/tcp_retransmit_skb")
 int BPF_PROG(retransmit, struct sock *sk)
 {
-	on_retransmit(sk);
+	on_retransmit(sk, 0);
+	return 0;
+}
+
+/* From 6.18, for what could not be sent as well. */
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(retransmit_result, struct sock *sk, struct sk_buff *skb, int err)
+{
+	on_retransmit(sk, err);
 	return 0;
 }
 

@@ -48,7 +48,12 @@ enum lp_flag {
 	LP_F_ACCEPT_HOOK = 1u << 25,      /* task accepted it, seen by --accept-hook */
 	LP_F_IS_BIRTH = 1u << 26, /* task, though named for another reason, also connected, listened or was seeded */
 	LP_F_SHARED = 1u << 27,   /* seeded, and more than one process held it then */
+	/* the RST came in at once after this host dropped our segment, by loopback: its own firewall answered */
+	LP_F_RST_OWN = 1u << 28,
 };
+
+/* lp_socket.last_try. */
+enum lp_try { LP_TRY_NONE, LP_TRY_LEFT, LP_TRY_FAILED };
 
 /* lp_socket.known: which facts were read. */
 enum lp_known {
@@ -103,11 +108,17 @@ struct lp_socket {
 	__u8 probes_out;       /* keepalive or window probes unanswered */
 	__u8 backoff;          /* how often rto_ms was doubled, or the interval of window probes */
 	__u8 keepalive_probes; /* how many may go unanswered */
+	__s64 retrans_ms;      /* since the waiting segment was first sent again; of a SYN: since it was first sent */
+	__s64 probes_ms;       /* since the closed window was first probed, plus 1; 0: not known */
+	/* What became of our segments since the peer was last heard; 255: as many or more (bpf/sent.h). */
+	__u8 resent;    /* sent again by a timer, and it left this host */
+	__u8 held_back; /* a timer could not send it again: no route, or this host dropped it (from 6.18) */
+	__u8 dropped;   /* this host dropped it while it was being sent */
+	__u8 last_try;  /* enum lp_try: of the latest of these */
+	__u32 unused;
 
 	/* No hook fills these (LP_RECORD_SIZE). */
 	__s64 sent_ms;    /* since data was last sent, or sent again */
-	__s64 retrans_ms; /* since the waiting segment was first sent again; of a SYN: since it was first sent */
-	__s64 probes_ms;  /* since the closed window was first probed; 0: not known */
 	__u32 rto_ms;     /* the current retransmission timeout, doubled at each timeout */
 	__u32 rto_max_ms; /* its limit; 0: the kernel's built-in two minutes */
 	__u32 keepalive_time_ms;
@@ -145,7 +156,7 @@ static inline __u64 lp_initial_there(__u64 initial, int connected)
 #define LP_JIFFY_SCALE (1u << 24)
 
 LP_ASSERT(__builtin_offsetof(struct lp_socket, snd_una) == 88, "identity of lp_socket");
-LP_ASSERT(__builtin_offsetof(struct lp_socket, sent_ms) == 152, "lp_socket of a hook");
-LP_ASSERT(sizeof(struct lp_socket) == 208, "lp_socket has no padding");
+LP_ASSERT(__builtin_offsetof(struct lp_socket, sent_ms) == 176, "lp_socket of a hook");
+LP_ASSERT(sizeof(struct lp_socket) == 216, "lp_socket has no padding");
 
 #endif

@@ -20,6 +20,12 @@ CAUSES = {
     "events_lost": {place: "agent" for place in
                     ("ring_full", "program_missed", "state_full", "output_full", "write_failed", "stopped")},
 }
+# Whom the facts may blame instead; None: nobody, since no fact decides.
+OTHERS = {
+    "refused": ("local",), "reset": ("local", None), "timeout": ("local", None), "unreachable": ("local", None),
+    "retransmit_timeout": ("local", None), "keepalive_timeout": (None,), "user_timeout": ("local", "peer", None),
+    "probe_timeout": ("peer", None), "unacked": ("local", None),
+}
 PHASES = ("connecting", "unaccepted", "orphaned", "closing", "half_closed", "established")
 VIAS = ("connect", "accept", "seed", "holder", "closer", "listener")
 UNKNOWNS = ("kernel", "holder_gone", "shared", "socket_gone", "not_seen", "unsupported")
@@ -90,7 +96,7 @@ def faults(event):
         elif not type_holds(value, TYPES[name]):
             found.append("%s is %r" % (name, value))
     for name in ("schema", "time", "host.name", "event", "cause", "by", "severity"):
-        if name not in event and (name != "by" or event.get("cause") != "user_timeout"):
+        if name not in event and name != "by":
             found.append("no %s" % name)
     what, cause = event.get("event"), event.get("cause")
     if cause not in CAUSES.get(what, {}):
@@ -99,7 +105,7 @@ def faults(event):
         return found
     if "repeat.count" in event:
         return found + repeat_faults(event)
-    if event.get("by") != CAUSES[what][cause] and (cause, event.get("by")) != ("user_timeout", "peer"):
+    if event.get("by") not in (CAUSES[what][cause],) + OTHERS.get(cause, ()):
         found.append("%s/%s by %s" % (what, cause, event.get("by")))
     if event.get("phase") not in PHASES:
         found.append("phase is %r" % event.get("phase"))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """TCP Fast Open and simultaneous open: data in the SYN, and full sockets in SYN_RECV."""
 from connect import HEALTHY, doubt
-from trial import AtLeast, End, Maybe, scenario
+from trial import AtLeast, End, Maybe, OneOf, scenario
 
 # Client and server, both without a cookie.
 ENABLE = "sysctls(fastopen=0x207, fastopen_blackhole_timeout_sec=0)"
@@ -141,7 +141,8 @@ def simultaneous_open_reset(t):
     wire("w.set('cut'); [w.put(side, frame) for side, frame in w.held]")
     c("reached(s, 'syn_received')")
     wire("w.forge('right', wire.RST)")
-    t.expect(c, "peer_lost", "reset", "connecting", error=c.error(), state="syn_received")
+    # The other end lives on; who sent the RST is not known, if a walk finds that in time.
+    t.expect(c, "peer_lost", "reset", "connecting", by=OneOf(None, "peer"), error=c.error(), state="syn_received")
     s("reached(s, 'syn_received'); s.close()")
     # The contract allows either event for a close in SYN_RECV.
     for event, cause in ("local_closed", "close"), ("connect_failed", "abandoned"):

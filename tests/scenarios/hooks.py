@@ -58,7 +58,7 @@ def denied_by_blackhole(t):
 def missing_route(t):
     client, server, agent = hooked(t)
     c = unsent(t, client, None, "ENETUNREACH")
-    t.expect(c, "connect_failed", "unreachable", "connecting", error=c.error_name,
+    t.expect(c, "connect_failed", "unreachable", "connecting", by="local", error=c.error_name,
              extra={"tcp.cookie": Maybe(c.cookie)})
     t.check(agent)
 

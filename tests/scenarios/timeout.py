@@ -77,7 +77,7 @@ def retransmit_timeout_link_down(t):
     c, s = impatient(t, 2)
     s("drop(s)")
     c("s.send(bytes(60)); command('ip', 'link', 'set', 'eth0', 'down')")
-    t.expect(c, "peer_lost", "retransmit_timeout", "established", error=c.error(), unacked=60)
+    t.expect(c, "peer_lost", "retransmit_timeout", "established", by="local", error=c.error(), unacked=60)
 
 
 @scenario()
@@ -205,6 +205,28 @@ def user_timeout_window_closed_peer_gone(t):
     # More than one probe: a live peer may leave one of two unanswered (tcp_invalid_ratelimit).
     c("wait(lambda: probes(s) > 1, 'unanswered probes'); option(s, TCP_USER_TIMEOUT, 1000)")
     t.expect(c, "peer_lost", "user_timeout", "established", by="network", error=c.error(), queued=waiting)
+
+
+@scenario()
+def probe_timeout_before_user_timeout(t):
+    """The number of probes ends it, long before the user timeout."""
+    c, s = t.connection()
+    waiting = c("fill(s)")
+    s("drop(s)")
+    c("option(s, TCP_USER_TIMEOUT, 600000); sysctls(retries2=2)")
+    error = c.error()
+    t.premise(error == "ETIMEDOUT", error)
+    t.expect(c, "peer_lost", "probe_timeout", "established", error=error, queued=waiting)
+
+
+@scenario()
+def probe_timeout_before_user_timeout_orphaned(t):
+    c, s = t.connection()
+    waiting = c("fill(s)")
+    s("drop(s)")
+    c("option(s, TCP_USER_TIMEOUT, 600000); sysctls(orphan_retries=2); wait(lambda: probes(s) > 1); s.close()")
+    c.ended()
+    t.expect(c, "peer_lost", "probe_timeout", "orphaned", queued=waiting)
 
 
 @scenario()

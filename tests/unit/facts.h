@@ -37,6 +37,9 @@ struct facts {
 	__u8 probes;
 	__u8 retr;
 	__u32 user_timeout_ms;
+	__u32 known;
+	__s64 heard_ms, retrans_ms, probes_ms;
+	__u8 resent, held_back, dropped, last_try;
 	int family;     /* 0: AF_INET */
 	bool mapped;    /* an IPv4 peer on an IPv6 socket */
 	bool no_port;   /* the socket never got a local port */
@@ -111,6 +114,14 @@ static inline struct lp_record record_of(const struct facts *f)
 		.socket.retransmits = f->retr,
 		.socket.probes_out = f->probes,
 		.socket.user_timeout_ms = f->user_timeout_ms,
+		.socket.known = f->known,
+		.socket.heard_ms = f->heard_ms,
+		.socket.retrans_ms = f->retrans_ms,
+		.socket.probes_ms = f->probes_ms,
+		.socket.resent = f->resent,
+		.socket.held_back = f->held_back,
+		.socket.dropped = f->dropped,
+		.socket.last_try = f->last_try,
 	};
 
 	r.socket.write_seq = r.socket.snd_una + f->unack;

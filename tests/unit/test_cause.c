@@ -123,10 +123,10 @@ static const struct vector connect_failed[] = {
 	 CONNECTING(CONNECT_FAILED_DENIED, BY_LOCAL)},
 	{"no_route_to_the_net",
 	 {TCP_CLOSE, HELD, OWN | CLIENT, .err = ENETUNREACH, .kind = LP_KIND_NO_CONNECT},
-	 CONNECTING(CONNECT_FAILED_UNREACHABLE, BY_NETWORK)},
+	 CONNECTING(CONNECT_FAILED_UNREACHABLE, BY_LOCAL)},
 	{"no_route_to_the_host",
 	 {TCP_CLOSE, HELD, OWN | CLIENT, .err = EHOSTUNREACH, .kind = LP_KIND_NO_CONNECT},
-	 CONNECTING(CONNECT_FAILED_UNREACHABLE, BY_NETWORK)},
+	 CONNECTING(CONNECT_FAILED_UNREACHABLE, BY_LOCAL)},
 };
 
 #define RESET(phase) .out = {PEER_LOST_RESET, BY_PEER, phase, CAUSE_NONE}
@@ -315,7 +315,7 @@ static const struct vector timeouts[] = {
 	 LOST(USER_TIMEOUT, PHASE_ESTABLISHED)},
 	{"user_timeout_while_nothing_could_leave",
 	 {TCP_ESTABLISHED, HELD, .err = ETIMEDOUT, .unack = 50, .unsent = 50, .probes = 3, .user_timeout_ms = 1500},
-	 LOST(USER_TIMEOUT, PHASE_ESTABLISHED)},
+	 LOST_BY(CANNOT_SEND, BY_LOCAL, PHASE_ESTABLISHED)},
 	{"user_timeout_in_close_wait",
 	 {TCP_CLOSE_WAIT, HELD, FIN_IN, .err = ETIMEDOUT, .shut = 1, .unack = 50, .user_timeout_ms = 1500},
 	 LOST(USER_TIMEOUT, PHASE_HALF_CLOSED)},
@@ -324,16 +324,16 @@ static const struct vector timeouts[] = {
 	 LOST(USER_TIMEOUT, PHASE_ORPHANED)},
 	{"user_timeout_against_a_closed_window_of_a_live_peer",
 	 {TCP_ESTABLISHED, HELD, .err = ETIMEDOUT, .unack = 4344, .unsent = 4344, .user_timeout_ms = 1500,
-	  .no_window = true},
+	  .probes_ms = 1501, .no_window = true},
 	 LOST_BY(USER_TIMEOUT, BY_PEER, PHASE_ESTABLISHED)},
 	/* a peer answers at most two probes a second */
 	{"user_timeout_against_a_closed_window_with_one_probe_out",
 	 {TCP_ESTABLISHED, HELD, .err = ETIMEDOUT, .unack = 4344, .unsent = 4344, .user_timeout_ms = 1500,
-	  .no_window = true, .probes = 1},
+	  .probes_ms = 1501, .no_window = true, .probes = 1},
 	 LOST_BY(USER_TIMEOUT, BY_PEER, PHASE_ESTABLISHED)},
 	{"user_timeout_against_a_closed_window_and_no_answer",
 	 {TCP_ESTABLISHED, HELD, .err = ETIMEDOUT, .unack = 4344, .unsent = 4344, .user_timeout_ms = 1500,
-	  .no_window = true, .probes = 3},
+	  .probes_ms = 1501, .no_window = true, .probes = 3},
 	 LOST(USER_TIMEOUT, PHASE_ESTABLISHED)},
 
 	{"window_probes_unanswered",

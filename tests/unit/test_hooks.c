@@ -84,7 +84,7 @@ static void test_the_newest_kernel_gets_all_but_replaced_programs(void **state)
 
 	(void)state;
 	hooks_choose(object, &have, &all_options);
-	assert_string_equal(names_of(is_not_loaded), "send_reset");
+	assert_string_equal(names_of(is_not_loaded), "send_reset retransmit");
 }
 
 static void test_an_old_kernel_gets_the_programs_that_it_can_run(void **state)
@@ -95,7 +95,7 @@ static void test_an_old_kernel_gets_the_programs_that_it_can_run(void **state)
 	hooks_choose(object, &have, &all_options);
 	assert_string_equal(names_of(is_not_loaded),
 			    "send_reset_reason error_report set_state_nested set_state_nested_twice "
-			    "destroy_sock_nested retransmit cgroup_gone cgroup_made");
+			    "destroy_sock_nested retransmit retransmit_result own_drop cgroup_gone cgroup_made");
 }
 
 static void test_a_kernel_that_does_not_preempt_gets_one_copy(void **state)
@@ -105,7 +105,8 @@ static void test_a_kernel_that_does_not_preempt_gets_one_copy(void **state)
 	(void)state;
 	have.preemptible = false;
 	hooks_choose(object, &have, &all_options);
-	assert_string_equal(names_of(is_not_loaded), "send_reset set_state_nested_twice destroy_sock_nested");
+	assert_string_equal(names_of(is_not_loaded),
+			    "send_reset set_state_nested_twice destroy_sock_nested retransmit");
 }
 
 static void test_unneeded_programs_are_not_loaded(void **state)
@@ -116,7 +117,7 @@ static void test_unneeded_programs_are_not_loaded(void **state)
 	(void)state;
 	hooks_choose(object, &have, &none);
 	assert_string_equal(names_of(is_not_loaded),
-			    "send_reset process_exit connect_enter connect_exit accept_exit accept4_exit");
+			    "send_reset retransmit process_exit connect_enter connect_exit accept_exit accept4_exit");
 }
 
 static void test_programs_attached_late_or_only_run(void **state)
@@ -126,8 +127,8 @@ static void test_programs_attached_late_or_only_run(void **state)
 	(void)state;
 	hooks_choose(object, &have, &all_options);
 	assert_string_equal(names_of(is_not_attached),
-			    "set_state_nested set_state_nested_twice destroy_sock_nested retransmit seed_files "
-			    "find_holders look_at_sockets");
+			    "set_state_nested set_state_nested_twice destroy_sock_nested retransmit "
+			    "retransmit_result own_drop seed_files find_holders look_at_sockets");
 }
 
 static void test_goes_on_without_optional_programs(void **state)

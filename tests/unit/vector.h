@@ -15,7 +15,14 @@
 #define VECTORS_MAX 160
 
 /* Features that a vector's kernel lacks. */
-enum lacks { LACKS_NOTHING, LACKS_ERROR_REPORT, LACKS_SEND_RESET };
+enum lacks {
+	LACKS_NOTHING,
+	LACKS_ERROR_REPORT,
+	LACKS_SEND_RESET,
+	LACKS_PROBE_TIME,
+	LACKS_RETRANSMIT_FAILED,
+	LACKS_RETRANSMIT
+};
 
 struct vector {
 	const char *name;
@@ -30,6 +37,9 @@ static inline struct judge_kernel kernel_of(const struct vector *v)
 	return (struct judge_kernel){
 		.error_report = v->lacks != LACKS_ERROR_REPORT,
 		.send_reset = v->lacks != LACKS_SEND_RESET,
+		.probe_time = v->lacks != LACKS_PROBE_TIME,
+		.retransmit = v->lacks != LACKS_RETRANSMIT,
+		.retransmit_failed = v->lacks != LACKS_RETRANSMIT && v->lacks != LACKS_RETRANSMIT_FAILED,
 	};
 }
 

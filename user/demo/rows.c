@@ -72,7 +72,7 @@ const struct row demo_rows[] = {
 		.steps = {{B, step_listen},
 			  {A, step_connect, ENETUNREACH, .text = DEMO_ELSEWHERE},
 			  {B, step_see_nothing}},
-		.expected = {[A] = {{CONNECT_FAILED_UNREACHABLE, BY_NETWORK, PHASE_CONNECTING, true}}},
+		.expected = {[A] = {{CONNECT_FAILED_UNREACHABLE, BY_LOCAL, PHASE_CONNECTING, true}}},
 	},
 	{
 		.cause = CONNECT_FAILED_ABANDONED,

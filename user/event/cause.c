@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
+#include "event/blame.h"
 #include "event/close_facts.h"
 #include "record.h"
 
@@ -29,8 +30,8 @@ static const struct {
 static_assert(sizeof(events) / sizeof(*events) == EVENT_COUNT, "a row for each event");
 
 static const char *const by_names[] = {
-	[BY_PEER] = "peer",   [BY_NETWORK] = "network", [BY_LOCAL] = "local",
-	[BY_ADMIN] = "admin", [BY_KERNEL] = "kernel",   [BY_AGENT] = "agent",
+	[BY_PEER] = "peer",     [BY_NETWORK] = "network", [BY_LOCAL] = "local", [BY_ADMIN] = "admin",
+	[BY_KERNEL] = "kernel", [BY_AGENT] = "agent",     [BY_UNKNOWN] = "",
 };
 static_assert(sizeof(by_names) / sizeof(*by_names) == BY_COUNT, "a name for each by");
 
@@ -278,10 +279,9 @@ static bool is_synack_timeout(const struct close_facts *f)
 {
 	return f->err && f->old == TCP_SYN_RECV;
 }
-/* where it is set, every timer uses it in place of the count of retransmissions or probes */
 static bool is_user_timeout(const struct close_facts *f)
 {
-	return f->err && f->r->socket.user_timeout_ms;
+	return f->err && blame_user_timeout_ran_out(f);
 }
 /* tcp_keepalive_timer() sends a RST first; if no hook sees it, probes while nothing waits tell */
 static bool is_keepalive_timeout(const struct close_facts *f)
@@ -295,11 +295,12 @@ static bool is_retransmit_timeout(const struct close_facts *f)
 }
 static bool is_probe_timeout(const struct close_facts *f)
 {
-	return f->err && f->waiting && !f->r->socket.snd_wnd;
+	return f->err && f->waiting;
 }
+/* the window is open, or this host dropped every probe */
 static bool is_cannot_send(const struct close_facts *f)
 {
-	return f->err && f->waiting;
+	return f->err && !f->in_flight && ((f->waiting && f->r->socket.snd_wnd) || blame_no_probe_left(f));
 }
 
 static bool is_listener_closed(const struct close_facts *f)
@@ -369,11 +370,11 @@ static const struct rule connected_rules[] = {
 	{is_over_with_old_error, LOCAL_CLOSED_CLOSE},
 	{is_rst, PEER_LOST_RESET},
 	{is_synack_timeout, PEER_LOST_RETRANSMIT_TIMEOUT},
+	{is_cannot_send, PEER_LOST_CANNOT_SEND},
 	{is_user_timeout, PEER_LOST_USER_TIMEOUT},
 	{is_keepalive_timeout, PEER_LOST_KEEPALIVE_TIMEOUT},
 	{is_retransmit_timeout, PEER_LOST_RETRANSMIT_TIMEOUT},
 	{is_probe_timeout, PEER_LOST_PROBE_TIMEOUT},
-	{is_cannot_send, PEER_LOST_CANNOT_SEND},
 	{has_error, CAUSE_NONE},
 	{is_listener_closed, LOCAL_RESET_LISTENER_CLOSED},
 	{is_over_peer_first, CAUSE_NONE},

@@ -61,7 +61,7 @@ enum lp_cause {
 	CAUSE_COUNT
 };
 
-enum lp_by { BY_PEER, BY_NETWORK, BY_LOCAL, BY_ADMIN, BY_KERNEL, BY_AGENT, BY_COUNT };
+enum lp_by { BY_PEER, BY_NETWORK, BY_LOCAL, BY_ADMIN, BY_KERNEL, BY_AGENT, BY_UNKNOWN, BY_COUNT };
 
 /* Four of the severities of syslog, in the order of syslog. */
 enum lp_severity { SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_NOTICE, SEVERITY_INFO, SEVERITY_COUNT };

@@ -76,6 +76,7 @@ struct event {
 	const char *executable;    /* of the owner; "" if not known */
 	const struct place *place; /* unit and container of the owner */
 	struct lp_task peer;       /* the other end, if it is on this host and known; else tgid is 0 */
+	bool peer_sent_no_reset;   /* the other end is on this host, and did not send the RST that came in */
 	struct ended ended;
 	bool raced; /* abandoned: the same process got another connection to that port, or still tries one */
 	struct loss loss;

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
+#include "event/blame.h"
 #include "event/close_facts.h"
 #include "event/data.h"
 
@@ -63,13 +64,6 @@ static enum lp_phase phase_of(const struct close_facts *f)
 	return f->old == TCP_CLOSE_WAIT ? PHASE_HALF_CLOSED : PHASE_ESTABLISHED;
 }
 
-/* TCP_USER_TIMEOUT against a closed window: the peer still answered if at most one probe is outstanding. A live peer
- * answers at most two probes a second (tcp_invalid_ratelimit), so one may be unanswered. */
-static bool peer_answered(const struct close_facts *f)
-{
-	return !f->in_flight && f->waiting && !f->r->socket.snd_wnd && f->r->socket.probes_out <= 1;
-}
-
 /* Whether a hook sees an ICMP error that arrives while connect(2) has the socket locked. tcp_v6_err() reports no such
  * error (ipv6_icmp_error() returns first); the error that answers the next SYN ends the attempt by itself. */
 static bool icmp_shown(const struct close_facts *f)
@@ -96,6 +90,8 @@ static enum lp_cause other_possible(const struct close_facts *f, enum lp_cause c
 		return CONNECT_FAILED_UNREACHABLE;
 	if (cause == CONNECT_FAILED_REFUSED && !f->remembered)
 		return CONNECT_FAILED_UNREACHABLE;
+	if (cause == PEER_LOST_USER_TIMEOUT && blame_user_timeout_is_guessed(f))
+		return PEER_LOST_PROBE_TIMEOUT;
 	if (may_be_data_after_close(f, cause))
 		return LOCAL_RESET_DATA_AFTER_CLOSE;
 	return CAUSE_NONE;
@@ -115,8 +111,8 @@ static struct verdict judge_no_connect(const struct lp_record *r)
 	bool no_route = r->socket.err == ENETUNREACH || r->socket.err == EHOSTUNREACH;
 	enum lp_cause cause = no_route ? CONNECT_FAILED_UNREACHABLE : CONNECT_FAILED_DENIED;
 
-	/* a missing route is a fault of this host, but lostpeer-events(7) has one row for it and the ICMP error */
-	return (struct verdict){cause, cause_by(cause), PHASE_CONNECTING, CAUSE_NONE};
+	/* no SYN was sent: the missing route is this host's */
+	return (struct verdict){cause, BY_LOCAL, PHASE_CONNECTING, CAUSE_NONE};
 }
 
 struct verdict judge_record(const struct lp_record *r, bool reset_after, const struct judge_kernel *kernel)
@@ -130,9 +126,7 @@ struct verdict judge_record(const struct lp_record *r, bool reset_after, const s
 		return (struct verdict){LOCAL_RESET_DATA_AFTER_CLOSE, BY_LOCAL, PHASE_ORPHANED, CAUSE_NONE};
 	if (r->kind == LP_KIND_CLOSE)
 		v.cause = cause_of_close(&f);
-	v.by = cause_by(v.cause);
-	if (v.cause == PEER_LOST_USER_TIMEOUT && peer_answered(&f))
-		v.by = BY_PEER;
+	v.by = blame_of(&f, v.cause);
 	v.ambiguous = other_possible(&f, v.cause);
 	return v;
 }
@@ -142,5 +136,5 @@ struct verdict judge_found(const struct lp_record *r, enum lp_cause cause)
 	struct close_facts f = facts_of(r, false, NULL);
 	enum lp_phase phase = f.old == TCP_LISTEN ? PHASE_CONNECTING : phase_of(&f);
 
-	return (struct verdict){cause, cause_by(cause), phase, CAUSE_NONE};
+	return (struct verdict){cause, blame_of(&f, cause), phase, CAUSE_NONE};
 }

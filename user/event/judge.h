@@ -13,13 +13,16 @@
 
 /* Which hooks the running kernel has for the verdict. */
 struct judge_kernel {
-	bool error_report; /* inet_sk_error_report, since 5.14 */
-	bool send_reset;   /* tcp_send_reset is attached */
+	bool error_report;      /* inet_sk_error_report, since 5.14 */
+	bool send_reset;        /* tcp_send_reset is attached */
+	bool probe_time;        /* a socket has the time of its first window probe, since 5.10.11 */
+	bool retransmit;        /* tcp_retransmit_skb is attached */
+	bool retransmit_failed; /* ... and also shows what could not be sent, since 6.18 */
 };
 
 struct verdict {
 	enum lp_cause cause; /* CAUSE_NONE: no event */
-	enum lp_by by;
+	enum lp_by by;       /* BY_UNKNOWN: no fact decides */
 	enum lp_phase phase;
 	enum lp_cause ambiguous; /* another cause that fits and that this kernel cannot rule out, or CAUSE_NONE */
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "event/blame.h"
 
 #define TIME_COLUMN 13
 #define WHO_COLUMN 32
@@ -245,7 +246,9 @@ static void put_details(struct line *line, const struct event *e)
 	const struct lp_record *r = e->record;
 	const char *error = e->error ? strerrorname_np(e->error) : NULL;
 
-	line_printf(line, "%s", cause_sentence(e->verdict.cause));
+	line_printf(line, "%s",
+		    e->repeat.several_bys ? cause_sentence(e->verdict.cause)
+					  : blame_sentence(e->verdict.cause, e->verdict.by));
 	if (*remarks[e->verdict.phase] && !says_phase(e->verdict) && !e->repeat.several_phases)
 		line_printf(line, " (%s)", remarks[e->verdict.phase]);
 	if (e->owner.via && e->owner.process.exiting)

@@ -143,7 +143,7 @@ static enum lp_cause cause_of(const char *event, const char *cause)
 
 static struct verdict verdict_of(struct json_object *o)
 {
-	struct verdict v = {.cause = cause_of(text(o, "event"), text(o, "cause"))};
+	struct verdict v = {.cause = cause_of(text(o, "event"), text(o, "cause")), .by = BY_UNKNOWN};
 	const char *ambiguous = json_object_get_string(element(o, "ambiguous", 0));
 
 	if (ambiguous)

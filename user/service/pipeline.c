@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "event/blame.h"
 #include "kernel/kernel.h"
 #include "kernel/remembered.h"
 #include "outputs/feed.h"
@@ -80,6 +81,8 @@ static void report(void *context, struct event *e)
 	const struct owner *owner = &e->owner;
 	struct place place;
 
+	if (e->peer_sent_no_reset)
+		blame_clear_peer(&e->verdict);
 	if (p->muted || (p->parts.follow && !follows(p, owner))) {
 		filter_out(p, e);
 		return;
@@ -238,13 +241,15 @@ static void on_found_with_owner(void *context, struct event *e)
 
 struct pipeline *pipeline_new(const struct pipeline_parts *parts)
 {
+	const struct kernel_features *features;
 	struct pipeline *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return NULL;
 	p->parts = *parts;
-	p->judge_kernel.error_report = kernel_features(p->parts.kernel)->error_report;
-	p->judge_kernel.send_reset = kernel_features(p->parts.kernel)->send_reset;
+	features = kernel_features(p->parts.kernel);
+	p->judge_kernel = (struct judge_kernel){features->error_report, features->send_reset, features->probe_time,
+						features->retransmit, features->retransmit_failed};
 	p->executables = executables_new();
 	p->pending = pending_new(p->parts.kernel);
 	p->ends = other_end_new(p->parts.kernel, p->pending, report, p);
