@@ -32,6 +32,7 @@ static struct {
 	unsigned reported, asked;
 	__u64 sk; /* of the last reported event */
 	__u32 peer;
+	bool peer_sent_no_reset;
 	unsigned char times[20000]; /* by lp_record.snd_wnd, which has the number of the record */
 } out;
 
@@ -71,6 +72,7 @@ static void done(void *context, struct event *event)
 	out.reported++;
 	out.sk = event->record->socket.sk;
 	out.peer = event->peer.tgid;
+	out.peer_sent_no_reset = event->peer_sent_no_reset;
 	out.times[event->record->socket.snd_wnd]++;
 	event_free(event);
 }
@@ -536,6 +538,37 @@ static void test_an_end_that_lives_on_is_found(void **state)
 	assert_int_equal(out.asked, 1);
 	answer(0, SERVER_PID);
 	check_reported(1, a.socket.sk, SERVER_PID);
+	assert_true(out.peer_sent_no_reset);
+	nothing_waits();
+}
+
+/* A walk from before the RST does not tell who sent it. */
+static void test_an_end_that_lived_on_before_may_have_sent_the_reset(void **state)
+{
+	(void)state;
+	lives_on(&b);
+	add(&a, CLIENT_PID);
+	pass(WAIT);
+	answer(0, SERVER_PID);
+	a.time_ns = now_ns + CLOCK_MS;
+	add(&a, CLIENT_PID);
+	check_reported(2, a.socket.sk, SERVER_PID);
+	assert_false(out.peer_sent_no_reset);
+	nothing_waits();
+}
+
+static void test_an_end_that_was_reset_later_sent_none(void **state)
+{
+	(void)state;
+	b.socket.flags |= LP_F_RST_IN;
+	b.time_ns = a.time_ns + CLOCK_MS;
+	note(&b, SERVER_PID);
+	add(&a, CLIENT_PID);
+	check_reported(1, a.socket.sk, SERVER_PID);
+	assert_true(out.peer_sent_no_reset);
+	add(&b, SERVER_PID);
+	check_reported(2, b.socket.sk, CLIENT_PID);
+	assert_false(out.peer_sent_no_reset);
 	nothing_waits();
 }
 
@@ -785,6 +818,8 @@ int main(void)
 		TEST(test_a_remote_peer_costs_a_few_milliseconds),
 		TEST(test_a_reset_waits_until_the_peer_is_reported),
 		TEST(test_an_end_that_lives_on_is_found),
+		TEST(test_an_end_that_lived_on_before_may_have_sent_the_reset),
+		TEST(test_an_end_that_was_reset_later_sent_none),
 		TEST(test_an_end_that_ends_meanwhile_is_searched_again),
 		TEST(test_one_of_two_that_fit_is_not_named),
 		TEST(test_a_drop_on_loopback_waits_for_a_walk),

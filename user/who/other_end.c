@@ -33,7 +33,9 @@ struct end {
 	struct lp_task owner;    /* if KNOWN */
 	struct waiting *waiting; /* its last event, as long as that waits */
 	enum known known;
-	bool alive; /* a walk found it, and no record has come since */
+	bool alive;     /* a walk found it, and no record has come since */
+	__u64 alive_ns; /* when that walk began */
+	__u64 reset_ns; /* when a RST ended it, and it sent none itself; 0: not so */
 	bool used;
 };
 
@@ -55,7 +57,7 @@ struct other_ends {
 	void *context;
 	TAILQ_HEAD(, waiting) waiting; /* oldest first */
 	unsigned count;
-	__u64 next_scan_ns, next_walk_ns;
+	__u64 next_scan_ns, next_walk_ns, walk_began_ns;
 	unsigned at; /* the next of ends to use */
 	struct end ends[OTHER_ENDS_MAX];
 	struct table table;
@@ -72,6 +74,19 @@ static struct end *find_socket(struct other_ends *ends, const struct lp_record *
 	return end;
 }
 
+static __u64 later(__u64 one, __u64 other)
+{
+	return one > other ? one : other;
+}
+
+/* When a RST ended it, if it sent none itself (as for data after its close); else 0. */
+static __u64 reset_ns(const struct lp_record *r)
+{
+	bool is_reset = r->kind == LP_KIND_CLOSE && (r->socket.flags & LP_F_RST_IN) && !judge_waits_for_reset(r);
+
+	return is_reset ? r->time_ns : 0;
+}
+
 static struct end *remember(struct other_ends *ends, const struct lp_record *r)
 {
 	struct end *end = find_socket(ends, r);
@@ -79,6 +94,7 @@ static struct end *remember(struct other_ends *ends, const struct lp_record *r)
 	if (end) {
 		/* an end stays over, whatever a walk saw in between */
 		end->alive = end->alive && r->kind == KIND_ALIVE;
+		end->reset_ns = later(end->reset_ns, reset_ns(r));
 		return end;
 	}
 	end = &ends->ends[ends->at];
@@ -87,7 +103,8 @@ static struct end *remember(struct other_ends *ends, const struct lp_record *r)
 		end->waiting->end = NULL;
 	if (end->used)
 		table_remove(&ends->table, end);
-	*end = (struct end){.sk = r->socket.sk, .alive = r->kind == KIND_ALIVE, .used = true};
+	*end = (struct end){.sk = r->socket.sk, .alive = r->kind == KIND_ALIVE, .reset_ns = reset_ns(r), .used = true};
+	end->alive_ns = end->alive ? ends->walk_began_ns : 0;
 	table_add(&ends->table, end, connection_initial(r));
 	return end;
 }
@@ -159,11 +176,6 @@ static void hand_back(struct other_ends *ends, struct waiting *w, const struct l
 	ends->done(ends->context, event);
 }
 
-static __u64 later(__u64 one, __u64 other)
-{
-	return one > other ? one : other;
-}
-
 /*
  * When to report the event without its other end, if nothing is found until then. It waits for a walk if that is soon; a
  * drop on loopback, whose other end is on this host for certain, waits for it anyway. If walks are rare and the peer
@@ -200,10 +212,18 @@ static bool is_over(const struct other_ends *ends, const struct waiting *w, __u6
 	return now_ns >= last_moment(ends, w) && !needs_scan(ends, w) && (w->walked || now_ns < ends->next_walk_ns);
 }
 
+/* An end that lives on sent no RST; nor did one that got a RST itself, later than this one did. */
+static bool sent_no_reset(const struct lp_record *r, const struct end *other)
+{
+	return (other->alive && other->alive_ns > r->time_ns) || other->reset_ns > r->time_ns;
+}
+
 static void settle(struct other_ends *ends, struct waiting *w, __u64 now_ns)
 {
 	const struct end *other = find_other(ends, w->event->record);
 
+	if (other && sent_no_reset(w->event->record, other))
+		w->event->peer_sent_no_reset = true;
 	w->expects = other && other->known == EXPECTED;
 	if (other && other->known == KNOWN)
 		hand_back(ends, w, &other->owner);
@@ -399,6 +419,7 @@ static void walk(struct other_ends *ends, struct search *s, __u64 now_ns)
 	gather(ends, s, true, now_ns);
 	if (!s->n_seekers)
 		return;
+	ends->walk_began_ns = clock_monotonic_ns();
 	began = clock_cpu_ns(); /* on a busy host other tasks run meanwhile */
 	sockets_find(ends->kernel, s->initials, s->n_sought, take_living, s);
 	took = clock_cpu_ns() - began;
