@@ -329,10 +329,17 @@ static void test_an_event_does_not_wait_for_an_unknown_owner(void **state)
 	pass(WAIT);
 	assert_int_equal(out.reported, 0);
 	note(&a, 0);
-	pass(0);
+	pass(WAIT);
 	check_reported(1, b.socket.sk, 0);
 	assert_int_equal(kernel.walks, 0);
 	nothing_waits();
+}
+
+static void lives_on(struct lp_record *r)
+{
+	kernel.ends[kernel.n_ends] = *r;
+	kernel.ends[kernel.n_ends].kind = LP_KIND_LOOK;
+	kernel.ends[kernel.n_ends++].time_ns = 0;
 }
 
 /* An end without a record, which the BPF programs remember. */
@@ -381,6 +388,22 @@ static void test_one_of_two_remembered_ends_is_not_named(void **state)
 	add(&a, CLIENT_PID);
 	pass(WAIT);
 	check_reported(1, a.socket.sk, 0);
+}
+
+/* A walk finds it, but it is closed before its holder is. */
+static void test_an_end_that_is_closed_meanwhile_is_remembered(void **state)
+{
+	(void)state;
+	lives_on(&b);
+	add(&a, CLIENT_PID);
+	pass(WAIT);
+	assert_int_equal(out.asked, 1);
+	ended(3, &b, SERVER_PID);
+	answer(0, 0);
+	assert_int_equal(out.reported, 0);
+	pass(WAIT);
+	check_reported(1, a.socket.sk, SERVER_PID);
+	nothing_waits();
 }
 
 /* Its record named nobody, but the BPF programs saw who closed it later. */
@@ -519,13 +542,6 @@ static void test_a_reset_waits_until_the_peer_is_reported(void **state)
 	check_reported(3, b.socket.sk, 0);
 	assert_int_equal(kernel.walks, 1);
 	nothing_waits();
-}
-
-static void lives_on(struct lp_record *r)
-{
-	kernel.ends[kernel.n_ends] = *r;
-	kernel.ends[kernel.n_ends].kind = LP_KIND_LOOK;
-	kernel.ends[kernel.n_ends++].time_ns = 0;
 }
 
 static void test_an_end_that_lives_on_is_found(void **state)
@@ -810,6 +826,7 @@ int main(void)
 		TEST(test_an_end_without_a_record_is_remembered),
 		TEST(test_the_end_of_a_twin_is_not_it),
 		TEST(test_one_of_two_remembered_ends_is_not_named),
+		TEST(test_an_end_that_is_closed_meanwhile_is_remembered),
 		TEST(test_a_remembered_end_names_who_was_unknown),
 		TEST(test_an_end_is_looked_for_again_at_the_last_moment),
 		TEST(test_an_event_that_nobody_wants_is_awaited),

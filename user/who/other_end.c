@@ -286,8 +286,11 @@ void other_end_note(struct other_ends *ends, const struct event *event)
 		end->known = UNKNOWN;
 	}
 	other = find_other(ends, r);
-	if (other && other->waiting)
-		settle(ends, other->waiting, 0);
+	if (!other || !other->waiting)
+		return;
+	if (end->known == UNKNOWN) /* it may have ended during the search, and is remembered by now */
+		other->waiting->scanned_ns = 0;
+	settle(ends, other->waiting, 0);
 }
 
 bool other_end_is_awaited(struct other_ends *ends, const struct lp_record *record)
