@@ -39,7 +39,7 @@ def exits_of_the_last_of_four_holders(t):
     s.host.kill_alone()
     t.expect(s, "local_reset", "unread_data", "established", unread=6, exiting="SIGKILL", via="closer",
              extra={"process.exit.out_of_memory": Absent()})
-    t.expect(c, "peer_lost", "reset", "established", error=c.error(), extra=peer(s))
+    t.expect(c, "peer_lost", "reset", "established", error=c.error(), extra=peer(s, exiting="SIGKILL"))
 
 
 def dies(t, source, signal, extra=None):
@@ -48,7 +48,7 @@ def dies(t, source, signal, extra=None):
     c("s.send(b'unread')")
     s("wait(lambda: unread(s) == 6)")
     s.host.start("import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); " + source)
-    t.expect(c, "peer_lost", "reset", "established", error=c.error(), extra=peer(s))
+    t.expect(c, "peer_lost", "reset", "established", error=c.error(), extra=peer(s, exiting=signal))
     fields = {"process.exit.out_of_memory": Absent()}
     fields.update(extra or {})
     t.expect(s, "local_reset", "unread_data", "established", unread=6, exiting=signal, extra=fields)
@@ -121,7 +121,10 @@ def exits_out_of_memory(t):
     try:
         memory.take(s.host.pid)
         s.host.start("hoard = []\nwhile True: hoard.append(bytearray(os.urandom(1 << 20)))")
-        t.expect(c, "peer_lost", "reset", "established", error=c.error(), extra=peer(s))
+        t.expect(c, "peer_lost", "reset", "established", error=c.error(),
+                 extra=dict(peer(s, exiting="SIGKILL"), **{
+                     "peer.process.exit.out_of_memory": True, "peer.process.linux.cgroup": OneOf(
+                         *s.host.process.cgroups, "0::/" + os.path.basename(memory.directory), None)}))
         t.expect(s, "local_reset", "unread_data", "established", unread=6, exiting="SIGKILL",
                  extra={"process.exit.out_of_memory": True, "process.linux.cgroup": OneOf(
                      *s.host.process.cgroups, "0::/" + os.path.basename(memory.directory), None)})

@@ -5,10 +5,11 @@ import time
 import clock
 import network
 from host import Failed
-from trial import KERNEL, Absent, AtLeast, End, Maybe, OneOf, one_family, scenario
+from trial import Absent, End, Maybe, OneOf, one_family, own, scenario
 from expect import Near
 
-NOBODY = {"peer.process.pid": Absent(), "peer.process.name": Absent(), "peer.process.creation.time": Absent()}
+NOBODY = {"peer.process.pid": Absent(), "peer.process.name": Absent(), "peer.process.creation.time": Absent(),
+          "peer.process.linux.cgroup": Absent()}
 
 
 def first(end):
@@ -16,11 +17,14 @@ def first(end):
     return peer(end, maybe=clock.SLOW > 1)
 
 
-def peer(end, maybe=False):
-    """The fields that an event has about the process at its other end."""
+def peer(end, maybe=False, exiting=None):
+    """The fields that an event has about the process at its other end. exiting: the signal that ended it, or True."""
     who = end.host.process
     fields = {"peer.process.pid": who.pid, "peer.process.name": who.name.decode(),
-              "peer.process.creation.time": Near(who.created)}
+              "peer.process.creation.time": Near(who.created), "peer.process.user.id": who.uid,
+              "peer.process.linux.cgroup": Maybe(*who.cgroups),
+              "peer.process.exiting": True if exiting else Absent(),
+              "peer.process.exit.signal": exiting if isinstance(exiting, str) else Absent()}
     return {name: OneOf(None, value) for name, value in fields.items()} if maybe else fields
 
 
@@ -234,14 +238,8 @@ def other_end_filtered(t):
     t.check(agent)
 
 
-def exits(end, signal="SIGKILL"):
-    """The same as peer(), of a process whose exit ended the connection."""
-    return peer(end)
-
-
-def killed(t, end):
+def killed(t, c, s):
     """A server that has read everything is killed: an orderly end. Its client writes later and gets a RST."""
-    c, s = end
     c("s.send(b'read')")
     s("s.recv(4)")
     s.host.kill_alone()
@@ -255,8 +253,9 @@ def other_end_killed_unasked(t):
     """Nobody asks for the orderly end of the server, and the event of its client names it."""
     agent = t.agent("--json")
     c, s = t.connection()
-    killed(t, (c, s))
-    t.expect(c, "peer_lost", "reset", "half_closed", error=c.error(), unacked=4, extra=exits(s))
+    killed(t, c, s)
+    t.expect(c, "peer_lost", "reset", "half_closed", error=c.error(), unacked=4,
+             extra=peer(s, exiting="SIGKILL"))
     t.late(s, state="time_wait", exiting="SIGKILL")
     t.check(agent)
 
@@ -266,9 +265,9 @@ def other_end_killed_older(t):
     """The same for a connection that is older than the agent."""
     c, s = t.connection()
     agent = t.agent("--json")
-    killed(t, (c, s))
+    killed(t, c, s)
     t.expect(c, "peer_lost", "reset", "half_closed", error=c.error(), unacked=4, role=Absent(),
-             via=OneOf("seed", "holder"), extra=dict(exits(s), **{"tcp.bytes_sent": Absent()}))
+             via=OneOf("seed", "holder"), extra=dict(peer(s, exiting="SIGKILL"), **{"tcp.bytes_sent": Absent()}))
     t.late(s, state="time_wait", exiting="SIGKILL", role=Absent())
     t.check(agent)
 
@@ -294,7 +293,7 @@ def other_end_of_a_killed_crowd(t):
     problems = []
     for events, agent in agents.items():
         agent.stop()
-        mine = [e for e in agent.events if e.get("network.netns") == client.netns]
+        mine = [e for e in own(agent.events, t.namespaces(), t.until) if e["network.netns"] == client.netns]
         for event in "peer_closed", "peer_lost":
             named = [e for e in mine if e["event"] == event and e.get("peer.process.pid") == server.pid]
             if event in events and len(named) != n:
@@ -320,7 +319,7 @@ def other_end_of_an_orderly_end_alone(t):
     for event, agent in agents.items():
         agent.stop()
         host, other = (client, server) if event == "local_closed" else (server, client)
-        names = [e.get("peer.process.pid") for e in agent.events if e.get("network.netns") == host.netns]
+        names = [e.get("peer.process.pid") for e in own(agent.events, t.namespaces(), t.until)]
         assert names == [other.pid] * 10, (event, names, other.pid)
 
 

@@ -98,6 +98,22 @@ def place_of_unit(t):
 
 
 @one_family
+def place_of_the_other_end(t):
+    """A process in a unit is killed with data unread; its peer's event says where it lived, and how it ended."""
+    cgroup = Cgroup(t, "shop.service")
+    c, s = connected(t, cgroup)
+    s("s.send(b'unread')")
+    c("wait(lambda: unread(s) == 6)")
+    c.host.kill_alone()
+    where = cgroup.fields(systemd_unit="shop.service")
+    t.expect(c, "local_reset", "unread_data", "established", unread=6, exiting="SIGKILL", extra=where)
+    t.expect(s, "peer_lost", "reset", "established", error=s.error(), extra=dict(
+        {"peer." + name: value for name, value in where.items()}, **{
+            "peer.process.pid": c.host.pid, "peer.process.exiting": True, "peer.process.exit.signal": "SIGKILL"}))
+    released(t, cgroup)
+
+
+@one_family
 def place_of_delegated_cgroup(t):
     """A cgroup that a unit makes below its own still belongs to the unit."""
     cgroup = Cgroup(t, "shop.service/workers.service/1")

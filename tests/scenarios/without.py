@@ -6,6 +6,7 @@ import subprocess
 
 import clock
 import connect
+import contract
 import local
 import matrix
 import orderly
@@ -24,8 +25,8 @@ DROPS = (connect.refused, connect.unreachable_error_read_early, connect.abandone
          owners.owner_forked_after_accept, owners.owner_several, owners.owner_duplicated, owners.owner_thread_blocked,
          owners.owner_exits_at_once, owners.owner_unaccepted_of_one_worker)
 # Fields that two agents measure at different moments or may know in different ways.
-OWN = ("time", "process.creation.time", "tcp.duration_ms", "tcp.silent_ms", "owner.via", "process.executable.path",
-       "peer.process.pid", "peer.process.name", "peer.process.creation.time")
+OWN = ("time", "process.creation.time", "tcp.duration_ms", "tcp.silent_ms", "owner.via", "process.executable.path"
+       ) + tuple(name for name in contract.TYPES if name.startswith("peer."))
 OF_CAUSE = ("event", "cause", "by", "severity", "ambiguous")
 
 

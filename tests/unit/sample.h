@@ -17,11 +17,12 @@
 #define SAMPLE_SLICE "kubepods-burstable-pod2f5e1a6c_0d3b_4c8e_9a7f_1b2c3d4e5f60.slice"
 #define SAMPLE_UNIT "cri-containerd-" SAMPLE_CONTAINER ".scope"
 #define SAMPLE_CGROUP "/kubepods.slice/kubepods-burstable.slice/" SAMPLE_SLICE "/" SAMPLE_UNIT
+#define SAMPLE_PEER_CGROUP "/kubepods.slice/" SAMPLE_SLICE "/crio-" SAMPLE_CONTAINER ".scope"
 
 struct sample {
 	struct lp_record record;
 	struct event event;
-	struct place place;
+	struct place place, peer_place;
 	char executable[PATH_MAX];
 };
 
@@ -47,8 +48,10 @@ static inline void sample_judge(struct sample *s, struct verdict verdict)
 	event_from_record(&s->event, &s->record, verdict, sample_wall_ns(22, 12, 1, 2, 123456789));
 	s->event.owner = owner;
 	s->event.place = &s->place;
+	s->event.peer_place = &s->peer_place;
 	s->event.executable = s->executable;
 	memset(&s->place, 0, sizeof(s->place));
+	memset(&s->peer_place, 0, sizeof(s->peer_place));
 	s->executable[0] = '\0';
 }
 
@@ -96,9 +99,19 @@ static inline void sample_everything(struct sample *s)
 	s->event.owner.holders[1] = 4712;
 	strcpy(s->executable, "/usr/bin/checkout");
 	s->event.peer = (struct lp_task){
-		.start_boot_ns = sample_boot_ns(sample_wall_ns(21, 7, 0, 0, 0)), .tgid = 812, .comm = "postgres"};
+		.start_boot_ns = sample_boot_ns(sample_wall_ns(21, 7, 0, 0, 0)),
+		.tgid = 812,
+		.vpid = 13,
+		.uid = 999,
+		.comm = "postgres",
+		.exiting = 1,
+		.exit_code = 6,
+		.oom = 1,
+	};
 	place_read(SAMPLE_CGROUP, &s->place);
 	strcpy(s->place.cgroup, "0::" SAMPLE_CGROUP);
+	place_read(SAMPLE_PEER_CGROUP, &s->peer_place);
+	strcpy(s->peer_place.cgroup, "0::" SAMPLE_PEER_CGROUP);
 }
 
 /* A group of 299 events like the example, from four processes of one name. */

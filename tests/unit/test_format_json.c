@@ -166,6 +166,17 @@ static void check_identity(struct json_object *o)
 	check_integer(o, "peer.process.pid", 812);
 	check_string(o, "peer.process.name", "postgres");
 	check_string(o, "peer.process.creation.time", "2026-11-21T07:00:00.000000000Z");
+	check_integer(o, "peer.process.vpid", 13);
+	check_integer(o, "peer.process.user.id", 999);
+	check_boolean(o, "peer.process.exiting", true);
+	check_string(o, "peer.process.exit.signal", "SIGABRT");
+	check_boolean(o, "peer.process.exit.out_of_memory", true);
+	check_string(o, "peer.process.linux.cgroup", "0::" SAMPLE_PEER_CGROUP);
+	check_string(o, "peer.systemd.unit", "crio-" SAMPLE_CONTAINER ".scope");
+	check_string(o, "peer.systemd.slice", SAMPLE_SLICE);
+	check_string(o, "peer.container.id", SAMPLE_CONTAINER);
+	check_string(o, "peer.container.runtime.name", "cri-o");
+	check_string(o, "peer.k8s.pod.uid", "2f5e1a6c-0d3b-4c8e-9a7f-1b2c3d4e5f60");
 	check_string(o, "process.linux.cgroup", "0::" SAMPLE_CGROUP);
 	check_string(o, "systemd.unit", SAMPLE_UNIT);
 	check_string(o, "systemd.slice", SAMPLE_SLICE);
@@ -222,7 +233,7 @@ static void test_every_field_of_an_event(void **state)
 	check_integer(o, "data.unsent_bytes", 10);
 	check_boolean(o, "stream.read_closed", false);
 	check_boolean(o, "stream.write_closed", false);
-	assert_int_equal(json_object_object_length(o), 54);
+	assert_int_equal(json_object_object_length(o), 65);
 	json_object_put(o);
 }
 
@@ -538,6 +549,7 @@ static void test_the_longest_event_is_not_cut(void **state)
 	memset(sample.place.unit, 1, PLACE_NAME_LEN - 1);
 	memset(sample.place.slice, 1, PLACE_NAME_LEN - 1);
 	memset(sample.place.container, 1, PLACE_NAME_LEN - 1);
+	sample.peer_place = sample.place;
 	memset(sample.event.owner.process.comm, 0xff, LP_COMM_LEN - 1);
 	memset(host, 0x7f, sizeof(host) - 1);
 	context.host = host;

@@ -337,9 +337,11 @@ static void test_shows_the_other_end(void **state)
 	does_not_say("; peer ");
 	sample.event.peer = (struct lp_task){.tgid = 812, .comm = "post\ngres"};
 	says("; local 10.0.0.7:51820; peer post\\x0agres[812]");
+	place_read("/system.slice/postgresql.service", &sample.peer_place);
+	says("; peer post\\x0agres[812]@postgresql");
 	sample.event.peer.exiting = 1;
 	sample.event.peer.exit_code = 9;
-	says("[812], as it died of SIGKILL");
+	says("[812]@postgresql, as it died of SIGKILL");
 	check_no_control(line.text);
 }
 

@@ -322,6 +322,7 @@ static void test_leaves_out_differing_facts(void **state)
 	strcpy(other.executable, "/usr/bin/other");
 	strcpy(other.place.unit, "other.service");
 	other.event.peer.tgid++;
+	strcpy(other.peer_place.unit, "other.service");
 	sample.event.ended = other.event.ended = (struct ended){5, LOCAL_CLOSED_CLOSE};
 	other.event.ended.wall_ns++;
 	e = of_two(&sample.event, &other.event);
@@ -340,6 +341,8 @@ static void test_leaves_out_differing_facts(void **state)
 	assert_string_equal(e->place->unit, "");
 	assert_string_equal(e->place->pod, sample.place.pod);
 	assert_int_equal(e->peer.tgid, 0);
+	assert_string_equal(e->peer_place->unit, "");
+	assert_string_equal(e->peer_place->pod, sample.peer_place.pod);
 	assert_int_equal(e->ended.wall_ns, 0);
 }
 

@@ -36,6 +36,7 @@ static void test_root_sees_all(void **state)
 	sample_of(&s, OTHERS, OTHERS);
 	visibility_narrow(VISIBILITY_ROOT, &s.event);
 	assert_int_equal(s.event.peer.tgid, 812);
+	assert_ptr_equal(s.event.peer_place, &s.peer_place);
 	assert_int_equal(s.event.owner.n_holders, 2);
 }
 
@@ -80,6 +81,7 @@ static void test_facts_of_other_users_are_removed(void **state)
 	visibility_narrow(MINE, &s.event);
 	assert_int_equal(s.event.peer.tgid, 0);
 	assert_string_equal(s.event.peer.comm, "");
+	assert_ptr_equal(s.event.peer_place, &place_unknown);
 	assert_int_equal(s.event.owner.n_holders, 1);
 	assert_int_equal(s.event.owner.holders[0], 4711);
 	assert_int_equal(s.event.owner.process.tgid, 4711);

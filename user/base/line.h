@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /* Enough for the longest event: a path of PATH_MAX bytes, each escaped to six. */
-#define LINE_MAX_BYTES 40960
+#define LINE_MAX_BYTES 49152
 
 struct line {
 	size_t length;

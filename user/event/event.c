@@ -97,7 +97,7 @@ static void init(struct event *e, const struct lp_record *record)
 	e->record = record;
 	e->owner.unknown = UNKNOWN_NOT_SEEN;
 	e->executable = "";
-	e->place = &place_unknown;
+	e->place = e->peer_place = &place_unknown;
 	e->gives_up_ms = -1;
 }
 
@@ -179,6 +179,8 @@ void event_keep(struct kept_event *kept, const struct event *e)
 	kept->event = *e;
 	kept->place = *e->place;
 	kept->event.place = &kept->place;
+	kept->peer_place = *e->peer_place;
+	kept->event.peer_place = &kept->peer_place;
 	strcpy(kept->executable, e->executable);
 	kept->event.executable = kept->executable;
 	if (!e->record)

@@ -77,6 +77,7 @@ struct event {
 	const struct place *place; /* unit and container of the owner */
 	struct lp_task peer;       /* the other end, if it is on this host and known; else tgid is 0 */
 	bool peer_sent_no_reset;   /* the other end is on this host, and did not send the RST that came in */
+	const struct place *peer_place;
 	struct ended ended;
 	bool raced; /* abandoned: the same process got another connection to that port, or still tries one */
 	struct loss loss;
@@ -90,7 +91,7 @@ struct event {
 struct kept_event {
 	struct event event;
 	struct lp_record record;
-	struct place place;
+	struct place place, peer_place;
 	char executable[PATH_MAX];
 };
 

@@ -147,6 +147,7 @@ static void keep_common(struct kept_event *kept, const struct event *other)
 	keep_owner(mine, other);
 	keep_text(kept->executable, other->executable);
 	keep_place(&kept->place, other->place);
+	keep_place(&kept->peer_place, other->peer_place);
 	if (task_is_same(&mine->peer, &other->peer))
 		keep_task(&mine->peer, &other->peer);
 	else

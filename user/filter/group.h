@@ -13,7 +13,7 @@
 
 #include "event/event.h"
 
-/* Bursts at once: as many services as a large host loses within a window. Each takes 600 bytes, and 10 KiB more while
+/* Bursts at once: as many services as a large host loses within a window. Each takes 600 bytes, and 12 KiB more while
  * it gathers. A new burst replaces the oldest: the gathered events are put out, and its next event is a first again. */
 #define GROUP_BURSTS_MAX 1024
 /* Kinds in a burst. Events of further kinds are all gathered, even the first. */

@@ -30,6 +30,7 @@ void visibility_narrow(__u32 uid, struct event *e)
 	if (uid == VISIBILITY_ROOT)
 		return;
 	memset(&e->peer, 0, sizeof(e->peer));
+	e->peer_place = &place_unknown;
 	keep_holders_of(uid, &e->owner);
 	e->loss_hidden = !e->record;
 }

@@ -165,7 +165,8 @@ static void walk(const struct fields *to, const struct subject *s)
 	const struct verdict *v = &e->verdict;
 	const struct owner *o = &e->owner;
 	const struct lp_task *p = &o->process;
-	const struct place *place = e->place;
+	const struct lp_task *other = &e->peer;
+	const struct place *place = e->place, *peer_place = e->peer_place;
 	const struct repeat *repeat = &e->repeat;
 	const struct lp_record *r = e->record ? e->record : &gap;
 	const struct check *c = s->check ? s->check : &no_check;

@@ -19,23 +19,29 @@ static void put_text(struct line *line, const char *text)
 	line_append(line, text, strlen(text) + 1);
 }
 
-void format_pack(struct line *line, const struct event *e, const struct format_context *context)
+static void put_place(struct line *line, const struct place *place)
 {
-	const char *place = (const char *)e->place;
+	const char *from = (const char *)place;
 	size_t at = 0;
 
+	for (size_t i = 0; i < TEXTS; i++) {
+		line_append(line, from + at, texts[i].at - at);
+		put_text(line, from + texts[i].at);
+		at = texts[i].at + texts[i].size;
+	}
+	line_append(line, from + at, sizeof(*place) - at);
+}
+
+void format_pack(struct line *line, const struct event *e, const struct format_context *context)
+{
 	(void)context;
 	line_clear(line);
 	line_append(line, (const char *)e, sizeof(*e));
 	if (e->record)
 		line_append(line, (const char *)e->record, sizeof(*e->record));
 	put_text(line, e->executable);
-	for (size_t i = 0; i < TEXTS; i++) {
-		line_append(line, place + at, texts[i].at - at);
-		put_text(line, place + texts[i].at);
-		at = texts[i].at + texts[i].size;
-	}
-	line_append(line, place + at, sizeof(*e->place) - at);
+	put_place(line, e->place);
+	put_place(line, e->peer_place);
 }
 
 struct packed {
@@ -79,10 +85,12 @@ bool format_packed_open(const char *bytes, size_t length, struct kept_event *kep
 	struct event *e = &kept->event;
 
 	if (!take(&p, e, sizeof(*e)) || (e->record && !take(&p, &kept->record, sizeof(kept->record))) ||
-	    !take_text(&p, kept->executable, sizeof(kept->executable)) || !take_place(&p, &kept->place))
+	    !take_text(&p, kept->executable, sizeof(kept->executable)) || !take_place(&p, &kept->place) ||
+	    !take_place(&p, &kept->peer_place))
 		return false;
 	e->record = e->record ? &kept->record : NULL;
 	e->executable = kept->executable;
 	e->place = &kept->place;
+	e->peer_place = &kept->peer_place;
 	return !p.left;
 }

@@ -179,13 +179,16 @@ static void put_data(struct line *line, const struct event *e)
 		line_printf(line, "; %llu B unsent", unsent);
 }
 
-static void put_peer(struct line *line, const struct lp_task *peer)
+static void put_peer(struct line *line, const struct event *e)
 {
+	const struct lp_task *peer = &e->peer;
+
 	if (!peer->tgid)
 		return;
 	line_printf(line, "; peer ");
 	line_plain(line, *peer->comm ? peer->comm : "?");
 	line_printf(line, "[%u]", peer->tgid);
+	put_where(line, e->peer_place);
 	if (peer->exiting)
 		put_exit(line, peer);
 }
@@ -269,7 +272,7 @@ static void put_details(struct line *line, const struct event *e)
 		line_printf(line, "; local ");
 		format_socket(line, r, r->socket.local_addr, r->socket.local_port);
 	}
-	put_peer(line, &e->peer);
+	put_peer(line, e);
 }
 
 static void put_loss(struct line *line, const struct event *e)

@@ -117,10 +117,10 @@ static void read_members(struct json_object *json, struct kept_event *kept)
 	struct event *e = &kept->event;
 	struct verdict *v = &e->verdict;
 	struct owner *o = &e->owner;
-	struct lp_task *p = &o->process;
+	struct lp_task *p = &o->process, *other = &e->peer;
 	struct repeat *repeat = &e->repeat;
 	struct lp_socket *socket = &kept->record.socket;
-	struct place *place = &kept->place;
+	struct place *place = &kept->place, *peer_place = &kept->peer_place;
 
 #define FIELD(...)
 #define MEMBER(what_has_it, name, type, when, ...)                                                                     \
@@ -245,6 +245,8 @@ static void read_owner(struct json_object *o, struct kept_event *kept)
 	kept->place = place_unknown;
 	strcpy(kept->place.system_unit, of_path.system_unit);
 	kept->event.place = &kept->place;
+	kept->peer_place = place_unknown;
+	kept->event.peer_place = &kept->peer_place;
 	copy(o, "process.executable.path", kept->executable, sizeof(kept->executable));
 	kept->event.executable = kept->executable;
 }

@@ -79,7 +79,7 @@ static void report(void *context, struct event *e)
 {
 	struct pipeline *p = context;
 	const struct owner *owner = &e->owner;
-	struct place place;
+	struct place place, peer_place;
 
 	if (e->peer_sent_no_reset)
 		blame_clear_peer(&e->verdict);
@@ -90,6 +90,10 @@ static void report(void *context, struct event *e)
 	if (owner->via) {
 		cgroups_find(p->parts.cgroups, p->parts.kernel, &owner->process, e->record->time_ns, &place);
 		e->place = &place;
+	}
+	if (e->peer.tgid) {
+		cgroups_find(p->parts.cgroups, p->parts.kernel, &e->peer, e->record->time_ns, &peer_place);
+		e->peer_place = &peer_place;
 	}
 	if (e->repeat.count) /* of accept_dropped */
 		e->repeat.processes = owner->via != VIA_NONE;
