@@ -308,7 +308,11 @@ static void test_no_last_look_no_event(void **state)
 	assert_int_equal(n_listed, 0);
 }
 
-static const struct owner found = {.via = VIA_HOLDER, .process = {.tgid = 7, .start_boot_ns = 70}};
+#define FOUND                                                                                                          \
+	{                                                                                                              \
+		.via = VIA_HOLDER, .process = {.tgid = 7, .start_boot_ns = 70 }                                        \
+	}
+static const struct owner found = FOUND;
 
 static void owner_of_silence(struct silent_peers *s, __u64 sk, struct owner owner)
 {
@@ -336,16 +340,15 @@ static struct owner owner_of_back(struct silent_peers *s, __u64 sk, struct owner
 
 static void test_back_has_the_owner_of_the_silence(void **state)
 {
-	static const struct owner closer = {.via = VIA_CLOSER, .process = {.tgid = 8}};
 	static const struct {
 		struct owner then, now;
 		__u32 tgid;
 		enum owner_unknown unknown;
 	} cases[] = {
-		{found, {.unknown = UNKNOWN_HOLDER_GONE}, 7, UNKNOWN_NONE},
-		{found, {.unknown = UNKNOWN_NOT_SEEN}, 7, UNKNOWN_NONE},
-		{found, {.unknown = UNKNOWN_SHARED}, 0, UNKNOWN_SHARED},
-		{found, closer, 8, UNKNOWN_NONE},
+		{FOUND, {.unknown = UNKNOWN_HOLDER_GONE}, 7, UNKNOWN_NONE},
+		{FOUND, {.unknown = UNKNOWN_NOT_SEEN}, 7, UNKNOWN_NONE},
+		{FOUND, {.unknown = UNKNOWN_SHARED}, 0, UNKNOWN_SHARED},
+		{FOUND, {.via = VIA_CLOSER, .process = {.tgid = 8}}, 8, UNKNOWN_NONE},
 		{{.unknown = UNKNOWN_SHARED}, {.unknown = UNKNOWN_HOLDER_GONE}, 0, UNKNOWN_HOLDER_GONE},
 	};
 
