@@ -49,7 +49,8 @@ static __always_inline _Bool may_be_asked_for(struct sock *sk, __u8 old_state, _
 	       old_state == TCP_CLOSE_WAIT;
 }
 
-static __always_inline void remember_end(struct sock *sk, struct tcp_sock *tp, __u8 old_state, struct conn *conn)
+static __always_inline void remember_end(struct sock *sk, struct tcp_sock *tp, __u8 old_state, __u32 flags,
+					 struct conn *conn)
 {
 	__u32 zero = 0, *next = bpf_map_lookup_elem(&ended_next, &zero);
 	struct lp_ended *slot;
@@ -64,7 +65,9 @@ static __always_inline void remember_end(struct sock *sk, struct tcp_sock *tp, _
 	slot->socket.cookie = (__u64)sk->__sk_common.skc_cookie.counter; /* may be 0: making one costs time */
 	slot->socket.state = old_state;
 	slot->initial = look_initial_typed(tp);
-	slot->socket.flags = conn ? conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED) : 0;
+	slot->socket.flags = flags & LP_F_DEAD;
+	if (conn)
+		slot->socket.flags |= conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED);
 	if (conn && (conn->flags & CONN_SHUT)) {
 		slot->owner = conn->closer;
 	} else {
@@ -137,7 +140,7 @@ static __always_inline void report_stray(struct sock *sk, struct sk_buff *skb, _
 		return;
 	r->socket.identity = stray;
 	r->socket.state = state ? state : TCP_CLOSE;
-	r->socket.flags = LP_F_DEAD;
+	r->socket.flags = state == TCP_TIME_WAIT ? LP_F_DEAD : 0;
 	r->reset_reason = reason;
 	emit_submit(r, 1);
 }

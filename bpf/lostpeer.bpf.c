@@ -149,7 +149,7 @@ static __always_inline void on_close(struct sock *sk, __u8 old_state)
 	if (conn)
 		conn_enter(conn, TCP_CLOSE);
 	if (ended)
-		remember_end(sk, tp, old_state, conn);
+		remember_end(sk, tp, old_state, flags, conn);
 	if (told)
 		report_close(sk, tp, old_state, sk->sk_shutdown, flags, class, conn);
 }

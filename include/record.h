@@ -131,7 +131,7 @@ struct lp_exited {
 /* One of the last LP_ENDED sockets that ended. Read like lp_cgroup: time_ns is 0 while it is written. */
 struct lp_ended {
 	__u64 time_ns;             /* CLOCK_MONOTONIC; 0: empty */
-	struct lp_identity socket; /* state: the one it left; flags: LP_F_CONNECTED, LP_F_ACCEPTED */
+	struct lp_identity socket; /* state: the one it left; flags: LP_F_DEAD, LP_F_CONNECTED, _ACCEPTED */
 	struct lp_task owner;      /* it closed the socket, or had it locked at the end; tgid 0: not known */
 	__u64 initial;             /* lp_initial() */
 };

@@ -11,7 +11,7 @@ CAUSES = {
     "peer_closed": {"fin": "peer"},
     "local_closed": {"close": "local"},
     "local_reset": {"unread_data": "local", "linger": "local", "linger2": "local", "disconnect": "local",
-                    "destroyed": "admin", "data_after_close": "local", "listener_closed": "local",
+                    "destroyed": "admin", "data_after_close": "local", "no_connection": "kernel", "listener_closed": "local",
                     "no_memory": "kernel"},
     "accept_dropped": {"queue_full": "local"},
     "peer_silent": {"unacked": "network"},
@@ -72,7 +72,7 @@ def severity(event, cause, phase, data=False):
         return "error"
     if event in ("peer_closed", "local_closed", "peer_back") or (phase in ("closing", "orphaned") and not data):
         return "info"
-    if cause in ("refused", "abandoned") or phase == "unaccepted":
+    if cause in ("refused", "abandoned", "no_connection") or phase == "unaccepted":
         return "notice"
     return "warning"
 
@@ -108,7 +108,7 @@ def faults(event):
         return found + repeat_faults(event)
     if event.get("by") not in (CAUSES[what][cause],) + OTHERS.get(cause, ()):
         found.append("%s/%s by %s" % (what, cause, event.get("by")))
-    if event.get("phase") not in PHASES:
+    if event.get("phase") not in (PHASES if cause != "no_connection" else (None,)):
         found.append("phase is %r" % event.get("phase"))
     if ("owner.via" in event) != ("process.pid" in event) or ("owner.unknown" in event) == ("process.pid" in event):
         found.append("neither a known nor an unknown owner, or both")

@@ -125,7 +125,7 @@ def rst_without_socket(t):
     answered(server, "closed port")
     wire("w.forge('left', wire.ACK, payload=b'x')")
     answered(server, "no SYN to a closed port")
-    t.late(End(server, "server", local=c.peer, peer=c.local), ended=None, process="socket_gone")
+    t.no_connection(End(server, "server", local=c.peer, peer=c.local), process="socket_gone")
 
     c, s = t.connection(client, server)
     for end in c, s:
@@ -134,7 +134,7 @@ def rst_without_socket(t):
     for end, side in (c, "right"), (s, "left"):
         wire("w.forge(%r, wire.ACK, payload=b'x')" % side)
         answered(end.host, "a connection that is gone")
-        t.late(end, ended=None)
+        t.no_connection(end)
 
     c, s = t.connection(client, server)
     c("s.close()")

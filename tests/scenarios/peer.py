@@ -189,7 +189,7 @@ def reset_by_rebooted_peer(t):
     c("rst = capture(); s.send(bytes(300))")
     t.expect(c, "peer_lost", "reset", "established", error=c.error(), unacked=300)
     t.premise(c("resets(rst)") == ["in"], "the peer's host answers with a RST")
-    t.late(s, ended=None)
+    t.no_connection(s)
 
 
 @scenario()

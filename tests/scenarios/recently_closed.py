@@ -40,7 +40,8 @@ def recently_closed_expired_orphan(t):
 
 @one_family
 def recently_closed_timed_out_while_held(t):
-    """The kernel gave up while a process held the socket; then the peer sends data. The process owns both events."""
+    """The kernel gave up while a process held the socket; then the peer sends data. The process owns both events, and has
+    closed nothing."""
     c, s = impatient(t)
     s("drop(s)")
     c("s.send(bytes(500))")
@@ -48,7 +49,7 @@ def recently_closed_timed_out_while_held(t):
     t.settle()
     s("undrop(s); s.send(b'still here')")
     t.expect(s, "peer_lost", "reset", "established", error=s.error(), unacked=10)
-    t.late(c, ended=("peer_lost", "retransmit_timeout"))
+    t.no_connection(c, ended=("peer_lost", "retransmit_timeout"))
 
 
 @scenario()
@@ -65,6 +66,25 @@ def recently_closed_with_data_in_flight(t):
     wire("w.release()")
     s("wait(lambda: 'out' in resets(rst), 'a RST of ours')")
     t.expect(c, "peer_lost", "reset", "established", error=c.error(), queued=500)
+
+
+@scenario()
+def stray_never_here(t):
+    """Data for a connection that never was on this host, as of a NAT that has forgotten it: to a port without a socket,
+    to a listener, and to the port of a connection of somebody else."""
+    client, server, wire = t.wired()
+    c, s = t.connection(client, server)
+    nobody = s.local[1] - 1 if s.local[1] > 40000 else s.local[1] + 1
+    for port in nobody, s.local[1]:
+        # a client that believes in the connection: made by TCP_REPAIR, so that this host never saw a handshake
+        client("x = bound(); option(x, TCP_REPAIR, 1); x.connect((THERE, port))", port=port)
+        client("x.setsockopt(6, TCP_REPAIR_WINDOW, struct.pack('5I', 0, 65535, 65535, 65535, 0)); option(x, TCP_REPAIR, -1)")
+        x = End(client, "client", "x")
+        client("x.send(bytes(5))")
+        t.expect(x, "peer_lost", "reset", "established", error=client.error("lost(x)"), unacked=5)
+        t.no_connection(End(server, "server", local=x.peer, peer=x.local), process="socket_gone")
+    c("s.send(b'alive')")
+    t.premise(s("s.recv(5)") == b"alive", "the other connection lives")
 
 
 @scenario(families=("ipv4",), own=True)

@@ -220,18 +220,25 @@ class Trial:
         self.truths.append(Truth({"event": event, "cause": cause, "network.netns": end.host.netns}, hidden=True))
 
     def late(self, end, ended=("local_closed", "close"), state="closed", **fields):
-        """Data came for a closed connection, and this host answered with a RST. Kernels before 6.10 do not show it."""
+        """Data came for a connection that this host had closed, and it answered with a RST."""
+        self.stray(end, "data_after_close", ended, state, phase="orphaned", severity="info", **dict({"via": "closer"}, **fields))
+
+    def no_connection(self, end, ended=None, **fields):
+        """The same for a connection that is not known here, or that the kernel gave up while a process held it."""
+        self.stray(end, "no_connection", ended, "closed", phase=None, **fields)
+
+    def stray(self, end, cause, ended, state, **fields):
+        """Kernels before 6.10 do not show it."""
         if KERNEL < (6, 10):
-            self.hidden(end, "local_reset", "data_after_close")
+            self.hidden(end, "local_reset", cause)
             return
         extra = {"stream.%s_closed" % half: Absent() for half in ("read", "write")}
         extra.update({"ended.event": ended[0], "ended.cause": ended[1]} if ended else {"ended.event": Absent()})
         if isinstance(fields.get("process"), str):
             extra.update({"role": Absent(), "tcp.cookie": Absent(), "ended.time": Absent()})
-        else:
-            fields["via"] = "closer"
-        self.expect(end, "local_reset", "data_after_close", "orphaned", severity="info", state=state,
-                    queued=None, extra=extra, **fields)
+        if not fields["phase"]:
+            extra["phase"] = Absent()
+        self.expect(end, "local_reset", cause, state=state, queued=None, extra=extra, **fields)
 
     def perhaps(self, end, event, cause):
         """Allow one such event, which other scenarios judge."""

@@ -454,10 +454,11 @@ static void test_every_row_has_its_class_and_severity(void **state)
 			assert_true(++i < COUNT(kinds));
 		assert_int_equal(cause_class(cause),
 				 cause == CONNECT_FAILED_ABANDONED ? LP_CLASS_ABANDONED : kinds[i].class);
-		assert_int_equal(cause_severity(cause),
-				 cause == CONNECT_FAILED_ABANDONED || cause == CONNECT_FAILED_REFUSED
-					 ? SEVERITY_NOTICE
-					 : kinds[i].severity);
+		assert_int_equal(cause_severity(cause), cause == CONNECT_FAILED_ABANDONED ||
+									cause == CONNECT_FAILED_REFUSED ||
+									cause == LOCAL_RESET_NO_CONNECTION
+								? SEVERITY_NOTICE
+								: kinds[i].severity);
 	}
 }
 

@@ -107,7 +107,7 @@ static void orderly_end_has_its_closer(void **state)
 	assert_int_equal(out.end.cause, LOCAL_CLOSED_CLOSE);
 	assert_int_equal(out.end.ended.time_ns, NOW - 10);
 	assert_int_equal(out.end.ended.socket.flags, LP_F_ACCEPTED);
-	assert_true(recently_closed_is_news(&out.stray, &out.end));
+	assert_true(recently_closed_is_news(&out.end));
 }
 
 static void other_connections_are_not_it(void **state)
@@ -130,7 +130,7 @@ static void other_connections_are_not_it(void **state)
 	stray_comes(1000);
 	assert_int_equal(out.end.ended.time_ns, 0);
 	assert_int_equal(out.end.ended.owner.tgid, 0);
-	assert_true(recently_closed_is_news(&out.stray, &out.end));
+	assert_true(recently_closed_is_news(&out.end));
 }
 
 static void last_of_several_is_named(void **state)
@@ -182,7 +182,7 @@ static void judged_end_has_its_cause_and_owner(void **state)
 	stray_comes(1000);
 	assert_int_equal(out.end.cause, PEER_LOST_RETRANSMIT_TIMEOUT);
 	assert_int_equal(out.end.ended.owner.tgid, 43);
-	assert_true(recently_closed_is_news(&out.stray, &out.end));
+	assert_true(recently_closed_is_news(&out.end));
 }
 
 /* The slot is another connection's: the same addresses, but it ended long after the judged one. */
@@ -196,7 +196,7 @@ static void judged_before_is_another_connection(void **state)
 	fill_slot(&slots[0], &end, TCP_FIN_WAIT2, 42);
 	stray_comes(1000);
 	assert_int_equal(out.end.cause, LOCAL_CLOSED_CLOSE);
-	assert_true(recently_closed_is_news(&out.stray, &out.end));
+	assert_true(recently_closed_is_news(&out.end));
 }
 
 static void data_in_flight_at_a_reset_is_not_reported(void **state)
@@ -212,23 +212,49 @@ static void data_in_flight_at_a_reset_is_not_reported(void **state)
 		out.reported = 0;
 		note(&end, ends[i], NULL);
 		stray_comes((__u16)(1000 + i));
-		assert_false(recently_closed_is_news(&out.stray, &out.end));
+		assert_false(recently_closed_is_news(&out.end));
 	}
 }
 
-static void data_to_a_listener_is_reported_only_after_a_connection(void **state)
+static void only_a_remembered_close_is_ours(void **state)
 {
-	struct lp_record end = record(LP_KIND_CLOSE, NOW - 10, 1001, 1);
+	static const struct {
+		enum lp_cause cause;
+		__u8 slot_state; /* 0: none */
+		__u32 flags;
+		bool judged, by_us;
+	} ends[] = {
+		{CAUSE_NONE, TCP_FIN_WAIT2, 0, false, true},
+		{CAUSE_NONE, TCP_ESTABLISHED, 0, false, false}, /* TCP_REPAIR, or its record is forgotten */
+		{CAUSE_NONE, TCP_CLOSE_WAIT, LP_F_DEAD, false, true},
+		{LOCAL_CLOSED_CLOSE, 0, 0, true, true},
+		{PEER_LOST_RETRANSMIT_TIMEOUT, TCP_ESTABLISHED, 0, true, false}, /* a process held it */
+		{PEER_LOST_RETRANSMIT_TIMEOUT, 0, LP_F_DEAD, true, true},        /* an orphan */
+		{PEER_LOST_KEEPALIVE_TIMEOUT, 0, 0, true, false},
+		{CAUSE_NONE, 0, 0, false, false}, /* nothing is remembered */
+	};
 
 	(void)state;
-	stray_comes(1000);
-	out.stray.socket.state = TCP_LISTEN;
-	assert_false(recently_closed_is_news(&out.stray, &out.end));
-	out.reported = 0;
-	fill_slot(&slots[0], &end, TCP_ESTABLISHED, 42);
-	stray_comes(1001);
-	out.stray.socket.state = TCP_LISTEN;
-	assert_true(recently_closed_is_news(&out.stray, &out.end));
+	for (unsigned i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+		struct lp_record end = record(LP_KIND_CLOSE, NOW - 10, (__u16)(1000 + i), i + 1);
+		struct lp_task owner = task(43);
+
+		if (ends[i].slot_state) {
+			fill_slot(&slots[i], &end, ends[i].slot_state, 42);
+			slots[i].socket.flags |= ends[i].flags;
+		}
+		end.socket.flags = ends[i].flags | LP_F_SOCKET;
+		if (ends[i].judged)
+			note(&end, ends[i].cause, &owner);
+		out.reported = 0;
+		stray_comes((__u16)(1000 + i));
+		assert_int_equal(recently_closed_by_us(&out.end), ends[i].by_us);
+		assert_true(recently_closed_is_news(&out.end));
+		if (ends[i].judged)
+			assert_int_equal(out.end.via, VIA_HOLDER);
+		else if (ends[i].slot_state)
+			assert_int_equal(out.end.via, VIA_CLOSER);
+	}
 }
 
 static void stray_waits_for_pending_judgements(void **state)
@@ -290,7 +316,7 @@ int main(void)
 		TEST(judged_end_has_its_cause_and_owner),
 		TEST(judged_before_is_another_connection),
 		TEST(data_in_flight_at_a_reset_is_not_reported),
-		TEST(data_to_a_listener_is_reported_only_after_a_connection),
+		TEST(only_a_remembered_close_is_ours),
 		TEST(stray_waits_for_pending_judgements),
 		TEST(full_queue_reports_the_oldest),
 		TEST(oldest_judged_gives_way),

@@ -378,6 +378,20 @@ const struct row demo_rows[] = {
 				    {PEER_LOST_RESET, BY_PEER, PHASE_HALF_CLOSED, true}}},
 	},
 	{
+		.cause = LOCAL_RESET_NO_CONNECTION,
+		.story =
+			"A's connection was taken from its host without a segment, as by a restart, and B still writes",
+		.needs_strays = true,
+		.steps = {A_CONNECTS,
+			  {A, step_option, .option = TCP_REPAIR, .arg = 1},
+			  {A, step_close, .did = "closed in repair mode; what B then wrote was reset"},
+			  {A, step_settle},
+			  {B, step_send, .arg = 4},
+			  {B, step_so_error, ECONNRESET}},
+		.expected = {[A] = {{LOCAL_RESET_NO_CONNECTION, BY_KERNEL, PHASE_COUNT, false}},
+			     [B] = {{PEER_LOST_RESET, BY_PEER, PHASE_ESTABLISHED, true}}},
+	},
+	{
 		.cause = LOCAL_RESET_LISTENER_CLOSED,
 		.story = "B connects to A, which closes its listener without accepting",
 		.steps = {{A, step_listen},

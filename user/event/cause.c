@@ -91,6 +91,8 @@ static const struct {
 				   "killed from outside: reset"},
 	[LOCAL_RESET_DATA_AFTER_CLOSE] = {EVENT_LOCAL_RESET, "data_after_close", BY_LOCAL, LP_CLASS_LOST,
 					  SEVERITY_WARNING, "data came after we had closed: reset"},
+	[LOCAL_RESET_NO_CONNECTION] = {EVENT_LOCAL_RESET, "no_connection", BY_KERNEL, LP_CLASS_LOST, SEVERITY_NOTICE,
+				       "data for a connection that does not exist here: reset"},
 	[LOCAL_RESET_LISTENER_CLOSED] = {EVENT_LOCAL_RESET, "listener_closed", BY_LOCAL, LP_CLASS_LOST,
 					 SEVERITY_WARNING, "never accepted, and the listener went away: reset"},
 	[LOCAL_RESET_NO_MEMORY] = {EVENT_LOCAL_RESET, "no_memory", BY_KERNEL, LP_CLASS_LOST, SEVERITY_WARNING,

@@ -122,8 +122,10 @@ struct verdict judge_record(const struct lp_record *r, bool reset_after, const s
 
 	if (r->kind == LP_KIND_NO_CONNECT)
 		return judge_no_connect(r);
-	if (r->kind == LP_KIND_STRAY)
+	if (r->kind == LP_KIND_STRAY && f.dead)
 		return (struct verdict){LOCAL_RESET_DATA_AFTER_CLOSE, BY_LOCAL, PHASE_ORPHANED, CAUSE_NONE};
+	if (r->kind == LP_KIND_STRAY) /* it is in no phase */
+		return (struct verdict){LOCAL_RESET_NO_CONNECTION, BY_KERNEL, PHASE_CONNECTING, CAUSE_NONE};
 	if (r->kind == LP_KIND_CLOSE)
 		v.cause = cause_of_close(&f);
 	v.by = blame_of(&f, v.cause);

@@ -14,6 +14,7 @@
 #include "who/cgroups.h"
 #include "who/executables.h"
 #include "who/other_end.h"
+#include "who/owner.h"
 #include "who/pending.h"
 #include "who/races.h"
 #include "who/recently_closed.h"
@@ -147,9 +148,11 @@ static void on_stray(void *context, struct event *e, const struct recently_close
 	struct pipeline *p = context;
 	const struct lp_ended *ended = &end->ended;
 	struct lp_record *record = event_record(e);
-	bool is_news = recently_closed_is_news(record, end) && may_report_unknown(p, record, end);
+	bool is_news = recently_closed_is_news(end) && may_report_unknown(p, record, end);
 
 	record->socket.flags |= ended->socket.flags;
+	if (recently_closed_by_us(end))
+		record->socket.flags |= LP_F_DEAD;
 	if (record->socket.state == TCP_LISTEN) /* the present listener did not own the connection */
 		record->socket.state = TCP_CLOSE;
 	record->socket.cookie = ended->socket.cookie;
@@ -161,7 +164,8 @@ static void on_stray(void *context, struct event *e, const struct recently_close
 		e->ended = (struct ended){clock_wall_from_monotonic(ended->time_ns), end->cause};
 	e->owner = (struct owner){.unknown = UNKNOWN_SOCKET_GONE};
 	if (ended->owner.tgid)
-		e->owner = (struct owner){.via = VIA_CLOSER, .process = ended->owner};
+		e->owner = (struct owner){.via = recently_closed_by_us(end) ? VIA_CLOSER : end->via,
+					  .process = ended->owner};
 	set_executable(p, e);
 	report(p, e);
 }
@@ -188,11 +192,12 @@ static void reject(struct pipeline *p, struct event *e)
 
 static void take_event(struct pipeline *p, struct event *e)
 {
+	static const struct owner_evidence no_evidence;
 	const struct lp_record *record = e->record;
 	bool waits = judge_waits_for_reset(record), is_wanted = waits || judge(p, e);
 
 	if (record->who == LP_WHO_CURRENT || record->who == LP_WHO_CLOSER)
-		e->owner = (struct owner){.via = VIA_HOLDER, .process = record->task};
+		owner_decide(record, &no_evidence, &e->owner); /* these need none */
 	if (!waits)
 		recently_closed_note(p->recently_closed, e);
 	if (is_wanted)

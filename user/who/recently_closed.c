@@ -71,11 +71,13 @@ void recently_closed_note(struct recently_closed *gone, const struct event *even
 	if (!j) {
 		j = &gone->judged[gone->next++ % RECENTLY_CLOSED_JUDGED];
 		*j = (struct recently_closed_end){.ended = {.time_ns = r->time_ns, .socket = r->socket.identity}};
-		j->ended.socket.flags &= LP_F_CONNECTED | LP_F_ACCEPTED;
+		j->ended.socket.flags &= LP_F_DEAD | LP_F_CONNECTED | LP_F_ACCEPTED;
 	}
 	j->cause = event->verdict.cause;
-	if (event->owner.via)
-		j->ended.owner = event->owner.process;
+	if (!event->owner.via)
+		return;
+	j->ended.owner = event->owner.process;
+	j->via = event->owner.via;
 }
 
 /* A slot is whole if its time is the same before and after. */
@@ -107,7 +109,7 @@ static void find_in_slots(const struct recently_closed *gone, const struct lp_re
 		    recently_closed_read(&gone->slots[i], &slot) &&
 		    same_connection(&slot.socket, &stray->socket.identity) && slot.time_ns <= stray->time_ns &&
 		    slot.time_ns > end->ended.time_ns)
-			*end = (struct recently_closed_end){slot, cause_of_slot(&slot)};
+			*end = (struct recently_closed_end){slot, cause_of_slot(&slot), VIA_CLOSER};
 }
 
 /* The BPF programs and the agent note the same end with times this close. */
@@ -129,8 +131,10 @@ static void find_in_judged(const struct recently_closed *gone, const struct lp_r
 		    judged->time_ns < end->ended.time_ns + SAME_NS) {
 			end->cause = gone->judged[i].cause;
 			end->ended.socket.cookie = judged->socket.cookie;
-			if (judged->owner.tgid)
+			if (judged->owner.tgid) {
 				end->ended.owner = judged->owner;
+				end->via = gone->judged[i].via;
+			}
 		} else if (judged->time_ns > end->ended.time_ns) {
 			*end = gone->judged[i];
 		}
@@ -180,11 +184,14 @@ unsigned recently_closed_count(const struct recently_closed *gone)
 	return gone->n_waiting;
 }
 
-bool recently_closed_is_news(const struct lp_record *stray, const struct recently_closed_end *end)
+bool recently_closed_is_news(const struct recently_closed_end *end)
 {
 	enum lp_event event = cause_event(end->cause);
 
-	if (!end->ended.time_ns)
-		return stray->socket.state != TCP_LISTEN;
 	return event != EVENT_LOCAL_RESET && event != EVENT_CONNECT_FAILED && end->cause != PEER_LOST_RESET;
+}
+
+bool recently_closed_by_us(const struct recently_closed_end *end)
+{
+	return end->cause == LOCAL_CLOSED_CLOSE || (end->ended.socket.flags & LP_F_DEAD);
 }

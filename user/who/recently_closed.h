@@ -30,6 +30,7 @@ bool recently_closed_read(const struct lp_ended *slot, struct lp_ended *copy);
 struct recently_closed_end {
 	struct lp_ended ended; /* time_ns 0: not remembered */
 	enum lp_cause cause;   /* CAUSE_NONE: not known */
+	enum owner_via via;    /* of ended.owner */
 };
 
 typedef void recently_closed_done(void *context, struct event *stray, const struct recently_closed_end *end);
@@ -52,8 +53,10 @@ __u64 recently_closed_deadline(const struct recently_closed *gone); /* CLOCK_MON
 unsigned recently_closed_count(const struct recently_closed *gone);
 
 /* Whether data after such an end is worth reporting. It is not if a RST ended the connection, because data in flight
- * crosses a RST as a matter of course; nor if nothing is remembered and the port has a listener, because then there may
- * never have been a connection. */
-bool recently_closed_is_news(const struct lp_record *stray, const struct recently_closed_end *end);
+ * crosses a RST as a matter of course. */
+bool recently_closed_is_news(const struct recently_closed_end *end);
+/* Whether an application had closed the connection, so that this host could not take more data. Otherwise the kernel
+ * gave it up while a process held it, or nothing is remembered: there may never have been a connection. */
+bool recently_closed_by_us(const struct recently_closed_end *end);
 
 #endif
