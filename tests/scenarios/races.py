@@ -113,12 +113,17 @@ def gave_up_again_and_again(t):
 def gave_up_many(t):
     client, server, there = pair(t)
     agent = quiet(t)
-    ends = [attempt(client, server, there, "s%d" % number) for number in range(t.many(40))]
-    wait_in_vain(client, 100, "s0")
-    for number, c in enumerate(ends):
-        first_syn_only(t, c, "s%d" % number)
-    for number, c in enumerate(ends):
-        c("s%d.close()" % number)
+    names = ["s%d" % number for number in range(t.many(40))]
+    for name in names:
+        bound(client, server, name)
+    ends = [end_of(client, server, there, name) for name in names]
+    client("all = [%s]\n"
+           "for s in all: begin(target, s)\n"
+           "select.poll().poll(100)\n"
+           "again = sum(retransmits(s) for s in all)\n"
+           "for s in all: s.close()" % ", ".join(names), target=there)
+    t.premise(client("again") == 0, "no SYN was sent again")
+    for c in ends:
         unanswered(t, c, 100)
     t.check(agent)
 
