@@ -216,6 +216,7 @@ struct tcp_sock {
 	__u32 snd_una;
 	__u32 write_seq;
 	__u32 snd_wnd;
+	__u32 snd_wl1;
 	__u32 rcv_tstamp;
 	__u32 lsndtime;
 	__u32 retrans_stamp;  /* CLOCK_MONOTONIC, in milliseconds, or with tcp_usec_ts in microseconds */

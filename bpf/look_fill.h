@@ -152,6 +152,9 @@ static __always_inline void LOOK(look_sent)(struct lp_socket *s, struct tcp_sock
 	} else {
 		s->known |= LP_KNOWN_NEVER_SENT;
 	}
+	/* the sequence number of the last segment that acknowledged data or moved the window: after the FIN */
+	if (s->state == TCP_CLOSE_WAIT && GET(tp, snd_wl1) == s->rcv_nxt)
+		s->known |= LP_KNOWN_READS_ON;
 	LOOK(look_waiting)(s, tp);
 }
 

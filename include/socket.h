@@ -63,6 +63,7 @@ enum lp_known {
 	LP_KNOWN_RETRANS = 1u << 3,    /* retrans_ms */
 	LP_KNOWN_TIMERS = 1u << 4,     /* user_timeout_ms, and the limits of retries of the namespace and the socket */
 	LP_KNOWN_KEEPALIVE = 1u << 5,  /* whether LP_F_KEEPOPEN is set; with TIMERS also keepalive_* */
+	LP_KNOWN_READS_ON = 1u << 6,   /* CLOSE_WAIT: the peer has acknowledged something since its FIN */
 };
 
 /* The socket, its connection and its network namespace. */

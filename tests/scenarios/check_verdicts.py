@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The verdicts of `lostpeer check` on connections of every kind, compared with the application's view. The
 connections exist before the look, in other network namespaces."""
+import json
+
 import clock
+from agent import PROGRAM
 from check_run import KNOWS, WITHOUT_BPF, Check, agrees, checked, differences, once_checked, status
 from contract import check_faults
 from hostile import NAMES, Legible, controls, written
@@ -89,6 +92,13 @@ def check_window_closed(t):
     assert row["data.unsent_bytes"] > 0 and row["data.unacked_bytes"] == 0, row
     row = agrees(t, s, "alive", "--alive-within", "1h")
     assert row["data.unread_bytes"] > 0, row
+    assert status(c) == 0, "a slow reader lives"
+    c("wait(lambda: knows(s)['backoff'] > 1, 'probes, which are answered')")
+    assert status(c) == 0, "it answers"
+    s("drop(s)")
+    c("wait(lambda: probes(s) > 1, 'two probes without an answer')")
+    row = Check("--pid", str(c.host.pid)).one(c)
+    assert row["verdict"] == "stalled" and row["tcp.probes_unanswered"] >= 2, row
     assert status(c) == 1
 
 
@@ -121,11 +131,42 @@ def check_closed(t):
 
 @checked
 def check_closed_streaming(t):
-    """We still send to a peer that closed its half: its last segment no longer shows when the FIN came."""
+    """A server streams on to a client that closed its half: that peer is there. Only BPF shows it."""
     c, s = t.connection()
+    c("keepalive(s, 1000, 10, 3)")
     s("s.shutdown(socket.SHUT_WR)")
-    c("reached(s, 'close_wait'); s.send(bytes(10)); wait(lambda: queued(s) == 0)")
+    c("reached(s, 'close_wait')")
+    agrees(t, c, "closed")
+    for _ in range(3):
+        c("s.send(bytes(10)); wait(lambda: queued(s) == 0)")
+        agrees(t, c, "alive", "--alive-within", "1h", diag=False, stream__read_closed_ms=None,
+               stream__read_closed=True, stream__write_closed=False)
+    assert status(c, "--alive-within", "1h") == 0
+    c("wait(lambda: knows(s)['silent'] > 300)")
+    agrees(t, c, "unproven", "--alive-within", "200ms", diag=False)
+    assert status(c, "--alive-within", "200ms") == 0
+
+
+@checked
+def check_closed_before_fin_came(t):
+    """Data that the peer took before its FIN does not show that it reads on."""
+    c, s = t.connection()
+    c("s.send(bytes(10))")
+    s("s.recv(10, socket.MSG_WAITALL); s.close()")
+    c("reached(s, 'close_wait'); wait(lambda: queued(s) == 0)")
+    agrees(t, c, "closed")
+    assert status(c) == 1
+
+
+@checked
+def check_closed_but_answers_keepalive(t):
+    """The peer closed both halves, and what is left of its socket answers keepalive probes for a while."""
+    c, s = t.connection()
+    s("s.send(b'x'); s.close()")
+    c("s.recv(1); reached(s, 'close_wait'); keepalive(s, 1, 1, 9)")
+    c("wire = capture(); wait(lambda: [1 for way, _, flags, _ in segments(wire) if way == 'in'], 'an answer')")
     agrees(t, c, "closed", stream__read_closed_ms=None)
+    assert status(c) == 1
 
 
 @checked
@@ -192,6 +233,22 @@ def check_shared(t):
     s("s.close()")
     problems += differences(Check("--netns", str(s.host.netns)).one(s), {"process.pid": child.pid, "owner.holders": None})
     assert not problems, problems
+
+
+@once_checked
+def check_is_no_holder(t):
+    """Whoever asks hands its descriptors down to lostpeer, which is no holder by that."""
+    c, s = t.connection()
+    for without in "", WITHOUT_BPF:
+        found = c("os.set_inheritable(s.fileno(), True)\n"
+                  "done = subprocess.run([program, 'check', '--json', '--netns', netns], stdout=subprocess.PIPE,"
+                  " close_fds=False, env=dict(os.environ, LOSTPEER_WITHOUT=without)); done.stdout.decode()",
+                  program=PROGRAM, netns=str(c.host.netns), without=without)
+        rows = [row for row in map(json.loads, found.splitlines()) if row.get("network.local.port") == c.local[1]]
+        assert len(rows) == 1, rows
+        problems = differences(rows[0], {"process.pid": c.host.pid, "owner.via": "holder", "owner.holders": None,
+                                         "process.fd": c("s.fileno()")})
+        assert not problems, (without, problems)
 
 
 @once_checked

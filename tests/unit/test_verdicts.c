@@ -32,6 +32,7 @@ struct check_vector {
 	{                                                                                                              \
 		.state = (s), .flags = HELD, .known = HEARD, .heard_ms = 1000, .snd_wnd = 65535, __VA_ARGS__           \
 	}
+#define HALF(...) LOOK(TCP_CLOSE_WAIT, .known = HEARD | LP_KNOWN_SENT | LP_KNOWN_READS_ON, __VA_ARGS__)
 #define WAITS(sent, written) .snd_nxt = (sent), .write_seq = (written)
 
 static const struct check_vector vectors[] = {
@@ -57,8 +58,10 @@ static const struct check_vector vectors[] = {
 	{"stalled_outweighs_window_closed", CHECK_STALLED,
 	 LOOK(TCP_ESTABLISHED, .snd_wnd = 0, .retransmits = 1, WAITS(50, 100))},
 	{"window_closed", CHECK_WINDOW_CLOSED, LOOK(TCP_ESTABLISHED, .snd_wnd = 0, WAITS(0, 100))},
-	{"window_closed_and_probed", CHECK_WINDOW_CLOSED,
-	 LOOK(TCP_ESTABLISHED, .snd_wnd = 0, .probes_out = 3, WAITS(0, 100))},
+	{"window_closed_and_probes_answered", CHECK_WINDOW_CLOSED,
+	 LOOK(TCP_ESTABLISHED, .snd_wnd = 0, .probes_out = 1, WAITS(0, 100))},
+	{"window_closed_and_probes_unanswered", CHECK_STALLED,
+	 LOOK(TCP_ESTABLISHED, .snd_wnd = 0, .probes_out = 2, WAITS(0, 100))},
 	{"window_closed_half_closed", CHECK_WINDOW_CLOSED, LOOK(TCP_CLOSE_WAIT, .snd_wnd = 0, WAITS(0, 100))},
 	{"window_closed_and_nothing_to_send", CHECK_ALIVE, LOOK(TCP_ESTABLISHED, .snd_wnd = 0)},
 	{"window_closed_but_for_the_fin", CHECK_CLOSING, LOOK(TCP_FIN_WAIT1, .snd_wnd = 0, WAITS(0, 1))},
@@ -69,6 +72,13 @@ static const struct check_vector vectors[] = {
 	 LOOK(TCP_SYN_SENT, .retransmits = 1, .snd_wnd = 0, WAITS(101, 101))},
 	{"syn_received", CHECK_CONNECTING, LOOK(TCP_SYN_RECV, .retransmits = 1)},
 	{"close_wait", CHECK_CLOSED, LOOK(TCP_CLOSE_WAIT, .flags = HELD | LP_F_FIN_IN)},
+	{"close_wait_and_the_peer_takes_data", CHECK_ALIVE, HALF(.heard_ms = 1, .sent_ms = 2)},
+	{"close_wait_and_the_last_answer_is_under_way", CHECK_ALIVE, HALF(.heard_ms = 900, .sent_ms = 0)},
+	{"close_wait_and_the_peer_took_data_long_ago", CHECK_UNPROVEN,
+	 HALF(.heard_ms = WITHIN_MS + 1, .sent_ms = WITHIN_MS + 2)},
+	{"close_wait_and_only_a_keepalive_probe_was_answered", CHECK_CLOSED, HALF(.heard_ms = 1, .sent_ms = 1100)},
+	{"close_wait_and_data_is_sent_again", CHECK_STALLED, HALF(.retransmits = 1, WAITS(9, 9))},
+	{"close_wait_and_nothing_was_sent", CHECK_CLOSED, HALF(.known = HEARD | LP_KNOWN_READS_ON, .sent_ms = 0)},
 	{"last_ack", CHECK_CLOSED, LOOK(TCP_LAST_ACK, WAITS(1, 1))},
 	{"closing_at_once", CHECK_CLOSED, LOOK(TCP_CLOSING, WAITS(1, 1))},
 	{"fin_wait1", CHECK_CLOSING, LOOK(TCP_FIN_WAIT1, WAITS(1, 1))},
@@ -95,14 +105,14 @@ static void test_verdict(void **state)
 
 static void test_lost(void **state)
 {
-	static const enum check_verdict lost[] = {CHECK_ERRORED, CHECK_STALLED, CHECK_WINDOW_CLOSED, CHECK_CLOSED};
+	static const enum check_verdict lost[] = {CHECK_ERRORED, CHECK_STALLED, CHECK_CLOSED};
 
 	(void)state;
 	for (int v = 0, n = 0; v < CHECK_COUNT; v++) {
-		bool is = n < 4 && lost[n] == (enum check_verdict)v;
+		bool is = n < 3 && lost[n] == (enum check_verdict)v;
 
 		assert_int_equal(verdicts_is_lost((enum check_verdict)v), is);
-		assert_true(is == (verdicts_rank((enum check_verdict)v) < 4)); /* lost connections come first */
+		assert_true(is == (verdicts_rank((enum check_verdict)v) < 3)); /* lost connections come first */
 		n += is;
 	}
 }

@@ -10,9 +10,10 @@
 /* Exit statuses, see lostpeer(8). */
 enum exit_status {
 	EXIT_OK = 0,
-	EXIT_RUNTIME = 1, /* something found, or a failure while running */
-	EXIT_USAGE = 2,   /* usage, configuration, missing rights or kernel */
-	EXIT_UNSEEN = 3,  /* check could not see all that was asked for */
+	EXIT_RUNTIME = 1,  /* something found, or a failure while running */
+	EXIT_USAGE = 2,    /* usage, configuration, missing rights or kernel */
+	EXIT_UNSEEN = 3,   /* check could not see all that was asked for */
+	EXIT_NO_MATCH = 4, /* no connection is what check was asked for */
 };
 
 struct option_spec;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "event/task.h"
@@ -58,6 +59,8 @@ static bool note_holder(void *context, const struct lp_task *task, __u32 fd)
 	struct found *f = context;
 	unsigned i = 0;
 
+	if (task->tgid == (__u32)getpid()) /* it inherited a descriptor of whoever asks */
+		return false;
 	if (task->tgid == f->wanted->pid && fd == f->wanted->fd)
 		f->has_descriptor = true;
 	while (i < f->n && f->tasks[i].tgid != task->tgid)

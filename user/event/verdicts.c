@@ -12,14 +12,10 @@ static const struct {
 	unsigned rank; /* the order of the output: worst first */
 	bool lost;
 } verdicts[] = {
-	[CHECK_ERRORED] = {"errored", 0, true},
-	[CHECK_STALLED] = {"stalled", 1, true},
-	[CHECK_WINDOW_CLOSED] = {"window_closed", 2, true},
-	[CHECK_CLOSED] = {"closed", 3, true},
-	[CHECK_CONNECTING] = {"connecting", 4, false},
-	[CHECK_UNPROVEN] = {"unproven", 5, false},
-	[CHECK_CLOSING] = {"closing", 6, false},
-	[CHECK_ALIVE] = {"alive", 7, false},
+	[CHECK_ERRORED] = {"errored", 0, true},        [CHECK_STALLED] = {"stalled", 1, true},
+	[CHECK_CLOSED] = {"closed", 2, true},          [CHECK_WINDOW_CLOSED] = {"window_closed", 3, false},
+	[CHECK_CONNECTING] = {"connecting", 4, false}, [CHECK_UNPROVEN] = {"unproven", 5, false},
+	[CHECK_CLOSING] = {"closing", 6, false},       [CHECK_ALIVE] = {"alive", 7, false},
 };
 static_assert(sizeof(verdicts) / sizeof(*verdicts) == CHECK_COUNT, "a name for each verdict");
 
@@ -48,15 +44,21 @@ static bool is_connecting(const struct lp_socket *s)
 	return s->state == TCP_SYN_SENT || s->state == TCP_SYN_RECV;
 }
 
-/* Retransmissions without an answer, or nothing can leave this host and the kernel retries. Our FIN counts too, unless
- * the socket is orphaned: then no process waits for it. */
+/* A live peer answers at most two window probes a second (tcp_invalid_ratelimit), so one may be unanswered. */
+static bool answers_probes(const struct lp_socket *s)
+{
+	return s->probes_out <= 1;
+}
+
+/* Retransmissions or window probes without an answer, or nothing can leave this host and the kernel retries. Our FIN
+ * counts too, unless the socket is orphaned: then no process waits for it. */
 static bool is_stalled(const struct lp_socket *s, const struct data *d)
 {
 	if (is_connecting(s) || s->state == TCP_CLOSE)
 		return false;
 	if (s->snd_nxt != s->snd_una)
 		return s->retransmits && (d->unacked || !(s->flags & LP_F_DEAD));
-	return d->unsent && s->snd_wnd && s->probes_out;
+	return d->unsent && (s->snd_wnd ? s->probes_out != 0 : !answers_probes(s));
 }
 
 static bool is_window_closed(const struct lp_socket *s, const struct data *d)
@@ -70,6 +72,22 @@ static bool is_closed(const struct lp_socket *s)
 	       s->state == TCP_CLOSE;
 }
 
+/* By then an answer has come. */
+static __u32 answered_within(const struct lp_socket *s)
+{
+	return s->rto_ms > 1000 ? s->rto_ms : 1000;
+}
+
+/* The peer closed only its sending half: it took data after its FIN. A peer that closed both would have reset us. That
+ * answers to our data tell, not one to a keepalive probe, which a closed peer gives too for a while. */
+static bool reads_on(const struct lp_socket *s)
+{
+	const __u32 needed = LP_KNOWN_HEARD | LP_KNOWN_SENT | LP_KNOWN_READS_ON;
+
+	return s->state == TCP_CLOSE_WAIT && (s->known & needed) == needed &&
+	       s->sent_ms <= s->heard_ms + answered_within(s);
+}
+
 static enum check_verdict judge(const struct lp_socket *s, const struct data *d, __u32 alive_within_ms)
 {
 	if (s->err)
@@ -80,7 +98,7 @@ static enum check_verdict judge(const struct lp_socket *s, const struct data *d,
 		return CHECK_WINDOW_CLOSED;
 	if (is_connecting(s))
 		return CHECK_CONNECTING;
-	if (is_closed(s))
+	if (is_closed(s) && !reads_on(s))
 		return CHECK_CLOSED;
 	if (s->state == TCP_FIN_WAIT1 || s->state == TCP_FIN_WAIT2)
 		return CHECK_CLOSING;
@@ -133,13 +151,12 @@ enum lp_phase verdicts_phase(const struct lp_socket *s)
 long long verdicts_fin_ms(const struct lp_socket *s)
 {
 	const __u32 needed = LP_KNOWN_HEARD | LP_KNOWN_KEEPALIVE;
-	__u32 answered_within = s->rto_ms > 1000 ? s->rto_ms : 1000;
 
 	if (s->state != TCP_CLOSE_WAIT || (s->known & needed) != needed || (s->flags & LP_F_KEEPOPEN) ||
 	    s->snd_una != s->write_seq)
 		return -1;
 	if (!(s->known & LP_KNOWN_NEVER_SENT) &&
-	    (!(s->known & LP_KNOWN_SENT) || s->sent_ms < (long long)s->heard_ms + answered_within))
+	    (!(s->known & LP_KNOWN_SENT) || s->sent_ms < s->heard_ms + answered_within(s)))
 		return -1;
 	return s->heard_ms;
 }

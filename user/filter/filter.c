@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/line.h"
 #include "filter/filter_kinds.h"
 
 void filter_init(struct filter *filter)
@@ -55,6 +56,8 @@ const char *filter_add(struct filter *filter, enum filter_kind kind, bool opposi
 	value->next = *list;
 	*list = value;
 	why = filter_kinds[kind].parse(value, text);
+	if (!why && !value->text && !(value->text = strdup(text)))
+		return "out of memory";
 	if (!why && opposite && kind == FILTER_EVENT && value->number == EVENT_EVENTS_LOST)
 		return "gaps are always told";
 	return why;
@@ -96,6 +99,34 @@ size_t filter_numbers(const struct filter *filter, enum filter_kind kind, __u64 
 		if (n < room)
 			numbers[n] = v->number;
 	return n;
+}
+
+/* The newest value is the first of the list. */
+static void say_values(const struct filter_value *v, struct line *line)
+{
+	if (v->next) {
+		say_values(v->next, line);
+		line_text(line, ",");
+	}
+	line_plain(line, v->text);
+}
+
+static void say_list(const struct filter_value *v, const char * not, enum filter_kind kind, struct line *line)
+{
+	const char *name = filter_kinds[kind].option.name;
+
+	if (!v)
+		return;
+	line_printf(line, "%s--%s%.*s ", line->length ? " " : "", not, (int)strcspn(name, "*"), name);
+	say_values(v, line);
+}
+
+void filter_say(const struct filter *f, struct line *line)
+{
+	for (enum filter_kind kind = 0; kind < FILTER_COUNT; kind++) {
+		say_list(f->only[kind], "", kind, line);
+		say_list(f->not [kind], "not-", kind, line);
+	}
 }
 
 bool filter_asks_owner(const struct filter *filter)

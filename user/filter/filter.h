@@ -33,6 +33,7 @@ enum filter_kind {
 #define FILTER_FOREIGN_MAX 64 /* values */
 
 struct filter_value;
+struct line;
 
 struct filter {
 	bool all;         /* the orderly ends too */
@@ -60,6 +61,8 @@ const char *filter_add_list(struct filter *filter, enum filter_kind kind, bool o
 
 /* Fills in up to `room` numbers that a kind is limited to (ports, pids, namespaces). Returns how many there are. */
 size_t filter_numbers(const struct filter *filter, enum filter_kind kind, __u64 *numbers, size_t room);
+/* Appends what the connections are limited to, as on a command line: "--port 80,443 --not-name nginx". */
+void filter_say(const struct filter *filter, struct line *line);
 /* Whether it depends on the owner. */
 bool filter_asks_owner(const struct filter *filter);
 

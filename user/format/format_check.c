@@ -132,7 +132,9 @@ static void say_errored(struct line *line, const struct check *c)
 
 static void say_stalled(struct line *line, const struct check *c)
 {
-	if (c->socket->snd_nxt == c->socket->snd_una)
+	if (c->socket->snd_nxt == c->socket->snd_una && !c->socket->snd_wnd)
+		line_printf(line, "the peer takes no data, %u probes unanswered", c->socket->probes_out);
+	else if (c->socket->snd_nxt == c->socket->snd_una)
 		line_printf(line, "nothing can leave this host, tried %u time%s", c->socket->probes_out,
 			    c->socket->probes_out == 1 ? "" : "s");
 	else
@@ -184,12 +186,14 @@ static void say_closing(struct line *line, const struct check *c)
 
 static void say_alive(struct line *line, const struct check *c)
 {
+	if (c->socket->state == TCP_CLOSE_WAIT)
+		line_text(line, "the peer has closed its half, and takes data; ");
 	put_heard(line, c, "heard ", " ago");
 }
 
 static void say_unproven(struct line *line, const struct check *c)
 {
-	line_text(line, "idle");
+	line_text(line, c->socket->state == TCP_CLOSE_WAIT ? "the peer has closed its half, and took data" : "idle");
 	put_heard(line, c, ", nothing heard for ", "");
 }
 
@@ -242,7 +246,7 @@ static void put_evidence(struct line *line, const struct check *c)
 /* --- lines --- */
 
 static const char *const colours[] = {
-	[CHECK_ERRORED] = "\033[1;31m", [CHECK_STALLED] = "\033[1;31m", [CHECK_WINDOW_CLOSED] = "\033[1;31m",
+	[CHECK_ERRORED] = "\033[1;31m", [CHECK_STALLED] = "\033[1;31m", [CHECK_WINDOW_CLOSED] = "\033[33m",
 	[CHECK_CONNECTING] = "",        [CHECK_CLOSED] = "\033[33m",    [CHECK_CLOSING] = "",
 	[CHECK_ALIVE] = "\033[2m",      [CHECK_UNPROVEN] = "",
 };

@@ -15,6 +15,7 @@
 
 #include "event/verdicts.h"
 #include "base/clock.h"
+#include "base/line.h"
 #include "filter/filter.h"
 #include "format/format_check.h"
 #include "check/holders.h"
@@ -82,10 +83,10 @@ static const struct option_group of_descriptor = OPTION_GROUP(descriptor);
 static const struct option_table table = {
 	.verb = "check",
 	.usage = "check [OPTION...]",
-	.summary = "Looks once at every TCP connection, reading from no socket: is the peer there? Worst first.\n"
-		   "Exit status: 0 all there, 1 a peer is lost (errored, stalled, window_closed, closed), 2 usage or "
-		   "rights,\n"
-		   "3 not all that was asked for could be seen. A value may be a list: 80,443.",
+	.summary =
+		"Looks once at every TCP connection, reading from no socket: is the peer there? Worst first.\n"
+		"Exit status: 0 all there, 1 a peer is lost (errored, stalled, closed), 2 usage or rights,\n"
+		"3 not all that was asked for could be seen, 4 no connection matches. A value may be a list: 80,443.",
 	.own = OPTION_GROUP(options),
 	.uses = {{.group = &filter_pid_now, .offset = offsetof(struct options, filter)},
 		 {.group = &of_descriptor},
@@ -264,6 +265,19 @@ static bool some_are_missing(const struct run *r)
 	return missing;
 }
 
+/* Whether a filter wants none of the connections; prints the filter. */
+static bool matches_nothing(const struct run *r)
+{
+	static struct line filter;
+
+	line_clear(&filter);
+	filter_say(&r->options->filter, &filter);
+	if (r->n || !filter.length)
+		return false;
+	fprintf(stderr, "lostpeer check: no connection matches %.*s\n", (int)filter.length, filter.text);
+	return true;
+}
+
 static enum exit_status status_of(const struct run *r)
 {
 	bool incomplete = is_incomplete(r);
@@ -273,7 +287,9 @@ static enum exit_status status_of(const struct run *r)
 	for (int v = 0; v < CHECK_COUNT; v++)
 		if (r->count[v] && verdicts_is_lost((enum check_verdict)v))
 			return EXIT_RUNTIME;
-	return incomplete ? EXIT_UNSEEN : EXIT_OK;
+	if (incomplete)
+		return EXIT_UNSEEN;
+	return matches_nothing(r) ? EXIT_NO_MATCH : EXIT_OK;
 }
 
 /* --- a run --- */
