@@ -3,9 +3,10 @@
  * The walks of `lostpeer check`, which remember nothing and change nothing. An object of its own, so that check loads
  * none of the hooks and maps of `lostpeer watch`.
  *
- * look_at_files    every descriptor of a TCP socket, connected or listening, in any network namespace
- * look_at_fileless sockets without a file (orphaned, not yet accepted, the kernel's own), in one network namespace
- * find_namespaces  the network namespaces that have tasks
+ * look_at_files   every descriptor of a TCP socket, connected or listening, in any network namespace
+ * look_at_sockets every connection of one network namespace: those without a descriptor are orphaned, not yet accepted,
+ *                 the kernel's own, in a message that nobody has received, or registered with io_uring
+ * find_namespaces the network namespaces that have tasks
  *
  * They write struct lp_held and struct lp_dweller to their iterators' files.
  */
@@ -69,7 +70,7 @@ int look_at_files(struct bpf_iter__task_file *ctx)
 	struct file *file = ctx->file;
 	struct lp_held held = {};
 
-	if (!task || !file)
+	if (!task || !file || task_borrows(task))
 		return 0;
 	if (!(kernel_has_file_sock() ? look_behind_typed(&held.socket, file) : look_behind_probed(&held.socket, file)))
 		return 0;
@@ -79,12 +80,29 @@ int look_at_files(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
+/* Set by the agent: look at sockets with a file too. Else these are only named, since most have descriptors. */
+_Bool look_at_files_too = 0;
+
+/* 0: it has no file, or is to be looked at all the same. */
+static __always_inline _Bool only_named(struct lp_socket *s, struct sock *sk)
+{
+	struct socket *socket = sk->sk_socket;
+	struct file *file = socket ? socket->file : (void *)0;
+
+	if (look_at_files_too || !file)
+		return 0;
+	s->sk = (__u64)sk;
+	s->inode = file->f_inode->i_ino;
+	s->state = sk->__sk_common.skc_state;
+	s->flags = LP_F_SOCKET | LP_F_FILE;
+	return 1;
+}
+
 SEC("iter/tcp")
-int look_at_fileless(struct bpf_iter__tcp *ctx)
+int look_at_sockets(struct bpf_iter__tcp *ctx)
 {
 	struct sock_common *common = ctx->sk_common;
 	struct lp_held held = {};
-	struct socket *socket;
 	struct tcp_sock *tp;
 
 	if (!common || common->skc_state == TCP_LISTEN)
@@ -92,10 +110,13 @@ int look_at_fileless(struct bpf_iter__tcp *ctx)
 	tp = bpf_skc_to_tcp_sock(common); /* NULL: half open, or in TIME_WAIT */
 	if (!tp)
 		return 0;
-	socket = tp->inet_conn.icsk_inet.sk.sk_socket;
-	if (socket && socket->file)
-		return 0;
-	look_typed(&held.socket, tp);
+	if (!only_named(&held.socket, tcp_as_sock(tp))) {
+		look_typed(&held.socket, tp);
+		/* without a descriptor (look_at_files_too), but somebody has its events */
+		if ((held.socket.flags & LP_F_FILE) && tcp_as_sock(tp)->sk_user_data &&
+		    kernel_made(as_number(tcp_as_sock(tp))))
+			held.socket.flags |= LP_F_KERNEL;
+	}
 	bpf_seq_write(ctx->meta->seq, &held, sizeof(held));
 	return 0;
 }

@@ -68,7 +68,9 @@ static __always_inline void remember_end(struct sock *sk, struct tcp_sock *tp, _
 	slot->socket.flags = flags & LP_F_DEAD;
 	if (conn)
 		slot->socket.flags |= conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED);
-	if (conn && (conn->flags & CONN_SHUT)) {
+	if (is_kernels_typed(sk) || (conn && (conn->flags & LP_F_KERNEL))) {
+		__builtin_memset(&slot->owner, 0, sizeof(slot->owner));
+	} else if (conn && (conn->flags & CONN_SHUT)) {
 		slot->owner = conn->closer;
 	} else {
 		__builtin_memset(&slot->owner, 0, sizeof(slot->owner));

@@ -25,7 +25,7 @@ int seed_files(struct bpf_iter__task_file *ctx)
 	struct sock *sk;
 	__u32 tgid;
 
-	if (!task || !file)
+	if (!task || !file || task_borrows(task))
 		return 0;
 	sk = file_sock(file);
 	if (!sk)
@@ -85,7 +85,7 @@ int find_holders(struct bpf_iter__task_file *ctx)
 	struct sock *sk;
 	__u64 key;
 
-	if (!task || !file)
+	if (!task || !file || task_borrows(task))
 		return 0;
 	sk = file_sock(file);
 	if (!sk)

@@ -37,7 +37,12 @@ enum {
 #define SEND_SHUTDOWN 2
 #define SHUTDOWN_MASK 3
 #define PF_EXITING 0x00000004
+#define PF_IO_WORKER 0x00000010
 #define PF_KTHREAD 0x00200000
+
+/* The bit of a gfp_t by which an allocation may call into file systems, the same from 5.10 on. Every socket of a process
+ * has it, and no system call takes it away. */
+#define GFP_FS 0x80
 
 /* enum sock_flags of include/net/sock.h: bits of skc_flags, the same from 5.10 on */
 enum {
@@ -164,6 +169,10 @@ struct socket {
 	struct file *file;
 	struct sock *sk;
 };
+struct socket_alloc {
+	struct socket socket;
+	struct inode vfs_inode;
+};
 
 struct sock {
 	struct sock_common __sk_common;
@@ -177,6 +186,9 @@ struct sock {
 	int sk_err_soft;
 	__u16 sk_type;
 	__u16 sk_protocol;
+	__u8 sk_kern_sock : 1;
+	unsigned int sk_allocation;
+	void *sk_user_data;
 	unsigned long sk_lingertime;
 	__u8 sk_shutdown;
 	__u32 sk_ack_backlog; /* length of the accept queue, then its limit; a child has a copy of its listener's */
@@ -194,8 +206,18 @@ struct icsk_ack_fields {
 	__u32 lrcvtime;
 };
 
+struct sk_psock { /* of a socket in a sockmap: sk_user_data, but for flags in its lowest bits */
+	struct sock *sk;
+};
+#define USER_DATA_FLAGS 7ul
+
+struct tcp_ulp_ops {
+	char name[16];
+};
+
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	const struct tcp_ulp_ops *icsk_ulp_ops;
 	__u8 icsk_retransmits;
 	__u8 icsk_probes_out;
 	__u8 icsk_backoff;
@@ -232,6 +254,7 @@ struct tcp_sock {
 	__u64 bytes_acked;
 	int linger2;
 	__u8 repair : 1;
+	__u8 syn_smc : 1;
 	_Bool is_mptcp; /* only with CONFIG_MPTCP */
 };
 

@@ -6,6 +6,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "kernel.h"
+#include "kernels.h"
 #include "socket.h"
 
 #define FILE_REF_DEAD 0xC000000000000000ULL /* file_ref.h: from here on, the last reference is gone or going */

@@ -33,6 +33,16 @@ static __always_inline __u32 LOOK(look_flags)(struct sock *sk, struct tcp_sock *
 	return flags;
 }
 
+/* Whether the kernel itself uses the socket (kernels.h). */
+static __always_inline _Bool LOOK(is_kernels)(struct sock *sk)
+{
+	struct socket *socket = GET(sk, sk_socket);
+
+	if (!(GET(sk, sk_allocation) & GFP_FS))
+		return 1;
+	return (GET_BITS(sk, sk_kern_sock) || (socket && !GET(socket, file))) && kernel_made(as_number(sk));
+}
+
 /* All but the cookie, the state, shutdown and the flags. IPv4 does not write the rest of an address. */
 static __always_inline void LOOK(look_identity)(struct lp_identity *id, struct sock *sk, struct tcp_sock *tp)
 {
@@ -66,6 +76,8 @@ static __always_inline void LOOK(look_socket)(struct lp_socket *s, struct sock *
 	s->shutdown = GET(sk, sk_shutdown);
 	s->uid = GET(sk, sk_uid.val);
 	s->known = LP_KNOWN_KEEPALIVE;
+	if (LOOK(is_kernels)(sk))
+		s->flags |= LP_F_KERNEL;
 	if (!socket)
 		return;
 	s->flags |= LP_F_SOCKET;

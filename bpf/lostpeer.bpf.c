@@ -51,7 +51,9 @@ static __always_inline void begin(struct sock *sk, int new_state)
 		conn.flags = LP_F_CONNECTED;
 		conn.born_ns = bpf_ktime_get_ns();
 	}
-	if (sk->sk_lock.owned && !task_is_kernel())
+	if (is_kernels_typed(sk))
+		conn.flags |= LP_F_KERNEL;
+	else if (sk->sk_lock.owned && !task_is_kernel())
 		task_current(&conn.birth);
 	conn_enter(&conn, new_state);
 	conn_begin(sk, &conn);
@@ -88,7 +90,8 @@ static __always_inline void establish(struct sock *sk, __u8 old_state)
 	if (!conn || !tp)
 		return;
 	if (old_state == TCP_SYN_RECV && (conn->flags & CONN_LISTENS)) {
-		conn->flags = LP_F_ACCEPTED; /* a copy of the listener's: birth is the process that listened */
+		/* a copy of the listener's: birth is the process that listened */
+		conn->flags = LP_F_ACCEPTED | (conn->flags & LP_F_KERNEL);
 	}
 	/* a RST in SYN_SENT (for the challenge ACK of an older connection) or in SYN_RECV did not end this connection */
 	conn->flags &= ~LP_F_RST_OUT;
@@ -115,7 +118,11 @@ static __always_inline void note_closer(struct sock *sk, int old_state, int new_
 		conn->flags |= CONN_FIN_FIRST;
 	else if (new_state == TCP_LAST_ACK)
 		conn->flags |= CONN_FIN_SECOND;
-	if (sk->sk_shutdown != SHUTDOWN_MASK || !sk->sk_lock.owned || !task_closes(sk, conn))
+	if (sk->sk_shutdown != SHUTDOWN_MASK || !sk->sk_lock.owned)
+		return;
+	if (is_kernels_typed(sk))
+		conn->flags |= LP_F_KERNEL;
+	if ((conn->flags & LP_F_KERNEL) || !task_closes(sk, conn))
 		return;
 	conn->flags |= CONN_SHUT;
 	if (conn->flags & CONN_WANTS_OWNER) /* after the peer's FIN was reported */

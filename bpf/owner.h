@@ -41,6 +41,8 @@ static __always_inline _Bool is_unaccepted(const struct lp_record *r)
 /* An orphan's closer is its owner; anything else is a candidate, which the agent judges. */
 static __always_inline void name_candidate(struct lp_record *r, const struct conn *conn)
 {
+	if (r->socket.flags & LP_F_KERNEL)
+		return;
 	if ((r->socket.flags & LP_F_DEAD) && conn->closer.tgid) {
 		r->task = conn->closer;
 		r->who = LP_WHO_CLOSER;
@@ -50,11 +52,30 @@ static __always_inline void name_candidate(struct lp_record *r, const struct con
 	}
 }
 
+/* Nobody connected the socket, listened for it, or held it at start. Noted, since the kernel lets go of the events
+ * before it closes the socket. Global, so that the verifier walks it only once. */
+__noinline int kernel_takes_events(__u64 sk)
+{
+	struct conn *conn;
+
+	if (!kernel_made(sk))
+		return 0;
+	conn = conn_find_or_make((struct sock *)sk);
+	if (conn)
+		conn->flags |= LP_F_KERNEL;
+	return 1;
+}
+
 /* Applies rules 1 to 3 of the owner rule; for the others, names the candidate. */
 static __always_inline void name_owner(struct lp_record *r, struct sock *sk, struct conn *conn)
 {
 	_Bool aborted = sk->sk_err == ECONNABORTED;
 
+	if ((!conn || !conn->birth.tgid) && (r->socket.flags & LP_F_FILE) && sk->sk_user_data &&
+	    kernel_takes_events(as_number(sk)))
+		r->socket.flags |= LP_F_KERNEL;
+	if (r->socket.flags & LP_F_KERNEL)
+		return;
 	if ((r->socket.flags & LP_F_OWNED) && !aborted) {
 		if (task_at_work(&r->task, sk, conn)) {
 			r->socket.flags |= birth_flag(r, conn);
@@ -89,7 +110,7 @@ static __always_inline void name_acceptor(struct lp_record *r, struct sock *sk)
 /* A process that sleeps on the socket holds it for certain; birth is only a candidate. */
 static __always_inline void name_waiter(struct lp_record *r, struct sock *sk, struct conn *conn)
 {
-	if (r->who == LP_WHO_CURRENT || !(r->socket.flags & LP_F_FILE))
+	if (r->who == LP_WHO_CURRENT || !(r->socket.flags & LP_F_FILE) || (r->socket.flags & LP_F_KERNEL))
 		return;
 	if (waiter_find(r, sk))
 		r->socket.flags |= birth_flag(r, conn);

@@ -6,6 +6,12 @@
 #include "kernel.h"
 #include "record.h"
 
+/* A kernel thread owns nothing. Before 5.12 those of io_uring have the descriptors of the process that they work for. */
+static __always_inline _Bool task_borrows(struct task_struct *task)
+{
+	return task->flags & PF_KTHREAD;
+}
+
 static __always_inline void copy_comm(char *to, const char *from)
 {
 	((__u64 *)to)[0] = ((const __u64 *)from)[0];

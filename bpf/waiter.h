@@ -63,12 +63,20 @@ __noinline __u64 sole_waiter(__u64 queue, __u64 file)
 static __always_inline _Bool waiter_find(struct lp_record *r, struct sock *sk)
 {
 	__u64 found = sole_waiter((__u64)BPF_CORE_READ(sk, sk_wq), (__u64)BPF_CORE_READ(sk, sk_socket, file));
+	struct task_struct *task = (struct task_struct *)(found & ~WAITS_MASK);
+	__u32 flags = BPF_CORE_READ(task, flags);
 
 	r->waits = (__u8)(found & WAITS_MASK);
-	if (!(found & ~WAITS_MASK))
+	if (!task)
 		return 0;
+	if (flags & PF_KTHREAD) {
+		/* before 5.12 io_uring has kernel threads, which work for processes */
+		if (!(flags & PF_IO_WORKER))
+			r->socket.flags |= LP_F_KERNEL;
+		return 0;
+	}
 	__builtin_memset(&r->task, 0, sizeof(r->task));
-	task_probe(&r->task, (struct task_struct *)(found & ~WAITS_MASK));
+	task_probe(&r->task, task);
 	r->who = LP_WHO_WAITER;
 	return 1;
 }

@@ -5,7 +5,7 @@
 
 #include "record.h"
 
-/* One descriptor of a TCP socket, or a socket without a file: then task.tgid is 0. */
+/* One descriptor of a TCP socket, or a socket by itself: then task.tgid is 0. */
 struct lp_held {
 	struct lp_socket socket;
 	struct lp_task task;

@@ -50,6 +50,7 @@ enum lp_flag {
 	LP_F_SHARED = 1u << 27,   /* seeded, and more than one process held it then */
 	/* the RST came in at once after this host dropped our segment, by loopback: its own firewall answered */
 	LP_F_RST_OWN = 1u << 28,
+	LP_F_KERNEL = 1u << 29, /* the kernel uses it, for a file system or a disk say; also read from the socket */
 };
 
 /* lp_socket.last_try. */

@@ -132,6 +132,72 @@ def check_watch(t):
     assert len({row["time"] for row in agent.events}) == len(agent.events)
 
 
+# Connections of which no process has a descriptor.
+
+def without_descriptor(t, c, s, take_back):
+    """c's only reference is not a descriptor: check lists it all the same, and counts it as lost when its peer is."""
+    own = ["--netns", str(c.host.netns), "--port", str(c.local[1])]
+    found = Check(*own)
+    row = found.one(c)
+    assert found.status == 0 and row["verdict"] == "alive", (found.status, row)
+    assert row.get("owner.unknown") == "holder_gone" and "process.pid" not in row and "owner.via" not in row, row
+    s("s.send(b'0123456789'); s.close()")
+    c("comes_to(%d, %d, 'close_wait')" % (c.local[1], c.peer[1]))
+    found = Check(*own)
+    row = found.one(c)
+    assert found.status == 1 and (row["verdict"], row["data.unread_bytes"]) == ("closed", 10), (found.status, row)
+    assert row.get("owner.unknown") == "holder_gone", row
+    c(take_back)
+    row = Check(*own).one(c)
+    assert row["process.pid"] == c.host.pid and "owner.unknown" not in row, row
+
+
+@checked
+def check_in_flight(t):
+    """The descriptor is in a message that nobody has received."""
+    c, s = t.connection()
+    c("pair = socket.socketpair(); socket.send_fds(pair[0], [b'x'], [s.fileno()]); s.close()")
+    without_descriptor(t, c, s, "s = socket.socket(fileno=socket.recv_fds(pair[1], 1, 1)[1][0])")
+
+
+@checked
+def check_registered(t):
+    """io_uring has the socket, and no process a descriptor of it."""
+    c, s = t.connection()
+    if c.error("import uring; ring = uring.Ring()"):
+        t.skip("no io_uring here")
+    c("d = s.dup(); ring.register([s.fileno()]); s.close(); kept = d.fileno(); pair = socket.socketpair()\n"
+      "socket.send_fds(pair[0], [b'x'], [kept]); d.close()")
+    without_descriptor(t, c, s, "s = socket.socket(fileno=socket.recv_fds(pair[1], 1, 1)[1][0])")
+
+
+@once_checked
+def check_many_in_flight(t):
+    client, server = t.pair()
+    n = t.many(100)
+    server("l = listen(256)")
+    client("all = [tcp() for _ in range(n)]\nfor s in all: s.connect(target)", n=n,
+           target=server("HERE, l.getsockname()[1]"))
+    client("pair = socket.socketpair()\nfor s in all: socket.send_fds(pair[0], [b'x'], [s.fileno()]); s.close()")
+    rows = [row for row in Check("--netns", str(client.netns)).rows]
+    assert len(rows) == n and {row.get("owner.unknown") for row in rows} == {"holder_gone"}, rows[:3]
+
+
+@once_checked
+def check_beside_churn(t):
+    """A connection that a process opens or closes during the look has its process, or is not in it."""
+    client, server = t.pair()
+    t.listen(server)
+    server("def serve():\n while True: l.accept()[0].close()\nthreading.Thread(target=serve, daemon=True).start()")
+    client("def churn():\n while not over:\n  s = tcp(); s.connect(target); s.recv(1); s.close()\n"
+           "over = False; busy = threading.Thread(target=churn); busy.start()", target=server("HERE, l.getsockname()[1]"))
+    for _ in range(t.many(20)):
+        for row in Check("--netns", str(client.netns), "--netns", str(server.netns)).rows:
+            closed = row["network.connection.state"] not in ("established", "close_wait")
+            assert closed or "owner.unknown" not in row or row["phase"] in ("unaccepted", "orphaned"), row
+    client("over = True; busy.join()")
+
+
 # Privileges.
 def as_nobody(host):
     """A command prefix: an ordinary user in that host's network namespace."""

@@ -7,9 +7,10 @@ import os
 import socket
 import struct
 
-IO_URING_SETUP, IO_URING_ENTER = 425, 426
+IO_URING_SETUP, IO_URING_ENTER, IO_URING_REGISTER = 425, 426, 427
 OFF_CQ_RING, OFF_SQES = 0x8000000, 0x10000000
 ENTER_GETEVENTS = 1
+REGISTER_FILES = 2
 OP_ACCEPT, OP_CONNECT = 13, 16
 ASYNC = 1 << 4
 
@@ -58,6 +59,10 @@ class Ring:
         if result < 0:
             raise OSError(-result, os.strerror(-result))
         return result
+
+    def register(self, descriptors):
+        table = (ctypes.c_int * len(descriptors))(*descriptors)
+        call(IO_URING_REGISTER, self.fd, REGISTER_FILES, table, len(descriptors))
 
     def accept(self, listener, flags=0):
         return self.submit(OP_ACCEPT, listener.fileno(), 0, 0, flags)

@@ -215,6 +215,23 @@ static void test_a_socket_of_the_kernels_own(void **state)
 	names_nobody(t, UNKNOWN_KERNEL);
 }
 
+static void test_what_the_kernel_uses_has_no_owner(void **state)
+{
+	const __u8 whos[] = {LP_WHO_NONE, LP_WHO_CURRENT, LP_WHO_CLOSER, LP_WHO_WAITER, LP_WHO_BIRTH};
+	struct trial *t = *state;
+
+	for (size_t i = 0; i < sizeof(whos); i++) {
+		given(t, whos[i], OTHER,
+		      (struct facts){TCP_ESTABLISHED, HELD, CLIENT | LP_F_KERNEL | RST_IN, .err = ECONNRESET});
+		names_nobody(t, UNKNOWN_KERNEL);
+	}
+	given(t, LP_WHO_CLOSER, OTHER, (struct facts){TCP_FIN_WAIT1, ORPHAN, LP_F_KERNEL, .err = ETIMEDOUT});
+	names_nobody(t, UNKNOWN_KERNEL);
+	given(t, LP_WHO_LISTENER, BIRTH,
+	      (struct facts){TCP_ESTABLISHED, QUEUED, LP_F_ACCEPTED | LP_F_KERNEL | RST_IN, .err = ECONNRESET});
+	names_nobody(t, UNKNOWN_KERNEL);
+}
+
 static void test_a_subflow_is_not_what_its_holder_has(void **state)
 {
 	struct trial *t = *state;
@@ -306,6 +323,7 @@ int main(void)
 		TEST(test_the_peers_fin_in_the_queue_looks_for_the_listener),
 		TEST(test_a_reused_pid_is_not_the_listener),
 		TEST(test_a_socket_of_the_kernels_own),
+		TEST(test_what_the_kernel_uses_has_no_owner),
 		TEST(test_a_subflow_is_not_what_its_holder_has),
 		TEST(test_killed_from_outside_is_not_the_killers),
 		cmocka_unit_test(test_never_asks_twice_and_always_ends),

@@ -167,6 +167,31 @@ static void test_listener(void **state)
 	assert_int_equal(snapshot_held_by(snapshot, 2), 2);
 }
 
+static void test_unheld(void **state)
+{
+	struct lp_held in_flight = held(500, 0, 0), orphan = held(600, 0, 0), other;
+	size_t i;
+
+	(void)state;
+	in_flight.socket.flags |= LP_F_FILE;
+	in_flight.socket.inode = 7;
+	orphan.socket.flags = LP_F_DEAD;
+	add(in_flight);
+	add(orphan);
+	assert_true(snapshot_is_unheld(snapshot, 0));
+	assert_false(snapshot_is_unheld(snapshot, 1));
+	assert_true(snapshot_find(snapshot, &in_flight.socket, &i));
+	assert_int_equal(i, 0);
+	other = in_flight;
+	other.socket.inode = 8; /* another socket has the address now */
+	assert_false(snapshot_find(snapshot, &other.socket, &i));
+	other.socket.sk = 501;
+	assert_false(snapshot_find(snapshot, &other.socket, &i));
+	in_flight.task.tgid = 3;
+	add(in_flight);
+	assert_false(snapshot_is_unheld(snapshot, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +200,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_by_inode, make, drop),
 		cmocka_unit_test_setup_teardown(test_many, make, drop),
 		cmocka_unit_test_setup_teardown(test_listener, make, drop),
+		cmocka_unit_test_setup_teardown(test_unheld, make, drop),
 	};
 
 	return cmocka_run_group_tests_name("snapshot", tests, NULL, NULL);

@@ -78,13 +78,16 @@ static bool note_holder(void *context, const struct lp_task *task, __u32 fd)
 
 static enum owner_unknown why_nobody(const struct lp_socket *s)
 {
+	if (s->flags & LP_F_KERNEL)
+		return UNKNOWN_KERNEL;
 	if (s->flags & LP_F_DEAD)
 		return UNKNOWN_HOLDER_GONE;
 	if (s->flags & LP_F_MPTCP)
 		return UNKNOWN_UNSUPPORTED;
 	if ((s->flags & LP_F_SOCKET) && !(s->flags & LP_F_FILE))
 		return UNKNOWN_KERNEL;
-	return UNKNOWN_NOT_SEEN; /* the descriptor is in transit in a message, or its process cannot be examined */
+	/* BPF sees every descriptor: what has this one is a message in transit, or io_uring */
+	return s->sk ? UNKNOWN_HOLDER_GONE : UNKNOWN_NOT_SEEN;
 }
 
 static void set_process(struct holders *h, struct check *c, const struct lp_task *task)

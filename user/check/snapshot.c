@@ -172,6 +172,16 @@ int snapshot_hold(struct snapshot *l, __u64 inode, const struct lp_task *task, _
 	return *known ? add_descriptor(l, *slot - 1, task, fd) : 0;
 }
 
+bool snapshot_find(const struct snapshot *l, const struct lp_socket *socket, size_t *i)
+{
+	__u32 slot = l->n_slots ? *slot_of(l, key_of(socket)) : 0;
+
+	if (!slot)
+		return false;
+	*i = slot - 1;
+	return snapshot_get(l, *i)->inode == socket->inode;
+}
+
 /* --- reading --- */
 
 size_t snapshot_count(const struct snapshot *l)
@@ -187,6 +197,11 @@ size_t snapshot_left_out(const struct snapshot *l)
 const struct lp_socket *snapshot_get(const struct snapshot *l, size_t i)
 {
 	return (const struct lp_socket *)l->sockets.items + i;
+}
+
+bool snapshot_is_unheld(const struct snapshot *l, size_t i)
+{
+	return (snapshot_get(l, i)->flags & LP_F_FILE) && !((const __u32 *)l->first.items)[i];
 }
 
 bool snapshot_each_holder(const struct snapshot *l, size_t i, snapshot_holder *each, void *context)

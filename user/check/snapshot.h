@@ -32,10 +32,16 @@ int snapshot_add(struct snapshot *snapshot, const struct lp_held *held);
 /* Adds a descriptor of the socket with this inode; *known is whether there is one. 0 or a negative errno. */
 int snapshot_hold(struct snapshot *snapshot, __u64 inode, const struct lp_task *task, __u32 fd, bool *known);
 
+/* Finds the socket that this is, with the same file; *i is its index. */
+bool snapshot_find(const struct snapshot *snapshot, const struct lp_socket *socket, size_t *i);
+
 size_t snapshot_count(const struct snapshot *snapshot);
 /* The number of sockets beyond SNAPSHOT_MAX. */
 size_t snapshot_left_out(const struct snapshot *snapshot);
 const struct lp_socket *snapshot_get(const struct snapshot *snapshot, size_t i);
+
+/* Whether it has a file, but no descriptor was added. */
+bool snapshot_is_unheld(const struct snapshot *snapshot, size_t i);
 
 /* Calls `each` for each descriptor of the socket until it returns true. Returns whether it did. */
 typedef bool snapshot_holder(void *context, const struct lp_task *task, __u32 fd);

@@ -24,6 +24,7 @@ struct taking {
 	struct snapshot_bpf *source;
 	struct snapshot *snapshot;
 	struct namespaces *namespaces;
+	void (*take)(void *context, const void *item);
 	int err;
 };
 
@@ -114,20 +115,55 @@ static int visit(void *context, __u32 netns)
 	struct taking *t = context;
 
 	(void)netns;
-	return run(t->source->skeleton->progs.look_at_fileless, sizeof(struct lp_held), take_held, t);
+	return run(t->source->skeleton->progs.look_at_sockets, sizeof(struct lp_held), t->take, t);
 }
 
-static int take_fileless(struct taking *t, __u32 netns, struct unseen *unseen)
+static int take_sockets(struct taking *t, void (*take)(void *context, const void *item), __u32 netns, unsigned *unseen)
 {
 	int err;
 
+	t->take = take;
 	t->namespaces = namespaces_new();
 	err = t->namespaces
 		      ? run(t->source->skeleton->progs.find_namespaces, sizeof(struct lp_dweller), take_dweller, t)
 		      : -ENOMEM;
 	if (!err)
-		err = namespaces_each(t->namespaces, netns, visit, t, &unseen->namespaces);
+		err = namespaces_each(t->namespaces, netns, visit, t, unseen);
 	namespaces_free(t->namespaces);
+	return err;
+}
+
+static bool any_unheld(const struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot_count(snapshot); i++)
+		if (snapshot_is_unheld(snapshot, i))
+			return true;
+	return false;
+}
+
+static void take_unheld(void *context, const void *item)
+{
+	struct taking *t = context;
+	struct lp_held held;
+	size_t i;
+
+	memcpy(&held, item, sizeof(held));
+	if (!t->err && snapshot_find(t->snapshot, &held.socket, &i) && snapshot_is_unheld(t->snapshot, i))
+		t->err = snapshot_add(t->snapshot, &held);
+}
+
+/* A socket that had a file before the walk over all descriptors, and still has it, is held by none of them. Others were
+ * closed meanwhile: only named, they are no connections. */
+static int look_at_unheld(struct taking *t, __u32 netns)
+{
+	unsigned unseen;
+	int err;
+
+	if (!any_unheld(t->snapshot))
+		return 0;
+	t->source->skeleton->bss->look_at_files_too = true;
+	err = take_sockets(t, take_unheld, netns, &unseen);
+	t->source->skeleton->bss->look_at_files_too = false;
 	return err;
 }
 
@@ -139,9 +175,11 @@ int snapshot_bpf_take(struct snapshot_bpf *s, struct snapshot *snapshot, __u32 n
 
 	/* this order sees sockets that are accepted meanwhile, and the listeners of those that are not */
 	if (!held_only)
-		err = take_fileless(&t, netns, unseen);
+		err = take_sockets(&t, take_held, netns, &unseen->namespaces);
 	if (!err)
 		err = run(s->skeleton->progs.look_at_files, sizeof(struct lp_held), take_held, &t);
+	if (!err && !held_only)
+		err = look_at_unheld(&t, netns);
 	unseen->sockets = snapshot_left_out(snapshot);
 	if (err)
 		fprintf(stderr, "lostpeer check: looking at the sockets of this host failed: %s\n", strerror(-err));

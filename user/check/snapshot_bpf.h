@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Looks with BPF iterators (bpf/check.bpf.c): at every descriptor of the host, and at sockets without one. */
+/* Looks with BPF iterators (bpf/check.bpf.c): at every connection, and at every descriptor of one. */
 #ifndef LOSTPEER_SNAPSHOT_BPF_H
 #define LOSTPEER_SNAPSHOT_BPF_H
 

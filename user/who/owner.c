@@ -200,6 +200,8 @@ static enum owner_need name_current(const struct lp_record *r, struct owner *own
 enum owner_need owner_decide(const struct lp_record *r, const struct owner_evidence *e, struct owner *owner)
 {
 	memset(owner, 0, sizeof(*owner));
+	if (r->socket.flags & LP_F_KERNEL)
+		return name_unknown(owner, UNKNOWN_KERNEL);
 	if (r->who == LP_WHO_CURRENT)
 		return name_current(r, owner);
 	if (r->who == LP_WHO_CLOSER)
