@@ -345,9 +345,20 @@ netns = NETNS
         problems.append("the good one: %r, %d drops" % (ledgers["file good"], drops))
     if not ledgers["file full"]["write_failed"] or gaps(full, "write_failed") != ledgers["file full"]["write_failed"]:
         problems.append("the full one: %r" % ledgers["file full"])
+    problems += interval_faults(full, good)
     if memory > 64 << 20:
         problems.append("%d MiB resident" % (memory >> 20))
     assert not problems, "\n".join(problems)
+
+
+def interval_faults(events, whole):
+    """The gaps of a stream cover the times of what it lacks, and no more."""
+    has = {event.get("tcp.cookie", event["time"]) for event in events}
+    lacks = [event["time"] for event in whole if event.get("tcp.cookie", event["time"]) not in has]
+    bounds = [(event["lost.first"], event["lost.last"]) for event in events if event["event"] == "events_lost"]
+    if (min(bounds)[0], max(last for _, last in bounds)) != (min(lacks), max(lacks)):
+        return ["the gaps are %s, the lost events from %s to %s" % (bounds, min(lacks), max(lacks))]
+    return []
 
 
 def resident(pid):

@@ -354,6 +354,27 @@ static void test_every_failure_is_reported_while_it_lasts(void **state)
 	s = stream_read(sink.text, sink.length);
 	assert_int_equal(s.events, 1);
 	assert_int_equal(s.lost, 10);
+	assert_int_equal(s.lost_first, 1);
+	assert_int_equal(s.lost_last, 10);
+}
+
+static void test_the_interval_of_a_gap_is_that_of_its_events(void **state)
+{
+	struct stream s;
+
+	(void)state;
+	open_output(-1);
+	set_sink(false, EIO, 0);
+	put_one_and_wait(8); /* not quite in the order of their times */
+	put_one_and_wait(3);
+	put_one_and_wait(5);
+	set_sink(false, 0, 0);
+	put_one_and_wait(20);
+	output_finish(output, 10000);
+	s = stream_read(sink.text, sink.length);
+	assert_int_equal(s.lost, 3);
+	assert_int_equal(s.lost_first, 3);
+	assert_int_equal(s.lost_last, 8);
 }
 
 static void test_a_gap_that_fails_to_be_written_is_reported_later(void **state)
@@ -689,6 +710,7 @@ int main(void)
 		TEST(test_a_gap_that_does_not_fit_is_reported_with_the_next),
 		TEST(test_failed_writes_are_counted_and_reported),
 		TEST(test_every_failure_is_reported_while_it_lasts),
+		TEST(test_the_interval_of_a_gap_is_that_of_its_events),
 		TEST(test_a_gap_that_fails_to_be_written_is_reported_later),
 		TEST(test_a_write_that_fails_in_between_counts_the_written_part),
 		TEST(test_it_is_opened_again_between_two_writes),

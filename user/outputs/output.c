@@ -25,7 +25,8 @@ enum entry_kind { ENTRY_EVENT, ENTRY_REPEAT, ENTRY_GAP };
 struct entry {
 	unsigned length;
 	enum entry_kind kind;
-	__u64 count; /* events that it reports, or reports lost */
+	__u64 count;             /* events that it reports, or reports lost */
+	__u64 first_ns, last_ns; /* of these; CLOCK_REALTIME */
 };
 
 struct output {
@@ -89,12 +90,29 @@ static bool enqueue(struct output *o, const struct line *line, struct entry entr
 	return true;
 }
 
-static void note_loss(struct loss *loss, __u64 count, __u64 first_ns, __u64 last_ns)
+/* Events are not quite in the order of their times. */
+static void note_loss(struct loss *loss, const struct entry *entry)
 {
-	if (!loss->count)
-		loss->first_ns = first_ns;
-	loss->count += count;
-	loss->last_ns = last_ns;
+	if (!loss->count || entry->first_ns < loss->first_ns)
+		loss->first_ns = entry->first_ns;
+	if (!loss->count || entry->last_ns > loss->last_ns)
+		loss->last_ns = entry->last_ns;
+	loss->count += entry->count;
+}
+
+static struct entry entry_of(const struct event *event)
+{
+	if (!event->record)
+		return (struct entry){.kind = ENTRY_GAP,
+				      .count = event->loss.count,
+				      .first_ns = event->loss.first_ns,
+				      .last_ns = event->loss.last_ns};
+	if (event->repeat.count)
+		return (struct entry){.kind = ENTRY_REPEAT,
+				      .count = event->repeat.count,
+				      .first_ns = event->repeat.first_ns,
+				      .last_ns = event->repeat.last_ns};
+	return (struct entry){.kind = ENTRY_EVENT, .count = 1, .first_ns = event->wall_ns, .last_ns = event->wall_ns};
 }
 
 /* Queues the gap before the next event, so that it stands at its place in the stream. It needs room for the next event
@@ -108,33 +126,16 @@ static void enqueue_loss(struct output *o, struct loss *loss, enum lp_cause plac
 		return;
 	event_from_loss(&event, place, *loss);
 	o->format(&line, &event, &o->options.context);
-	if (enqueue(o, &line, (struct entry){.kind = ENTRY_GAP, .count = loss->count}, following))
+	if (enqueue(o, &line, entry_of(&event), following))
 		loss->count = 0;
 }
 
-static struct entry entry_of(const struct event *event)
-{
-	if (!event->record)
-		return (struct entry){.kind = ENTRY_GAP, .count = event->loss.count};
-	if (event->repeat.count)
-		return (struct entry){.kind = ENTRY_REPEAT, .count = event->repeat.count};
-	return (struct entry){.kind = ENTRY_EVENT, .count = 1};
-}
-
 /* Counts all events of the entry as lost. A gap is no event: it only extends the next gap. */
-static void note_full(struct output *o, const struct event *event, struct entry entry)
+static void note_full(struct output *o, const struct entry *entry)
 {
-	if (entry.kind == ENTRY_GAP) {
-		note_loss(&o->full, entry.count, event->loss.first_ns, event->loss.last_ns);
-		return;
-	}
-	o->counts.output_full += entry.count;
-	if (entry.kind == ENTRY_REPEAT) {
-		o->counts.untold += entry.count;
-		note_loss(&o->full, entry.count, event->repeat.first_ns, event->repeat.last_ns);
-	} else {
-		note_loss(&o->full, entry.count, event->wall_ns, event->wall_ns);
-	}
+	o->counts.output_full += entry->kind == ENTRY_GAP ? 0 : entry->count;
+	o->counts.untold += entry->kind == ENTRY_REPEAT ? entry->count : 0;
+	note_loss(&o->full, entry);
 }
 
 void output_put(struct output *o, const struct event *event)
@@ -147,7 +148,7 @@ void output_put(struct output *o, const struct event *event)
 	enqueue_loss(o, &o->full, EVENTS_LOST_OUTPUT_FULL, line.length + LOSS_ROOM);
 	enqueue_loss(o, &o->failed, EVENTS_LOST_WRITE_FAILED, line.length + LOSS_ROOM);
 	if (o->full.count || o->gone || !enqueue(o, &line, entry, LOSS_ROOM))
-		note_full(o, event, entry);
+		note_full(o, &entry);
 	pthread_mutex_unlock(&o->lock);
 }
 
@@ -231,13 +232,11 @@ static void note_failure(struct output *o, int error)
 /* The first `out` entries of a batch are written. */
 static void account(struct output *o, const struct batch *batch, size_t out, int error)
 {
-	__u64 now = clock_realtime_ns();
-
 	for (size_t i = 0; i < batch->n && !o->finished; i++) {
 		const struct entry *entry = &batch->entries[i];
 
 		if (i >= out) /* a gap not written extends the next one */
-			note_loss(&o->failed, entry->count, now, now);
+			note_loss(&o->failed, entry);
 		count_entry(&o->counts, &o->repeats_waiting, entry, i < out);
 	}
 	note_failure(o, out < batch->n ? error : 0);
@@ -381,7 +380,7 @@ void output_reopen(struct output *o)
 static bool wait_for_progress(struct output *o, int patience_ms)
 {
 	__u64 progress = o->progress;
-	struct timespec until = clock_timespec(clock_monotonic_ns() + (__u64)patience_ms * CLOCK_MS);
+	struct timespec until = clock_until(clock_monotonic_ns() + (__u64)patience_ms * CLOCK_MS);
 
 	while (!o->idle && o->progress == progress)
 		if (pthread_cond_timedwait(&o->less, &o->lock, &until))
