@@ -1,15 +1,79 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "base/clock.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
+/* --- time namespaces: time_namespaces(7) --- */
+
+#define INITIAL_TIME_NS 0xeffffffau /* PROC_TIME_INIT_INO */
+
+/* How far our clocks are ahead of the host's. */
+static __u64 monotonic_ahead_ns, boot_ahead_ns;
+
+static ino_t inode_of(const char *path)
+{
+	struct stat s;
+
+	return stat(path, &s) ? 0 : s.st_ino;
+}
+
+/* The file shows the namespace that our children get: it is ours too, unless we are about to give them another. */
+static bool offsets_are_ours(void)
+{
+	ino_t ours = inode_of("/proc/self/ns/time");
+
+	return ours && ours != INITIAL_TIME_NS && ours == inode_of("/proc/self/ns/time_for_children");
+}
+
+static void __attribute__((constructor)) read_offsets(void)
+{
+	FILE *file = offsets_are_ours() ? fopen("/proc/self/timens_offsets", "re") : NULL;
+	long long seconds, ns;
+	char name[16];
+
+	while (file && fscanf(file, "%15s %lld %lld", name, &seconds, &ns) == 3) {
+		__u64 ahead_ns = (__u64)seconds * CLOCK_SECOND + (__u64)ns;
+
+		if (!strcmp(name, "monotonic"))
+			monotonic_ahead_ns = ahead_ns;
+		else if (!strcmp(name, "boottime"))
+			boot_ahead_ns = ahead_ns;
+	}
+	if (file)
+		fclose(file);
+}
+
+struct timespec clock_until(__u64 monotonic_ns)
+{
+	__s64 ours = (__s64)(monotonic_ns + monotonic_ahead_ns);
+
+	return clock_timespec(!monotonic_ns ? 0 : ours > 0 ? (__u64)ours : 1);
+}
+
+__u64 clock_boot_from_proc(__u64 ns)
+{
+	return ns - boot_ahead_ns;
+}
+
+__u64 clock_proc_from_boot(__u64 boot_ns)
+{
+	return boot_ns + boot_ahead_ns;
+}
+
+/* --- clocks --- */
+
+/* As the host has it. */
 static __u64 now_ns(clockid_t id)
 {
+	__u64 ahead_ns = id == CLOCK_MONOTONIC ? monotonic_ahead_ns : id == CLOCK_BOOTTIME ? boot_ahead_ns : 0;
 	struct timespec t;
 
 	clock_gettime(id, &t);
-	return (__u64)t.tv_sec * CLOCK_SECOND + (__u64)t.tv_nsec;
+	return (__u64)t.tv_sec * CLOCK_SECOND + (__u64)t.tv_nsec - ahead_ns;
 }
 
 __u64 clock_monotonic_ns(void)

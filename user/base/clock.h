@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Converts the kernel's clocks to wall time. All times are in nanoseconds. */
+/*
+ * The kernel's clocks, and their conversion to wall time. All times are in nanoseconds.
+ *
+ * In a time namespace, where this process sees its own CLOCK_MONOTONIC and CLOCK_BOOTTIME, these are the host's: BPF
+ * programs and the records have no others. What waits until such a time goes through clock_until().
+ */
 #ifndef LOSTPEER_CLOCK_H
 #define LOSTPEER_CLOCK_H
 
@@ -19,6 +24,13 @@ static inline struct timespec clock_timespec(__u64 ns)
 {
 	return (struct timespec){.tv_sec = (time_t)(ns / CLOCK_SECOND), .tv_nsec = (long)(ns % CLOCK_SECOND)};
 }
+
+/* A time of clock_monotonic_ns() for timers and waits of this process; 0 stays 0. */
+struct timespec clock_until(__u64 monotonic_ns);
+
+/* The start of a process in /proc/PID/stat, which has this process's CLOCK_BOOTTIME, and back. */
+__u64 clock_boot_from_proc(__u64 ns);
+__u64 clock_proc_from_boot(__u64 boot_ns);
 
 /* The earlier of two deadlines, each 0 if nothing is due. */
 static inline __u64 clock_earlier(__u64 one, __u64 other)

@@ -117,7 +117,7 @@ void loop_wake(int event)
 
 void loop_set_timer(int timer, __u64 at_ns)
 {
-	struct itimerspec when = {.it_value = clock_timespec(at_ns)};
+	struct itimerspec when = {.it_value = clock_until(at_ns)};
 
 	timerfd_settime(timer, TFD_TIMER_ABSTIME, &when, NULL);
 }

@@ -26,6 +26,6 @@ int self_usage_read(struct self_usage *usage)
 		return -EPROTO;
 	usage->cpu_seconds = (double)(user + kernel) / (double)second;
 	usage->resident_bytes = pages * (unsigned long long)sysconf(_SC_PAGESIZE);
-	usage->start_ns = clock_wall_from_boot(start * (CLOCK_SECOND / second));
+	usage->start_ns = clock_wall_from_boot(clock_boot_from_proc(start * (CLOCK_SECOND / second)));
 	return 0;
 }

@@ -72,7 +72,7 @@ bool health_ask(struct health_desk *d, struct health *health, const bool *given_
 	if (!d->closed)
 		loop_wake(d->event);
 	while (!d->closed && d->answers < mine && checks && !__atomic_load_n(given_up, __ATOMIC_RELAXED)) {
-		until = clock_timespec(clock_monotonic_ns() + CHECK_MS * CLOCK_MS);
+		until = clock_until(clock_monotonic_ns() + CHECK_MS * CLOCK_MS);
 		if (pthread_cond_timedwait(&d->answered, &d->lock, &until))
 			checks--;
 	}

@@ -43,7 +43,7 @@ static bool started_at(int proc, __u64 start_boot_ns, unsigned *flags)
 	if (!read_stat(proc, &line))
 		return false;
 	*flags = line.flags;
-	return line.start_ticks == start_boot_ns / (CLOCK_SECOND / (__u64)sysconf(_SC_CLK_TCK));
+	return line.start_ticks == clock_proc_from_boot(start_boot_ns) / (CLOCK_SECOND / (__u64)sysconf(_SC_CLK_TCK));
 }
 
 static int open_process(const struct lp_task *task)
@@ -135,7 +135,8 @@ bool process_read(__u32 pid, struct lp_task *task)
 	proc = open_process(task);
 	found = proc >= 0 && read_stat(proc, &line) && !fstat(proc, &st);
 	if (found) {
-		task->start_boot_ns = line.start_ticks * (CLOCK_SECOND / (__u64)sysconf(_SC_CLK_TCK));
+		task->start_boot_ns =
+			clock_boot_from_proc(line.start_ticks * (CLOCK_SECOND / (__u64)sysconf(_SC_CLK_TCK)));
 		task->uid = st.st_uid;
 		read_comm(proc, task->comm);
 	}
