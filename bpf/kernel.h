@@ -53,6 +53,8 @@ enum {
 	SOCK_LINGER,
 };
 
+#define INET_FLAGS_TRANSPARENT 15 /* include/net/inet_sock.h: a bit of inet_flags */
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct {
@@ -198,7 +200,9 @@ struct sock {
 
 struct inet_sock {
 	struct sock sk;
-	int rx_dst_ifindex; /* before 5.17 */
+	int rx_dst_ifindex;       /* before 5.17 */
+	unsigned long inet_flags; /* from 6.6 */
+	__u8 transparent : 1;     /* until 6.5 */
 	__be16 inet_sport;
 };
 

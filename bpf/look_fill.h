@@ -63,6 +63,14 @@ static __always_inline void LOOK(look_identity)(struct lp_identity *id, struct s
 	id->netns = GET(net, ns.inum);
 }
 
+/* A bit field until 6.5. */
+static __always_inline _Bool LOOK(is_transparent)(struct inet_sock *inet)
+{
+	if (bpf_core_field_exists(inet->inet_flags))
+		return GET(inet, inet_flags) >> INET_FLAGS_TRANSPARENT & 1;
+	return GET_BITS(inet, transparent);
+}
+
 /* All but the state, the flags above and the cookie. */
 static __always_inline void LOOK(look_socket)(struct lp_socket *s, struct sock *sk, struct tcp_sock *tp)
 {
@@ -78,6 +86,8 @@ static __always_inline void LOOK(look_socket)(struct lp_socket *s, struct sock *
 	s->known = LP_KNOWN_KEEPALIVE;
 	if (LOOK(is_kernels)(sk))
 		s->flags |= LP_F_KERNEL;
+	if (LOOK(is_transparent)(&tp->inet_conn.icsk_inet))
+		s->flags |= LP_F_TRANSPARENT;
 	if (!socket)
 		return;
 	s->flags |= LP_F_SOCKET;

@@ -23,18 +23,20 @@
 
 /* lp_socket.flags. The first group is read from the socket, the second is what the hooks have remembered. */
 enum lp_flag {
-	LP_F_OWNED = 1u << 0,     /* sk_lock.owned: the current task has the socket locked, in process context */
-	LP_F_DEAD = 1u << 1,      /* SOCK_DEAD: orphaned */
-	LP_F_FIN_IN = 1u << 2,    /* SOCK_DONE: the peer's FIN was received */
-	LP_F_KEEPOPEN = 1u << 3,  /* SO_KEEPALIVE */
-	LP_F_LINGER = 1u << 4,    /* SO_LINGER of 0: close(2) sends a RST */
-	LP_F_SOCKET = 1u << 5,    /* sk_socket is set: neither orphaned nor still in an accept queue */
-	LP_F_FILE = 1u << 6,      /* the socket has a struct file: refs is valid */
-	LP_F_REPAIR = 1u << 7,    /* TCP_REPAIR */
-	LP_F_MPTCP = 1u << 8,     /* a subflow of an MPTCP connection */
-	LP_F_NET_DYING = 1u << 9, /* the network namespace is being torn down */
-	LP_F_KTHREAD = 1u << 10,  /* locked, but by a kernel thread */
-	LP_F_LINGER2 = 1u << 11,  /* TCP_LINGER2 below 0: no FIN_WAIT2 without a process */
+	LP_F_OWNED = 1u << 0,         /* sk_lock.owned: the current task has the socket locked, in process context */
+	LP_F_DEAD = 1u << 1,          /* SOCK_DEAD: orphaned */
+	LP_F_FIN_IN = 1u << 2,        /* SOCK_DONE: the peer's FIN was received */
+	LP_F_KEEPOPEN = 1u << 3,      /* SO_KEEPALIVE */
+	LP_F_LINGER = 1u << 4,        /* SO_LINGER of 0: close(2) sends a RST */
+	LP_F_SOCKET = 1u << 5,        /* sk_socket is set: neither orphaned nor still in an accept queue */
+	LP_F_FILE = 1u << 6,          /* the socket has a struct file: refs is valid */
+	LP_F_REPAIR = 1u << 7,        /* TCP_REPAIR */
+	LP_F_MPTCP = 1u << 8,         /* a subflow of an MPTCP connection */
+	LP_F_NET_DYING = 1u << 9,     /* the network namespace is being torn down */
+	LP_F_KTHREAD = 1u << 10,      /* locked, but by a kernel thread */
+	LP_F_LINGER2 = 1u << 11,      /* TCP_LINGER2 below 0: no FIN_WAIT2 without a process */
+	LP_F_TRANSPARENT = 1u << 12,  /* IP_TRANSPARENT: its local address need not be one of this host */
+	LP_F_ADDRESS_GONE = 1u << 13, /* check: its local address is none of this host any more */
 
 	LP_F_STATE = 1u << 16,            /* conns has this socket; else the flags below mean nothing */
 	LP_F_CONNECTED = 1u << 17,        /* it connected: role client */

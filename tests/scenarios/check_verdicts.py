@@ -84,6 +84,44 @@ def check_stalled_fin(t):
     agrees(t, c, "stalled", phase="closing", stream__write_closed=True, stream__read_closed=False)
 
 
+def flush_addresses(end):
+    end("for v in '-4', '-6': command('ip', v, 'address', 'flush', 'dev', 'eth0')")
+
+
+@checked
+def check_address_gone(t):
+    """Idle, and our address was removed: nothing that the peer sends arrives."""
+    c, s = t.connection()
+    flush_addresses(c)
+    agrees(t, c, "stalled", network__local__address_gone=True)
+    assert status(c) == 1 and b"our address is gone" in Check("--pid", str(c.host.pid), text=True).out
+    agrees(t, s, "alive", "--alive-within", "1h", network__local__address_gone=None)
+    c("command('ip', 'address', 'add', plain(HERE) + ('/64' if ':' in plain(HERE) else '/24'), 'dev', 'eth0')")
+    agrees(t, c, "alive", "--alive-within", "1h", network__local__address_gone=None)
+
+
+@checked
+def check_address_of_another(t):
+    """IP_TRANSPARENT: a proxy speaks for an address that is not this host's."""
+    c, s = t.connection()
+    c("s.setsockopt(socket.IPPROTO_IP, 19, 1)")
+    flush_addresses(c)
+    agrees(t, c, "alive", "--alive-within", "1h", network__local__address_gone=None)
+
+
+@once_checked
+def check_address_by_route(t):
+    """A whole prefix is local by a route, of which no interface has an address."""
+    client, server = t.pair()
+    server("command('ip', 'route', 'add', 'local', '198.51.100.0/24', 'dev', 'lo')\n"
+           "l = tcp(); l.bind(('198.51.100.9', 0)); l.listen()")
+    client("command('ip', 'route', 'add', '198.51.100.0/24', 'via', THERE)")
+    client("s = tcp(); s.connect(target)", target=server("l.getsockname()"))
+    s = t.accept(server)
+    row = Check("--pid", str(server.pid), "--alive-within", "1h").one(s)
+    assert row["verdict"] == "alive" and "network.local.address_gone" not in row, row
+
+
 @checked
 def check_window_closed(t):
     c, s = t.connection()

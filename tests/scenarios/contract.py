@@ -130,7 +130,7 @@ VERDICTS = ("errored", "stalled", "window_closed", "connecting", "closed", "clos
 CHECK_TYPES = dict(TYPES, **{
     "verdict": str, "alive_within_ms": int, "process.fd": int, "tcp.keepalive": bool, "tcp.keepalive_next_ms": float,
     "tcp.keepalive_unanswered": int, "tcp.probes_unanswered": int, "tcp.retransmission": int, "tcp.gives_up_in_ms": int,
-    "stream.read_closed_ms": float,
+    "stream.read_closed_ms": float, "network.local.address_gone": bool,
 })
 
 

@@ -111,6 +111,7 @@ static void note_checks(void)
 	note_check(&s.check);
 	s.socket.snd_wnd = 0;
 	s.socket.write_seq = s.socket.snd_nxt + 1;
+	s.socket.flags |= LP_F_ADDRESS_GONE;
 	note_check(&s.check);
 }
 

@@ -175,6 +175,14 @@ static void test_ordinals(void **state)
 	}
 }
 
+static void test_says_that_our_address_is_gone(void **state)
+{
+	(void)state;
+	check_sample_stalled(&s);
+	s.socket.flags |= LP_F_ADDRESS_GONE;
+	assert_says("our address is gone from this host, sent again in vain");
+}
+
 static void test_colour_only_if_asked(void **state)
 {
 	(void)state;
@@ -274,6 +282,7 @@ int main(void)
 		cmocka_unit_test(test_window_and_path),
 		cmocka_unit_test(test_owners),
 		cmocka_unit_test(test_ordinals),
+		cmocka_unit_test(test_says_that_our_address_is_gone),
 		cmocka_unit_test(test_colour_only_if_asked),
 		cmocka_unit_test(test_hostile_name),
 		cmocka_unit_test(test_json),

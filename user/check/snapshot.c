@@ -204,6 +204,11 @@ bool snapshot_is_unheld(const struct snapshot *l, size_t i)
 	return (snapshot_get(l, i)->flags & LP_F_FILE) && !((const __u32 *)l->first.items)[i];
 }
 
+void snapshot_flag(struct snapshot *l, size_t i, __u32 flags)
+{
+	((struct lp_socket *)l->sockets.items)[i].flags |= flags;
+}
+
 bool snapshot_each_holder(const struct snapshot *l, size_t i, snapshot_holder *each, void *context)
 {
 	const struct descriptor *descriptors = l->descriptors.items;

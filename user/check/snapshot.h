@@ -39,6 +39,7 @@ size_t snapshot_count(const struct snapshot *snapshot);
 /* The number of sockets beyond SNAPSHOT_MAX. */
 size_t snapshot_left_out(const struct snapshot *snapshot);
 const struct lp_socket *snapshot_get(const struct snapshot *snapshot, size_t i);
+void snapshot_flag(struct snapshot *snapshot, size_t i, __u32 flags); /* sets these too */
 
 /* Whether it has a file, but no descriptor was added. */
 bool snapshot_is_unheld(const struct snapshot *snapshot, size_t i);

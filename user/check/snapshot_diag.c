@@ -101,6 +101,8 @@ static int take_socket(struct snapshot *snapshot, const struct nlmsghdr *h, __u3
 	     a = (const struct rtattr *)((const char *)a + NLMSG_ALIGN(a->length))) {
 		if (a->type == INET_DIAG_SHUTDOWN)
 			held.socket.shutdown = *(const __u8 *)(a + 1);
+		if (a->type == INET_DIAG_SOCKOPT && ((const struct inet_diag_sockopt *)(a + 1))->transparent)
+			held.socket.flags |= LP_F_TRANSPARENT;
 		if (a->type != INET_DIAG_INFO)
 			continue;
 		size = a->length - sizeof(*a) < sizeof(info) ? a->length - sizeof(*a) : sizeof(info);

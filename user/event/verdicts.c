@@ -56,6 +56,8 @@ static bool is_stalled(const struct lp_socket *s, const struct data *d)
 {
 	if (is_connecting(s) || s->state == TCP_CLOSE)
 		return false;
+	if (s->flags & LP_F_ADDRESS_GONE) /* nothing that the peer sends arrives any more */
+		return true;
 	if (s->snd_nxt != s->snd_una)
 		return s->retransmits && (d->unacked || !(s->flags & LP_F_DEAD));
 	return d->unsent && (s->snd_wnd ? s->probes_out != 0 : !answers_probes(s));

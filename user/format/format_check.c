@@ -132,7 +132,9 @@ static void say_errored(struct line *line, const struct check *c)
 
 static void say_stalled(struct line *line, const struct check *c)
 {
-	if (c->socket->snd_nxt == c->socket->snd_una && !c->socket->snd_wnd)
+	if (c->socket->flags & LP_F_ADDRESS_GONE)
+		line_printf(line, "our address is gone from this host");
+	else if (c->socket->snd_nxt == c->socket->snd_una && !c->socket->snd_wnd)
 		line_printf(line, "the peer takes no data, %u probes unanswered", c->socket->probes_out);
 	else if (c->socket->snd_nxt == c->socket->snd_una)
 		line_printf(line, "nothing can leave this host, tried %u time%s", c->socket->probes_out,

@@ -18,6 +18,7 @@
 #include "base/line.h"
 #include "filter/filter.h"
 #include "format/format_check.h"
+#include "check/addresses.h"
 #include "check/holders.h"
 #include "check/snapshot.h"
 #include "check/snapshot_bpf.h"
@@ -308,8 +309,10 @@ static enum exit_status run_once(struct run *r)
 		err = snapshot_bpf_take(r->bpf, r->snapshot, only, o->fd >= 0, &r->unseen);
 	else
 		err = snapshot_diag_take(r->snapshot, &scope, &r->unseen);
-	if (!err)
+	if (!err) {
+		addresses_mark(r->snapshot); /* what it cannot read is not said to be gone */
 		err = make_rows(r);
+	}
 	if (err)
 		return EXIT_USAGE;
 	if (o->json)
