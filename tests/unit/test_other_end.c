@@ -31,7 +31,7 @@ static struct lp_record a, b; /* a client, and its server, which received 1000 b
 static struct {
 	unsigned reported, asked;
 	__u64 sk; /* of the last reported event */
-	__u32 peer;
+	__u32 peer, exiting;
 	bool peer_sent_no_reset;
 	unsigned char times[20000]; /* by lp_record.snd_wnd, which has the number of the record */
 } out;
@@ -72,6 +72,7 @@ static void done(void *context, struct event *event)
 	out.reported++;
 	out.sk = event->record->socket.sk;
 	out.peer = event->peer.tgid;
+	out.exiting = event->peer.exiting;
 	out.peer_sent_no_reset = event->peer_sent_no_reset;
 	out.times[event->record->socket.snd_wnd]++;
 	event_free(event);
@@ -360,6 +361,45 @@ static void test_an_end_without_a_record_is_remembered(void **state)
 	pass(WAIT);
 	check_reported(1, a.socket.sk, SERVER_PID);
 	assert_int_equal(kernel.walks, 0);
+	nothing_waits();
+}
+
+/* It was killed later, so this event has nothing to do with that. */
+static void test_a_later_exit_of_the_peer_is_not_said(void **state)
+{
+	(void)state;
+	ended(0, &b, SERVER_PID);
+	slots[0].time_ns = a.time_ns + 1;
+	a.socket.flags &= ~(__u32)(LP_F_FIN_IN | LP_F_RST_IN);
+	add(&a, CLIENT_PID);
+	pass(WAIT);
+	check_reported(1, a.socket.sk, SERVER_PID);
+	assert_int_equal(out.exiting, 0);
+	a.kind = LP_KIND_PEER_FIN; /* it was the exit that sent it */
+	add(&a, CLIENT_PID);
+	pass(WAIT);
+	check_reported(2, a.socket.sk, SERVER_PID);
+	assert_int_equal(out.exiting, 1);
+}
+
+/* A crowd of other ends comes while its owner is searched for. */
+static void test_the_peer_is_kept_while_the_owner_is_searched_for(void **state)
+{
+	struct lp_record r = b;
+	struct event *event = event_new(&a);
+
+	(void)state;
+	note(&b, SERVER_PID);
+	other_end_expect(ends, event);
+	for (unsigned i = 0; i < OTHER_ENDS_MAX; i++) {
+		r.socket.sk += 64;
+		r.socket.snd_una += 2;
+		note(&r, SERVER_PID + 1);
+	}
+	event->owner = owner_of(CLIENT_PID);
+	other_end_note(ends, event);
+	other_end_add(ends, event);
+	check_reported(1, a.socket.sk, SERVER_PID);
 	nothing_waits();
 }
 
@@ -824,6 +864,8 @@ int main(void)
 		TEST(test_an_event_waits_while_its_owner_is_searched),
 		TEST(test_an_event_does_not_wait_for_an_unknown_owner),
 		TEST(test_an_end_without_a_record_is_remembered),
+		TEST(test_a_later_exit_of_the_peer_is_not_said),
+		TEST(test_the_peer_is_kept_while_the_owner_is_searched_for),
 		TEST(test_the_end_of_a_twin_is_not_it),
 		TEST(test_one_of_two_remembered_ends_is_not_named),
 		TEST(test_an_end_that_is_closed_meanwhile_is_remembered),

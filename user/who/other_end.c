@@ -31,6 +31,7 @@ struct end {
 	struct table_link by_initial;
 	__u64 sk;
 	struct lp_task owner;    /* if KNOWN */
+	__u64 owned_ns;          /* ... the time of the record that named it */
 	struct waiting *waiting; /* its last event, as long as that waits */
 	enum known known;
 	bool alive;     /* a walk found it, and no record has come since */
@@ -166,12 +167,20 @@ void other_end_free(struct other_ends *ends)
 	free(ends);
 }
 
-static void hand_back(struct other_ends *ends, struct waiting *w, const struct lp_task *peer)
+/* A later exit says nothing about this event, unless what has come from the other end was its end. */
+static void name_peer(struct event *e, const struct lp_task *peer, __u64 ended_ns)
+{
+	const struct lp_record *r = e->record;
+
+	e->peer = *peer;
+	if (ended_ns > r->time_ns && r->kind != LP_KIND_PEER_FIN && !(r->socket.flags & (LP_F_FIN_IN | LP_F_RST_IN)))
+		e->peer.exiting = e->peer.exit_code = e->peer.oom = 0;
+}
+
+static void hand_back(struct other_ends *ends, struct waiting *w)
 {
 	struct event *event = w->event;
 
-	if (peer)
-		event->peer = *peer;
 	take_out(ends, w);
 	ends->done(ends->context, event);
 }
@@ -226,9 +235,9 @@ static void settle(struct other_ends *ends, struct waiting *w, __u64 now_ns)
 		w->event->peer_sent_no_reset = true;
 	w->expects = other && other->known == EXPECTED;
 	if (other && other->known == KNOWN)
-		hand_back(ends, w, &other->owner);
-	else if (other ? other->known == UNKNOWN && w->scanned_ns : is_over(ends, w, now_ns))
-		hand_back(ends, w, NULL);
+		name_peer(w->event, &other->owner, other->owned_ns);
+	if (w->event->peer.tgid || (other ? other->known == UNKNOWN && w->scanned_ns : is_over(ends, w, now_ns)))
+		hand_back(ends, w);
 }
 
 static void settle_all(struct other_ends *ends, __u64 now_ns)
@@ -250,7 +259,7 @@ void other_end_add(struct other_ends *ends, struct event *event)
 		return;
 	}
 	if (ends->count == WAITING_MAX)
-		hand_back(ends, TAILQ_FIRST(&ends->waiting), NULL);
+		hand_back(ends, TAILQ_FIRST(&ends->waiting));
 	w->event = event;
 	w->until_ns = later(event->record->time_ns + RECORD_WAIT_NS, clock_monotonic_ns() + SLEEP_NS);
 	w->end = find_socket(ends, event->record);
@@ -261,12 +270,15 @@ void other_end_add(struct other_ends *ends, struct event *event)
 	settle(ends, w, 0);
 }
 
-void other_end_expect(struct other_ends *ends, const struct event *event)
+void other_end_expect(struct other_ends *ends, struct event *event)
 {
 	struct end *end = connection_has_other(event->record) ? remember(ends, event->record) : NULL;
+	const struct end *other = end ? find_other(ends, event->record) : NULL;
 
 	if (end && end->known != KNOWN)
 		end->known = EXPECTED;
+	if (other && other->known == KNOWN) /* it may be forgotten when the search for this one's owner is over */
+		name_peer(event, &other->owner, other->owned_ns);
 }
 
 /* The event that waited for this end goes on at once. */
@@ -281,6 +293,7 @@ void other_end_note(struct other_ends *ends, const struct event *event)
 	if (event->owner.via) {
 		end->known = KNOWN;
 		end->owner = event->owner.process;
+		end->owned_ns = r->time_ns;
 	} else if (end->known != KNOWN && (r->kind != KIND_ALIVE || end->alive)) {
 		/* otherwise it ended after the walk, and another search for its owner is under way */
 		end->known = UNKNOWN;
@@ -400,10 +413,13 @@ static void scan(struct other_ends *ends, struct search *s, __u64 now_ns)
 	for (unsigned i = 0; i < LP_ENDED; i++)
 		if (table_find(&s->table, ends->slots[i].initial) && recently_closed_read(&ends->slots[i], &slot))
 			take_found(s, slot.initial,
-				   &(struct lp_record){.task = slot.owner, .socket.sk = slot.socket.sk});
+				   &(struct lp_record){
+					   .time_ns = slot.time_ns, .task = slot.owner, .socket.sk = slot.socket.sk});
 	for (size_t i = 0; i < s->n_seekers; i++)
-		if (s->seekers[i].n_found == 1 && s->seekers[i].found.task.tgid)
-			hand_back(ends, s->seekers[i].waiting, &s->seekers[i].found.task);
+		if (s->seekers[i].n_found == 1 && s->seekers[i].found.task.tgid) {
+			name_peer(s->seekers[i].waiting->event, &s->seekers[i].found.task, s->seekers[i].found.time_ns);
+			hand_back(ends, s->seekers[i].waiting);
+		}
 }
 
 static void take_living(void *context, const struct lp_record *record)
@@ -435,16 +451,11 @@ static void walk(struct other_ends *ends, struct search *s, __u64 now_ns)
 static void search(struct other_ends *ends, __u64 now_ns)
 {
 	bool scans = now_ns >= ends->next_scan_ns, walks = now_ns >= ends->next_walk_ns;
-	struct search *s;
+	struct search *s = TAILQ_EMPTY(&ends->waiting) || !(scans || walks) ? NULL : malloc(sizeof(*s));
 
-	if (TAILQ_EMPTY(&ends->waiting) || (!scans && !walks))
-		return;
-	s = malloc(sizeof(*s)); /* two MiB, of which only the used part is touched */
-	if (!s)
-		return;
-	if (scans)
+	if (s && scans) /* two MiB, of which only the used part is touched */
 		scan(ends, s, now_ns);
-	if (walks)
+	if (s && walks)
 		walk(ends, s, now_ns);
 	free(s);
 }
@@ -463,7 +474,9 @@ void other_end_finish(struct other_ends *ends)
 	while ((w = TAILQ_FIRST(&ends->waiting))) {
 		const struct end *other = find_other(ends, w->event->record);
 
-		hand_back(ends, w, other && other->known == KNOWN ? &other->owner : NULL);
+		if (other && other->known == KNOWN)
+			name_peer(w->event, &other->owner, other->owned_ns);
+		hand_back(ends, w);
 	}
 }
 

@@ -8,7 +8,7 @@
  *
  * An event waits five milliseconds for the record of the other end, then as long as that waits for its own owner
  * (pending.h). It also waits for a walk, if one can begin within 100 ms, or if it is a drop on loopback. Walks begin at
- * least 20 ms apart and take at most a fiftieth of the time. The last OTHER_ENDS_MAX ends are remembered: at 10,000
+ * least 20 ms apart and take at most a fiftieth of the time. The last OTHER_ENDS_MAX ends are remembered: at 40,000
  * events a second, long enough for the longest search for an owner.
  */
 #ifndef LOSTPEER_OTHER_END_H
@@ -19,7 +19,7 @@
 #include "event/event.h"
 #include "record.h"
 
-#define OTHER_ENDS_MAX 4096
+#define OTHER_ENDS_MAX 16384
 
 struct kernel;
 struct other_ends;
@@ -33,7 +33,7 @@ struct other_ends *other_end_new(struct kernel *kernel, struct pending_list *pen
 void other_end_free(struct other_ends *ends);
 
 /* The event has come; pending.h searches for its owner. */
-void other_end_expect(struct other_ends *ends, const struct event *event);
+void other_end_expect(struct other_ends *ends, struct event *event);
 /* Its owner is known, or never will be. */
 void other_end_note(struct other_ends *ends, const struct event *event);
 /* Whether the event of its other end is under way, although this one's own is not wanted. */
