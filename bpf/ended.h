@@ -101,6 +101,7 @@ static __always_inline _Bool stray_segment(struct lp_identity *s, struct sock *s
 		s->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	else
 		s->netns = BPF_CORE_READ(skb, dev, nd_net.net, ns.inum);
+	s->interface = (__u32)BPF_CORE_READ(skb, skb_iif);
 	if (version >> 4 == 4) {
 		s->family = AF_INET;
 		return !bpf_probe_read_kernel(s->peer_addr, 4, at + 12) &&
@@ -141,6 +142,8 @@ static __always_inline void report_stray(struct sock *sk, struct sk_buff *skb, _
 	if (!r)
 		return;
 	r->socket.identity = stray;
+	name_interface(&r->socket, state == TCP_LISTEN ? BPF_CORE_READ(sk, __sk_common.skc_net.net)
+						       : BPF_CORE_READ(skb, dev, nd_net.net));
 	r->socket.state = state ? state : TCP_CLOSE;
 	r->socket.flags = state == TCP_TIME_WAIT ? LP_F_DEAD : 0;
 	r->reset_reason = reason;

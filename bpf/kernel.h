@@ -89,9 +89,17 @@ struct netns_ipv4 { /* int until 5.12 or later, then __u8: read like bit fields 
 	int sysctl_tcp_keepalive_intvl;
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+struct hlist_head {
+	struct hlist_node *first;
+};
+
 struct net {
 	struct ns_common ns;
 	refcount_t count; /* 5.10 */
+	struct hlist_head *dev_index_head;
 	struct netns_ipv4 ipv4;
 };
 
@@ -112,6 +120,7 @@ struct sock_common {
 	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
+	int skc_bound_dev_if;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
@@ -350,6 +359,9 @@ struct files_struct {
 
 struct net_device {
 	possible_net_t nd_net;
+	char name[16];
+	int ifindex;
+	struct hlist_node index_hlist;
 };
 struct sk_buff {
 	struct sock *sk;

@@ -33,6 +33,38 @@ static __always_inline void copy_16(__u8 *to, const __u8 *from)
 	((__u64 *)to)[1] = ((const __u64 *)from)[1];
 }
 
+#define INDEX_HEADS 256       /* NETDEV_HASHENTRIES */
+#define INTERFACES_OF_HEAD 32 /* of those with the same head, as many are looked at */
+
+/* The address of struct net_device; 0: not found. Rare, so a global function, which the verifier walks only once. */
+__noinline __u64 interface_of(__u64 namespace, __u32 index)
+{
+	struct net *net = (struct net *)namespace;
+	struct hlist_head *heads;
+	struct hlist_node *node;
+
+	if (!bpf_core_field_exists(net->dev_index_head))
+		return 0;
+	heads = BPF_CORE_READ(net, dev_index_head);
+	node = BPF_CORE_READ(&heads[index & (INDEX_HEADS - 1)], first);
+	for (int i = 0; i < INTERFACES_OF_HEAD && node; i++) {
+		__u64 device = (__u64)node - bpf_core_field_offset(struct net_device, index_hlist);
+
+		if ((__u32)BPF_CORE_READ((struct net_device *)device, ifindex) == index)
+			return device;
+		node = BPF_CORE_READ(node, next);
+	}
+	return 0;
+}
+
+static __always_inline void name_interface(struct lp_socket *s, struct net *net)
+{
+	struct net_device *device = (struct net_device *)interface_of(as_number(net), s->interface);
+
+	if (device)
+		bpf_probe_read_kernel_str(s->interface_name, sizeof(s->interface_name), &device->name);
+}
+
 /* By direct loads, at a fifth of the cost, if the kernel gives us a typed socket. */
 #define LOOK(name) name##_typed
 #define GET(p, member) ((p)->member)

@@ -61,6 +61,7 @@ static __always_inline void LOOK(look_identity)(struct lp_identity *id, struct s
 	id->local_port = bpf_ntohs(GET(tp, inet_conn.icsk_inet.inet_sport));
 	id->peer_port = bpf_ntohs(GET(sk, __sk_common.skc_dport));
 	id->netns = GET(net, ns.inum);
+	id->interface = (__u32)GET(sk, __sk_common.skc_bound_dev_if);
 }
 
 /* A bit field until 6.5. */
@@ -79,6 +80,8 @@ static __always_inline void LOOK(look_socket)(struct lp_socket *s, struct sock *
 	struct file *file;
 
 	LOOK(look_identity)(&s->identity, sk, tp);
+	if (s->interface)
+		name_interface(s, GET(sk, __sk_common.skc_net.net));
 	s->err = (__u16)GET(sk, sk_err);
 	s->soft_err = (__u16)GET(sk, sk_err_soft);
 	s->shutdown = GET(sk, sk_shutdown);

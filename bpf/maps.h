@@ -34,7 +34,7 @@ enum {
 	CONN_STATE = 0xfu << 8,     /* the TCP state that was last noted */
 };
 
-/* Records on their way to the agent. 4 MiB hold 16,900; the agent may set another size before loading. When full, a
+/* Records on their way to the agent. 4 MiB hold 14,100; the agent may set another size before loading. When full, a
  * record is counted as lost (emit.h). */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

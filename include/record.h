@@ -195,7 +195,7 @@ LP_ASSERT(sizeof(struct lp_record) == 88 + sizeof(struct lp_socket), "lp_record 
 LP_ASSERT(sizeof(struct lp_listed) == 24, "lp_listed has no padding");
 LP_ASSERT(sizeof(struct lp_filled) == 16, "lp_filled has no padding");
 LP_ASSERT(sizeof(struct lp_cgroup) == 512, "lp_cgroup has no padding");
-LP_ASSERT(sizeof(struct lp_ended) == 136, "lp_ended has no padding");
+LP_ASSERT(sizeof(struct lp_ended) == 144, "lp_ended has no padding");
 LP_ASSERT(sizeof(struct lp_holder) == 80, "lp_holder has no padding");
 
 #endif

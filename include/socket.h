@@ -82,16 +82,23 @@ struct lp_identity {
 	__u8 state;    /* the TCP state it is in; in a record of CLOSE or PEER_FIN: the one it left */
 	__u8 shutdown; /* sk_shutdown: 1 RCV, 2 SEND */
 	__u32 flags;   /* enum lp_flag */
+	/* Index of the interface that it is bound to, by SO_BINDTODEVICE, a VRF or the zone of a link-local address; 0:
+	 * none. Of a segment: the interface that it came by. */
+	__u32 interface;
+	__u32 pad;
 };
+
+#define LP_INTERFACE_LEN 16
 
 struct lp_socket {
 	union { /* its members by their names (-fms-extensions), or all of them */
 		struct lp_identity;
 		struct lp_identity identity;
 	};
-	__u64 inode;    /* of the socket's file; 0 none */
-	__u32 known;    /* enum lp_known */
-	__u32 uid;      /* of the user who made the socket */
+	char interface_name[LP_INTERFACE_LEN]; /* in its network namespace; "": not known */
+	__u64 inode;                           /* of the socket's file; 0 none */
+	__u32 known;                           /* enum lp_known */
+	__u32 uid;                             /* of the user who made the socket */
 	__u32 refs;     /* references of the struct file; 0 while its last one is being dropped */
 	__u16 err;      /* sk_err, positive errno; NO_CONNECT: what connect(2) returned */
 	__u16 soft_err; /* sk_err_soft */
@@ -159,8 +166,8 @@ static inline __u64 lp_initial_there(__u64 initial, int connected)
 /* The agent sets the programs' jiffy_ms to the milliseconds of a jiffy times this. */
 #define LP_JIFFY_SCALE (1u << 24)
 
-LP_ASSERT(__builtin_offsetof(struct lp_socket, snd_una) == 88, "identity of lp_socket");
-LP_ASSERT(__builtin_offsetof(struct lp_socket, sent_ms) == 176, "lp_socket of a hook");
-LP_ASSERT(sizeof(struct lp_socket) == 216, "lp_socket has no padding");
+LP_ASSERT(__builtin_offsetof(struct lp_socket, snd_una) == 112, "identity of lp_socket");
+LP_ASSERT(__builtin_offsetof(struct lp_socket, sent_ms) == 200, "lp_socket of a hook");
+LP_ASSERT(sizeof(struct lp_socket) == 240, "lp_socket has no padding");
 
 #endif

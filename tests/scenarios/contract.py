@@ -35,14 +35,14 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 
 FIELDS = {
     int: ("schema process.pid process.vpid process.user.id peer.process.pid peer.process.vpid peer.process.user.id network.local.port "
-          "network.peer.port network.netns tcp.cookie tcp.bytes_sent tcp.bytes_received tcp.retransmits tcp.rtt_us data.unread_bytes "
+          "network.peer.port network.netns network.interface.index tcp.cookie tcp.bytes_sent tcp.bytes_received tcp.retransmits tcp.rtt_us data.unread_bytes "
           "data.unacked_bytes data.unsent_bytes tcp.gives_up_in_ms ignored.connections listen.backlog "
           "listen.queue_length repeat.count repeat.processes lost.count"),
     str: ("host.name event cause by phase severity error.type role process.name process.executable.path "
           "process.exit.signal owner.via owner.unknown process.linux.cgroup container.id container.runtime.name "
           "systemd.unit systemd.slice k8s.pod.uid peer.process.name peer.process.exit.signal peer.process.linux.cgroup "
           "peer.container.id peer.container.runtime.name peer.systemd.unit peer.systemd.slice peer.k8s.pod.uid ended.event ended.cause "
-          "network.transport network.type network.local.address network.peer.address "
+          "network.transport network.type network.local.address network.peer.address network.interface.name "
           "network.connection.state tcp.soft_error tcp.reset_reason"),
     "time": "time process.creation.time peer.process.creation.time repeat.first repeat.last lost.first lost.last "
             "ended.time",

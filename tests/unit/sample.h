@@ -78,6 +78,8 @@ static inline void sample_everything(struct sample *s)
 {
 	sample_example(s);
 	s->record.socket.cookie = 77;
+	s->record.socket.interface = 3;
+	strcpy(s->record.socket.interface_name, "vrf-blue");
 	s->record.socket.soft_err = EHOSTUNREACH;
 	s->record.socket.srtt_us = 8 * 250;
 	s->record.socket.known = LP_KNOWN_HEARD;

@@ -272,6 +272,26 @@ static void test_network(void **state)
 	check(FILTER_PEER, n->text, n->matches);
 }
 
+static void test_a_zone_is_an_interface(void **state)
+{
+	(void)state;
+	make_event(PEER_LOST_RESET);
+	set_peer(AF_INET6, "fe80::1");
+	record.socket.interface = 7;
+	strcpy(record.socket.interface_name, "eth1");
+	check(FILTER_PEER, "fe80::1", true);
+	check(FILTER_PEER, "fe80::1%eth1", true);
+	check(FILTER_PEER, "fe80::1%7", true);
+	check(FILTER_PEER, "fe80::1%eth0", false);
+	check(FILTER_PEER, "fe80::1%8", false);
+	check(FILTER_PEER, "fe80::2%eth1", false);
+	check(FILTER_PEER, "fe80::%eth1/10", true);
+	check(FILTER_PEER, "fe80::%eth0/10", false);
+	*record.socket.interface_name = '\0'; /* not known */
+	check(FILTER_PEER, "fe80::1%eth1", false);
+	check(FILTER_PEER, "fe80::1%7", true);
+}
+
 static void test_values_of_one_option_are_alternatives(void **state)
 {
 	struct filter f;
@@ -523,6 +543,10 @@ static void test_refuses_wrong_values(void **state)
 		{FILTER_PORT, "http"},
 		{FILTER_LOCAL_PORT, " 80"},
 		{FILTER_PEER_PORT, "80x"},
+		{FILTER_PEER, "fe80::1%"},
+		{FILTER_PEER, "fe80::1%/64"},
+		{FILTER_PEER, "fe80::1%sixteen-letters-"},
+		{FILTER_PEER, "fe80::1/64%eth0"},
 		{FILTER_PID, "0"},
 		{FILTER_PID, "4194305"},
 		{FILTER_UNIT, ""},
@@ -550,7 +574,6 @@ static void test_refuses_wrong_values(void **state)
 		{FILTER_PEER, "2001:db8::/129"},
 		{FILTER_PEER, "2001:db8::g"},
 		{FILTER_PEER, "[::1]"},
-		{FILTER_PEER, "fe80::1%lo"},
 		{FILTER_PEER, "10.0.0.5:80"},
 		{FILTER_PEER, "1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa"},
 	};
@@ -638,6 +661,7 @@ int main(void)
 		cmocka_unit_test(test_an_owner_that_is_not_known_matches_nothing),
 		cmocka_unit_test(test_a_long_name_is_compared_as_the_kernel_keeps_it),
 		cmocka_unit_test(test_netns),
+		cmocka_unit_test(test_a_zone_is_an_interface),
 		cmocka_unit_test(test_values_of_one_option_are_alternatives),
 		cmocka_unit_test(test_different_options_all_apply),
 		cmocka_unit_test(test_filters_by_owner_wait_for_the_owner),

@@ -196,6 +196,8 @@ static void check_identity(struct json_object *o)
 	check_string(o, "network.peer.address", "10.0.0.5");
 	check_integer(o, "network.peer.port", 5432);
 	check_integer(o, "network.netns", 4026531840);
+	check_string(o, "network.interface.name", "vrf-blue");
+	check_integer(o, "network.interface.index", 3);
 	check_string(o, "network.connection.state", "established");
 }
 
@@ -233,7 +235,7 @@ static void test_every_field_of_an_event(void **state)
 	check_integer(o, "data.unsent_bytes", 10);
 	check_boolean(o, "stream.read_closed", false);
 	check_boolean(o, "stream.write_closed", false);
-	assert_int_equal(json_object_object_length(o), 65);
+	assert_int_equal(json_object_object_length(o), 67);
 	json_object_put(o);
 }
 

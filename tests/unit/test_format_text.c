@@ -104,6 +104,27 @@ static void test_columns_stay_apart_when_one_is_too_wide(void **state)
 	says(" [fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd]:5432 peer_lost/reset ");
 }
 
+/* Which fe80::1 it is only the link tells. */
+static void test_a_link_local_address_has_its_zone(void **state)
+{
+	(void)state;
+	sample.record = record_of(&(struct facts){TCP_ESTABLISHED, HELD, .family = AF_INET6});
+	sample.record.socket.interface = 7;
+	does_not_say("%");
+	does_not_say(" on ");
+	memset(sample.record.socket.peer_addr, 0, 16);
+	sample.record.socket.peer_addr[0] = 0xfe;
+	sample.record.socket.peer_addr[1] = 0x80;
+	sample.record.socket.peer_addr[15] = 1;
+	says(" [fe80::1%7]:5432 ");
+	strcpy(sample.record.socket.interface_name, "eth1");
+	says(" [fe80::1%eth1]:5432 ");
+	says("; local [fd00::7]:51820 on eth1");
+	strcpy(sample.record.socket.interface_name, "\033[7m");
+	says(" [fe80::1%\\x1b[7m]:5432 ");
+	check_no_control(line.text);
+}
+
 /* Each cause has a different sentence. */
 static void test_every_cause_has_a_sentence(void **state)
 {
@@ -468,6 +489,7 @@ int main(void)
 		TEST(test_the_example),
 		TEST(test_columns_stand_under_their_names),
 		TEST(test_columns_stay_apart_when_one_is_too_wide),
+		TEST(test_a_link_local_address_has_its_zone),
 		TEST(test_every_cause_has_a_sentence),
 		TEST(test_a_gap),
 		TEST(test_colours_only_when_asked),

@@ -35,14 +35,15 @@ static const struct member task[] = {
 
 #define IDENTITY(m) MEMBER(lp_identity, m)
 static const struct member identity[] = {
-	IDENTITY(sk),         IDENTITY(cookie),    IDENTITY(local_addr), IDENTITY(peer_addr),
-	IDENTITY(local_port), IDENTITY(peer_port), IDENTITY(netns),      IDENTITY(family),
-	IDENTITY(state),      IDENTITY(shutdown),  IDENTITY(flags),
+	IDENTITY(sk),        IDENTITY(cookie),    IDENTITY(local_addr), IDENTITY(peer_addr), IDENTITY(local_port),
+	IDENTITY(peer_port), IDENTITY(netns),     IDENTITY(family),     IDENTITY(state),     IDENTITY(shutdown),
+	IDENTITY(flags),     IDENTITY(interface), IDENTITY(pad),
 };
 
 #define SOCKET(m) MEMBER(lp_socket, m)
 static const struct member socket_members[] = {
 	{"", offsetof(struct lp_socket, identity), sizeof(struct lp_identity)},
+	SOCKET(interface_name),
 	SOCKET(inode),
 	SOCKET(known),
 	SOCKET(uid),

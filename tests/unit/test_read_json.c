@@ -105,6 +105,9 @@ static void test_every_state_family_and_errno(void **state)
 		s.record.socket.local_addr[15] = (__u8)tcp;
 		sample_judge(&s, s.event.verdict);
 		check_same(&s.event, true);
+		s.record.socket.peer_addr[0] = 0xfe; /* with a zone */
+		s.record.socket.peer_addr[1] = 0x80;
+		check_same(&s.event, true);
 	}
 	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
 		sample_example(&s);

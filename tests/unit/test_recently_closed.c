@@ -133,6 +133,35 @@ static void other_connections_are_not_it(void **state)
 	assert_true(recently_closed_is_news(&out.end));
 }
 
+/* The same addresses on two links. */
+static void twin_of_another_interface_is_not_it(void **state)
+{
+	struct lp_record one = record(LP_KIND_CLOSE, NOW - 20, 1000, 1), two = record(LP_KIND_CLOSE, NOW - 10, 1000, 2);
+	struct lp_record stray = record(LP_KIND_STRAY, NOW, 1000, 0);
+
+	(void)state;
+	one.socket.interface = 3;
+	two.socket.interface = 4;
+	fill_slot(&slots[0], &one, TCP_FIN_WAIT2, 1);
+	fill_slot(&slots[1], &two, TCP_FIN_WAIT2, 2);
+	stray.socket.interface = 3;
+	recently_closed_add(gone, event_new(&stray));
+	stray.socket.interface = 5;
+	recently_closed_add(gone, event_new(&stray));
+	recently_closed_tick(gone, NOW + RECENTLY_CLOSED_WAIT_NS);
+	assert_int_equal(out.reported, 2);
+	assert_int_equal(out.end.ended.time_ns, 0);
+	slots[1].socket.interface = 0; /* it takes what comes by any */
+	recently_closed_add(gone, event_new(&stray));
+	recently_closed_tick(gone, NOW + RECENTLY_CLOSED_WAIT_NS);
+	assert_int_equal(out.end.ended.owner.tgid, 2);
+	slots[1].time_ns = 0;
+	stray.socket.interface = 3;
+	recently_closed_add(gone, event_new(&stray));
+	recently_closed_tick(gone, NOW + RECENTLY_CLOSED_WAIT_NS);
+	assert_int_equal(out.end.ended.owner.tgid, 1);
+}
+
 static void last_of_several_is_named(void **state)
 {
 	struct lp_record first = record(LP_KIND_CLOSE, NOW - 30, 1000, 1),
@@ -310,6 +339,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(orderly_end_has_its_closer),
 		TEST(other_connections_are_not_it),
+		TEST(twin_of_another_interface_is_not_it),
 		TEST(last_of_several_is_named),
 		TEST(mapped_socket_gets_plain_segments),
 		TEST(slot_under_way_is_not_read),

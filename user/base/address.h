@@ -26,6 +26,12 @@ static inline bool address_is_same(struct address a, struct address b)
 	return !memcmp(a.bytes, b.bytes, sizeof(a.bytes));
 }
 
+/* fe80::/10 */
+static inline bool address_is_link_local(struct address a)
+{
+	return a.bytes[0] == 0xfe && (a.bytes[1] & 0xc0) == 0x80;
+}
+
 /* True for plain and for mapped IPv4 addresses. */
 static inline bool address_is_v4(struct address a)
 {

@@ -9,6 +9,7 @@
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,8 +68,14 @@ static void take_keepalive(struct lp_socket *s, const struct inet_diag_msg *m)
 		s->flags |= LP_F_KEEPOPEN;
 }
 
+/* In the network namespace of the socket. */
 static void take_identity(struct lp_socket *s, const struct inet_diag_msg *m)
 {
+	char name[IF_NAMESIZE];
+
+	s->interface = m->id.idiag_if;
+	if (s->interface && if_indextoname(s->interface, name))
+		snprintf(s->interface_name, sizeof(s->interface_name), "%s", name);
 	s->inode = m->idiag_inode;
 	s->cookie = (__u64)m->id.idiag_cookie[1] << 32 | m->id.idiag_cookie[0];
 	memcpy(s->local_addr, m->id.idiag_src, m->idiag_family == AF_INET ? 4 : 16);

@@ -91,6 +91,8 @@ static void keep_record(struct lp_record *mine, const struct lp_record *other)
 	KEEP(socket.local_port);
 	KEEP(socket.peer_port);
 	KEEP(socket.netns);
+	keep_text(mine->socket.interface_name, other->socket.interface_name);
+	KEEP(socket.interface);
 	KEEP(socket.state);
 	KEEP(socket.soft_err);
 	mine->socket.flags &= other->socket.flags;

@@ -89,19 +89,23 @@ static const char *parse_netns(struct filter_value *value, const char *text)
 	return NULL;
 }
 
+/* ADDRESS, ADDRESS%ZONE, and either with /BITS (RFC 4007, 11.7). */
 static const char *parse_peer(struct filter_value *value, const char *text)
 {
 	static const char wrong[] = "neither an address nor a CIDR";
 	char address[INET6_ADDRSTRLEN];
-	const char *slash = strchr(text, '/');
-	size_t n = slash ? (size_t)(slash - text) : strlen(text);
+	size_t n = strcspn(text, "%/"), zone = text[n] == '%' ? strcspn(text + n + 1, "/") : 0;
+	const char *slash = strchr(text + n, '/');
 	__u64 bits = 0;
 	__u8 v4[4];
 
 	if (n >= sizeof(address))
 		return wrong;
+	if (text[n] == '%' && (!zone || zone >= sizeof(value->network.zone)))
+		return "not the name of an interface after the %";
 	memcpy(address, text, n);
 	address[n] = '\0';
+	snprintf(value->network.zone, sizeof(value->network.zone), "%.*s", (int)zone, text + n + !!zone);
 	if (inet_pton(AF_INET, address, v4) == 1) {
 		value->network.address = address_of(AF_INET, v4);
 		if (slash && number_parse(slash + 1, 0, 32, &bits))
@@ -175,6 +179,14 @@ static bool match_cgroup(const struct filter_value *value, const struct event *e
 
 	return path && !strncmp(path, value->text, n) && (!path[n] || path[n] == '/');
 }
+static bool match_zone(const char *zone, const struct lp_socket *s)
+{
+	__u64 index;
+
+	if (!*zone || !strcmp(zone, s->interface_name))
+		return true;
+	return !number_parse(zone, 1, UINT32_MAX, &index) && index == s->interface;
+}
 static bool match_peer(const struct filter_value *value, const struct event *e)
 {
 	unsigned bits = value->network.bits, whole = bits / 8;
@@ -182,7 +194,8 @@ static bool match_peer(const struct filter_value *value, const struct event *e)
 	const __u8 *bytes = peer.bytes, *wanted = value->network.address.bytes;
 	__u8 mask = (__u8)(0xff00u >> (bits % 8));
 
-	if (value->network.v4 != address_is_v4(peer) || memcmp(bytes, wanted, whole))
+	if (value->network.v4 != address_is_v4(peer) || memcmp(bytes, wanted, whole) ||
+	    !match_zone(value->network.zone, &e->record->socket))
 		return false;
 	return !(bits % 8) || !((bytes[whole] ^ wanted[whole]) & mask);
 }

@@ -14,6 +14,7 @@ struct filter_value {
 		struct address address;
 		unsigned bits;
 		bool v4;
+		char zone[LP_INTERFACE_LEN]; /* an interface, by its name or index; "": any */
 	} network;
 };
 

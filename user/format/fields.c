@@ -178,9 +178,9 @@ static void walk(const struct fields *to, const struct subject *s)
 	bool over = s->check && socket->state == TCP_CLOSE; /* CLOSE no longer shows which bytes were payload */
 	bool idle = socket->snd_una == socket->write_seq;
 	char local[FORMAT_ADDRESS_LEN], peer[FORMAT_ADDRESS_LEN];
-	bool ipv6 = format_address(r, socket->peer_addr, peer);
+	bool ipv6 = format_address(socket, socket->peer_addr, peer);
 
-	format_address(r, socket->local_addr, local);
+	format_address(socket, socket->local_addr, local);
 #define FIELD(what_has_it, name, type, when, ...)                                                                      \
 	if (s->what & (what_has_it) && (when))                                                                         \
 		put_##type(to, name, __VA_ARGS__);

@@ -32,13 +32,13 @@ format_event format_journal;
 #define FORMAT_SYSLOG_MAX 8192
 format_event format_syslog;
 
-/* An address of the record as text; v4-mapped as IPv4. true: IPv6. */
-#define FORMAT_ADDRESS_LEN 48
-bool format_address(const struct lp_record *record, const __u8 bytes[16], char text[FORMAT_ADDRESS_LEN]);
+/* An address of the socket as text; v4-mapped as IPv4; a link-local one with its zone. true: IPv6. */
+#define FORMAT_ADDRESS_LEN 64
+bool format_address(const struct lp_socket *socket, const __u8 bytes[16], char text[FORMAT_ADDRESS_LEN]);
 
 /* Cells of format_text: the owner, an address with its port, "1m21s". */
 void format_who(struct line *line, const struct event *event);
-void format_socket(struct line *line, const struct lp_record *record, const __u8 bytes[16], unsigned port);
+void format_socket(struct line *line, const struct lp_socket *socket, const __u8 bytes[16], unsigned port);
 void format_duration(struct line *line, double ms);
 
 #endif

@@ -26,12 +26,12 @@ static void put_fd(struct line *line, const struct check *c)
 
 static void put_local(struct line *line, const struct check *c)
 {
-	format_socket(line, &c->record, c->record.socket.local_addr, c->record.socket.local_port);
+	format_socket(line, &c->record.socket, c->record.socket.local_addr, c->record.socket.local_port);
 }
 
 static void put_peer(struct line *line, const struct check *c)
 {
-	format_socket(line, &c->record, c->record.socket.peer_addr, c->record.socket.peer_port);
+	format_socket(line, &c->record.socket, c->record.socket.peer_addr, c->record.socket.peer_port);
 }
 
 /* Processes that share the socket: their name, if it is the same. */

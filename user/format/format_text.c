@@ -80,13 +80,13 @@ void format_who(struct line *line, const struct event *e)
 	put_who(line, e, "?");
 }
 
-void format_socket(struct line *line, const struct lp_record *r, const __u8 bytes[16], unsigned port)
+void format_socket(struct line *line, const struct lp_socket *s, const __u8 bytes[16], unsigned port)
 {
 	char text[FORMAT_ADDRESS_LEN];
-	bool bracketed = format_address(r, bytes, text);
+	bool bracketed = format_address(s, bytes, text);
 
 	line_text(line, bracketed ? "[" : "");
-	line_text(line, text);
+	line_plain(line, text); /* a zone comes from outside */
 	line_text(line, bracketed ? "]:" : ":");
 	line_number(line, port);
 }
@@ -100,10 +100,10 @@ static void put_address(struct line *line, const struct event *e)
 	if (e->repeat.count && !event_is_address(r->socket.peer_addr)) {
 		line_printf(line, "(several)");
 	} else if (e->repeat.count && !r->socket.peer_port) {
-		format_address(r, r->socket.peer_addr, text);
-		line_printf(line, "%s", text);
+		format_address(&r->socket, r->socket.peer_addr, text);
+		line_plain(line, text);
 	} else {
-		format_socket(line, r, r->socket.peer_addr, r->socket.peer_port);
+		format_socket(line, &r->socket, r->socket.peer_addr, r->socket.peer_port);
 	}
 }
 
@@ -270,7 +270,11 @@ static void put_details(struct line *line, const struct event *e)
 	if (r->socket.local_port &&
 	    (!e->repeat.count || event_is_address(r->socket.local_addr) || r->socket.state == TCP_LISTEN)) {
 		line_printf(line, "; local ");
-		format_socket(line, r, r->socket.local_addr, r->socket.local_port);
+		format_socket(line, &r->socket, r->socket.local_addr, r->socket.local_port);
+	}
+	if (*r->socket.interface_name) {
+		line_printf(line, " on ");
+		line_plain(line, r->socket.interface_name);
 	}
 	put_peer(line, e);
 }

@@ -173,8 +173,10 @@ static __u8 kind_of(struct json_object *o, enum lp_event event)
 
 static void read_address(struct json_object *o, const char *name, __u8 bytes[16])
 {
-	const char *address = text(o, name);
+	char address[INET6_ADDRSTRLEN];
 
+	snprintf(address, sizeof(address), "%.*s", (int)strcspn(text(o, name), "%"),
+		 text(o, name)); /* without a zone */
 	if (inet_pton(AF_INET, address, bytes) != 1)
 		inet_pton(AF_INET6, address, bytes);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "event/blame.h"
 #include "kernel/kernel.h"
@@ -143,6 +144,17 @@ static bool may_report_unknown(struct pipeline *p, const struct lp_record *stray
 	return p->strays++ < STRAYS_MAX;
 }
 
+/* That of the socket that ended; if none is remembered, the zone of a link-local address. */
+static void set_interface(struct lp_socket *stray, const struct lp_ended *ended)
+{
+	bool has_zone = address_is_link_local(address_of(stray->family, stray->local_addr));
+	__u32 interface = ended->time_ns ? ended->socket.interface : has_zone ? stray->interface : 0;
+
+	if (stray->interface != interface)
+		*stray->interface_name = '\0';
+	stray->interface = interface;
+}
+
 static void on_stray(void *context, struct event *e, const struct recently_closed_end *end)
 {
 	struct pipeline *p = context;
@@ -156,6 +168,7 @@ static void on_stray(void *context, struct event *e, const struct recently_close
 	if (record->socket.state == TCP_LISTEN) /* the present listener did not own the connection */
 		record->socket.state = TCP_CLOSE;
 	record->socket.cookie = ended->socket.cookie;
+	set_interface(&record->socket, ended);
 	if (!is_news || !judge(p, e)) {
 		filter_out(p, e);
 		return;

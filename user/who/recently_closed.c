@@ -40,10 +40,19 @@ void recently_closed_free(struct recently_closed *gone)
 
 /* --- the memory --- */
 
+#define LOOPBACK 1 /* index of lo, in each network namespace */
+
+/* A socket that is bound to an interface gets only what comes by that, or from this host itself. */
+static bool comes_to(const struct lp_identity *ended, const struct lp_identity *stray)
+{
+	return !ended->interface || ended->interface == stray->interface || stray->interface == LOOPBACK;
+}
+
 /* A mapped socket gets plain IPv4 segments. */
 static bool same_connection(const struct lp_identity *a, const struct lp_identity *b)
 {
-	return a->netns == b->netns && a->local_port == b->local_port && a->peer_port == b->peer_port &&
+	return comes_to(a, b) && a->netns == b->netns && a->local_port == b->local_port &&
+	       a->peer_port == b->peer_port &&
 	       address_is_same(address_of(a->family, a->local_addr), address_of(b->family, b->local_addr)) &&
 	       address_is_same(address_of(a->family, a->peer_addr), address_of(b->family, b->peer_addr));
 }
