@@ -6,6 +6,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import resource
 import select
 import signal
 import socket
@@ -243,10 +244,15 @@ def deny_egress(where):
     licence = ctypes.create_string_buffer(b"GPL")
     egress, load, attach, cgroup_skb = 1, 5, 8, 8
     number = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
+    try:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY,) * 2)  # counts before 5.11
+    except ValueError:
+        pass  # not permitted
     words = struct.pack("=IIQQIIQII16sII", cgroup_skb, 2, ctypes.addressof(instructions), ctypes.addressof(licence),
                         0, 0, 0, 0, 0, b"", 0, egress)
     program = libc.syscall(number, load, words, len(words))
-    words = struct.pack("=IIII", os.open(where, os.O_RDONLY), program, egress, 0)
+    if program >= 0:
+        words = struct.pack("=IIII", os.open(where, os.O_RDONLY), program, egress, 0)
     if program < 0 or libc.syscall(number, attach, words, len(words)):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 

@@ -65,18 +65,22 @@ static bool is_no_route(const struct lp_socket *s)
 	return s->soft_err == EINVAL || s->soft_err == ENETUNREACH;
 }
 
-/* Nothing was sent again, though the timer tried more than once and the peer was not heard in between. Where a failure
- * is not seen, a missing route explains that; a neighbour that does not answer, or a queue that is stuck, does too. */
+/* No try failed where a hook sees it. Before 6.18 none sees a missing route: then a try that is not among those that left
+ * failed for want of one, if that is the error that the socket has. Nor is it seen where what was sent before is still
+ * in a queue of this host, or waits for a neighbour that does not answer. */
 static enum leaving without_failures(const struct close_facts *f)
 {
 	const struct lp_socket *s = &f->r->socket;
 	bool heard_since = (s->known & LP_KNOWN_HEARD) && s->heard_ms < s->retrans_ms;
+	bool no_route = f->kernel && !f->kernel->retransmit_failed && is_no_route(s);
 
-	if (s->resent || s->retransmits < 2 || heard_since || !(s->known & LP_KNOWN_RETRANS))
-		return LEFT;
 	if (!f->kernel || !f->kernel->retransmit || !f->remembered || (s->flags & LP_F_SEEDED))
 		return LEFT;
-	return !f->kernel->retransmit_failed && is_no_route(s) ? NONE_LEFT : NOT_KNOWN;
+	if (heard_since || !(s->known & LP_KNOWN_RETRANS) || s->resent >= s->retransmits)
+		return LEFT;
+	if (no_route)
+		return s->resent ? NOT_KNOWN : NONE_LEFT;
+	return s->resent || s->retransmits < 2 ? LEFT : NOT_KNOWN;
 }
 
 static enum leaving leaving(const struct close_facts *f)
