@@ -5,7 +5,7 @@ import subprocess
 
 import network
 from agent import PROGRAM
-from host import Host
+from host import Failed, Host
 from other_end import first, peer
 from trial import Absent, End, one_family, own, scenario
 
@@ -127,3 +127,40 @@ def interfaces_bound(t):
     s("linger(s); s.close()")
     t.expect(s, "local_reset", "linger", "established", extra={"network.interface.name": Absent()})
     t.expect(c, "peer_lost", "reset", "established", error=c.error(), extra=dict(peer(s), **fields(client, "eth0")))
+
+
+VRFS = """for number, name in enumerate(names):
+ command('ip', 'link', 'add', 'vrf-' + name, 'type', 'vrf', 'table', str(100 + number))
+ netlink.up('vrf-' + name)
+ command('ip', 'link', 'set', name, 'master', 'vrf-' + name)
+ netlink.address(name, HERE, 24)
+ netlink.up(name)"""
+BOUND = "s = tcp(); s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b'vrf-' + link); s.bind((HERE, port))\n"
+
+
+@one_family
+def interfaces_of_vrfs(t):
+    """Two VRFs have the same addresses, and each a connection with the same ports."""
+    client, server = Host("client"), Host("server")
+    t.hosts += [client, server]
+    for name in LINKS:
+        client("netlink.veth(near, far, pid)", near=name, far=name, pid=server.pid)
+    here, there = network.plain("ipv4", 1, 1), network.plain("ipv4", 1, 2)
+    for host, mine, other in (client, here, there), (server, there, here):
+        network.introduce(host, "ipv4", mine, other)
+        host.addresses.add(mine)
+        try:
+            host(VRFS, names=LINKS)
+        except Failed as e:
+            t.skip("no VRF here: %s" % str(e).strip().splitlines()[-1])
+    ends = []
+    for link in LINKS:
+        one, other = t.beside(client, "client-" + link), t.beside(server, "server-" + link)
+        other(BOUND + "l = s; l.listen()", link=link.encode(), port=7777)
+        one(BOUND + "wait(lambda: not s.connect_ex((THERE, 7777)), 'a connection')", link=link.encode(), port=7778)
+        ends.append((End(one, "client"), t.accept(other)))
+    for link, (c, s) in zip(LINKS, ends):
+        s("linger(s); s.close()")
+        t.expect(s, "local_reset", "linger", "established", extra=dict(first(c), **fields(server, "vrf-" + link)))
+        t.expect(c, "peer_lost", "reset", "established", error=c.error(),
+                 extra=dict(peer(s), **fields(client, "vrf-" + link)))
