@@ -48,7 +48,7 @@ FIELDS = {
             "ended.time",
     bool: "process.exiting process.exit.out_of_memory peer.process.exiting peer.process.exit.out_of_memory tcp.mptcp stream.read_closed stream.write_closed",
     float: "tcp.duration_ms tcp.silent_ms",
-    list: "ambiguous owner.holders",
+    list: "ambiguous owner.holders owner.holder_names owner.holder_cgroups",
 }
 TYPES = {name: kind for kind, names in FIELDS.items() for name in names.split()}
 

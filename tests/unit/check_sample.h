@@ -51,6 +51,7 @@ static inline void check_sample_make(struct check_sample *s)
 	s->check.event.owner = (struct owner){
 		.via = VIA_HOLDER, .process = {.tgid = 4711, .uid = 1000, .start_boot_ns = 1, .comm = "checkout"}};
 	s->check.event.executable = "/usr/bin/checkout";
+	s->check.event.holder_cgroups = "";
 	s->check.event.place = &place_unknown;
 	check_sample_fill(s);
 }

@@ -13,7 +13,9 @@
 #define TYPE_texts "array-of-string"
 #define TYPE_word "string"
 #define TYPE_integer "integer"
-#define TYPE_integers "array-of-integer"
+#define TYPE_pids "array-of-integer"
+#define TYPE_names "array-of-string"
+#define TYPE_lines "array-of-string"
 #define TYPE_ms "number"
 #define TYPE_boolean "boolean"
 

@@ -24,6 +24,7 @@ struct sample {
 	struct event event;
 	struct place place, peer_place;
 	char executable[PATH_MAX];
+	char holder_cgroups[HOLDER_CGROUPS_LEN];
 };
 
 /* UTC, on CLOCK_REALTIME. */
@@ -50,9 +51,10 @@ static inline void sample_judge(struct sample *s, struct verdict verdict)
 	s->event.place = &s->place;
 	s->event.peer_place = &s->peer_place;
 	s->event.executable = s->executable;
+	s->event.holder_cgroups = s->holder_cgroups;
 	memset(&s->place, 0, sizeof(s->place));
 	memset(&s->peer_place, 0, sizeof(s->peer_place));
-	s->executable[0] = '\0';
+	s->executable[0] = s->holder_cgroups[0] = '\0';
 }
 
 /* The example of lostpeer-events(7). Fields that it does not show are unknown wherever they can be. */
@@ -97,8 +99,9 @@ static inline void sample_everything(struct sample *s)
 	s->event.owner.process.exit_code = 9;
 	s->event.owner.process.oom = 1;
 	s->event.owner.n_holders = 2;
-	s->event.owner.holders[0] = 4711;
-	s->event.owner.holders[1] = 4712;
+	s->event.owner.holders[0] = (struct lp_task){.tgid = 4711, .comm = "checkout"};
+	s->event.owner.holders[1] = (struct lp_task){.tgid = 4712, .comm = "helper"};
+	strcpy(s->holder_cgroups, "0::/a\n0::/b\n");
 	strcpy(s->executable, "/usr/bin/checkout");
 	s->event.peer = (struct lp_task){
 		.start_boot_ns = sample_boot_ns(sample_wall_ns(21, 7, 0, 0, 0)),

@@ -93,6 +93,18 @@ static void test_an_app_is_its_service_or_its_program(void **state)
 	place_read("/system.slice/nginx.service", &sample.place);
 	count();
 	assert_int_equal(of_app("nginx.service"), 1);
+	strcpy(sample.place.unit, "");
+	sample.executable[0] = '\0';
+	sample.event.owner = (struct owner){
+		.unknown = UNKNOWN_SHARED,
+		.n_holders = 3,
+		.holders = {{.tgid = 8, .comm = "sh"}, {.tgid = 9, .comm = "sleep"}, {.tgid = 10, .comm = "sh"}},
+	};
+	count();
+	assert_int_equal(of_app("sh,sleep"), 1);
+	strcpy(sample.event.owner.process.comm, "sh"); /* if all share it */
+	count();
+	assert_int_equal(of_app("sh"), 1);
 }
 
 static void test_a_group_counts_all_its_events(void **state)

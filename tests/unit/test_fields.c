@@ -85,7 +85,7 @@ static void note_events(void)
 
 	sample_everything(&s);
 	note_event(&s.event);
-	s.event.owner = (struct owner){.unknown = UNKNOWN_SHARED, .n_holders = 1, .holders = {1}};
+	s.event.owner = (struct owner){.unknown = UNKNOWN_SHARED, .n_holders = 1, .holders = {{.tgid = 1}}};
 	s.event.ended = (struct ended){.wall_ns = 1, .cause = PEER_LOST_RETRANSMIT_TIMEOUT};
 	note_event(&s.event);
 	s.event.repeat = (struct repeat){.count = 2, .first_ns = 1, .last_ns = 2, .processes = 2};

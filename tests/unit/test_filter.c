@@ -167,20 +167,124 @@ static void test_process(void **state)
 	check(FILTER_PID, "471", false);
 	check(FILTER_NAME, "checkout", true);
 	check(FILTER_NAME, "check", false);
+}
+
+/* Whether the event passes with these values of a kind, separated by commas. */
+static bool passes_with(enum filter_kind kind, bool opposite, const char *values)
+{
+	struct filter f;
+	bool passed;
+
+	filter_init(&f);
+	assert_null(filter_add_list(&f, kind, opposite, values));
+	passed = passes(&f);
+	filter_free(&f);
+	return passed;
+}
+
+/* "sh" (8) in /a.slice/one.service and "sleep" (9) in /b.slice/two.service. */
+static void two_hold_it(void)
+{
 	event.owner.n_holders = 2;
-	event.owner.holders[0] = 4711;
-	event.owner.holders[1] = 4712;
-	check(FILTER_PID, "4712", true);
+	event.owner.holders[0] = (struct lp_task){.tgid = 8, .comm = "sh"};
+	event.owner.holders[1] = (struct lp_task){.tgid = 9, .comm = "sleep"};
+	event.holder_cgroups = "0::/a.slice/one.service\n0::/b.slice/two.service\n";
+}
+
+/* Any holder lets an event pass; only all of them keep it out. */
+static void check_holders(enum filter_kind kind, const char *one, const char *other, const char *third)
+{
+	assert_true(passes_with(kind, false, one));
+	assert_true(passes_with(kind, false, other));
+	assert_false(passes_with(kind, false, third));
+	assert_true(passes_with(kind, true, one));
+	assert_true(passes_with(kind, true, other));
+	assert_true(passes_with(kind, true, third));
+}
+
+static void test_any_holder_matches(void **state)
+{
+	(void)state;
+	make_event(PEER_LOST_RESET);
+	event.owner = (struct owner){.unknown = UNKNOWN_SHARED};
+	two_hold_it();
+	check_holders(FILTER_PID, "8", "9", "4711");
+	check_holders(FILTER_NAME, "sh", "sleep", "checkout");
+	check_holders(FILTER_UNIT, "one", "two", "three");
+	check_holders(FILTER_CGROUP, "/a.slice", "/b.slice/two.service", "/c.slice");
+	assert_false(passes_with(FILTER_PID, true, "8,9"));
+	assert_false(passes_with(FILTER_UNIT, true, "one,two"));
+	assert_false(passes_with(FILTER_CGROUP, true, "/"));
+}
+
+static void test_a_named_owner_is_one_of_the_holders(void **state)
+{
+	(void)state;
+	make_event(PEER_LOST_RESET);
+	two_hold_it();
+	check_holders(FILTER_PID, "4711", "9", "10");
+	check_holders(FILTER_NAME, "checkout", "sh", "bash");
+	assert_true(passes_with(FILTER_PID, true, "8,9"));
+	assert_false(passes_with(FILTER_PID, true, "8,9,4711"));
+}
+
+/* The same holder must pass all options. */
+static void test_options_apply_to_one_holder(void **state)
+{
+	struct filter f;
+
+	(void)state;
+	make_event(PEER_LOST_RESET);
+	event.owner = (struct owner){.unknown = UNKNOWN_SHARED};
+	two_hold_it();
+	filter_init(&f);
+	assert_null(filter_add(&f, FILTER_NAME, false, "sh"));
+	assert_null(filter_add(&f, FILTER_PID, false, "8"));
+	assert_true(passes(&f));
+	assert_null(filter_add(&f, FILTER_UNIT, true, "two"));
+	assert_true(passes(&f));
+	assert_null(filter_add(&f, FILTER_UNIT, true, "one"));
+	assert_false(passes(&f));
+	filter_free(&f);
+}
+
+static void test_holders_in_one_place(void **state)
+{
+	(void)state;
+	lives_in("/a.slice/one.service");
+	event.owner = (struct owner){.unknown = UNKNOWN_SHARED};
+	two_hold_it();
+	event.holder_cgroups = "";
+	check(FILTER_UNIT, "one", true);
+	check(FILTER_UNIT, "two", false);
+}
+
+/* A holder that is gone may have been any process. */
+static void test_a_holder_that_is_gone_is_not_excluded(void **state)
+{
+	(void)state;
+	make_event(PEER_LOST_RESET);
+	event.owner =
+		(struct owner){.unknown = UNKNOWN_HOLDER_GONE, .n_holders = 1, .holders = {{.tgid = 8, .comm = "sh"}}};
+	assert_true(passes_with(FILTER_NAME, false, "sh"));
+	assert_true(passes_with(FILTER_NAME, true, "sh"));
+	event.owner = (struct owner){.unknown = UNKNOWN_SHARED, .n_holders = 1, .holders = {{.tgid = 8, .comm = "sh"}}};
+	assert_false(passes_with(FILTER_NAME, true, "sh"));
+	event.owner.more_holders = true;
+	assert_true(passes_with(FILTER_NAME, true, "sh"));
+	strcpy(event.owner.process.comm, "sh"); /* the name of those too */
+	assert_false(passes_with(FILTER_NAME, true, "sh"));
+	assert_false(passes_with(FILTER_NAME, false, "sleep"));
 }
 
 static void test_an_owner_that_is_not_known_matches_nothing(void **state)
 {
 	(void)state;
 	make_event(PEER_LOST_RESET);
-	event.owner = (struct owner){.unknown = UNKNOWN_SHARED, .n_holders = 2, .holders = {8, 9}};
+	event.owner = (struct owner){.unknown = UNKNOWN_NOT_SEEN};
 	check(FILTER_NAME, "checkout", false);
 	check(FILTER_PID, "4711", false);
-	check(FILTER_PID, "9", true);
+	check(FILTER_UNIT, "checkout", false);
 }
 
 static void test_a_long_name_is_compared_as_the_kernel_keeps_it(void **state)
@@ -658,6 +762,11 @@ int main(void)
 		cmocka_unit_test(test_cgroup),
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_process),
+		cmocka_unit_test(test_any_holder_matches),
+		cmocka_unit_test(test_a_named_owner_is_one_of_the_holders),
+		cmocka_unit_test(test_options_apply_to_one_holder),
+		cmocka_unit_test(test_holders_in_one_place),
+		cmocka_unit_test(test_a_holder_that_is_gone_is_not_excluded),
 		cmocka_unit_test(test_an_owner_that_is_not_known_matches_nothing),
 		cmocka_unit_test(test_a_long_name_is_compared_as_the_kernel_keeps_it),
 		cmocka_unit_test(test_netns),

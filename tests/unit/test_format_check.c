@@ -150,11 +150,13 @@ static void test_owners(void **state)
 	check_sample_fill(&s);
 	assert_says("; not yet accepted\n");
 	check_sample_make(&s);
-	s.check.event.owner = (struct owner){
-		.unknown = UNKNOWN_SHARED, .n_holders = 2, .holders = {7, 9}, .process = {.comm = "worker"}};
+	s.check.event.owner = (struct owner){.unknown = UNKNOWN_SHARED,
+					     .n_holders = 2,
+					     .holders = {{.tgid = 7}, {.tgid = 9}},
+					     .process = {.comm = "worker"}};
 	assert_says("  worker[7,9]  ");
 	s.check.event.owner.process.comm[0] = '\0';
-	assert_says("  one of pid 7,9  ");
+	assert_says("  ?[7],?[9]  ");
 }
 
 static void test_ordinals(void **state)

@@ -189,6 +189,8 @@ static void check_identity(struct json_object *o)
 	check_string(o, "process.exit.signal", "SIGKILL");
 	check_string(o, "owner.via", "connect");
 	check_array(o, "owner.holders", "[4711,4712]");
+	check_array(o, "owner.holder_names", "[\"checkout\",\"helper\"]");
+	check_array(o, "owner.holder_cgroups", "[\"0::\\/a\",\"0::\\/b\"]");
 	check_string(o, "network.transport", "tcp");
 	check_string(o, "network.type", "ipv4");
 	check_string(o, "network.local.address", "10.0.0.7");
@@ -235,7 +237,7 @@ static void test_every_field_of_an_event(void **state)
 	check_integer(o, "data.unsent_bytes", 10);
 	check_boolean(o, "stream.read_closed", false);
 	check_boolean(o, "stream.write_closed", false);
-	assert_int_equal(json_object_object_length(o), 67);
+	assert_int_equal(json_object_object_length(o), 69);
 	json_object_put(o);
 }
 
@@ -559,12 +561,20 @@ static void test_the_longest_event_is_not_cut(void **state)
 	memset(host, 0x7f, sizeof(host) - 1);
 	context.host = host;
 	sample.event.owner.n_holders = OWNER_HOLDERS_MAX;
-	for (int i = 0; i < OWNER_HOLDERS_MAX; i++)
-		sample.event.owner.holders[i] = 4194304;
+	for (int i = 0; i < OWNER_HOLDERS_MAX; i++) {
+		sample.event.owner.holders[i].tgid = 4194304;
+		memset(sample.event.owner.holders[i].comm, 1, LP_COMM_LEN - 1);
+	}
+	memset(sample.holder_cgroups, 1, HOLDER_CGROUPS_LEN - 1);
+	for (int i = 500; i < HOLDER_CGROUPS_LEN; i += 500)
+		sample.holder_cgroups[i] = '\n';
+	sample.holder_cgroups[HOLDER_CGROUPS_LEN - 2] = '\n';
 	o = format();
 	assert_int_equal(json_object_get_string_len(json_object_object_get(o, "process.executable.path")),
 			 PATH_MAX - 1);
 	assert_int_equal(json_object_array_length(json_object_object_get(o, "owner.holders")), OWNER_HOLDERS_MAX);
+	assert_int_equal(json_object_array_length(json_object_object_get(o, "owner.holder_names")), OWNER_HOLDERS_MAX);
+	assert_int_equal(json_object_array_length(json_object_object_get(o, "owner.holder_cgroups")), 4);
 	json_object_put(o);
 }
 

@@ -244,7 +244,7 @@ static void test_the_limit_is_exact(void **state)
 	(void)state;
 	memset(&sample.place, 0, sizeof(sample.place));
 	memset(&sample.peer_place, 0, sizeof(sample.peer_place));
-	*sample.place.cgroup = '\0';
+	*sample.place.cgroup = *sample.holder_cgroups = '\0';
 	for (n = 1000; n < sizeof(sample.executable) - 1; n++) {
 		memset(sample.executable, '"', n); /* two bytes each */
 		sample.executable[n] = '\0';

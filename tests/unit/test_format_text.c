@@ -247,12 +247,19 @@ static void test_shows_why_the_owner_is_unknown(void **state)
 static void test_lists_the_holders_of_an_unknown_owner(void **state)
 {
 	(void)state;
-	sample.event.owner = (struct owner){.unknown = UNKNOWN_SHARED, .n_holders = 2, .holders = {8, 9}};
-	says("one of pid 8,9 ");
-	sample.event.owner = (struct owner){.unknown = UNKNOWN_SHARED, .n_holders = 6, .holders = {1, 2, 3, 4, 5, 6}};
-	says("one of pid 1,2,3,4,\xe2\x80\xa6");
-	sample.event.owner = (struct owner){.unknown = UNKNOWN_HOLDER_GONE, .n_holders = 1, .holders = {8}};
-	says("8");
+	sample.event.owner = (struct owner){.unknown = UNKNOWN_SHARED,
+					    .n_holders = 2,
+					    .holders = {{.tgid = 8, .comm = "sh"}, {.tgid = 9, .comm = "sleep"}}};
+	says("sh[8],sleep[9] ");
+	sample.event.owner = (struct owner){
+		.unknown = UNKNOWN_SHARED,
+		.n_holders = 6,
+		.holders = {{.tgid = 1}, {.tgid = 2}, {.tgid = 3}, {.tgid = 4}, {.tgid = 5}, {.tgid = 6}},
+		.process = {.comm = "nginx"}};
+	says("nginx[1,2,3,4,\xe2\x80\xa6] ");
+	sample.event.owner =
+		(struct owner){.unknown = UNKNOWN_HOLDER_GONE, .n_holders = 1, .holders = {{.tgid = 8, .comm = "sh"}}};
+	says("holder gone, of sh[8] ");
 }
 
 static void check_duration(__u64 ms, const char *shown)

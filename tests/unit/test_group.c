@@ -292,6 +292,7 @@ static void test_keeps_common_facts(void **state)
 	assert_int_equal(e->error, ECONNRESET);
 	assert_int_equal(e->verdict.ambiguous, LOCAL_RESET_DATA_AFTER_CLOSE);
 	assert_int_equal(e->owner.n_holders, 2);
+	assert_string_equal(e->holder_cgroups, sample.holder_cgroups);
 	assert_int_equal(e->owner.process.exiting, 1);
 	assert_int_equal(e->peer.tgid, 812);
 	assert_int_equal(e->ended.wall_ns, 5);
@@ -336,6 +337,7 @@ static void test_leaves_out_differing_facts(void **state)
 	assert_int_equal(e->record->socket.state, 0);
 	assert_int_equal(e->owner.process.tgid, 4711); /* the same owner, known in two ways */
 	assert_int_equal(e->owner.n_holders, 0);
+	assert_string_equal(e->holder_cgroups, "");
 	assert_int_equal(e->owner.process.exiting, 0);
 	assert_string_equal(e->executable, "");
 	assert_string_equal(e->place->unit, "");

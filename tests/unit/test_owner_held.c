@@ -297,6 +297,15 @@ static void test_holders_are_bounded(void **state)
 	walk_found(t, OWNER_HOLDERS_MAX, many, 1);
 	names_nobody(t, UNKNOWN_SHARED);
 	lists(t, OWNER_HOLDERS_MAX, many);
+	assert_string_equal(t->owner.process.comm, "other");
+	t->evidence.found_more = true;
+	t->evidence.more = task_of(OTHER);
+	names_nobody(t, UNKNOWN_SHARED);
+	assert_true(t->owner.more_holders);
+	assert_string_equal(t->owner.process.comm, "other");
+	t->evidence.more = task_of(THIRD);
+	names_nobody(t, UNKNOWN_SHARED);
+	assert_string_equal(t->owner.process.comm, "");
 }
 
 /* A thread that sleeps in recv(2) or poll(2) proves that its process holds the socket, with a reference for each. */

@@ -63,7 +63,8 @@ static void test_an_event_is_the_same_again(void **state)
 	sample_burst(&s);
 	check_same(&s.event, true);
 	sample_everything(&s);
-	s.event.owner = (struct owner){.unknown = UNKNOWN_SHARED, .n_holders = 2, .holders = {5, 6}};
+	s.event.owner = (struct owner){
+		.unknown = UNKNOWN_SHARED, .n_holders = 2, .holders = {{.tgid = 5, .comm = "a"}, {.tgid = 6}}};
 	check_same(&s.event, true);
 	sample_everything(&s);
 	s.event.ended = (struct ended){sample_wall_ns(22, 11, 0, 0, 7), LOCAL_CLOSED_CLOSE};

@@ -329,16 +329,16 @@ static void test_a_gap_that_is_lost_hides_the_count(void **state)
 {
 	struct pair *p = *state;
 	static struct line line;
-	struct event gap;
+	static struct kept_event gap;
 
 	p->s->stage = SUBSCRIBER_READS;
 	for (unsigned i = 1; !p->s->lost.count; i++)
 		put(p, i);
-	event_from_loss(&gap, EVENTS_LOST_RING_FULL, (struct loss){987654, 1, 2});
+	event_from_loss(&gap.event, EVENTS_LOST_RING_FULL, (struct loss){987654, 1, 2});
 	visibility_narrow(1000, &gap);
-	format_json(&line, &gap, &p->context);
+	format_json(&line, &gap.event, &p->context);
 	for (__u64 lost = p->s->lost.count; p->s->lost.count == lost;)
-		subscriber_put(p->s, &line, &gap, &p->context);
+		subscriber_put(p->s, &line, &gap.event, &p->context);
 	read_all(p);
 	assert_non_null(strstr(p->bytes, "\"cause\":\"output_full\""));
 	assert_null(strstr(p->bytes, "98765"));

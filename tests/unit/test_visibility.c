@@ -18,12 +18,23 @@ static void sample_of(struct sample *s, __u32 socket, __u32 owner)
 	sample_everything(s);
 	s->record.socket.uid = socket;
 	s->event.owner.process.uid = owner;
-	s->event.owner.holder_uids[0] = owner;
-	s->event.owner.holder_uids[1] = OTHERS;
+	s->event.owner.holders[0].uid = owner;
+	s->event.owner.holders[1].uid = OTHERS;
+}
+
+/* Narrows a copy of it. */
+static const struct event *narrow(__u32 uid, const struct event *event)
+{
+	static struct kept_event kept;
+
+	event_keep(&kept, event);
+	visibility_narrow(uid, &kept);
+	return &kept.event;
 }
 
 static void test_root_sees_all(void **state)
 {
+	const struct event *e;
 	struct sample s;
 
 	(void)state;
@@ -34,10 +45,10 @@ static void test_root_sees_all(void **state)
 	s.record.kind = LP_KIND_STRAY;
 	assert_true(visibility_allows(VISIBILITY_ROOT, &s.event, 0));
 	sample_of(&s, OTHERS, OTHERS);
-	visibility_narrow(VISIBILITY_ROOT, &s.event);
-	assert_int_equal(s.event.peer.tgid, 812);
-	assert_ptr_equal(s.event.peer_place, &s.peer_place);
-	assert_int_equal(s.event.owner.n_holders, 2);
+	e = narrow(VISIBILITY_ROOT, &s.event);
+	assert_int_equal(e->peer.tgid, 812);
+	assert_string_equal(e->peer_place->cgroup, s.peer_place.cgroup);
+	assert_int_equal(e->owner.n_holders, 2);
 }
 
 /* All three must be the user's; one or two are not enough. */
@@ -62,6 +73,8 @@ static void test_without_an_owner_no_user_sees_it(void **state)
 
 	(void)state;
 	for (int why = UNKNOWN_NONE + 1; why < UNKNOWN_COUNT; why++) {
+		if (why == UNKNOWN_SHARED) /* the next but one */
+			continue;
 		sample_of(&s, MINE, MINE);
 		s.event.owner.via = VIA_NONE;
 		s.event.owner.unknown = (enum owner_unknown)why;
@@ -74,46 +87,80 @@ static void test_without_an_owner_no_user_sees_it(void **state)
 
 static void test_facts_of_other_users_are_removed(void **state)
 {
+	const struct event *e;
 	struct sample s;
 
 	(void)state;
 	sample_of(&s, MINE, MINE);
-	visibility_narrow(MINE, &s.event);
-	assert_int_equal(s.event.peer.tgid, 0);
-	assert_string_equal(s.event.peer.comm, "");
-	assert_ptr_equal(s.event.peer_place, &place_unknown);
-	assert_int_equal(s.event.owner.n_holders, 1);
-	assert_int_equal(s.event.owner.holders[0], 4711);
-	assert_int_equal(s.event.owner.process.tgid, 4711);
-	assert_string_equal(s.executable, "/usr/bin/checkout");
+	e = narrow(MINE, &s.event);
+	assert_int_equal(e->peer.tgid, 0);
+	assert_string_equal(e->peer.comm, "");
+	assert_ptr_equal(e->peer_place, &place_unknown);
+	assert_int_equal(e->owner.n_holders, 1);
+	assert_int_equal(e->owner.holders[0].tgid, 4711);
+	assert_int_equal(e->owner.process.tgid, 4711);
+	assert_string_equal(e->executable, "/usr/bin/checkout");
+	assert_string_equal(e->holder_cgroups, "");
 	sample_of(&s, MINE, MINE);
-	s.event.owner.holder_uids[0] = OTHERS;
-	s.event.owner.holder_uids[1] = MINE;
-	visibility_narrow(MINE, &s.event);
-	assert_int_equal(s.event.owner.n_holders, 1);
-	assert_int_equal(s.event.owner.holders[0], 4712);
+	s.event.owner.holders[0].uid = OTHERS;
+	s.event.owner.holders[1].uid = MINE;
+	e = narrow(MINE, &s.event);
+	assert_int_equal(e->owner.n_holders, 1);
+	assert_int_equal(e->owner.holders[0].tgid, 4712);
+}
+
+/* "checkout" of one user and "helper" of another, each in a cgroup of its own, and none of them is the owner. */
+static void test_a_holder_sees_what_is_its_own(void **state)
+{
+	const struct event *e;
+	struct sample s;
+
+	(void)state;
+	for (unsigned mine = 0; mine < 2; mine++) {
+		sample_of(&s, MINE, OTHERS);
+		memset(&s.place, 0, sizeof(s.place));
+		s.event.owner.via = VIA_NONE;
+		s.event.owner.unknown = UNKNOWN_SHARED;
+		s.event.owner.process = (struct lp_task){0};
+		assert_null(visibility_process(MINE, &s.event));
+		assert_false(visibility_allows(MINE, &s.event, MINE));
+		s.event.owner.holders[mine].uid = MINE;
+		assert_ptr_equal(visibility_process(MINE, &s.event), &s.event.owner.holders[mine]);
+		assert_true(visibility_allows(MINE, &s.event, MINE));
+		assert_false(visibility_allows(MINE, &s.event, OTHERS));
+		e = narrow(MINE, &s.event);
+		assert_int_equal(e->owner.n_holders, 1);
+		assert_int_equal(e->owner.holders[0].tgid, 4711 + mine);
+		assert_int_equal(e->owner.process.tgid, 0);
+		assert_string_equal(e->owner.process.comm, mine ? "helper" : "checkout");
+		assert_string_equal(e->place->cgroup, mine ? "0::/b" : "0::/a");
+		assert_string_equal(e->holder_cgroups, "");
+		s.record.socket.uid = OTHERS;
+		assert_false(visibility_allows(MINE, &s.event, MINE));
+	}
 }
 
 static void test_a_gap_shows_only_its_existence(void **state)
 {
 	struct format_context context = sample_context();
 	static struct line line;
+	const struct event *seen;
 	struct event gap;
 
 	(void)state;
 	event_from_loss(&gap, EVENTS_LOST_RING_FULL, (struct loss){123456, 1, 2});
 	assert_true(visibility_allows(MINE, &gap, 0));
-	visibility_narrow(VISIBILITY_ROOT, &gap);
-	format_json(&line, &gap, &context);
+	seen = narrow(VISIBILITY_ROOT, &gap);
+	format_json(&line, seen, &context);
 	line_append(&line, "", 1);
 	assert_non_null(strstr(line.text, "\"lost.count\":123456,"));
-	visibility_narrow(MINE, &gap);
-	format_json(&line, &gap, &context);
+	seen = narrow(MINE, &gap);
+	format_json(&line, seen, &context);
 	line_append(&line, "", 1);
 	assert_null(strstr(line.text, "123456"));
 	assert_non_null(strstr(line.text, "\"lost.first\":"));
 	assert_non_null(strstr(line.text, "\"lost.last\":"));
-	format_text(&line, &gap, &context);
+	format_text(&line, seen, &context);
 	line_append(&line, "", 1);
 	assert_null(strstr(line.text, "123456"));
 }
@@ -215,6 +262,7 @@ int main(void)
 		cmocka_unit_test(test_socket_and_owner_must_be_the_users),
 		cmocka_unit_test(test_without_an_owner_no_user_sees_it),
 		cmocka_unit_test(test_facts_of_other_users_are_removed),
+		cmocka_unit_test(test_a_holder_sees_what_is_its_own),
 		cmocka_unit_test(test_a_gap_shows_only_its_existence),
 		cmocka_unit_test(test_an_audience_is_the_union_of_each_uid),
 		cmocka_unit_test(test_an_audience_wants_events_that_a_member_may_see),

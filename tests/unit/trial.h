@@ -150,7 +150,7 @@ static inline void lists(const struct trial *t, unsigned n, const enum person pe
 {
 	assert_int_equal(t->owner.n_holders, n);
 	for (unsigned i = 0; i < n; i++)
-		assert_int_equal(t->owner.holders[i], task_of(persons[i]).tgid);
+		assert_int_equal(t->owner.holders[i].tgid, task_of(persons[i]).tgid);
 }
 
 #define LISTS_NOBODY(t) lists(t, 0, NULL)

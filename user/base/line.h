@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Enough for the longest event: a path of PATH_MAX bytes, each escaped to six. */
-#define LINE_MAX_BYTES 49152
+/* Enough for the longest event: a path of PATH_MAX bytes and the cgroups of holders, each byte escaped to six. */
+#define LINE_MAX_BYTES 61440
 
 struct line {
 	size_t length;

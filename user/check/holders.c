@@ -7,9 +7,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "event/shared.h"
 #include "event/task.h"
 #include "who/cgroups.h"
 #include "who/executables.h"
+#include "who/whereabouts.h"
 
 struct holders {
 	struct cgroups *cgroups;
@@ -18,6 +20,7 @@ struct holders {
 	struct lp_task of; /* owner of the next two, which are kept because rows come process by process */
 	const char *executable;
 	struct place place;
+	struct whereabouts whereabouts; /* of a row with several holders */
 };
 
 struct holders *holders_new(void)
@@ -124,22 +127,13 @@ static void list(struct owner *owner, const struct found *f)
 	for (unsigned i = 0; i < owner->n_holders; i++) {
 		unsigned at = i;
 
-		for (; at && owner->holders[at - 1] > f->tasks[i].tgid; at--)
+		for (; at && owner->holders[at - 1].tgid > f->tasks[i].tgid; at--)
 			owner->holders[at] = owner->holders[at - 1];
-		owner->holders[at] = f->tasks[i].tgid;
+		owner->holders[at] = f->tasks[i];
 	}
 }
 
-/* The text output names shared holders by their common name. */
-static void set_common_name(struct owner *owner, const struct found *f)
-{
-	for (unsigned i = 1; i < f->n; i++)
-		if (strcmp(f->tasks[i].comm, f->tasks[0].comm))
-			return;
-	memcpy(owner->process.comm, f->tasks[0].comm, sizeof(owner->process.comm));
-}
-
-/* The filter must accept this process alone, and no --not option may reject one of the other holders. */
+/* Whether the filter accepts this process alone. */
 static bool is_wanted(const struct filter *filter, struct event *e)
 {
 	unsigned n = e->owner.n_holders;
@@ -148,7 +142,19 @@ static bool is_wanted(const struct filter *filter, struct event *e)
 	e->owner.n_holders = 0;
 	by_itself = filter_owner(filter, e);
 	e->owner.n_holders = n;
-	return by_itself && filter_owner(filter, e);
+	return by_itself;
+}
+
+/* Where each of several holders lives, and of those of which none is named, what they share. */
+static void set_whereabouts(struct holders *h, struct check *c)
+{
+	struct event *e = &c->event;
+
+	if (!e->owner.via) {
+		shared_process(&e->owner, NULL);
+		e->executable = whereabouts_executable(h->executables, &e->owner, h->since_ns);
+	}
+	whereabouts_find(&h->whereabouts, h->cgroups, NULL, e, h->since_ns);
 }
 
 /* Returns how many holders the filter wants; *chosen is the last of them. */
@@ -178,6 +184,7 @@ bool holders_find(struct holders *h, const struct snapshot *snapshot, size_t i, 
 	f.n = 0;
 	f.has_descriptor = false;
 	c->event.owner.n_holders = 0;
+	c->event.holder_cgroups = "";
 	snapshot_each_holder(snapshot, snapshot_held_by(snapshot, i), note_holder, &f);
 	if (wanted->by_descriptor && (!f.has_descriptor || verdicts_is_unaccepted(c->socket)))
 		return false;
@@ -194,7 +201,8 @@ bool holders_find(struct holders *h, const struct snapshot *snapshot, size_t i, 
 			c->fd = -1;
 	} else if (passed) {
 		set_nobody(c, UNKNOWN_SHARED);
-		set_common_name(&c->event.owner, &f);
 	}
+	if (passed && c->event.owner.n_holders)
+		set_whereabouts(h, c);
 	return passed != 0;
 }

@@ -96,7 +96,7 @@ static void init(struct event *e, const struct lp_record *record)
 	memset(e, 0, sizeof(*e));
 	e->record = record;
 	e->owner.unknown = UNKNOWN_NOT_SEEN;
-	e->executable = "";
+	e->executable = e->holder_cgroups = "";
 	e->place = e->peer_place = &place_unknown;
 	e->gives_up_ms = -1;
 }
@@ -183,6 +183,8 @@ void event_keep(struct kept_event *kept, const struct event *e)
 	kept->event.peer_place = &kept->peer_place;
 	strcpy(kept->executable, e->executable);
 	kept->event.executable = kept->executable;
+	strcpy(kept->holder_cgroups, e->holder_cgroups);
+	kept->event.holder_cgroups = kept->holder_cgroups;
 	if (!e->record)
 		return;
 	kept->record = *e->record;

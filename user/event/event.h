@@ -31,10 +31,10 @@ enum owner_unknown {
 struct owner {
 	enum owner_via via;
 	enum owner_unknown unknown;
-	struct lp_task process; /* valid if via is set */
+	struct lp_task process; /* without via: only what all holders share, such as the name; see shared.h */
 	unsigned n_holders;     /* of holders[]; 0: `process` alone, or the holders are not known */
-	__u32 holders[OWNER_HOLDERS_MAX];
-	__u32 holder_uids[OWNER_HOLDERS_MAX]; /* effective, of each */
+	bool more_holders;      /* there are more than fit */
+	struct lp_task holders[OWNER_HOLDERS_MAX];
 };
 
 /* A gap: events that were lost. */
@@ -73,10 +73,11 @@ struct event {
 	int error;     /* errno that the application gets; 0: none, or no process holds the socket */
 	struct data data;
 	struct owner owner;
-	const char *executable;    /* of the owner; "" if not known */
-	const struct place *place; /* unit and container of the owner */
-	struct lp_task peer;       /* the other end, if it is on this host and known; else tgid is 0 */
-	bool peer_sent_no_reset;   /* the other end is on this host, and did not send the RST that came in */
+	const char *executable;     /* of the owner, or what all holders share; "" if not known */
+	const struct place *place;  /* unit and container of the owner, or what all holders share */
+	const char *holder_cgroups; /* where they differ: for each holder the line of its cgroup, or "\n"; else "" */
+	struct lp_task peer;        /* the other end, if it is on this host and known; else tgid is 0 */
+	bool peer_sent_no_reset;    /* the other end is on this host, and did not send the RST that came in */
 	const struct place *peer_place;
 	struct ended ended;
 	bool raced; /* abandoned: the same process got another connection to that port, or still tries one */
@@ -87,12 +88,15 @@ struct event {
 	struct repeat repeat;
 };
 
+#define HOLDER_CGROUPS_LEN 1536 /* more is left out */
+
 /* An event that holds what it points to. */
 struct kept_event {
 	struct event event;
 	struct lp_record record;
 	struct place place, peer_place;
 	char executable[PATH_MAX];
+	char holder_cgroups[HOLDER_CGROUPS_LEN];
 };
 
 const char *severity_name(enum lp_severity severity);

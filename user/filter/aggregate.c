@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "event/shared.h"
 #include "event/task.h"
 
 struct process {
@@ -98,43 +99,25 @@ static void keep_record(struct lp_record *mine, const struct lp_record *other)
 	mine->socket.flags &= other->socket.flags;
 }
 
-static void keep_task(struct lp_task *mine, const struct lp_task *other)
-{
-	keep_text(mine->comm, other->comm);
-	KEEP(cgroup_id);
-	KEEP(uid);
-	if (mine->exiting == other->exiting && mine->exit_code == other->exit_code && mine->oom == other->oom)
-		return;
-	mine->exiting = mine->exit_code = mine->oom = 0;
-}
-
 /* Different processes may share only their name. */
-static void keep_owner(struct event *e, const struct event *event)
+static void keep_owner(struct kept_event *kept, const struct event *event)
 {
+	struct event *e = &kept->event;
 	struct owner *mine = &e->owner;
 	const struct owner *other = &event->owner;
 
 	if (mine->n_holders != other->n_holders ||
 	    memcmp(mine->holders, other->holders, mine->n_holders * sizeof(*mine->holders)))
 		mine->n_holders = 0;
+	if (!mine->n_holders || strcmp(kept->holder_cgroups, event->holder_cgroups))
+		*kept->holder_cgroups = '\0';
 	if (!mine->via || !other->via || !task_is_same(&mine->process, &other->process)) {
 		KEEP(unknown);
 		mine->via = VIA_NONE;
 	} else if (mine->via != other->via) {
 		e->repeat.several_vias = true;
 	}
-	keep_task(&mine->process, &other->process);
-}
-
-static void keep_place(struct place *mine, const struct place *other)
-{
-	keep_text(mine->unit, other->unit);
-	keep_text(mine->system_unit, other->system_unit);
-	keep_text(mine->slice, other->slice);
-	keep_text(mine->container, other->container);
-	keep_text(mine->pod, other->pod);
-	keep_text(mine->cgroup, other->cgroup);
-	KEEP(runtime);
+	shared_keep_task(&mine->process, &other->process);
 }
 
 static void keep_common(struct kept_event *kept, const struct event *other)
@@ -146,12 +129,12 @@ static void keep_common(struct kept_event *kept, const struct event *other)
 	mine->repeat.several_vias |= other->repeat.several_vias;
 	KEEP(verdict.ambiguous);
 	KEEP(error);
-	keep_owner(mine, other);
+	keep_owner(kept, other);
 	keep_text(kept->executable, other->executable);
-	keep_place(&kept->place, other->place);
-	keep_place(&kept->peer_place, other->peer_place);
+	shared_keep_place(&kept->place, other->place);
+	shared_keep_place(&kept->peer_place, other->peer_place);
 	if (task_is_same(&mine->peer, &other->peer))
-		keep_task(&mine->peer, &other->peer);
+		shared_keep_task(&mine->peer, &other->peer);
 	else
 		memset(&mine->peer, 0, sizeof(mine->peer));
 	if (mine->ended.wall_ns != other->ended.wall_ns || mine->ended.cause != other->ended.cause)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/line.h"
+#include "event/shared.h"
 #include "filter/filter_kinds.h"
 
 void filter_init(struct filter *filter)
@@ -160,30 +161,31 @@ static bool is_asked(const struct filter *f, __u32 class, enum lp_cause cause)
 	       names_event(f, cause_event(cause)) || names_cause(f, cause);
 }
 
-static bool any_matches(const struct filter_value *v, enum filter_kind kind, const struct event *e)
+static bool any_matches(const struct filter_value *v, enum filter_kind kind, const struct filter_subject *s)
 {
 	for (; v; v = v->next)
-		if (filter_kinds[kind].match(v, e))
+		if (filter_kinds[kind].match(v, s))
 			return true;
 	return false;
 }
 
-static bool rejects(const struct filter *f, enum filter_kind kind, const struct event *e)
+static bool rejects(const struct filter *f, enum filter_kind kind, const struct filter_subject *s)
 {
-	return any_matches(f->not [kind], kind, e);
+	return any_matches(f->not [kind], kind, s);
 }
 
-static bool passes(const struct filter *f, enum filter_kind kind, const struct event *e)
+static bool passes(const struct filter *f, enum filter_kind kind, const struct filter_subject *s)
 {
-	return !rejects(f, kind, e) && (!f->only[kind] || any_matches(f->only[kind], kind, e));
+	return !rejects(f, kind, s) && (!f->only[kind] || any_matches(f->only[kind], kind, s));
 }
 
 /* Whether any event of this cause can pass. */
 static bool can_pass(const struct filter *f, enum lp_cause cause)
 {
-	struct event event = {.verdict = {.cause = cause}};
+	const struct event event = {.verdict = {.cause = cause}};
+	const struct filter_subject subject = {.event = &event};
 
-	return passes(f, FILTER_EVENT, &event) && passes(f, FILTER_CAUSE, &event);
+	return passes(f, FILTER_EVENT, &subject) && passes(f, FILTER_CAUSE, &subject);
 }
 
 struct lp_wants filter_wants(const struct filter *f)
@@ -199,10 +201,10 @@ struct lp_wants filter_wants(const struct filter *f)
 	return wants;
 }
 
-static bool all_pass(const struct filter *f, bool of_owner, const struct event *e)
+static bool all_pass(const struct filter *f, bool of_owner, const struct filter_subject *s)
 {
 	for (int kind = 0; kind < FILTER_COUNT; kind++)
-		if (filter_kinds[kind].of_owner == of_owner && !passes(f, (enum filter_kind)kind, e))
+		if (filter_kinds[kind].of_owner == of_owner && !passes(f, (enum filter_kind)kind, s))
 			return false;
 	return true;
 }
@@ -213,10 +215,39 @@ bool filter_event(const struct filter *f, const struct event *e)
 		return true;
 	if (e->severity > f->min_severity || !is_asked(f, event_class(e), e->verdict.cause))
 		return false;
-	return all_pass(f, false, e);
+	return all_pass(f, false, &(struct filter_subject){.event = e});
 }
 
+static bool passes_as(const struct filter *f, const struct event *e, __u32 pid, const char *name,
+		      const struct place *place)
+{
+	return all_pass(f, true, &(struct filter_subject){e, pid, name, place});
+}
+
+static bool passes_as_holder(const struct filter *f, const struct event *e, unsigned i)
+{
+	const struct lp_task *holder = &e->owner.holders[i];
+	char line[CGROUP_LINE_LEN];
+	struct place place;
+
+	if (!*e->holder_cgroups)
+		return passes_as(f, e, holder->tgid, holder->comm, e->place);
+	shared_read_place(shared_cgroup(e->holder_cgroups, i, line), &place);
+	return passes_as(f, e, holder->tgid, holder->comm, &place);
+}
+
+/* One of the processes that held the connection must pass them all; so a --not option excludes an event only if it
+ * excludes each of them. */
 bool filter_owner(const struct filter *f, const struct event *e)
 {
-	return all_pass(f, true, e);
+	const struct owner *o = &e->owner;
+
+	if (o->via && passes_as(f, e, o->process.tgid, o->process.comm, e->place))
+		return true;
+	for (unsigned i = 0; i < o->n_holders; i++)
+		if (passes_as_holder(f, e, i))
+			return true;
+	if (o->via || (o->n_holders && o->unknown != UNKNOWN_HOLDER_GONE && !o->more_holders))
+		return false;
+	return passes_as(f, e, 0, o->process.comm, e->place); /* one that is not known */
 }

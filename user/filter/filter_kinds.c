@@ -123,58 +123,54 @@ static const char *parse_peer(struct filter_value *value, const char *text)
 	return NULL;
 }
 
-static bool match_event(const struct filter_value *value, const struct event *e)
+static bool match_event(const struct filter_value *value, const struct filter_subject *s)
 {
-	return value->number == cause_event(e->verdict.cause);
+	return value->number == cause_event(s->event->verdict.cause);
 }
-static bool match_cause(const struct filter_value *value, const struct event *e)
+static bool match_cause(const struct filter_value *value, const struct filter_subject *s)
 {
-	return !strcmp(value->text, cause_name(e->verdict.cause));
+	return !strcmp(value->text, cause_name(s->event->verdict.cause));
 }
-static bool match_local_port(const struct filter_value *value, const struct event *e)
+static bool match_local_port(const struct filter_value *value, const struct filter_subject *s)
 {
-	return value->number == e->record->socket.local_port;
+	return value->number == s->event->record->socket.local_port;
 }
-static bool match_peer_port(const struct filter_value *value, const struct event *e)
+static bool match_peer_port(const struct filter_value *value, const struct filter_subject *s)
 {
-	return value->number == e->record->socket.peer_port;
+	return value->number == s->event->record->socket.peer_port;
 }
-static bool match_port(const struct filter_value *value, const struct event *e)
+static bool match_port(const struct filter_value *value, const struct filter_subject *s)
 {
-	return match_local_port(value, e) || match_peer_port(value, e);
+	return match_local_port(value, s) || match_peer_port(value, s);
 }
-static bool match_netns(const struct filter_value *value, const struct event *e)
+static bool match_netns(const struct filter_value *value, const struct filter_subject *s)
 {
-	return value->number == e->record->socket.netns;
+	return value->number == s->event->record->socket.netns;
 }
-/* Matches any process known to hold the socket. */
-static bool match_pid(const struct filter_value *value, const struct event *e)
+static bool match_pid(const struct filter_value *value, const struct filter_subject *s)
 {
-	for (unsigned i = 0; i < e->owner.n_holders; i++)
-		if (value->number == e->owner.holders[i])
-			return true;
-	return e->owner.via && value->number == e->owner.process.tgid;
+	return value->number == s->pid;
 }
-static bool match_name(const struct filter_value *value, const struct event *e)
+static bool match_name(const struct filter_value *value, const struct filter_subject *s)
 {
-	return e->owner.via && !strcmp(value->text, e->owner.process.comm);
+	return !strcmp(value->text, s->name);
 }
-static bool match_unit(const struct filter_value *value, const struct event *e)
+static bool match_unit(const struct filter_value *value, const struct filter_subject *s)
 {
-	return !fnmatch(value->text, e->place->unit, FNM_NOESCAPE) ||
-	       !fnmatch(value->text, e->place->system_unit, FNM_NOESCAPE);
+	return !fnmatch(value->text, s->place->unit, FNM_NOESCAPE) ||
+	       !fnmatch(value->text, s->place->system_unit, FNM_NOESCAPE);
 }
 /* As in docker: the beginning of a hash is enough, but a name must be complete. */
-static bool match_container(const struct filter_value *value, const struct event *e)
+static bool match_container(const struct filter_value *value, const struct filter_subject *s)
 {
-	const char *id = e->place->container;
+	const char *id = s->place->container;
 
 	return place_is_hash(id) ? !strncmp(id, value->text, strlen(value->text)) : !strcmp(id, value->text);
 }
 /* That cgroup and all below it. */
-static bool match_cgroup(const struct filter_value *value, const struct event *e)
+static bool match_cgroup(const struct filter_value *value, const struct filter_subject *s)
 {
-	const char *path = place_cgroup_path(e->place->cgroup);
+	const char *path = place_cgroup_path(s->place->cgroup);
 	size_t n = strlen(value->text);
 
 	return path && !strncmp(path, value->text, n) && (!path[n] || path[n] == '/');
@@ -187,15 +183,15 @@ static bool match_zone(const char *zone, const struct lp_socket *s)
 		return true;
 	return !number_parse(zone, 1, UINT32_MAX, &index) && index == s->interface;
 }
-static bool match_peer(const struct filter_value *value, const struct event *e)
+static bool match_peer(const struct filter_value *value, const struct filter_subject *s)
 {
 	unsigned bits = value->network.bits, whole = bits / 8;
-	struct address peer = address_of(e->record->socket.family, e->record->socket.peer_addr);
+	struct address peer = address_of(s->event->record->socket.family, s->event->record->socket.peer_addr);
 	const __u8 *bytes = peer.bytes, *wanted = value->network.address.bytes;
 	__u8 mask = (__u8)(0xff00u >> (bits % 8));
 
 	if (value->network.v4 != address_is_v4(peer) || memcmp(bytes, wanted, whole) ||
-	    !match_zone(value->network.zone, &e->record->socket))
+	    !match_zone(value->network.zone, &s->event->record->socket))
 		return false;
 	return !(bits % 8) || !((bytes[whole] ^ wanted[whole]) & mask);
 }

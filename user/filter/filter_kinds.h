@@ -18,12 +18,20 @@ struct filter_value {
 	} network;
 };
 
+/* What a filter looks at: the event, and one of the processes that held its connection. */
+struct filter_subject {
+	const struct event *event;
+	__u32 pid;        /* 0: not known */
+	const char *name; /* "": not known */
+	const struct place *place;
+};
+
 struct filter_row {
 	struct option_spec option;
 	const char *help_now; /* for check, which looks at open connections; NULL: the same help */
 	/* Returns NULL, or what is wrong with the text. */
 	const char *(*parse)(struct filter_value *value, const char *text);
-	bool (*match)(const struct filter_value *value, const struct event *event);
+	bool (*match)(const struct filter_value *value, const struct filter_subject *subject);
 	bool of_owner;   /* cannot be decided before the owner is known */
 	bool has_commas; /* values may contain commas, so they are not split into a list */
 };

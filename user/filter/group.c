@@ -106,9 +106,11 @@ static struct kind kind_of(const struct event *e)
 	const struct owner *o = &e->owner;
 	struct kind kind = {.name = hash(HASH_SEED, &o->unknown, sizeof(o->unknown))};
 
-	if (!o->via)
+	if (!o->via && !o->n_holders)
 		return kind;
 	kind.name = hash_text(kind.name, o->process.comm);
+	for (unsigned i = 0; !o->via && i < o->n_holders; i++)
+		kind.name = hash_text(kind.name, o->holders[i].comm);
 	kind.name = hash_text(kind.name, *e->place->container ? e->place->container : e->place->unit);
 	if (*e->executable)
 		kind.executable = hash_text(HASH_SEED, e->executable);

@@ -60,7 +60,9 @@ static void put_gathered(struct rate_limit *l, struct owner_limit *o)
 
 static struct owner_limit *find(struct rate_limit *l, const struct owner *owner)
 {
-	struct lp_task task = owner->via ? owner->process : (struct lp_task){0};
+	struct lp_task task = owner->via         ? owner->process
+			      : owner->n_holders ? owner->holders[0] /* of several */
+						 : (struct lp_task){0};
 	struct owner_limit *o;
 
 	for (o = table_find(&l->table, task.tgid); o; o = table_next(o))

@@ -2,8 +2,8 @@
 /*
  * Limits the events per second of one owner, after ten seconds' worth at once, so that one looping application cannot
  * drown the others. Events above the limit are gathered by owner, event and cause, regardless of addresses, and
- * reported once a second. All events without a known owner count as one owner's. Callers pass the time: there is no
- * clock here.
+ * reported once a second. Those of several holders count as the first one's, all events without a known owner as one
+ * owner's. Callers pass the time: there is no clock here.
  */
 #ifndef LOSTPEER_RATE_LIMIT_H
 #define LOSTPEER_RATE_LIMIT_H

@@ -3,34 +3,37 @@
 
 #include <string.h>
 
+#include "event/shared.h"
+
 bool visibility_allows(__u32 uid, const struct event *e, __u32 owner_now)
 {
 	if (uid == VISIBILITY_ROOT || !e->record) /* a gap concerns every reader */
 		return true;
 	if (e->record->kind == LP_KIND_STRAY) /* no socket, so no user owns it */
 		return false;
-	return e->record->socket.uid == uid && e->owner.via && e->owner.process.uid == uid && owner_now == uid;
+	return e->record->socket.uid == uid && visibility_process(uid, e) && owner_now == uid;
 }
 
-static void keep_holders_of(__u32 uid, struct owner *owner)
+const struct lp_task *visibility_process(__u32 uid, const struct event *e)
 {
-	unsigned n = 0;
+	const struct owner *owner = &e->owner;
 
-	for (unsigned i = 0; i < owner->n_holders; i++) {
-		if (owner->holder_uids[i] != uid)
-			continue;
-		owner->holders[n] = owner->holders[i];
-		owner->holder_uids[n++] = uid;
-	}
-	owner->n_holders = n;
+	if (owner->via)
+		return owner->process.uid == uid ? &owner->process : NULL;
+	for (unsigned i = 0; owner->unknown == UNKNOWN_SHARED && i < owner->n_holders; i++)
+		if (owner->holders[i].uid == uid)
+			return &owner->holders[i];
+	return NULL;
 }
 
-void visibility_narrow(__u32 uid, struct event *e)
+void visibility_narrow(__u32 uid, struct kept_event *kept)
 {
+	struct event *e = &kept->event;
+
 	if (uid == VISIBILITY_ROOT)
 		return;
 	memset(&e->peer, 0, sizeof(e->peer));
 	e->peer_place = &place_unknown;
-	keep_holders_of(uid, &e->owner);
+	shared_narrow(kept, uid);
 	e->loss_hidden = !e->record;
 }

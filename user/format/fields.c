@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "event/shared.h"
 #include "event/verdicts.h"
 #include "base/clock.h"
 #include "format/format.h"
@@ -128,13 +129,40 @@ static void put_texts(const struct fields *to, const char *name, const char *tex
 	to->put(to->to, &(struct field){.name = name, .kind = FIELD_STRING, .text = text, .array = true, .of = 1});
 }
 
-static void put_integers(const struct fields *to, const char *name, const __u32 *values, unsigned n)
+static void put_pids(const struct fields *to, const char *name, const struct lp_task *tasks, unsigned n)
 {
 	char text[NUMBER_TEXT_LEN];
 	struct field field = {.name = name, .kind = FIELD_NUMBER, .text = text, .array = true, .of = n};
 
 	for (; field.at < n; field.at++) {
-		number_format(values[field.at], text);
+		number_format(tasks[field.at].tgid, text);
+		to->put(to->to, &field);
+	}
+}
+
+/* An element has no empty text, which the journal could not hold. */
+static void put_names(const struct fields *to, const char *name, const struct lp_task *tasks, unsigned n)
+{
+	struct field field = {.name = name, .kind = FIELD_STRING, .array = true, .of = n};
+
+	for (; field.at < n; field.at++) {
+		field.text = *tasks[field.at].comm ? tasks[field.at].comm : "?";
+		to->put(to->to, &field);
+	}
+}
+
+/* Nothing if one of them is empty. */
+static void put_lines(const struct fields *to, const char *name, const char *lines)
+{
+	char line[CGROUP_LINE_LEN];
+	struct field field = {.name = name, .kind = FIELD_STRING, .text = line, .array = true};
+
+	if (*lines == '\n' || strstr(lines, "\n\n"))
+		return;
+	for (const char *s = lines; (s = strchr(s, '\n')); s++)
+		field.of++;
+	for (; field.at < field.of; field.at++) {
+		shared_cgroup(lines, field.at, line);
 		to->put(to->to, &field);
 	}
 }
@@ -172,6 +200,7 @@ static void walk(const struct fields *to, const struct subject *s)
 	const struct check *c = s->check ? s->check : &no_check;
 	const struct lp_socket *socket = s->check ? c->socket : &r->socket;
 	bool has_role = socket->flags & (LP_F_CONNECTED | LP_F_ACCEPTED);
+	bool named = o->via || o->n_holders || repeat->processes; /* several may share a name */
 	bool transfer = event_has_transfer(e);
 	bool single = transfer && !repeat->count; /* of one connection, not of several */
 	bool connecting = is_connecting(s, r);

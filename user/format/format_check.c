@@ -34,19 +34,9 @@ static void put_peer(struct line *line, const struct check *c)
 	format_socket(line, &c->record.socket, c->record.socket.peer_addr, c->record.socket.peer_port);
 }
 
-/* Processes that share the socket: their name, if it is the same. */
 static void put_who(struct line *line, const struct check *c)
 {
-	const struct owner *o = &c->event.owner;
-
-	if (o->via || !o->n_holders || !*o->process.comm) {
-		format_who(line, &c->event);
-		return;
-	}
-	line_plain(line, o->process.comm);
-	for (unsigned i = 0; i < o->n_holders && i < 4; i++)
-		line_printf(line, "%c%u", i ? ',' : '[', o->holders[i]);
-	line_printf(line, o->n_holders > 4 ? ",…]" : "]");
+	format_who(line, &c->event);
 }
 
 static void widen(size_t *width, void (*put)(struct line *line, const struct check *c), const struct check *c)

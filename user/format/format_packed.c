@@ -14,6 +14,10 @@ struct text {
 static const struct text texts[] = {TEXT(cgroup), TEXT(unit), TEXT(system_unit), TEXT(slice), TEXT(container)};
 #define TEXTS (sizeof(texts) / sizeof(*texts))
 
+/* Most events have no holders, so their room is left out. */
+#define HOLDERS_AT offsetof(struct event, owner.holders)
+#define HOLDERS_END (HOLDERS_AT + sizeof(((struct event *)0)->owner.holders))
+
 static void put_text(struct line *line, const char *text)
 {
 	line_append(line, text, strlen(text) + 1);
@@ -36,10 +40,13 @@ void format_pack(struct line *line, const struct event *e, const struct format_c
 {
 	(void)context;
 	line_clear(line);
-	line_append(line, (const char *)e, sizeof(*e));
+	line_append(line, (const char *)e, HOLDERS_AT);
+	line_append(line, (const char *)e->owner.holders, e->owner.n_holders * sizeof(*e->owner.holders));
+	line_append(line, (const char *)e + HOLDERS_END, sizeof(*e) - HOLDERS_END);
 	if (e->record)
 		line_append(line, (const char *)e->record, sizeof(*e->record));
 	put_text(line, e->executable);
+	put_text(line, e->holder_cgroups);
 	put_place(line, e->place);
 	put_place(line, e->peer_place);
 }
@@ -79,17 +86,26 @@ static bool take_place(struct packed *p, struct place *place)
 	return take(p, to + at, sizeof(*place) - at);
 }
 
+static bool take_event(struct packed *p, struct event *e)
+{
+	return take(p, e, HOLDERS_AT) && e->owner.n_holders <= OWNER_HOLDERS_MAX &&
+	       take(p, e->owner.holders, e->owner.n_holders * sizeof(*e->owner.holders)) &&
+	       take(p, (char *)e + HOLDERS_END, sizeof(*e) - HOLDERS_END);
+}
+
 bool format_packed_open(const char *bytes, size_t length, struct kept_event *kept)
 {
 	struct packed p = {bytes, length};
 	struct event *e = &kept->event;
 
-	if (!take(&p, e, sizeof(*e)) || (e->record && !take(&p, &kept->record, sizeof(kept->record))) ||
-	    !take_text(&p, kept->executable, sizeof(kept->executable)) || !take_place(&p, &kept->place) ||
+	if (!take_event(&p, e) || (e->record && !take(&p, &kept->record, sizeof(kept->record))) ||
+	    !take_text(&p, kept->executable, sizeof(kept->executable)) ||
+	    !take_text(&p, kept->holder_cgroups, sizeof(kept->holder_cgroups)) || !take_place(&p, &kept->place) ||
 	    !take_place(&p, &kept->peer_place))
 		return false;
 	e->record = e->record ? &kept->record : NULL;
 	e->executable = kept->executable;
+	e->holder_cgroups = kept->holder_cgroups;
 	e->place = &kept->place;
 	e->peer_place = &kept->peer_place;
 	return !p.left;

@@ -14,6 +14,7 @@
 #define WHO_COLUMN 32
 #define PEER_COLUMN 24
 #define WHAT_COLUMN 30
+#define HOLDERS_SHOWN 4
 
 static const char *const colours[] = {
 	[SEVERITY_ERROR] = "\033[1;31m",
@@ -52,6 +53,25 @@ static void put_processes(struct line *line, const struct event *e)
 	put_where(line, e->place);
 }
 
+/* "nginx[7,9]", or "sh[7],sleep[9]". */
+static void put_holders(struct line *line, const struct owner *o)
+{
+	const char *shared = o->process.comm;
+
+	line_plain(line, shared);
+	for (unsigned i = 0; i < o->n_holders && i < HOLDERS_SHOWN; i++) {
+		if (*shared) {
+			line_printf(line, "%c%u", i ? ',' : '[', o->holders[i].tgid);
+			continue;
+		}
+		line_text(line, i ? "," : "");
+		line_plain(line, *o->holders[i].comm ? o->holders[i].comm : "?");
+		line_printf(line, "[%u]", o->holders[i].tgid);
+	}
+	line_text(line, o->n_holders > HOLDERS_SHOWN ? ",…" : "");
+	line_text(line, *shared ? "]" : "");
+}
+
 static void put_who(struct line *line, const struct event *e, const char *nobody)
 {
 	const struct owner *o = &e->owner;
@@ -65,11 +85,9 @@ static void put_who(struct line *line, const struct event *e, const char *nobody
 		line_text(line, "]");
 		put_where(line, e->place);
 	} else if (o->n_holders) {
-		line_printf(line, "%s of pid", o->unknown == UNKNOWN_SHARED ? "one" : "holder gone,");
-		for (unsigned i = 0; i < o->n_holders && i < 4; i++)
-			line_printf(line, "%s%u", i ? "," : " ", o->holders[i]);
-		if (o->n_holders > 4)
-			line_printf(line, ",…");
+		line_text(line, o->unknown == UNKNOWN_SHARED ? "" : "holder gone, of ");
+		put_holders(line, o);
+		put_where(line, e->place);
 	} else {
 		line_printf(line, "%s (%s)", nobody, o->unknown ? unknown_name(o->unknown) : "several");
 	}

@@ -95,16 +95,25 @@ static __u64 boot_ns(struct json_object *o, const char *name)
 #define take_word(o, name, to, names, count) ((to) = (typeof(to))INDEX_OF(text(o, name), names, count))
 #define take_error(o, name, to) take_word(o, name, to, strerrorname_np, ERRNO_MAX)
 #define take_signal(o, name, to) ((to) = (typeof(to))signal_of(text(o, name)))
-#define take_integers(o, name, to, n) ((n) = integers(o, name, to, sizeof(to) / sizeof(*(to))))
+#define take_pids(o, name, to, n) ((n) = read_pids(o, name, to))
+#define take_names(o, name, to, n) read_names(o, name, to, n)
 
-static unsigned integers(struct json_object *o, const char *name, __u32 *to, size_t room)
+static unsigned read_pids(struct json_object *o, const char *name, struct lp_task to[OWNER_HOLDERS_MAX])
 {
 	struct json_object *each;
 	unsigned n = 0;
 
-	for (; n < room && (each = element(o, name, n)); n++)
-		to[n] = (__u32)json_object_get_uint64(each);
+	for (; n < OWNER_HOLDERS_MAX && (each = element(o, name, n)); n++)
+		to[n] = (struct lp_task){.tgid = (__u32)json_object_get_uint64(each)};
 	return n;
+}
+
+static void read_names(struct json_object *o, const char *name, struct lp_task *to, unsigned n)
+{
+	struct json_object *each;
+
+	for (unsigned i = 0; i < n && (each = element(o, name, i)); i++)
+		snprintf(to[i].comm, sizeof(to[i].comm), "%s", json_object_get_string(each));
 }
 
 static int signal_of(const char *word)
@@ -237,6 +246,23 @@ static void read_data(struct json_object *o, struct event *e)
 	repeat->several_vias = !has(o, "owner.via");
 }
 
+static void read_cgroups(struct json_object *o, struct kept_event *kept)
+{
+	size_t length = 0, n;
+	struct json_object *each;
+
+	*kept->holder_cgroups = '\0';
+	kept->event.holder_cgroups = kept->holder_cgroups;
+	for (size_t i = 0; (each = element(o, "owner.holder_cgroups", i)); i++) {
+		n = strlen(json_object_get_string(each));
+		if (length + n + 2 > sizeof(kept->holder_cgroups))
+			break;
+		memcpy(kept->holder_cgroups + length, json_object_get_string(each), n);
+		strcpy(kept->holder_cgroups + length + n, "\n");
+		length += n + 1;
+	}
+}
+
 static void read_owner(struct json_object *o, struct kept_event *kept)
 {
 	const char *path = place_cgroup_path(text(o, "process.linux.cgroup"));
@@ -251,6 +277,7 @@ static void read_owner(struct json_object *o, struct kept_event *kept)
 	kept->event.peer_place = &kept->peer_place;
 	copy(o, "process.executable.path", kept->executable, sizeof(kept->executable));
 	kept->event.executable = kept->executable;
+	read_cgroups(o, kept);
 }
 
 static bool read_loss(struct json_object *o, struct kept_event *kept, enum lp_cause place)

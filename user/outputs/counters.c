@@ -19,6 +19,23 @@ static bool is_service(const char *unit)
 	return n > suffix && !strcmp(unit + n - suffix, ".service");
 }
 
+/* The different names of the holders, in their order, separated by commas; "" without holders. */
+static const char *names_of(const struct owner *o)
+{
+	static __thread char names[OWNER_HOLDERS_MAX * LP_COMM_LEN];
+	char *to = names;
+	unsigned before;
+
+	*names = '\0';
+	for (unsigned i = 0; i < o->n_holders; i++) {
+		for (before = 0; before < i && strcmp(o->holders[before].comm, o->holders[i].comm);)
+			before++;
+		if (before == i && *o->holders[i].comm)
+			to = stpcpy(stpcpy(to, to == names ? "" : ","), o->holders[i].comm);
+	}
+	return names;
+}
+
 static const char *app_of(const struct event *e)
 {
 	const char *slash = strrchr(e->executable, '/');
@@ -27,8 +44,10 @@ static const char *app_of(const struct event *e)
 		return e->place->unit;
 	if (slash && slash[1])
 		return slash + 1;
-	if ((e->owner.via || e->repeat.processes) && *e->owner.process.comm)
+	if (*e->owner.process.comm)
 		return e->owner.process.comm;
+	if (e->owner.unknown == UNKNOWN_SHARED && *names_of(&e->owner))
+		return names_of(&e->owner);
 	return unknown;
 }
 

@@ -31,8 +31,7 @@ struct server {
 	bool changed; /* and the agent does not know yet */
 	/* the writer's own: the event at hand as root sees it, and as its owner does if allowed to */
 	size_t unheeded; /* events of the last write() that no subscriber wanted */
-	struct kept_event kept;
-	struct event narrowed;
+	struct kept_event kept, narrowed;
 	struct line line, narrowed_line;
 	enum { OWN_UNKNOWN, OWN, NOT_OWN } own;
 

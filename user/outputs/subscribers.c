@@ -36,11 +36,12 @@ static void decide(struct server *s)
 {
 	const struct event *e = &s->kept.event;
 	__u32 uid = e->record ? e->record->socket.uid : NOBODY;
+	const struct lp_task *process = visibility_process(uid, e);
 
-	s->own = visibility_allows(uid, e, e->owner.via ? process_user(&e->owner.process) : uid) ? OWN : NOT_OWN;
+	s->own = visibility_allows(uid, e, process ? process_user(process) : uid) ? OWN : NOT_OWN;
 	if (s->own == NOT_OWN)
 		return;
-	s->narrowed = *e;
+	event_keep(&s->narrowed, e);
 	visibility_narrow(uid, &s->narrowed);
 }
 
@@ -59,7 +60,7 @@ static const struct line *line_for(struct server *s, const struct subscriber *u,
 	bool root = u->uid == VISIBILITY_ROOT;
 	struct line *line = root ? &s->line : &s->narrowed_line;
 
-	*e = root ? &s->kept.event : &s->narrowed;
+	*e = root ? &s->kept.event : &s->narrowed.event;
 	if (!root && !is_own(s, u->uid))
 		return NULL;
 	if (!filter_event(&u->filter, *e) || ((*e)->record && !filter_owner(&u->filter, *e)))

@@ -19,6 +19,7 @@
 #include "who/pending.h"
 #include "who/races.h"
 #include "who/recently_closed.h"
+#include "who/whereabouts.h"
 
 #define MS 1000000ULL
 #define STRAYS_MAX 10
@@ -71,9 +72,19 @@ static void filter_out(struct pipeline *p, struct event *e)
 
 /* --- out --- */
 
+static bool follows_process(const struct pipeline *p, const struct lp_task *process)
+{
+	return remembered_follows(p->parts.kernel, process->tgid, process->start_boot_ns);
+}
+
 static bool follows(const struct pipeline *p, const struct owner *owner)
 {
-	return owner->via && remembered_follows(p->parts.kernel, owner->process.tgid, owner->process.start_boot_ns);
+	if (owner->via && follows_process(p, &owner->process))
+		return true;
+	for (unsigned i = 0; i < owner->n_holders; i++)
+		if (follows_process(p, &owner->holders[i]))
+			return true;
+	return false;
 }
 
 /* The last step: everything is known but the place. */
@@ -81,7 +92,8 @@ static void report(void *context, struct event *e)
 {
 	struct pipeline *p = context;
 	const struct owner *owner = &e->owner;
-	struct place place, peer_place;
+	struct whereabouts whereabouts;
+	struct place peer_place;
 
 	if (e->peer_sent_no_reset)
 		blame_clear_peer(&e->verdict);
@@ -89,10 +101,7 @@ static void report(void *context, struct event *e)
 		filter_out(p, e);
 		return;
 	}
-	if (owner->via) {
-		cgroups_find(p->parts.cgroups, p->parts.kernel, &owner->process, e->record->time_ns, &place);
-		e->place = &place;
-	}
+	whereabouts_find(&whereabouts, p->parts.cgroups, p->parts.kernel, e, e->record->time_ns);
 	if (e->peer.tgid) {
 		cgroups_find(p->parts.cgroups, p->parts.kernel, &e->peer, e->record->time_ns, &peer_place);
 		e->peer_place = &peer_place;
@@ -106,8 +115,7 @@ static void report(void *context, struct event *e)
 /* As early as possible, because the process may be gone soon. */
 static void set_executable(struct pipeline *p, struct event *e)
 {
-	if (e->owner.via)
-		event_set_executable(e, executables_find(p->executables, &e->owner.process, e->record->time_ns));
+	event_set_executable(e, whereabouts_executable(p->executables, &e->owner, e->record->time_ns));
 }
 
 /* --- its owner is known --- */

@@ -99,7 +99,7 @@ static const struct option_table table = {
 static int add_row(struct run *r, const struct check *c, size_t socket)
 {
 	const struct owner *o = &c->event.owner;
-	__u64 who = o->via ? o->process.tgid : o->n_holders ? o->holders[0] : 0xffffff;
+	__u64 who = o->via ? o->process.tgid : o->n_holders ? o->holders[0].tgid : 0xffffff;
 
 	if (r->n == r->room) {
 		size_t room = r->room ? 2 * r->room : 256;

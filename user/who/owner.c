@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "who/owner.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "event/data.h"
+#include "event/shared.h"
 #include "event/task.h"
 
 static bool has_birth(const struct lp_record *r)
@@ -46,10 +48,15 @@ static enum owner_need name_found(struct owner *owner, const struct lp_record *r
 
 static void list_holders(struct owner *owner, const struct owner_evidence *e)
 {
-	for (unsigned i = 0; i < e->n_found && i < OWNER_HOLDERS_MAX; i++) {
-		owner->holder_uids[owner->n_holders] = e->found[i].task.uid;
-		owner->holders[owner->n_holders++] = e->found[i].task.tgid;
-	}
+	for (unsigned i = 0; i < e->n_found && i < OWNER_HOLDERS_MAX; i++)
+		owner->holders[owner->n_holders++] = e->found[i].task;
+	owner->more_holders = e->found_more;
+}
+
+static enum owner_need name_none_of(struct owner *owner, const struct owner_evidence *e)
+{
+	shared_process(owner, e->found_more ? &e->more : NULL);
+	return name_unknown(owner, UNKNOWN_SHARED);
 }
 
 static const struct owner_found *find(const struct owner_evidence *e, const struct lp_task *task)
@@ -67,7 +74,7 @@ static enum owner_need name_one_of(struct owner *owner, const struct lp_record *
 	const struct owner_found *birth = has_birth(r) ? find(e, &r->task) : NULL;
 
 	list_holders(owner, e);
-	return birth ? name_found(owner, r, &birth->task, via) : name_unknown(owner, UNKNOWN_SHARED);
+	return birth ? name_found(owner, r, &birth->task, via) : name_none_of(owner, e);
 }
 
 static __u64 born_ns(const struct lp_record *r, const struct owner_evidence *e)
@@ -163,7 +170,7 @@ static enum owner_need decide_shared(const struct lp_record *r, const struct own
 		return name_one_of(owner, r, e, VIA_HOLDER);
 	if (e->n_found == 0) {
 		if (e->destroyed)
-			owner->holders[owner->n_holders++] = e->destroyer.tgid;
+			owner->holders[owner->n_holders++] = e->destroyer;
 		return name_unknown(owner, e->walk_failed ? UNKNOWN_UNSUPPORTED : UNKNOWN_HOLDER_GONE);
 	}
 	one = &e->found[0];
@@ -199,7 +206,7 @@ static enum owner_need name_current(const struct lp_record *r, struct owner *own
 
 enum owner_need owner_decide(const struct lp_record *r, const struct owner_evidence *e, struct owner *owner)
 {
-	memset(owner, 0, sizeof(*owner));
+	memset(owner, 0, offsetof(struct owner, holders));
 	if (r->socket.flags & LP_F_KERNEL)
 		return name_unknown(owner, UNKNOWN_KERNEL);
 	if (r->who == LP_WHO_CURRENT)

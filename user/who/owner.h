@@ -36,6 +36,8 @@ struct owner_evidence {
 	bool walk_failed;
 	unsigned n_found; /* processes, at most OWNER_HOLDERS_MAX */
 	struct owner_found *found;
+	bool found_more;
+	struct lp_task more;                           /* what those have in common that did not fit */
 	__u64 since_ns;                                /* CLOCK_MONOTONIC: forks and births since then are known */
 	__u64 boot_ahead_ns;                           /* CLOCK_BOOTTIME - CLOCK_MONOTONIC */
 	__u64 (*last_fork)(void *context, __u32 tgid); /* CLOCK_MONOTONIC; 0: none seen */

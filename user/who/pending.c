@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/table.h"
 #include "event/judge.h"
+#include "event/shared.h"
 #include "kernel/kernel.h"
 #include "kernel/open_files.h"
 #include "kernel/remembered.h"
@@ -192,6 +193,15 @@ void pending_add(struct pending_list *list, struct event *event, pending_done *d
 	settle(list, p);
 }
 
+static void note_more(struct owner_evidence *e, const struct lp_task *task)
+{
+	if (e->found_more)
+		shared_keep_task(&e->more, task);
+	else
+		e->more = *task;
+	e->found_more = true;
+}
+
 static struct owner_found *found_slot(struct owner_evidence *e, const struct lp_task *task)
 {
 	for (unsigned i = 0; i < e->n_found && i < OWNER_HOLDERS_MAX; i++)
@@ -199,8 +209,10 @@ static struct owner_found *found_slot(struct owner_evidence *e, const struct lp_
 			return &e->found[i];
 	if (!e->found)
 		e->found = calloc(OWNER_HOLDERS_MAX, sizeof(*e->found));
-	if (!e->found || e->n_found >= OWNER_HOLDERS_MAX)
+	if (!e->found || e->n_found >= OWNER_HOLDERS_MAX) {
+		note_more(e, task);
 		return NULL;
+	}
 	e->found[e->n_found].task = *task;
 	e->found[e->n_found].task.exiting = 0; /* as for a destroyer */
 	return &e->found[e->n_found++];
@@ -254,6 +266,7 @@ static void gather(struct round *round)
 		free(p->evidence.found); /* this round finds again what an earlier one found */
 		p->evidence.found = NULL;
 		p->evidence.n_found = 0;
+		p->evidence.found_more = false;
 	}
 }
 
