@@ -2,8 +2,9 @@
 """Who did it, where the cause alone does not tell: this host keeps back what it sends, or answers for the peer."""
 import os
 
+import early
 from timeout import impatient
-from trial import Absent, OneOf, one_family, scenario
+from trial import KERNEL, Absent, OneOf, one_family, scenario
 
 NOBODY = Absent()
 # It may have been sent again before the route was gone.
@@ -125,6 +126,23 @@ def retransmit_firewall_orphaned(t):
     c, s = in_flight(t, then="mark(s); s.close()")
     c.ended()
     t.expect(c, "peer_lost", "retransmit_timeout", "orphaned", by="local", unacked=70)
+
+
+@scenario(own=True)
+def silent_firewall(t):
+    """What looks like a silent peer is our own firewall, until it opens again."""
+    if KERNEL < (6, 18):
+        t.skip("what could not be sent again is not seen")
+    agent = early.watch(t)
+    c, s = in_flight(t, 15, "mark(s)")
+    early.wait_for(agent, c.host, "peer_silent")
+    early.expect_silent(t, c, by="local", unacked=70)
+    s("undrop(s)")
+    c("mark(s, 0); wait(lambda: queued(s) == 0, 'the acknowledgement', 60)")
+    early.wait_for(agent, c.host, "peer_back")
+    t.expect(c, "peer_back", "acked", "established")
+    s("s.recv(70, socket.MSG_WAITALL)")
+    t.check(agent)
 
 
 @scenario()

@@ -74,6 +74,10 @@ static void take_name(void *context, const struct lp_record *named)
 	r->who = named->who;
 	r->task = named->task;
 	r->socket.flags |= named->socket.flags;
+	r->socket.resent = named->socket.resent;
+	r->socket.held_back = named->socket.held_back;
+	r->socket.dropped = named->socket.dropped;
+	r->socket.last_try = named->socket.last_try;
 	r->born_ns = named->born_ns;
 	r->established_ns = named->established_ns;
 }
