@@ -2,6 +2,7 @@
 #include "kernel/probe.h"
 
 #include <bpf/btf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,4 +131,23 @@ bool probe_pid_namespace_is_first(void)
 	struct stat st;
 
 	return stat("/proc/self/ns/pid", &st) || st.st_ino == PID_NAMESPACE_INIT;
+}
+
+bool probe_sees_every_process(void)
+{
+	DIR *proc = opendir("/proc");
+	const struct dirent *entry;
+	bool sees = true;
+	char path[300];
+	struct stat st;
+
+	while (proc && sees && (entry = readdir(proc))) {
+		if (*entry->d_name < '1' || *entry->d_name > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/ns/net", entry->d_name);
+		sees = !stat(path, &st) || (errno != EACCES && errno != EPERM);
+	}
+	if (proc)
+		closedir(proc);
+	return sees;
 }

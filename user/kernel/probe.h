@@ -17,4 +17,8 @@ int probe(struct kernel_features *features, struct reset_reasons *reasons);
 /* BPF programs see the pids of the first pid namespace; in another one every pid would be wrong. */
 bool probe_pid_namespace_is_first(void);
 
+/* Some sandboxes shield a process even from root; BPF programs then do not run in an interrupt that hits it. Only root,
+ * or with CAP_SYS_PTRACE. */
+bool probe_sees_every_process(void);
+
 #endif

@@ -115,6 +115,9 @@ static void check_user(struct findings *findings)
 		{"cap_sys_admin", admin, false, false,
 		 "CAP_SYS_ADMIN: lostpeer demo, and check in every network namespace",
 		 "no demo; check does not see elsewhere what no process holds"},
+		{"every_process", !privilege_has(CAP_SYS_PTRACE) || probe_sees_every_process(), false, false,
+		 "every process can be seen: no sandbox shields one",
+		 "an event in an interrupt of a shielded process may be missed: events_lost/program_missed"},
 		{"first_pid_namespace", probe_pid_namespace_is_first(), true, false, "the host's pid namespace",
 		 "nothing works: every pid would be wrong"},
 	};
