@@ -21,6 +21,7 @@ unsigned char looked_at_conns[LP_LOOK_MAX][sizeof(struct conn)] __attribute__((a
 __u32 n_looked_at;
 __u32 looked_states;                /* bits of 1 << state; a socket in another state is skipped */
 _Bool looks_for_sought;             /* skip those that are not in `sought` too: the agent walks all of conns */
+_Bool looked_unseen;                /* skip all but those whose end was not seen (conn.h) */
 struct lp_record seen[LP_LOOK_MAX]; /* by the index of looked_at; kind 0: skipped */
 
 static __always_inline _Bool is_sought(struct tcp_sock *tp)
@@ -39,6 +40,26 @@ static __always_inline void remember_look(struct lp_record *r, const struct conn
 	name_candidate(r, conn);
 }
 
+/* Memory of a socket that is gone may serve something else by now. */
+static __always_inline _Bool is_connection(struct sock *sk, __u8 state)
+{
+	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+
+	return state && state < TCP_NEW_SYN_RECV && state != TCP_CLOSE && state != TCP_TIME_WAIT &&
+	       state != TCP_LISTEN && (family == AF_INET || family == AF_INET6) &&
+	       BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP;
+}
+
+static __always_inline void look_for_unseen(struct lp_record *r, struct sock *sk, __u8 state, const struct conn *conn)
+{
+	if (!conn_ended_unseen(conn) || is_connection(sk, state))
+		return;
+	r->kind = LP_KIND_LOOK;
+	r->socket.sk = (__u64)sk;
+	r->born_ns = conn->born_ns;
+	r->established_ns = conn->established_ns;
+}
+
 static __always_inline void look_at_socket(struct lp_record *r, __u64 key, const struct conn *conn)
 {
 	struct sock *sk = (struct sock *)key;
@@ -46,7 +67,9 @@ static __always_inline void look_at_socket(struct lp_record *r, __u64 key, const
 	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
 
 	r->kind = 0;
-	if ((conn->flags & CONN_KEPT) || state > TCP_NEW_SYN_RECV || !(looked_states & (1u << state)))
+	if (looked_unseen && !(conn->flags & CONN_KEPT))
+		look_for_unseen(r, sk, state, conn);
+	if (looked_unseen || (conn->flags & CONN_KEPT) || state > TCP_NEW_SYN_RECV || !(looked_states & (1u << state)))
 		return;
 	if (looks_for_sought && !is_sought(tp))
 		return;

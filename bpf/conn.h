@@ -49,12 +49,51 @@ static __always_inline void conn_enter(struct conn *conn, int state)
 	conn->flags = (conn->flags & ~CONN_STATE) | (__u32)state * (CONN_STATE & -CONN_STATE);
 }
 
+/* Set by the agent: what is wanted is the same since then (CLOCK_MONOTONIC). */
+__u64 wanted_since;
+
+/* When the oldest of the connections began whose end was not seen; 0: none since the agent last looked. */
+__u64 unseen_since;
+
+static __always_inline _Bool always_wanted(const struct conn *conn, __u32 class)
+{
+	__u32 zero = 0;
+	struct lp_wants *want = bpf_map_lookup_elem(&wants, &zero);
+
+	return want && (want->classes & class) && conn->established_ns > wanted_since;
+}
+
+/* on_close notes each end that may be an event; an orderly one only while it is wanted. If it is not noted when the
+ * socket is gone or begins anew, no program ran for it: some sandboxes run none in an interrupt that hits a process
+ * which they shield, and count nothing. */
+static __always_inline _Bool conn_ended_unseen(const struct conn *conn)
+{
+	int state = conn_state(conn);
+
+	if (conn->closed_ns)
+		return 0;
+	if (state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2)
+		return always_wanted(conn, LP_CLASS_LOCAL_CLOSED);
+	return state == TCP_SYN_SENT || state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT;
+}
+
+static __always_inline void count_unseen(const struct conn *conn)
+{
+	__u64 since = conn->established_ns ? conn->established_ns : conn->born_ns;
+
+	count(LP_STAT_UNSEEN);
+	if (!unseen_since || since < unseen_since)
+		unseen_since = since;
+}
+
 /* Replaces whatever was remembered for this address. */
 static __always_inline void conn_begin(struct sock *sk, const struct conn *conn)
 {
 	__u64 key = (__u64)sk;
 	struct conn *old = bpf_map_lookup_elem(&conns, &key);
 
+	if (old && !(old->flags & CONN_KEPT) && conn_ended_unseen(old))
+		count_unseen(old);
 	if (old)
 		conn_take_over(old, conn);
 	else if (bpf_map_update_elem(&conns, &key, conn, BPF_ANY))

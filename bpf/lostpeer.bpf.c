@@ -113,6 +113,9 @@ static __always_inline void note_closer(struct sock *sk, int old_state, int new_
 	conn = conn_find(sk);
 	if (!conn)
 		return;
+	if (new_state == TCP_LAST_ACK && conn_state(conn) == TCP_ESTABLISHED &&
+	    always_wanted(conn, LP_CLASS_PEER_CLOSED) && wanted(LP_CLASS_PEER_CLOSED, sk))
+		count_unseen(conn); /* the peer's FIN */
 	conn_enter(conn, new_state);
 	if (new_state == TCP_FIN_WAIT1)
 		conn->flags |= CONN_FIN_FIRST;
@@ -150,7 +153,7 @@ static __always_inline void on_close(struct sock *sk, __u8 old_state)
 	class = over ? 0 : facts_class(sk, tp, old_state, flags);
 	told = class && wanted(class, sk);
 	ended = may_be_asked_for(sk, old_state, flags);
-	if (!told && !ended)
+	if (!told && !ended && class != LP_CLASS_LOST && class != LP_CLASS_ABANDONED)
 		return;
 	conn = conn_find(sk);
 	if (conn)
@@ -368,6 +371,27 @@ int BPF_PROG(error_report, struct sock *sk)
 	return 0;
 }
 
+/* If a shielded process itself closed the socket in order, its FIN was not seen, but no event is lost. */
+static __always_inline _Bool was_over(struct sock *sk, struct tcp_sock *tp, const struct conn *conn)
+{
+	int state = conn_state(conn);
+
+	return (state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT) && (facts_flags(sk, tp) & LP_F_FIN_IN) &&
+	       is_over(sk, tp, TCP_LAST_ACK);
+}
+
+/* The end of a socket that is destroyed was not seen. */
+static __always_inline void note_unseen(struct sock *sk, const struct conn *conn)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	if (!tp)
+		return;
+	sk = tcp_as_sock(tp);
+	if (!was_over(sk, tp, conn) && wanted(LP_CLASS_LOST, sk))
+		count_unseen(conn);
+}
+
 static __always_inline void on_destroy(struct sock *sk)
 {
 	struct lp_task who = {};
@@ -383,6 +407,8 @@ static __always_inline void on_destroy(struct sock *sk)
 	conn = conn_find(sk);
 	if (sk->__sk_common.skc_flags & (1UL << SOCK_DEAD)) /* else inet_sk_error_report has reported it */
 		recover_close(sk, conn);
+	if (conn && conn_ended_unseen(conn))
+		note_unseen(sk, conn);
 	if (conn && (conn->flags & CONN_WANTS_OWNER) && sk->sk_lock.owned && task_at_work(&who, sk, conn))
 		report_owner(sk, conn, &who);
 	conn_forget(sk, conn);

@@ -186,6 +186,7 @@ enum lp_stat {
 	LP_STAT_JOIN_LOST,
 	LP_STAT_STATE_FULL, /* sockets that we could not remember */
 	LP_STAT_NESTED,     /* calls that a program missed, but a copy of it or a later hook took */
+	LP_STAT_UNSEEN,     /* ends for which the kernel ran no program, and counted none as missed */
 	LP_STAT_COUNT
 };
 

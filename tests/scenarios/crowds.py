@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Many losses at once, and processes that exit a moment later: every event still names the right process."""
+import collections
+
 from connect import HEALTHY, doubt
 from owners import ANYHOW, FOUND
 from trial import End, scenario
@@ -171,3 +173,59 @@ def abandoned_concurrently(t):
         for fact in host("facts"):
             end = End(host, "client", **fact)
             t.expect(end, "connect_failed", "abandoned", "connecting", severity=HEALTHY, ambiguous=doubt(t))
+
+
+SPAWN = """stop = []
+def spawn():
+ while not stop: os.waitpid(os.posix_spawn('/bin/true', ['true'], {}), 0)
+spawner = in_thread(spawn)"""
+# The sockets that have this port and are whole: not in TIME_WAIT, not a listener.
+WHOLE = """def whole():
+ with open('/proc/self/net/tcp6' if AF == socket.AF_INET6 else '/proc/self/net/tcp') as f:
+  rows = [line.split() for line in f][1:]
+ return sum(row[1].endswith(':%04X' % port) and row[5][:2] != '03' and row[3] != '0A' for row in rows)"""
+
+
+def close_in_order(client, server, target, n):
+    """Close n connections at the server. Most clients acknowledge the FIN by a timer, whose interrupt ends the server's
+    end whatever runs there. Returns (server's port, client's port) of each."""
+    client("all = [tcp() for _ in range(n)]\nfor s in all: s.connect(target)", n=n, target=target)
+    server("all = [l.accept()[0] for _ in range(n)]\nfor s in all: s.close(); time.sleep(0.0001)", n=n)
+    client("for s in all: reached(s, 'close_wait')")
+    server("until = time.monotonic() + 1\nwhile whole() and time.monotonic() < until: time.sleep(0.02)")
+    ports = client("[s.getsockname()[1] for s in all]")
+    client("for s in all: s.close()")  # for those that wait for our FIN after all
+    server("wait(lambda: not whole(), 'the end of all')")
+    return [(target[1], port) for port in ports]
+
+
+@scenario(families=("ipv4", "ipv6"), alone=True)
+def closed_while_programs_start(t):
+    """5,000 orderly closes of a server that starts programs: each end is reported once, or counted as lost. A sandbox
+    that runs no BPF program in some interrupts must not go unnoticed."""
+    client, server = t.pair()
+    for host in client, server:
+        host(ROOM)
+    agent = t.agent("--json", "--all", "--netns", "/proc/%d/ns/net" % client.pid, "--netns", "/proc/%d/ns/net" % server.pid)
+    target = server("l = listen(1024); HERE, l.getsockname()[1]")
+    server("port = target[1]\n" + WHOLE, target=target)
+    server(SPAWN)
+    due = collections.Counter()
+    for _ in range(5):
+        for here, there in close_in_order(client, server, target, t.many(1000)):
+            due["local_closed", here, there] += 1
+            due["peer_closed", there, here] += 1
+    server("stop.append(1); spawner.join()")
+    t.settle()
+    agent.stop()
+    told = collections.Counter(
+        (event["event"], event["network.local.port"], event["network.peer.port"]) for event in agent.events
+        if event.get("network.netns") in (client.netns, server.netns))
+    lost = sum(event["lost.count"] for event in agent.events if event.get("cause") == "program_missed")
+    missing = collections.Counter(event for event, _, _ in due - told)
+    problems = agent.faults() + ["one too many: %r" % (event,) for event in told - due]
+    if sum(missing.values()) > lost:
+        problems.append("missing of %d: %s; counted as lost: %d" % (sum(due.values()), dict(missing), lost))
+    if problems:
+        raise AssertionError("\n".join(problems))
+    t.finish()

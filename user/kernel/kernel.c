@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/say.h"
@@ -15,6 +16,8 @@
 #include "kernel/libbpf_log.h"
 #include "kernel/load.h"
 #include "lostpeer.skel.h"
+
+#define DRAINS_MAX 100 /* a millisecond apart */
 
 struct kernel {
 	struct lostpeer *skeleton;
@@ -81,6 +84,13 @@ int kernel_open(struct kernel **kernel, const struct kernel_options *options)
 
 void kernel_detach(struct kernel *k)
 {
+	struct bpf_link **destroy[] = {&k->skeleton->links.destroy_sock, &k->skeleton->links.destroy_sock_nested};
+
+	/* first, because they count the ends that set_state did not see */
+	for (size_t i = 0; i < sizeof(destroy) / sizeof(*destroy); i++) {
+		bpf_link__destroy(*destroy[i]);
+		*destroy[i] = NULL;
+	}
 	lostpeer__detach(k->skeleton);
 }
 
@@ -120,6 +130,19 @@ void kernel_consume(struct kernel *k, __u64 until_ns)
 {
 	k->until_ns = until_ns;
 	ring_buffer__consume(k->ring);
+}
+
+/* On another CPU a program may still write its record, which hides those behind it. */
+void kernel_drain(struct kernel *k)
+{
+	__u64 bytes, used = 1;
+
+	for (int i = 0; i < DRAINS_MAX && used; i++) {
+		if (i)
+			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+		kernel_consume(k, UINT64_MAX);
+		kernel_ring_use(k, &bytes, &used);
+	}
 }
 
 void kernel_wake_me(struct kernel *k, bool wake)
@@ -183,6 +206,15 @@ __u64 kernel_missed(const struct kernel *k)
 
 	kernel_stats(k, stats);
 	return missed > stats[LP_STAT_NESTED] ? missed - stats[LP_STAT_NESTED] : 0;
+}
+
+__u64 kernel_unseen(struct kernel *k, __u64 *since_ns)
+{
+	__u64 stats[LP_STAT_COUNT];
+
+	kernel_stats(k, stats);
+	*since_ns = __atomic_exchange_n(&k->skeleton->bss->unseen_since, 0, __ATOMIC_RELAXED);
+	return stats[LP_STAT_UNSEEN];
 }
 
 const char *kernel_reset_reason(const struct kernel *k, __u32 reason)

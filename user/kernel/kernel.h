@@ -46,6 +46,8 @@ struct lostpeer *kernel_skeleton(const struct kernel *kernel);
 int kernel_ring_fd(const struct kernel *kernel);
 /* Hands the records in the ring to `take`, up to the first that is younger than until_ns (CLOCK_MONOTONIC). */
 void kernel_consume(struct kernel *kernel, __u64 until_ns);
+/* The rest of them, after kernel_detach(). */
+void kernel_drain(struct kernel *kernel);
 /* Whether the kernel wakes the agent for a record; false while the agent reads the ring soon anyway. */
 void kernel_wake_me(struct kernel *kernel, bool wake);
 typedef void kernel_take(void *context, const struct lp_record *record);
@@ -62,6 +64,10 @@ void kernel_take_missed(struct kernel *kernel);
 /* Events lost because the kernel skipped one of our programs, which was running on that CPU already (from 5.12), and no
  * copy took its place. */
 __u64 kernel_missed(const struct kernel *kernel);
+/* Ends for which the kernel ran no program and counted none as skipped, found when the socket was destroyed or its
+ * address used again. *since_ns: CLOCK_MONOTONIC, when the oldest began of those found since the last call;
+ * 0: none. */
+__u64 kernel_unseen(struct kernel *kernel, __u64 *since_ns);
 
 /* The kernel's name for lp_record.reset_reason, without its prefix; NULL if it has none. */
 const char *kernel_reset_reason(const struct kernel *kernel, __u32 reason);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "kernel/kernel.h"
 #include "kernel/sought.h"
 #include "lostpeer.skel.h"
@@ -19,6 +20,7 @@ struct look {
 	struct kernel *kernel;
 	__u32 states;
 	bool sought; /* only those that are sought */
+	bool unseen; /* only those whose end was not seen */
 	bool absent; /* take() gets those that are gone, too */
 	sockets_take *take;
 	void *context;
@@ -42,6 +44,7 @@ static int look_at_some(void *context, const __u64 *sockets, const char *remembe
 	s->bss->n_looked_at = n;
 	s->bss->looked_states = look->states;
 	s->bss->looks_for_sought = look->sought;
+	s->bss->looked_unseen = look->unseen;
 	err = bpf_prog_test_run_opts(bpf_program__fd(s->progs.look_at_sockets), &run);
 	if (err)
 		return err;
@@ -141,6 +144,46 @@ int sockets_look_at_all(struct kernel *kernel, __u32 states, sockets_take *take,
 	struct look look = {.kernel = kernel, .states = states, .take = take, .context = context};
 
 	return through_map(kernel_skeleton(kernel)->maps.conns, look_at_batch, &look);
+}
+
+struct unseen {
+	struct kernel *kernel;
+	__u64 n, since_ns;
+};
+
+static void count_unseen(void *context, const struct lp_record *seen)
+{
+	struct unseen *unseen = context;
+	__u64 since_ns = seen->established_ns ? seen->established_ns : seen->born_ns;
+
+	unseen->n++;
+	unseen->since_ns = clock_earlier(unseen->since_ns, since_ns);
+}
+
+/* The look compared the socket with an older copy of its entry: if it found it gone, the end may have been noted in
+ * between. It was not if the entry is the same before and after another look. */
+static void look_again(void *context, const struct lp_record *seen)
+{
+	struct unseen *unseen = context;
+	const struct lostpeer *s = kernel_skeleton(unseen->kernel);
+	char before[sizeof(s->bss->looked_at_conns[0])], after[sizeof(before)];
+	struct unseen found = *unseen;
+	struct look look = {.kernel = unseen->kernel, .unseen = true, .take = count_unseen, .context = &found};
+	int map = bpf_map__fd(s->maps.conns);
+
+	if (!bpf_map_lookup_elem(map, &seen->socket.sk, before) && !look_at_some(&look, &seen->socket.sk, before, 1) &&
+	    !bpf_map_lookup_elem(map, &seen->socket.sk, after) && !memcmp(before, after, sizeof(before)))
+		*unseen = found;
+}
+
+__u64 sockets_unseen(struct kernel *kernel, __u64 *since_ns)
+{
+	struct unseen unseen = {.kernel = kernel};
+	struct look look = {.kernel = kernel, .unseen = true, .take = look_again, .context = &unseen};
+
+	through_map(kernel_skeleton(kernel)->maps.conns, look_at_batch, &look);
+	*since_ns = unseen.since_ns;
+	return unseen.n;
 }
 
 int sockets_find(struct kernel *kernel, const __u64 *initials, size_t n, sockets_take *take, void *context)

@@ -24,6 +24,10 @@ int sockets_look_at_all(struct kernel *kernel, __u32 states, sockets_take *take,
 /* At all that are remembered and have one of these lp_initial(), at most LP_SOUGHT_MAX. 0 or a negative errno. */
 int sockets_find(struct kernel *kernel, const __u64 *initials, size_t n, sockets_take *take, void *context);
 
+/* How many of those remembered have ended without a program that saw it, and are not counted by kernel_unseen() yet.
+ * *since_ns: as there. */
+__u64 sockets_unseen(struct kernel *kernel, __u64 *since_ns);
+
 /* Fills who, task, flags, born_ns and established_ns as far as the hooks remember them. */
 void sockets_name(struct kernel *kernel, struct lp_record *record);
 

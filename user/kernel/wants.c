@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "base/clock.h"
 #include "lostpeer.skel.h"
 
 static struct uid_wants *find_uid(const struct uid_wants *uids, size_t n, __u32 uid)
@@ -62,6 +63,7 @@ void wants_set(struct wants *w, struct lostpeer *s, struct lp_wants all, const s
 		}
 	}
 	s->bss->remembers_orderly = (all.classes | all.of_uids) & LP_CLASSES_ORDERLY;
+	s->bss->wanted_since = clock_monotonic_ns() + CLOCK_MS; /* by then every program knows */
 	bpf_map_update_elem(bpf_map__fd(s->maps.wants), &zero, &all, BPF_ANY);
 	/* last, so that no event is missed that is wanted before and after */
 	forget_uids(w, map, uids, n);

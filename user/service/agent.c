@@ -14,6 +14,7 @@
 #include "base/loop.h"
 #include "base/say.h"
 #include "kernel/open_files.h"
+#include "kernel/sockets.h"
 #include "outputs/feed.h"
 #include "outputs/health.h"
 #include "service/losses.h"
@@ -311,8 +312,9 @@ void agent_watches(const struct agent *a, unsigned *connections, unsigned *proce
 void agent_finish(struct agent *a)
 {
 	health_close(a->health);
+	a->losses.left_unseen = sockets_unseen(a->kernel, &a->losses.left_unseen_since_ns);
 	kernel_detach(a->kernel);
-	kernel_consume(a->kernel, UINT64_MAX);
+	kernel_drain(a->kernel);
 	pipeline_finish(a->pipeline);
 	feeds_finish(a->feeds);
 	a->losses.missed_checked_ns = 0;

@@ -29,7 +29,7 @@ static void report(struct feeds *feeds, enum lp_cause place, __u64 *reported, __
 void losses_tell(struct losses *l, struct kernel *kernel, const struct pipeline *pipeline, struct feeds *feeds,
 		 __u64 since_ns)
 {
-	__u64 stats[LP_STAT_COUNT], missed, now_ns = clock_monotonic_ns();
+	__u64 stats[LP_STAT_COUNT], missed, unseen, unseen_since_ns, now_ns = clock_monotonic_ns();
 
 	kernel_stats(kernel, stats);
 	report(feeds, EVENTS_LOST_RING_FULL, &l->ring_full,
@@ -42,5 +42,8 @@ void losses_tell(struct losses *l, struct kernel *kernel, const struct pipeline 
 	missed = kernel_missed(kernel);
 	if (missed)
 		kernel_take_missed(kernel);
-	report(feeds, EVENTS_LOST_PROGRAM_MISSED, &l->program_missed, missed, since_ns);
+	unseen = kernel_unseen(kernel, &unseen_since_ns) + l->left_unseen;
+	unseen_since_ns = clock_earlier(unseen_since_ns, l->left_unseen_since_ns);
+	report(feeds, EVENTS_LOST_PROGRAM_MISSED, &l->program_missed, missed + unseen,
+	       clock_earlier(unseen_since_ns, since_ns));
 }

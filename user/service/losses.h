@@ -12,6 +12,8 @@ struct pipeline;
 /* How many of each place were reported. Zeroed at first. */
 struct losses {
 	__u64 ring_full, state_full, program_missed;
+	__u64 left_unseen; /* at the end: what sockets_unseen() found, and since when */
+	__u64 left_unseen_since_ns;
 	__u64 missed_checked_ns; /* CLOCK_MONOTONIC; 0: check at the next call */
 };
 
