@@ -33,8 +33,8 @@ static __always_inline _Bool is_sought(struct tcp_sock *tp)
 
 static __always_inline void remember_look(struct lp_record *r, const struct conn *conn)
 {
-	r->socket.flags |=
-		LP_F_STATE | (conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED | LP_F_KERNEL));
+	r->socket.flags |= LP_F_STATE | (conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED |
+							LP_F_KERNEL | LP_F_RESTORED));
 	r->born_ns = conn->born_ns;
 	r->established_ns = conn->established_ns;
 	name_candidate(r, conn);

@@ -98,8 +98,15 @@ static __always_inline void establish(struct sock *sk, __u8 old_state)
 	conn->reset_reason = 0;
 	conn->established_ns = packet_ns(tp);
 	conn_enter(conn, TCP_ESTABLISHED);
-	if (old_state == TCP_SYN_SENT)
-		note_won(sk, conn);
+	if (old_state != TCP_SYN_SENT)
+		return;
+	if (BPF_CORE_READ_BITFIELD(tp, repair)) {
+		/* either end may have connected, long ago and perhaps elsewhere */
+		conn->flags = (conn->flags & ~LP_F_CONNECTED) | LP_F_RESTORED;
+		conn->established_ns = 0;
+		return;
+	}
+	note_won(sk, conn);
 }
 
 /* The application sends its FIN, or closes a socket that it had shut down. Noted now, since it may have exited when the

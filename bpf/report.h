@@ -50,7 +50,7 @@ static __always_inline void remember(struct lp_record *r, struct conn *conn)
 		return;
 	r->socket.flags |= LP_F_STATE;
 	r->socket.flags |= conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED | LP_F_RST_IN |
-					  LP_F_RST_OUT | LP_F_ICMP_SYN | LP_F_RST_OWN | LP_F_KERNEL);
+					  LP_F_RST_OUT | LP_F_ICMP_SYN | LP_F_RST_OWN | LP_F_KERNEL | LP_F_RESTORED);
 	if (conn->flags & CONN_LISTENS) /* a child that was never established (fast open) */
 		r->socket.flags = (r->socket.flags & ~LP_F_SEEDED) | LP_F_ACCEPTED;
 	r->born_ns = conn->born_ns;

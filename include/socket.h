@@ -53,6 +53,8 @@ enum lp_flag {
 	/* the RST came in at once after this host dropped our segment, by loopback: its own firewall answered */
 	LP_F_RST_OWN = 1u << 28,
 	LP_F_KERNEL = 1u << 29, /* the kernel uses it, for a file system or a disk say; also read from the socket */
+	LP_F_RESTORED =
+		1u << 30, /* it was made by TCP_REPAIR, without a handshake: no role, and no SYN in bytes_acked */
 };
 
 /* lp_socket.last_try. */

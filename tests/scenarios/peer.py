@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """RSTs that arrive on established connections."""
-from trial import End, OneOf, scenario
+from trial import Absent, End, OneOf, scenario
 
 
 @scenario()
@@ -220,3 +220,39 @@ def reset_by_full_listener(t):
     t.expect(c, "peer_lost", "reset", "established", error=error)
     t.truths[-1].fields.pop("network.local.port")
     t.perhaps(End(server, "server", local=facts["peer"], peer=None), "accept_dropped", "queue_full")
+
+
+@scenario()
+def restored(t):
+    """A connection that was checkpointed and restored in another process: the new one has it, all its bytes are counted
+    from then on, and which end connected is not known any more."""
+    client, server = t.pair()
+    c, s = t.connection(client, server)
+    s("linger(s)")
+    c("s.send(bytes(11))")
+    s("s.recv(11, socket.MSG_WAITALL)")
+    c("wait(lambda: queued(s) == 0)")
+    c("repair(s)\n"
+      "def at_queue(which): option(s, 20, which); return struct.unpack('I', s.getsockopt(6, 21, 4))[0]\n"
+      "dump = dict(here=s.getsockname(), there=s.getpeername(), sent=at_queue(2), received=at_queue(1),\n"
+      "            window=s.getsockopt(6, 29, 20), mss=struct.unpack_from('I', s.getsockopt(6, 11, 104), 16)[0],\n"
+      "            scales=s.getsockopt(6, 11, 104)[6], stamp=s.getsockopt(6, 24, 4))\n"
+      "s.close()")
+    dump = c("dump")
+    new = t.beside(client, "restored")
+    new("s = tcp(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); repair(s)\n"
+        "for which, at in (2, d['sent']), (1, d['received']):\n"
+        "    option(s, 20, which); s.setsockopt(6, 21, struct.pack('I', at))\n"
+        "s.bind(d['here']); s.connect(d['there'])\n"
+        "scales = (d['scales'] & 15) | (d['scales'] >> 4) << 16\n"
+        "s.setsockopt(6, 22, struct.pack('8I', 2, d['mss'], 3, scales, 4, 0, 8, 0))\n"
+        "s.setsockopt(6, 24, d['stamp']); s.setsockopt(6, 29, d['window']); option(s, TCP_REPAIR, 0)", d=dump)
+    n = End(new, "client")
+    n("s.send(bytes(13))")
+    s("s.recv(13, socket.MSG_WAITALL)")
+    n("wait(lambda: queued(s) == 0)")
+    s("s.close()")
+    error = n.error()
+    t.expect(s, "local_reset", "linger", "established", extra={"tcp.bytes_received": 24})
+    t.expect(n, "peer_lost", "reset", "established", error=error, role=Absent(),
+             extra={"tcp.bytes_sent": 13, "tcp.bytes_received": 0, "tcp.duration_ms": Absent()})

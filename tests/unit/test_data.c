@@ -83,6 +83,7 @@ struct total_vector {
 static const struct total_vector totals[] = {
 	/* bytes_acked includes the acknowledgement of our SYN but not of our SYN-ACK */
 	{"client", {TCP_ESTABLISHED, HELD, CLIENT, .err = 0}, 1001, 70, 1000, 70},
+	{"restored", {TCP_ESTABLISHED, HELD, LP_F_RESTORED, .err = 0}, 13, 70, 13, 70},
 	{"client_that_sent_nothing", {TCP_ESTABLISHED, HELD, CLIENT, .err = 0}, 1, 0, 0, 0},
 	{"server", {TCP_ESTABLISHED, HELD, LP_F_ACCEPTED, .err = 0}, 1000, 70, 1000, 70},
 	{"server_that_sent_nothing", {TCP_ESTABLISHED, HELD, LP_F_ACCEPTED, .err = 0}, 0, 70, 0, 70},
@@ -137,12 +138,30 @@ static void test_a_mapped_peer_is_ipv4(void **state)
 	assert_false(data_is_mapped(&v4.socket));
 }
 
+/* A look at a socket that lives reads its numbers one after the other. */
+static void test_no_span_is_negative(void **state)
+{
+	struct lp_record r = record_of(&(struct facts){TCP_ESTABLISHED, HELD, .err = 0});
+	struct data d;
+
+	(void)state;
+	r.socket.copied_seq = r.socket.rcv_nxt + 5;
+	r.socket.snd_una = r.socket.snd_nxt + 7;
+	r.socket.write_seq = r.socket.snd_nxt - 1;
+	d = data_of(&r.socket);
+	assert_int_equal(d.unread, 0);
+	assert_int_equal(d.unacked, 0);
+	assert_int_equal(d.unsent, 0);
+	assert_int_equal(d.waiting, 0);
+}
+
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 int main(void)
 {
-	struct CMUnitTest tests[COUNT(queues) + COUNT(totals) + 1] = {cmocka_unit_test(test_a_mapped_peer_is_ipv4)};
-	size_t n = 1;
+	struct CMUnitTest tests[COUNT(queues) + COUNT(totals) + 2] = {cmocka_unit_test(test_a_mapped_peer_is_ipv4),
+								      cmocka_unit_test(test_no_span_is_negative)};
+	size_t n = 2;
 
 	for (size_t i = 0; i < COUNT(queues); i++)
 		tests[n++] = (struct CMUnitTest){

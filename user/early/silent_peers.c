@@ -131,8 +131,8 @@ static void report_acked(struct silent_peers *s, struct reported *reported, cons
 
 	named.who = before->who;
 	named.task = before->task;
-	named.socket.flags |=
-		before->socket.flags & (LP_F_STATE | LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED);
+	named.socket.flags |= before->socket.flags &
+			      (LP_F_STATE | LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED | LP_F_RESTORED);
 	named.born_ns = before->born_ns;
 	named.established_ns = before->established_ns;
 	if (before->who != LP_WHO_CLOSER) /* the application may have closed it since */

@@ -33,14 +33,20 @@ static __u32 less(__u32 value, __u32 by)
 	return value > by ? value - by : 0;
 }
 
+/* Bytes from one sequence number to another; 0 if that is behind, as where a look reads the two one after the other. */
+static __u32 span(__u32 from, __u32 to)
+{
+	return (__s32)(to - from) > 0 ? to - from : 0;
+}
+
 struct data data_of(const struct lp_socket *s)
 {
 	bool connecting = s->state == TCP_SYN_SENT || s->state == TCP_SYN_RECV;
 	struct data d = {
-		.unread = s->rcv_nxt - s->copied_seq,
-		.unacked = s->snd_nxt - s->snd_una,
-		.unsent = s->write_seq - s->snd_nxt,
-		.waiting = s->write_seq - s->snd_una,
+		.unread = span(s->copied_seq, s->rcv_nxt),
+		.unacked = span(s->snd_una, s->snd_nxt),
+		.unsent = span(s->snd_nxt, s->write_seq),
+		.waiting = span(s->snd_una, s->write_seq),
 		.sent = s->bytes_acked,
 		.received = s->bytes_received,
 	};

@@ -15,7 +15,7 @@ static bool has_birth(const struct lp_record *r)
 
 static enum owner_via birth_via(const struct lp_record *r)
 {
-	if (r->socket.flags & LP_F_CONNECTED)
+	if (r->socket.flags & (LP_F_CONNECTED | LP_F_RESTORED))
 		return VIA_CONNECT;
 	if (r->socket.flags & LP_F_ACCEPTED)
 		return VIA_ACCEPT;
