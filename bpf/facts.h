@@ -61,6 +61,7 @@ static __always_inline void facts_fill(struct lp_record *r, struct sock *sk, str
 		s->cookie = bpf_get_socket_cookie(sk);
 	look_socket_typed(s, sk, tp);
 	look_data_typed(s, tp);
+	look_aside_typed(s, tp);
 	look_bytes_typed(s, tp);
 	look_heard_typed(s, tp);
 	if (s->err)

@@ -90,7 +90,7 @@ struct netns_ipv4 { /* int until 5.12 or later, then __u8: read like bit fields 
 };
 
 struct hlist_node {
-	struct hlist_node *next;
+	struct hlist_node *next, **pprev;
 };
 struct hlist_head {
 	struct hlist_node *first;
@@ -126,6 +126,7 @@ struct sock_common {
 	struct in6_addr skc_v6_rcv_saddr;
 	atomic64_t skc_cookie;
 	unsigned long skc_flags;
+	refcount_t skc_refcnt;
 };
 
 typedef struct {
@@ -185,6 +186,13 @@ struct socket_alloc {
 	struct inode vfs_inode;
 };
 
+struct sk_buff_head {
+	__u32 qlen;
+};
+struct timer_list {
+	struct hlist_node entry;
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
@@ -198,6 +206,10 @@ struct sock {
 	__u16 sk_type;
 	__u16 sk_protocol;
 	__u8 sk_kern_sock : 1;
+	struct proto *sk_prot_creator;
+	struct sk_buff_head sk_receive_queue;
+	struct timer_list sk_timer;
+	struct timer_list tcp_retransmit_timer; /* from 7.0 */
 	unsigned int sk_allocation;
 	void *sk_user_data;
 	unsigned long sk_lingertime;
@@ -219,8 +231,30 @@ struct icsk_ack_fields {
 	__u32 lrcvtime;
 };
 
+struct sk_msg_sg {
+	__u32 size;
+};
+struct sk_msg {
+	struct sk_msg_sg sg;
+	struct list_head list;
+};
+struct sk_psock_progs {
+	struct bpf_prog *stream_parser; /* from 5.13, as all of these */
+	struct bpf_prog *stream_verdict;
+	struct bpf_prog *skb_verdict; /* in 5.10 this is the verdict on a stream */
+};
+struct strparser {
+	struct sk_buff *skb_head;
+};
 struct sk_psock { /* of a socket in a sockmap: sk_user_data, but for flags in its lowest bits */
 	struct sock *sk;
+	struct proto *sk_proto;
+	struct sk_msg *cork;
+	struct sk_psock_progs progs;
+	struct strparser strp; /* from 5.13 */
+	struct sk_buff_head ingress_skb;
+	struct list_head ingress_msg;
+	__u32 msg_tot_len; /* of ingress_msg; from 6.19, and some before */
 };
 #define USER_DATA_FLAGS 7ul
 
@@ -231,6 +265,10 @@ struct tcp_ulp_ops {
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
 	const struct tcp_ulp_ops *icsk_ulp_ops;
+	void *icsk_ulp_data;
+	struct timer_list icsk_retransmit_timer; /* until 6.19 */
+	struct timer_list icsk_delack_timer;
+	struct timer_list icsk_keepalive_timer; /* from 7.0, in place of sk_timer */
 	__u8 icsk_retransmits;
 	__u8 icsk_probes_out;
 	__u8 icsk_backoff;
@@ -242,8 +280,14 @@ struct inet_connection_sock {
 	struct icsk_ack_fields icsk_ack;
 };
 
+struct hrtimer {
+	__u8 state; /* until 6.19 */
+};
+
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
+	struct hrtimer pacing_timer;
+	struct hrtimer compressed_ack_timer;
 	struct list_head tsorted_sent_queue;
 	__u32 rcv_nxt;
 	__u32 copied_seq;

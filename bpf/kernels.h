@@ -20,7 +20,12 @@ static __always_inline struct sk_psock *psock_of(struct sock *sk)
 {
 	struct sk_psock *psock = (struct sk_psock *)((__u64)BPF_CORE_READ(sk, sk_user_data) & ~USER_DATA_FLAGS);
 
-	return psock && BPF_CORE_READ(psock, sk) == sk ? psock : (void *)0;
+	if (!psock || BPF_CORE_READ(psock, sk) != sk) /* others begin with the socket too: KCM */
+		return (void *)0;
+	return BPF_CORE_READ(psock, sk_proto) == BPF_CORE_READ(sk, sk_prot_creator) ||
+			       BPF_CORE_READ((struct tcp_sock *)sk, inet_conn.icsk_ulp_ops)
+		       ? psock
+		       : (void *)0;
 }
 
 /* Rare, so by probe reads in a global function, which the verifier walks only once. */

@@ -6,6 +6,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "kernel.h"
+#include "aside.h"
 #include "kernels.h"
 #include "socket.h"
 

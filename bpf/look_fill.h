@@ -118,6 +118,25 @@ static __always_inline void LOOK(look_data)(struct lp_socket *s, struct tcp_sock
 	s->probes_out = GET(tp, inet_conn.icsk_probes_out);
 }
 
+/* What the count of unread data leaves out. */
+static __always_inline void LOOK(look_aside)(struct lp_socket *s, struct tcp_sock *tp)
+{
+	struct inet_connection_sock *icsk = &tp->inet_conn;
+	struct sock *sk = &icsk->icsk_inet.sk;
+	__u64 aside;
+
+	if (!GET(sk, sk_user_data) && !GET(icsk, icsk_ulp_ops))
+		return;
+	aside = data_aside(as_number(sk));
+	s->aside = (__u32)aside;
+	if (aside & ASIDE_UNREAD_UNKNOWN)
+		s->flags |= LP_F_UNREAD_UNKNOWN;
+	if (aside & ASIDE_UNSENT_UNKNOWN)
+		s->flags |= LP_F_UNSENT_UNKNOWN;
+	if (aside & ASIDE_ONLY)
+		s->copied_seq = s->rcv_nxt;
+}
+
 static __always_inline void LOOK(look_bytes)(struct lp_socket *s, struct tcp_sock *tp)
 {
 	s->bytes_acked = GET(tp, bytes_acked);
@@ -228,6 +247,7 @@ static __always_inline void LOOK(look)(struct lp_socket *s, struct tcp_sock *tp)
 		return;
 	}
 	LOOK(look_data)(s, tp);
+	LOOK(look_aside)(s, tp);
 	LOOK(look_heard)(s, tp);
 	LOOK(look_sent)(s, tp);
 	LOOK(look_timers)(s, tp);

@@ -130,6 +130,8 @@ static __always_inline void note_closer(struct sock *sk, int old_state, int new_
 		conn->flags |= CONN_FIN_SECOND;
 	if (sk->sk_shutdown != SHUTDOWN_MASK || !sk->sk_lock.owned)
 		return;
+	if (closes_mapped(sk))
+		conn->flags |= LP_F_UNREAD_MORE;
 	if (is_kernels_typed(sk))
 		conn->flags |= LP_F_KERNEL;
 	if ((conn->flags & LP_F_KERNEL) || !task_closes(sk, conn))

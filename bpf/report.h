@@ -49,8 +49,9 @@ static __always_inline void remember(struct lp_record *r, struct conn *conn)
 	if (!conn)
 		return;
 	r->socket.flags |= LP_F_STATE;
-	r->socket.flags |= conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED | LP_F_RST_IN |
-					  LP_F_RST_OUT | LP_F_ICMP_SYN | LP_F_RST_OWN | LP_F_KERNEL | LP_F_RESTORED);
+	r->socket.flags |=
+		conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED | LP_F_SEEDED | LP_F_SHARED | LP_F_RST_IN | LP_F_RST_OUT |
+			       LP_F_ICMP_SYN | LP_F_RST_OWN | LP_F_KERNEL | LP_F_RESTORED | LP_F_UNREAD_MORE);
 	if (conn->flags & CONN_LISTENS) /* a child that was never established (fast open) */
 		r->socket.flags = (r->socket.flags & ~LP_F_SEEDED) | LP_F_ACCEPTED;
 	r->born_ns = conn->born_ns;
@@ -86,6 +87,8 @@ static __always_inline void report_close(struct sock *sk, struct tcp_sock *tp, _
 	if (!r)
 		return;
 	facts_fill(r, sk, tp, old_state, flags);
+	if ((flags & LP_F_OWNED) && shutdown == SHUTDOWN_MASK && closes_mapped(sk))
+		r->socket.flags |= LP_F_UNREAD_MORE;
 	r->socket.shutdown = shutdown;
 	remember(r, conn);
 	if (r->socket.err)

@@ -23,19 +23,22 @@
 
 /* lp_socket.flags. The first group is read from the socket, the second is what the hooks have remembered. */
 enum lp_flag {
-	LP_F_OWNED = 1u << 0,         /* sk_lock.owned: the current task has the socket locked, in process context */
-	LP_F_DEAD = 1u << 1,          /* SOCK_DEAD: orphaned */
-	LP_F_FIN_IN = 1u << 2,        /* SOCK_DONE: the peer's FIN was received */
-	LP_F_KEEPOPEN = 1u << 3,      /* SO_KEEPALIVE */
-	LP_F_LINGER = 1u << 4,        /* SO_LINGER of 0: close(2) sends a RST */
-	LP_F_SOCKET = 1u << 5,        /* sk_socket is set: neither orphaned nor still in an accept queue */
-	LP_F_FILE = 1u << 6,          /* the socket has a struct file: refs is valid */
-	LP_F_REPAIR = 1u << 7,        /* TCP_REPAIR */
-	LP_F_MPTCP = 1u << 8,         /* a subflow of an MPTCP connection */
-	LP_F_NET_DYING = 1u << 9,     /* the network namespace is being torn down */
-	LP_F_KTHREAD = 1u << 10,      /* locked, but by a kernel thread */
-	LP_F_LINGER2 = 1u << 11,      /* TCP_LINGER2 below 0: no FIN_WAIT2 without a process */
-	LP_F_TRANSPARENT = 1u << 12,  /* IP_TRANSPARENT: its local address need not be one of this host */
+	LP_F_OWNED = 1u << 0,        /* sk_lock.owned: the current task has the socket locked, in process context */
+	LP_F_DEAD = 1u << 1,         /* SOCK_DEAD: orphaned */
+	LP_F_FIN_IN = 1u << 2,       /* SOCK_DONE: the peer's FIN was received */
+	LP_F_KEEPOPEN = 1u << 3,     /* SO_KEEPALIVE */
+	LP_F_LINGER = 1u << 4,       /* SO_LINGER of 0: close(2) sends a RST */
+	LP_F_SOCKET = 1u << 5,       /* sk_socket is set: neither orphaned nor still in an accept queue */
+	LP_F_FILE = 1u << 6,         /* the socket has a struct file: refs is valid */
+	LP_F_REPAIR = 1u << 7,       /* TCP_REPAIR */
+	LP_F_MPTCP = 1u << 8,        /* a subflow of an MPTCP connection */
+	LP_F_NET_DYING = 1u << 9,    /* the network namespace is being torn down */
+	LP_F_KTHREAD = 1u << 10,     /* locked, but by a kernel thread */
+	LP_F_LINGER2 = 1u << 11,     /* TCP_LINGER2 below 0: no FIN_WAIT2 without a process */
+	LP_F_TRANSPARENT = 1u << 12, /* IP_TRANSPARENT: its local address need not be one of this host */
+	/* a sockmap or TLS holds data of it, how much is not known */
+	LP_F_UNREAD_UNKNOWN = 1u << 14,
+	LP_F_UNSENT_UNKNOWN = 1u << 15,
 	LP_F_ADDRESS_GONE = 1u << 13, /* check: its local address is none of this host any more */
 
 	LP_F_STATE = 1u << 16,            /* conns has this socket; else the flags below mean nothing */
@@ -52,6 +55,7 @@ enum lp_flag {
 	LP_F_SHARED = 1u << 27,   /* seeded, and more than one process held it then */
 	/* the RST came in at once after this host dropped our segment, by loopback: its own firewall answered */
 	LP_F_RST_OWN = 1u << 28,
+	LP_F_UNREAD_MORE = 1u << 31, /* it may have been in a sockmap, which has thrown away what it held */
 	LP_F_KERNEL = 1u << 29, /* the kernel uses it, for a file system or a disk say; also read from the socket */
 	LP_F_RESTORED =
 		1u << 30, /* it was made by TCP_REPAIR, without a handshake: no role, and no SYN in bytes_acked */
@@ -128,7 +132,7 @@ struct lp_socket {
 	__u8 held_back; /* a timer could not send it again: no route, or this host dropped it (from 6.18) */
 	__u8 dropped;   /* this host dropped it while it was being sent */
 	__u8 last_try;  /* enum lp_try: of the latest of these */
-	__u32 unused;
+	__u32 aside; /* bytes received and not read that are not between copied_seq and rcv_nxt: a sockmap has them */
 
 	/* No hook fills these (LP_RECORD_SIZE). */
 	__s64 sent_ms;    /* since data was last sent, or sent again */

@@ -155,13 +155,36 @@ static void test_no_span_is_negative(void **state)
 	assert_int_equal(d.waiting, 0);
 }
 
+static void test_what_lies_aside_is_counted_or_left_out(void **state)
+{
+	struct lp_record r = record_of(&(struct facts){TCP_ESTABLISHED, HELD, .unread = 30});
+
+	(void)state;
+	r.socket.aside = 500;
+	assert_int_equal(data_of(&r.socket).unread, 530);
+	assert_false(data_of(&r.socket).unread_unknown);
+	assert_false(data_of(&r.socket).unsent_unknown);
+	r.socket.flags |= LP_F_UNREAD_MORE; /* something else is counted */
+	assert_false(data_of(&r.socket).unread_unknown);
+	r.socket.aside = 0;
+	r.socket.copied_seq = r.socket.rcv_nxt;
+	assert_true(data_of(&r.socket).unread_unknown);
+	r.socket.flags = LP_F_UNREAD_UNKNOWN | LP_F_UNSENT_UNKNOWN;
+	r.socket.aside = 500;
+	assert_true(data_of(&r.socket).unread_unknown);
+	assert_true(data_of(&r.socket).unsent_unknown);
+}
+
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 int main(void)
 {
-	struct CMUnitTest tests[COUNT(queues) + COUNT(totals) + 2] = {cmocka_unit_test(test_a_mapped_peer_is_ipv4),
-								      cmocka_unit_test(test_no_span_is_negative)};
-	size_t n = 2;
+	struct CMUnitTest tests[COUNT(queues) + COUNT(totals) + 3] = {
+		cmocka_unit_test(test_a_mapped_peer_is_ipv4),
+		cmocka_unit_test(test_no_span_is_negative),
+		cmocka_unit_test(test_what_lies_aside_is_counted_or_left_out),
+	};
+	size_t n = 3;
 
 	for (size_t i = 0; i < COUNT(queues); i++)
 		tests[n++] = (struct CMUnitTest){

@@ -72,7 +72,7 @@ static const struct member socket_members[] = {
 	SOCKET(held_back),
 	SOCKET(dropped),
 	SOCKET(last_try),
-	SOCKET(unused),
+	SOCKET(aside),
 	SOCKET(sent_ms),
 	SOCKET(rto_ms),
 	SOCKET(rto_max_ms),

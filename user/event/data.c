@@ -58,6 +58,9 @@ struct data data_of(const struct lp_socket *s)
 		d.unread = less(d.unread, 1);
 	if (s->state == TCP_SYN_SENT)
 		d.unread = 0; /* the sequence numbers of the peer are not known yet */
+	d.unread += s->aside;
+	d.unread_unknown = (s->flags & LP_F_UNREAD_UNKNOWN) || ((s->flags & LP_F_UNREAD_MORE) && !d.unread);
+	d.unsent_unknown = s->flags & LP_F_UNSENT_UNKNOWN;
 	/* snd_una of a child is after its SYN: tcp_create_openreq_child() */
 	if (s->state == TCP_SYN_SENT || (connecting && (s->flags & LP_F_CONNECTED)))
 		d.unacked = less(d.unacked, 1);

@@ -15,6 +15,7 @@ struct data {
 	__u32 waiting; /* unacked + unsent + 1 for an unacknowledged FIN of ours */
 	__u64 sent;    /* and acknowledged, since the connection began */
 	__u64 received;
+	bool unread_unknown, unsent_unknown; /* how much a sockmap or TLS holds of it is not known */
 };
 
 /* An IPv4 peer on an IPv6 socket. */

@@ -62,6 +62,7 @@ struct repeat {
 	bool several_bys;              /* the same of verdict.by */
 	bool several_vias;             /* the same of owner.via */
 	__u64 unread, unacked, unsent; /* bytes, the sum */
+	bool unread_unknown, unsent_unknown;
 };
 
 struct event {

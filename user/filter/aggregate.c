@@ -31,6 +31,8 @@ static struct repeat repeat_of(const struct event *e)
 		.unread = e->data.unread,
 		.unacked = e->data.unacked,
 		.unsent = e->data.unsent,
+		.unread_unknown = e->data.unread_unknown,
+		.unsent_unknown = e->data.unsent_unknown,
 	};
 }
 
@@ -153,6 +155,8 @@ static void add_up(struct event *mine, const struct repeat *other)
 	r->unread += other->unread;
 	r->unacked += other->unacked;
 	r->unsent += other->unsent;
+	r->unread_unknown |= other->unread_unknown;
+	r->unsent_unknown |= other->unsent_unknown;
 	mine->wall_ns = r->last_ns;
 }
 

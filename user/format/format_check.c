@@ -78,11 +78,13 @@ static void put_half(struct line *line, bool closed)
 }
 
 /* "-" for 0 and for what is not known, so that data at stake stands out. */
-static void put_bytes(struct line *line, __u32 bytes)
+static void put_bytes(struct line *line, __u32 bytes, bool unknown)
 {
 	char text[NUMBER_TEXT_LEN] = "-";
-	size_t n = bytes ? number_format(bytes, text) : 1;
+	size_t n = bytes && !unknown ? number_format(bytes, text) : 1;
 
+	if (unknown)
+		*text = '?';
 	line_spaces(line, n < BYTES_COLUMN ? BYTES_COLUMN - n : 0);
 	line_append(line, text, n);
 }
@@ -269,9 +271,9 @@ void format_check_text(struct line *line, const struct check *c, const struct ch
 	put_cell(line, w->peer, put_peer, c);
 	put_half(line, verdicts_read_closed(c->socket));
 	put_half(line, verdicts_write_closed(c->socket));
-	put_bytes(line, c->event.data.unread);
-	put_bytes(line, c->event.data.unacked);
-	put_bytes(line, c->event.data.unsent);
+	put_bytes(line, c->event.data.unread, c->event.data.unread_unknown);
+	put_bytes(line, c->event.data.unacked, false);
+	put_bytes(line, c->event.data.unsent, c->event.data.unsent_unknown);
 	line_spaces(line, GAP);
 	put_evidence(line, c);
 	line_text(line, *begin ? "\033[0m\n" : "\n");

@@ -189,11 +189,11 @@ static void put_data(struct line *line, const struct event *e)
 	__u64 unacked = r->count ? r->unacked : e->data.unacked;
 	__u64 unsent = r->count ? r->unsent : e->data.unsent;
 
-	if (unread)
+	if (unread && !e->data.unread_unknown)
 		line_printf(line, "; %llu B unread", unread);
 	if (unacked)
 		line_printf(line, "; %llu B unacked", unacked);
-	if (unsent)
+	if (unsent && !e->data.unsent_unknown)
 		line_printf(line, "; %llu B unsent", unsent);
 }
 

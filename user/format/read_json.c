@@ -236,11 +236,15 @@ static void read_data(struct json_object *o, struct event *e)
 	e->data.unread = (__u32)unread;
 	e->data.unacked = (__u32)unacked;
 	e->data.unsent = (__u32)unsent;
+	e->data.unread_unknown = !has(o, "data.unread_bytes");
+	e->data.unsent_unknown = !has(o, "data.unsent_bytes");
 	if (!repeat->count)
 		return;
 	repeat->unread = unread;
 	repeat->unacked = unacked;
 	repeat->unsent = unsent;
+	repeat->unread_unknown = e->data.unread_unknown;
+	repeat->unsent_unknown = e->data.unsent_unknown;
 	repeat->several_phases = !has(o, "phase");
 	repeat->several_bys = !has(o, "by");
 	repeat->several_vias = !has(o, "owner.via");
