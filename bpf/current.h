@@ -5,6 +5,7 @@
 
 #include "file.h"
 #include "maps.h"
+#include "past.h"
 #include "process.h"
 
 const volatile __u32 agent_tgid = 0;
@@ -35,19 +36,25 @@ __noinline int reads_from(__u64 sk, __u32 fd)
 	return !file || file == BPF_CORE_READ((struct sock *)sk, sk_socket, file) || file_sock(file);
 }
 
-/* A walk over open files (by lostpeer, `bpftool prog` or another program) holds each file for a moment, in read(2). If
- * the holder closes the file meanwhile, the walk drops the last reference, though it never used the socket. So does
- * read(2) of /proc/PID/fdinfo, or of a Unix socket, which discards descriptors that a message has. */
-static __always_inline _Bool task_walks(struct task_struct *task, struct sock *sk)
+#define STACK_SIZE 16384 /* THREAD_SIZE; before 5.15, where it differs, no system call is recognized */
+
+struct call {
+	long number;
+	__u32 first; /* its first argument */
+};
+
+/* The current task's system call. */
+static __always_inline struct call task_call(void)
 {
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct pt_regs *regs;
 
-	if ((__u32)task->tgid == agent_tgid)
-		return 1;
-	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs) || task->flags & PF_EXITING)
-		return 0;
-	regs = (struct pt_regs *)bpf_task_pt_regs((struct task_struct *)bpf_get_current_task_btf());
-	return REGS_SYSCALL(regs) == SYSCALL_READ && !reads_from(as_number(sk), (__u32)REGS_FIRST(regs));
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) { /* 5.15 */
+		regs = (void *)bpf_task_pt_regs((struct task_struct *)bpf_get_current_task_btf());
+		return (struct call){(long)regs->REGS_SYSCALL, (__u32)regs->REGS_FIRST};
+	}
+	regs = BPF_CORE_READ(task, stack) + STACK_SIZE - bpf_core_type_size(struct pt_regs);
+	return (struct call){(long)BPF_CORE_READ(regs, REGS_SYSCALL), (__u32)BPF_CORE_READ(regs, REGS_FIRST)};
 }
 
 static __always_inline _Bool task_is_kernel(void)
@@ -57,22 +64,40 @@ static __always_inline _Bool task_is_kernel(void)
 	return BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), flags) & PF_KTHREAD;
 }
 
-enum who_runs { RUNS_PROCESS, RUNS_KERNEL, RUNS_WALK };
+static __always_inline _Bool task_is_exiting(void)
+{
+	if (kernel_has_task())
+		return task_typed()->flags & PF_EXITING;
+	return BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), flags) & PF_EXITING;
+}
+
+enum who_runs {
+	RUNS_PROCESS,
+	RUNS_KERNEL,
+	/* A walk over open files (by lostpeer, `bpftool prog` or another program) holds each file for a moment, in
+	 * read(2). If the holder closes the file meanwhile, the walk drops the last reference, though it never used
+	 * the socket. So does read(2) of /proc/PID/fdinfo, or of a Unix socket, which discards descriptors that a
+	 * message has. */
+	RUNS_WALK,
+	/* In execve(2), on the way back to user space: it closes what the new program does not inherit. */
+	RUNS_EXEC,
+};
 
 /* The task that has the socket locked. */
 static __always_inline enum who_runs who_runs(struct sock *sk)
 {
+	struct call call;
+
 	if (task_is_kernel())
 		return RUNS_KERNEL;
-	if (kernel_has_task()) {
-		struct task_struct *task = task_typed();
-
-		return task_walks(task, sk) ? RUNS_WALK : RUNS_PROCESS;
-	} else {
-		struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-
-		return (__u32)BPF_CORE_READ(task, tgid) == agent_tgid ? RUNS_WALK : RUNS_PROCESS;
-	}
+	if ((__u32)(bpf_get_current_pid_tgid() >> 32) == agent_tgid)
+		return RUNS_WALK;
+	if (task_is_exiting())
+		return RUNS_PROCESS;
+	call = task_call();
+	if (call.number == SYSCALL_READ)
+		return reads_from(as_number(sk), call.first) ? RUNS_PROCESS : RUNS_WALK;
+	return call.number == SYSCALL_EXECVE || call.number == SYSCALL_EXECVEAT ? RUNS_EXEC : RUNS_PROCESS;
 }
 
 static __always_inline void task_current(struct lp_task *who)
@@ -92,18 +117,28 @@ static __always_inline _Bool walk_knows(const struct conn *conn)
 	return conn && conn->closer.tgid && (__u32)(bpf_get_current_pid_tgid() >> 32) == agent_tgid;
 }
 
+/* That it was forked does not matter for a connection of its own. */
+static __always_inline void not_inherited(struct lp_task *who, const struct conn *conn)
+{
+	if (conn && conn->birth.tgid == who->tgid)
+		who->forked = 0;
+}
+
 /* The process that works on a socket that the current task has locked: the task's own or, if our walk drops the last
  * reference, the holder that it saw. 0: none, or not known. *who must be zeroed. */
 static __always_inline _Bool task_at_work(struct lp_task *who, struct sock *sk, const struct conn *conn)
 {
 	enum who_runs runs = who_runs(sk);
 
-	if (runs == RUNS_PROCESS)
+	if (runs == RUNS_PROCESS || runs == RUNS_EXEC)
 		task_current(who);
 	else if (runs == RUNS_WALK && walk_knows(conn))
 		*who = conn->closer;
 	else
 		return 0;
+	if (runs == RUNS_EXEC)
+		past_undo_exec(who);
+	not_inherited(who, conn);
 	return 1;
 }
 
@@ -114,10 +149,13 @@ static __always_inline _Bool task_closes(struct sock *sk, struct conn *conn)
 
 	if (runs == RUNS_WALK)
 		return walk_knows(conn);
-	if (runs != RUNS_PROCESS)
+	if (runs != RUNS_PROCESS && runs != RUNS_EXEC)
 		return 0;
 	__builtin_memset(&conn->closer, 0, sizeof(conn->closer));
 	task_current(&conn->closer);
+	if (runs == RUNS_EXEC)
+		past_undo_exec(&conn->closer);
+	not_inherited(&conn->closer, conn);
 	return 1;
 }
 

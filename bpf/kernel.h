@@ -38,6 +38,7 @@ enum {
 #define SHUTDOWN_MASK 3
 #define PF_EXITING 0x00000004
 #define PF_IO_WORKER 0x00000010
+#define PF_FORKNOEXEC 0x00000040
 #define PF_KTHREAD 0x00200000
 
 /* The bit of a gfp_t by which an allocation may call into file systems, the same from 5.10 on. Every socket of a process
@@ -390,6 +391,7 @@ struct task_struct {
 	struct css_set *cgroups;
 	struct files_struct *files;
 	struct nsproxy *nsproxy;
+	unsigned in_execve : 1;
 };
 
 struct fdtable {
@@ -451,14 +453,19 @@ struct tcphdr_words {
 };
 #define TCP_SYN 0x02
 
+/* Those of a 32-bit program differ, and are not recognized. */
 #if defined(__TARGET_ARCH_x86)
-#define REGS_SYSCALL(regs) ((regs)->orig_ax)
-#define REGS_FIRST(regs) ((regs)->di) /* the system call's first argument, until it returns to the program */
+#define REGS_SYSCALL orig_ax
+#define REGS_FIRST di /* the system call's first argument, until it returns to the program */
 #define SYSCALL_READ 0
+#define SYSCALL_EXECVE 59
+#define SYSCALL_EXECVEAT 322
 #elif defined(__TARGET_ARCH_arm64)
-#define REGS_SYSCALL(regs) ((regs)->syscallno)
-#define REGS_FIRST(regs) ((regs)->orig_x0)
+#define REGS_SYSCALL syscallno
+#define REGS_FIRST orig_x0
 #define SYSCALL_READ 63
+#define SYSCALL_EXECVE 221
+#define SYSCALL_EXECVEAT 281
 #endif
 
 /* Turns a pointer into a plain number. Rare work is in global functions, which the verifier walks only once, and those

@@ -10,7 +10,8 @@
  *   tcp_retransmit_skb    lists a socket whose retransmission timer ran out (silent.h), for the agent to look at, and
  *                         counts whether the segment left this host (sent.h)
  *   kfree_skb             counts the segments of a connection that this host drops while sending them (sent.h)
- *   sched_process_fork    notes which process forks, and follows the descendants of a command
+ *   sched_process_fork    notes which process forks which (past.h), and follows the descendants of a command
+ *   task_rename           notes the name that a process had before execve(2) (past.h)
  *
  * The same object contains iterators.h (sockets that existed before, holders), agent_look.h (sockets that the agent
  * looks at), syscalls.h (--connect-hook, --accept-hook) and cgroups.h (cgroups that are gone). Nothing here runs for a
@@ -26,6 +27,7 @@
 #include "iterators.h"
 #include "reentry.h"
 #include "cgroups.h"
+#include "past.h"
 #include "silent.h"
 #include "syscalls.h"
 #include "report.h"
@@ -37,6 +39,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 const struct lp_record *type_of_record __attribute__((unused));
 const struct lp_holder *type_of_holder __attribute__((unused));
 const struct lp_cgroup *type_of_cgroup __attribute__((unused));
+const struct lp_past *type_of_past __attribute__((unused));
 
 /* The agent's own tgid while it runs a command: its children are followed. 0: none. */
 const volatile __u32 follow_parent = 0;
@@ -90,8 +93,8 @@ static __always_inline void establish(struct sock *sk, __u8 old_state)
 	if (!conn || !tp)
 		return;
 	if (old_state == TCP_SYN_RECV && (conn->flags & CONN_LISTENS)) {
-		/* a copy of the listener's: birth is the process that listened */
-		conn->flags = LP_F_ACCEPTED | (conn->flags & LP_F_KERNEL);
+		/* a copy of the listener's: birth is the process that listened, or one of those that shared it */
+		conn->flags = LP_F_ACCEPTED | (conn->flags & (LP_F_KERNEL | LP_F_SHARED));
 	}
 	/* a RST in SYN_SENT (for the challenge ACK of an older connection) or in SYN_RECV did not end this connection */
 	conn->flags &= ~LP_F_RST_OUT;
@@ -448,6 +451,7 @@ static __always_inline void on_fork(struct task_struct *parent, struct task_stru
 
 	if (child_tgid == tgid)
 		return;
+	past_begin(parent, child);
 	now = bpf_ktime_get_ns();
 	bpf_map_update_elem(&forks, &tgid, &now, BPF_ANY);
 	if (!follow_parent)

@@ -86,6 +86,8 @@ static __always_inline void name_owner(struct lp_record *r, struct sock *sk, str
 	}
 	if (is_unaccepted(r) && !r->socket.err && closes_listener()) {
 		task_probe(&r->task, (struct task_struct *)bpf_get_current_task()); /* rare: loads faster */
+		if (who_runs(sk) == RUNS_EXEC)
+			past_undo_exec(&r->task);
 		r->socket.flags |= LP_F_LISTENER_CLOSING;
 		r->who = LP_WHO_LISTENER;
 	} else if (conn) {

@@ -47,6 +47,7 @@ static __always_inline void task_fill_all_but_cgroup(struct lp_task *who, struct
 	who->start_boot_ns = leader->start_boottime;
 	who->uid = task->cred->euid.val;
 	copy_comm(who->comm, leader->comm);
+	who->forked = (leader->flags & PF_FORKNOEXEC) != 0;
 	if (leader->thread_pid->level)
 		who->vpid = task_vpid(leader, leader->thread_pid->level);
 	if (task->flags & PF_EXITING)
@@ -69,6 +70,7 @@ static __always_inline void task_probe(struct lp_task *who, struct task_struct *
 	who->uid = BPF_CORE_READ(task, cred, euid.val);
 	who->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
 	bpf_core_read(&who->comm, sizeof(who->comm), &leader->comm);
+	who->forked = (BPF_CORE_READ(leader, flags) & PF_FORKNOEXEC) != 0;
 	who->vpid = task_vpid(leader, BPF_CORE_READ(leader, thread_pid, level));
 	if (BPF_CORE_READ(task, flags) & PF_EXITING)
 		task_exit(who, task);

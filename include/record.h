@@ -49,9 +49,27 @@ struct lp_task {
 	__u32 uid;              /* effective, in the initial user namespace */
 	char comm[LP_COMM_LEN]; /* the leader's; may hold any bytes, NUL-terminated */
 	__u32 vpid;             /* tgid in its own pid namespace; 0: the same as tgid */
-	__u32 oom;              /* 1: it was exiting, and the out-of-memory killer had chosen it */
-	__u32 exiting;          /* 1: it was exiting (PF_EXITING) */
+	__u8 oom;               /* 1: it was exiting, and the out-of-memory killer had chosen it */
+	__u8 exiting;           /* 1: it was exiting (PF_EXITING) */
+	__u8 executing;         /* 1: it was in execve(2), which closed the socket; comm is the name before that */
+	__u8 forked;            /* 1: forked, and had not executed a program since (PF_FORKNOEXEC) */
 	__u32 exit_code;        /* if exiting, as from wait(2): the low 7 bits are the signal that ended it */
+	__u32 unused;
+};
+
+#define LP_PAST_EXECS 2 /* a power of two */
+
+/* What a process was before: the process that forked it, and its names before it executed other programs. */
+struct lp_past {
+	__u64 start_boot_ns;   /* as in lp_task */
+	struct lp_task forker; /* at the fork; tgid 0: not seen */
+	__u64 first_exec_ns;   /* CLOCK_MONOTONIC; 0: not seen */
+	struct {
+		__u64 time_ns;          /* CLOCK_MONOTONIC */
+		char comm[LP_COMM_LEN]; /* before it */
+	} execs[LP_PAST_EXECS];         /* the last ones; number n, from 0 on, is at n % LP_PAST_EXECS */
+	__u32 n_execs;
+	__u32 unused;
 };
 
 struct lp_record {
@@ -191,6 +209,7 @@ enum lp_stat {
 };
 
 LP_ASSERT(sizeof(struct lp_task) == 56, "lp_task has no padding");
+LP_ASSERT(sizeof(struct lp_past) == 128, "lp_past has no padding");
 LP_ASSERT(__builtin_offsetof(struct lp_record, task) == 32, "header of lp_record");
 LP_ASSERT(sizeof(struct lp_record) == 88 + sizeof(struct lp_socket), "lp_record has no padding");
 LP_ASSERT(sizeof(struct lp_listed) == 24, "lp_listed has no padding");

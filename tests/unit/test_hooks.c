@@ -93,9 +93,10 @@ static void test_an_old_kernel_gets_the_programs_that_it_can_run(void **state)
 
 	(void)state;
 	hooks_choose(object, &have, &all_options);
-	assert_string_equal(names_of(is_not_loaded),
-			    "send_reset_reason error_report set_state_nested set_state_nested_twice "
-			    "destroy_sock_nested retransmit retransmit_result own_drop cgroup_gone cgroup_made");
+	assert_string_equal(
+		names_of(is_not_loaded),
+		"send_reset_reason error_report set_state_nested set_state_nested_twice "
+		"destroy_sock_nested retransmit retransmit_result own_drop task_renamed cgroup_gone cgroup_made");
 }
 
 static void test_a_kernel_that_does_not_preempt_gets_one_copy(void **state)

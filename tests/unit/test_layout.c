@@ -29,8 +29,13 @@ struct member {
 
 #define TASK(m) MEMBER(lp_task, m)
 static const struct member task[] = {
-	TASK(start_boot_ns), TASK(cgroup_id), TASK(tgid),    TASK(uid),       TASK(comm),
-	TASK(vpid),          TASK(oom),       TASK(exiting), TASK(exit_code),
+	TASK(start_boot_ns), TASK(cgroup_id), TASK(tgid),      TASK(uid),    TASK(comm),      TASK(vpid),
+	TASK(oom),           TASK(exiting),   TASK(executing), TASK(forked), TASK(exit_code), TASK(unused),
+};
+
+#define PAST(m) MEMBER(lp_past, m)
+static const struct member past[] = {
+	PAST(start_boot_ns), PAST(forker), PAST(first_exec_ns), PAST(execs), PAST(n_execs), PAST(unused),
 };
 
 #define IDENTITY(m) MEMBER(lp_identity, m)
@@ -231,6 +236,7 @@ static void test_cgroup(void **state)
 	(void)state;
 	check_layout("lp_cgroup", sizeof(struct lp_cgroup), cgroup, COUNT(cgroup));
 	check_layout("lp_exited", sizeof(struct lp_exited), exited, COUNT(exited));
+	check_layout("lp_past", sizeof(struct lp_past), past, COUNT(past));
 	check_layout("lp_ended", sizeof(struct lp_ended), ended, COUNT(ended));
 }
 

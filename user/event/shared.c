@@ -18,9 +18,11 @@ void shared_keep_task(struct lp_task *mine, const struct lp_task *other)
 		mine->cgroup_id = 0;
 	if (mine->uid != other->uid)
 		mine->uid = 0;
+	mine->executing &= other->executing;
 	if (mine->exiting == other->exiting && mine->exit_code == other->exit_code && mine->oom == other->oom)
 		return;
-	mine->exiting = mine->exit_code = mine->oom = 0;
+	mine->exiting = mine->oom = 0;
+	mine->exit_code = 0;
 }
 
 void shared_keep_place(struct place *mine, const struct place *other)

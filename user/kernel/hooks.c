@@ -43,6 +43,7 @@ static const struct hook hooks[] = {
 	 .is_quiet = true},
 	{PROGRAM(own_drop), .needs = {HAS(own_drop)}, .classes = LP_CLASS_SILENT | LP_CLASS_LOST, .is_quiet = true},
 	{PROGRAM(process_fork), .needs = {HAS(fork)}, .is_quiet = true},
+	{PROGRAM(task_renamed), .needs = {HAS(exec)}, .is_quiet = true},
 	{PROGRAM(process_exit), .option = FOR_PLACE, .is_quiet = true},
 	{PROGRAM(cgroup_gone), .needs = {HAS(cgroups)}, .is_quiet = true},
 	{PROGRAM(cgroup_made), .needs = {HAS(cgroups)}, .is_quiet = true},

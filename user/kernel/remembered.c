@@ -15,6 +15,12 @@ __u64 remembered_last_fork(const struct kernel *k, __u32 tgid)
 	return when;
 }
 
+bool remembered_past(const struct kernel *k, const struct lp_task *task, struct lp_past *past)
+{
+	return !bpf_map_lookup_elem(bpf_map__fd(kernel_skeleton(k)->maps.pasts), &task->tgid, past) &&
+	       past->start_boot_ns == task->start_boot_ns;
+}
+
 bool remembered_follows(const struct kernel *k, __u32 tgid, __u64 start_boot_ns)
 {
 	__u64 start;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the hooks remember for later: forks, descendants, sockets that ended, cgroups. */
+/* What the hooks remember for later: forks, former names, descendants, sockets that ended, cgroups. */
 #ifndef LOSTPEER_REMEMBERED_H
 #define LOSTPEER_REMEMBERED_H
 
@@ -12,6 +12,8 @@ struct kernel;
 
 /* When this process last forked another one, CLOCK_MONOTONIC; 0: not since the hooks were attached. */
 __u64 remembered_last_fork(const struct kernel *kernel, __u32 tgid);
+/* Who forked this process, and which names it had before; false: neither is known. */
+bool remembered_past(const struct kernel *kernel, const struct lp_task *task, struct lp_past *past);
 /* Whether this process descends from one that kernel_options.follow_parent forked. */
 bool remembered_follows(const struct kernel *kernel, __u32 tgid, __u64 start_boot_ns);
 /* Whether this process got a connection to this port of a peer at since_ns (CLOCK_MONOTONIC, at most some hours ago) or
