@@ -92,6 +92,20 @@ void pending_add(struct pending_list *list, struct event *event, pending_done *a
 	out.asked++;
 }
 
+static bool no_past(void *context, const struct lp_task *task, struct lp_past *past)
+{
+	(void)context;
+	(void)task;
+	(void)past;
+	return false;
+}
+
+struct lineage pending_lineage(const struct pending_list *list)
+{
+	(void)list;
+	return (struct lineage){no_past, NULL, 0};
+}
+
 static struct lp_record end_of(__u64 sk, const char *local, __u16 local_port, const char *peer, __u16 peer_port)
 {
 	struct lp_record r = record_of(&(struct facts){TCP_ESTABLISHED, HELD, .err = ECONNRESET});

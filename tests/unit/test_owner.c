@@ -49,6 +49,51 @@ static void test_current_of_a_failed_connect_is_the_connector(void **state)
 	names(t, BIRTH, VIA_CONNECT);
 }
 
+/* A child that was forked just now may be on its way to another program, and close a copy that it never used. */
+static void test_current_that_closes_after_its_fork(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_CURRENT, CHILD, (struct facts){TCP_ESTABLISHED, IN_CLOSE, LP_F_LINGER, .err = 0});
+	t->forker = BIRTH;
+	needs(t, NEED_EXEC);
+	t->child_executed_ns = BORN + 2;
+	names(t, BIRTH, VIA_CLOSER);
+	t->child_executed_ns = BORN + 2 * LINEAGE_EXEC_NS;
+	names(t, CHILD, VIA_CLOSER);
+	t->child_executed_ns = 0;
+	t->evidence.exec_waited = true;
+	names(t, CHILD, VIA_CLOSER);
+	t->evidence.exec_waited = false;
+	t->evidence.now_ns = BORN + 2 * LINEAGE_EXEC_NS;
+	names(t, CHILD, VIA_CLOSER);
+	t->evidence.now_ns = BORN + 2;
+	t->forker = NOBODY;
+	names(t, CHILD, VIA_CLOSER);
+}
+
+static void test_current_that_was_forked_just_now_and_exits(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_CURRENT, CHILD, (struct facts){TCP_ESTABLISHED, IN_CLOSE, LP_F_LINGER, .err = 0});
+	t->forker = BIRTH;
+	t->record.task.exiting = 1;
+	needs(t, NEED_NOTHING);
+	assert_int_equal(t->owner.process.tgid, task_of(CHILD).tgid);
+}
+
+static void test_closer_that_was_forked_just_now(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_CLOSER, CHILD, (struct facts){TCP_FIN_WAIT1, ORPHAN, .err = ETIMEDOUT, .unack = 901});
+	t->forker = OTHER;
+	needs(t, NEED_EXEC);
+	t->child_executed_ns = BORN + 2;
+	names(t, OTHER, VIA_CLOSER);
+}
+
 static void test_current_needs_no_evidence(void **state)
 {
 	struct trial *t = *state;
@@ -308,6 +353,9 @@ int main(void)
 		TEST(test_current_that_does_not_close_is_a_holder),
 		TEST(test_current_is_named_by_its_birth_where_it_is_the_same),
 		TEST(test_current_of_a_failed_connect_is_the_connector),
+		TEST(test_current_that_closes_after_its_fork),
+		TEST(test_current_that_was_forked_just_now_and_exits),
+		TEST(test_closer_that_was_forked_just_now),
 		TEST(test_current_needs_no_evidence),
 		TEST(test_orphan_is_its_closers),
 		TEST(test_orphan_without_a_known_closer),

@@ -181,10 +181,122 @@ static void test_shared_by_one_that_had_forked(void **state)
 	struct trial *t = *state;
 
 	given_shared(t, 2);
+	t->other_forked_ns = BORN + 1;
+	walk_found(t, 1, PERSONS(OTHER), 1);
+	names_nobody(t, UNKNOWN_HOLDER_GONE);
+	lists(t, 1, PERSONS(OTHER));
+}
+
+/* Whoever held it beside the opener, the opener is named of several. */
+static void test_shared_by_the_opener_that_had_forked(void **state)
+{
+	struct trial *t = *state;
+
+	given_shared(t, 2);
 	t->birth_forked_ns = BORN + 1;
 	walk_found(t, 1, PERSONS(BIRTH), 1);
+	names(t, BIRTH, VIA_CONNECT);
+	LISTS_NOBODY(t);
+	walk_found(t, 0, NULL, 0);
+	destroyed_by(t, BIRTH);
+	names(t, BIRTH, VIA_CONNECT);
+}
+
+static const struct facts reset_accepted = {TCP_ESTABLISHED, HELD, RST_IN | LP_F_ACCEPTED, .err = ECONNRESET};
+
+static void given_accepted(struct trial *t, __u32 refs)
+{
+	given(t, LP_WHO_BIRTH, BIRTH, reset_accepted);
+	t->record.socket.refs = refs;
+	t->evidence.waited = true;
+}
+
+/* A worker that was there before the connection did not inherit it. */
+static void test_shared_by_the_worker_that_accepted_it(void **state)
+{
+	struct trial *t = *state;
+
+	given_accepted(t, 2);
+	t->other_forked_ns = BORN + 1;
+	walk_found(t, 1, PERSONS(OTHER), 1);
+	names(t, OTHER, VIA_HOLDER);
+	walk_found(t, 2, PERSONS(OTHER, CHILD), 1);
+	names(t, OTHER, VIA_HOLDER);
+	lists(t, 2, PERSONS(OTHER, CHILD));
+	walk_found(t, 2, PERSONS(OTHER, THIRD), 1);
+	names_nobody(t, UNKNOWN_SHARED);
+}
+
+/* The threads that sleep on the socket account for the other references. */
+static void test_shared_with_sleeping_threads(void **state)
+{
+	struct trial *t = *state;
+
+	given_shared(t, 3);
+	t->record.waits = 2;
+	t->other_forked_ns = BORN + 1;
+	walk_found(t, 1, PERSONS(OTHER), 1);
+	names(t, OTHER, VIA_HOLDER);
+	t->record.waits = 1;
 	names_nobody(t, UNKNOWN_HOLDER_GONE);
-	lists(t, 1, PERSONS(BIRTH));
+}
+
+/* A child between fork and exec has a copy; the process that forked it may have closed its own since. */
+static void test_shared_with_a_child_on_its_way_to_a_program(void **state)
+{
+	struct trial *t = *state;
+
+	given_shared(t, 2);
+	t->forker = BIRTH;
+	walk_found(t, 1, PERSONS(CHILD), 1);
+	names(t, BIRTH, VIA_CONNECT);
+	t->child_executed_ns = BORN + 2;
+	walk_found(t, 0, NULL, 0);
+	destroyed_by(t, CHILD);
+	names(t, BIRTH, VIA_CONNECT);
+	t->forker = OTHER;
+	names_nobody(t, UNKNOWN_HOLDER_GONE);
+	lists(t, 1, PERSONS(CHILD));
+}
+
+static void test_shared_with_a_child_that_stays(void **state)
+{
+	struct trial *t = *state;
+
+	given_shared(t, 2);
+	t->forker = BIRTH;
+	t->evidence.now_ns = BORN + 2 * LINEAGE_EXEC_NS;
+	walk_found(t, 1, PERSONS(CHILD), 1);
+	names(t, CHILD, VIA_HOLDER);
+}
+
+/* The forker closed it first, and before the event. */
+static void test_sole_child_that_executed_a_program(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_BIRTH, BIRTH, reset_held);
+	t->forker = BIRTH;
+	destroyed_by(t, CHILD);
+	names(t, CHILD, VIA_CLOSER);
+	t->child_executed_ns = BORN + 2;
+	names(t, BIRTH, VIA_CONNECT);
+	t->child_executed_ns = BORN + 2 * LINEAGE_EXEC_NS;
+	names(t, CHILD, VIA_CLOSER);
+}
+
+static void test_sole_destroyer_that_began_later_and_descends_from_nobody_known(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_BIRTH, BIRTH, reset_held);
+	destroyed_by(t, NOBODY);
+	names_nobody(t, UNKNOWN_HOLDER_GONE);
+	t->record.socket.refs = 2;
+	t->evidence.waited = true;
+	walk_found(t, 0, NULL, 0);
+	names_nobody(t, UNKNOWN_HOLDER_GONE);
+	LISTS_NOBODY(t);
 }
 
 static void test_shared_without_a_holder_left(void **state)
@@ -205,11 +317,7 @@ static void test_shared_destroyer_proves_only_that_it_was_last(void **state)
 	struct trial *t = *state;
 
 	given_shared(t, 2);
-	t->birth_forked_ns = BORN + 1;
-	destroyed_by(t, BIRTH);
 	walk_found(t, 0, NULL, 0);
-	names_nobody(t, UNKNOWN_HOLDER_GONE);
-	lists(t, 1, PERSONS(BIRTH));
 	destroyed_by(t, CHILD);
 	names_nobody(t, UNKNOWN_HOLDER_GONE);
 	lists(t, 1, PERSONS(CHILD));
@@ -243,12 +351,11 @@ static void test_shared_destroyer_that_accepted_and_was_alone_since(void **state
 {
 	struct trial *t = *state;
 
-	given(t, LP_WHO_BIRTH, BIRTH, (struct facts){TCP_ESTABLISHED, HELD, RST_IN | LP_F_ACCEPTED, .err = ECONNRESET});
-	t->record.socket.refs = 2;
+	given_accepted(t, 2);
 	destroyed_by(t, OTHER);
 	names(t, OTHER, VIA_CLOSER);
 	t->other_forked_ns = BORN + 1;
-	needs(t, NEED_DESTROYER);
+	names(t, OTHER, VIA_CLOSER);
 }
 
 /* Holders from before the agent are known only at its start: then there were several. */
@@ -264,8 +371,25 @@ static void test_shared_at_the_start_and_one_is_left(void **state)
 	walk_found(t, 1, PERSONS(BIRTH), 1);
 	names_nobody(t, UNKNOWN_HOLDER_GONE);
 	lists(t, 1, PERSONS(BIRTH));
+	walk_found(t, 2, PERSONS(BIRTH, OTHER), 1);
+	names_nobody(t, UNKNOWN_SHARED);
+	lists(t, 2, PERSONS(BIRTH, OTHER));
+	walk_found(t, 0, NULL, 0);
 	destroyed_by(t, BIRTH);
 	names_nobody(t, UNKNOWN_HOLDER_GONE);
+}
+
+static void test_shared_at_the_start_but_no_longer(void **state)
+{
+	struct trial *t = *state;
+
+	given(t, LP_WHO_BIRTH, BIRTH,
+	      (struct facts){TCP_ESTABLISHED, HELD, RST_IN | LP_F_SEEDED | LP_F_SHARED, .err = ECONNRESET});
+	t->record.born_ns = 0;
+	destroyed_by(t, OTHER);
+	names(t, OTHER, VIA_CLOSER);
+	destroyed_by(t, BIRTH);
+	names(t, BIRTH, VIA_SEED);
 }
 
 static void test_seeded_and_alone_with_it_ever_since(void **state)
@@ -279,11 +403,13 @@ static void test_seeded_and_alone_with_it_ever_since(void **state)
 	walk_found(t, 1, PERSONS(BIRTH), 1);
 	names(t, BIRTH, VIA_SEED);
 	t->birth_forked_ns = AGENT_STARTED + 1;
-	names_nobody(t, UNKNOWN_HOLDER_GONE);
-	lists(t, 1, PERSONS(BIRTH));
+	names(t, BIRTH, VIA_SEED);
 	/* established later, but the socket is older: a child forked in between has it */
 	t->record.born_ns = BORN;
+	t->other_forked_ns = AGENT_STARTED + 1;
+	walk_found(t, 1, PERSONS(OTHER), 1);
 	names_nobody(t, UNKNOWN_HOLDER_GONE);
+	lists(t, 1, PERSONS(OTHER));
 }
 
 static void test_holders_are_bounded(void **state)
@@ -381,12 +507,20 @@ int main(void)
 		TEST(test_shared_but_all_descriptors_are_ones),
 		TEST(test_shared_but_only_one_holds_it_and_has_not_forked),
 		TEST(test_shared_by_one_that_had_forked),
+		TEST(test_shared_by_the_opener_that_had_forked),
+		TEST(test_shared_by_the_worker_that_accepted_it),
+		TEST(test_shared_with_sleeping_threads),
+		TEST(test_shared_with_a_child_on_its_way_to_a_program),
+		TEST(test_shared_with_a_child_that_stays),
+		TEST(test_sole_child_that_executed_a_program),
+		TEST(test_sole_destroyer_that_began_later_and_descends_from_nobody_known),
 		TEST(test_shared_without_a_holder_left),
 		TEST(test_shared_destroyer_proves_only_that_it_was_last),
 		TEST(test_shared_destroyer_that_is_not_the_birth_is_not_named),
 		TEST(test_shared_destroyer_that_was_alone_since_birth),
 		TEST(test_shared_destroyer_that_accepted_and_was_alone_since),
 		TEST(test_shared_at_the_start_and_one_is_left),
+		TEST(test_shared_at_the_start_but_no_longer),
 		TEST(test_seeded_and_alone_with_it_ever_since),
 		TEST(test_holders_are_bounded),
 		TEST(test_waiter_with_all_references),

@@ -27,6 +27,7 @@ struct kernel {
 	unsigned looks, walks;
 	__u32 looked_at;
 	size_t sought;
+	struct lp_past past; /* of the one process with its start */
 };
 
 static struct kernel kernel;
@@ -38,8 +39,15 @@ static struct {
 	struct lp_record record; /* the last one */
 	bool reset_after;
 	struct owner owner;
+	bool over;                            /* every process */
 	unsigned char times[PENDING_MAX * 2]; /* by lp_record.snd_wnd, which has the number of the record */
 } out;
+
+bool process_lives(const struct lp_task *task)
+{
+	(void)task;
+	return !out.over;
+}
 
 __u64 clock_monotonic_ns(void)
 {
@@ -49,6 +57,12 @@ __u64 clock_monotonic_ns(void)
 const struct kernel_features *kernel_features(const struct kernel *k)
 {
 	return &k->features;
+}
+
+bool remembered_past(const struct kernel *k, const struct lp_task *task, struct lp_past *past)
+{
+	*past = k->past;
+	return past->start_boot_ns == task->start_boot_ns;
 }
 
 __u64 remembered_last_fork(const struct kernel *k, __u32 tgid)
@@ -316,6 +330,123 @@ static void test_the_closer_proves_the_holder_at_the_fin(void **state)
 	named(OTHER, VIA_HOLDER);
 }
 
+/* Process OTHER began that long after now, forked by BIRTH or by nobody known. */
+static struct lp_task begins(__u64 after_ns, __u32 forker)
+{
+	struct lp_task task = {.tgid = OTHER, .forked = 1};
+
+	task.start_boot_ns = now_ns + clock_boot_ahead_ns() + after_ns;
+	kernel.past = (struct lp_past){.start_boot_ns = task.start_boot_ns,
+				       .forker = {.tgid = forker, .start_boot_ns = 7, .comm = "forker"}};
+	return task;
+}
+
+static void test_a_destroyer_that_began_later_stands_for_its_forker(void **state)
+{
+	struct lp_record r = drop(64), owner = owner_record(&r, OTHER);
+
+	(void)state;
+	add(r);
+	owner.task = begins(CLOCK_MS, BIRTH);
+	pending_join(list, &owner);
+	check_reported(1);
+	named(BIRTH, VIA_CONNECT);
+}
+
+static void test_a_destroyer_that_began_later_names_nobody_unknown(void **state)
+{
+	struct lp_record r = drop(64), owner = owner_record(&r, OTHER);
+
+	(void)state;
+	add(r);
+	owner.task = begins(CLOCK_MS, 0);
+	pending_join(list, &owner);
+	check_reported(1);
+	assert_int_equal(out.owner.unknown, UNKNOWN_HOLDER_GONE);
+}
+
+static void test_a_holder_that_began_later_stands_for_its_forker(void **state)
+{
+	struct lp_record r = drop(64);
+
+	(void)state;
+	r.socket.refs = 2;
+	holds(&r, OTHER);
+	add(r);
+	kernel.holders[0].task = begins(CLOCK_MS, BIRTH);
+	pass(5 * CLOCK_MS);
+	check_reported(1);
+	named(BIRTH, VIA_CONNECT);
+	assert_int_equal(out.owner.n_holders, 0);
+}
+
+static void test_the_owner_has_the_name_from_before_its_exec(void **state)
+{
+	struct lp_record r = drop(64);
+
+	(void)state;
+	holds(&r, BIRTH);
+	strcpy(kernel.holders[0].task.comm, "after");
+	kernel.past = (struct lp_past){
+		.start_boot_ns = 7, .n_execs = 1, .execs[0] = {.time_ns = now_ns + 1, .comm = "before"}};
+	add(r);
+	pass(5 * CLOCK_MS);
+	check_reported(1);
+	assert_string_equal(out.owner.process.comm, "before");
+}
+
+/* Closed by a child that was forked just now. */
+static struct lp_record closed_by_child(void)
+{
+	struct lp_record r = drop(64);
+
+	r.socket.flags |= LP_F_OWNED;
+	r.socket.refs = 0;
+	r.socket.err = 0;
+	r.who = LP_WHO_CURRENT;
+	now_ns += CLOCK_MS;
+	r.task = begins(0, BIRTH);
+	r.time_ns = ++now_ns;
+	return r;
+}
+
+static void test_a_child_that_executes_a_program_closed_what_its_forker_had(void **state)
+{
+	(void)state;
+	add(closed_by_child());
+	assert_int_equal(out.reported, 0);
+	kernel.past.n_execs = 1;
+	kernel.past.first_exec_ns = now_ns + CLOCK_MS;
+	pass(EXEC_LOOK_NS);
+	check_reported(1);
+	named(BIRTH, VIA_CLOSER);
+}
+
+static void test_a_child_that_ends_without_one_is_the_closer(void **state)
+{
+	(void)state;
+	add(closed_by_child());
+	pass(EXEC_LOOK_NS);
+	assert_int_equal(out.reported, 0);
+	out.over = true;
+	pass(EXEC_LOOK_NS);
+	check_reported(1);
+	named(OTHER, VIA_CLOSER);
+}
+
+static void test_a_child_that_lives_on_is_the_closer_in_the_end(void **state)
+{
+	__u64 from;
+
+	(void)state;
+	add(closed_by_child());
+	for (from = now_ns; !out.reported && now_ns < from + CLOCK_SECOND;)
+		pass(EXEC_LOOK_NS);
+	check_reported(1);
+	named(OTHER, VIA_CLOSER);
+	assert_true(now_ns <= from + EXEC_WAIT_NS + EXEC_LOOK_NS);
+}
+
 static void test_the_birth_owner_is_looked_at_first(void **state)
 {
 	struct lp_record r = drop(64);
@@ -563,6 +694,13 @@ int main(void)
 		TEST(test_without_cookies_the_newest_of_an_address_is_meant),
 		TEST(test_a_fin_and_its_close_share_their_owner),
 		TEST(test_the_closer_proves_the_holder_at_the_fin),
+		TEST(test_a_destroyer_that_began_later_stands_for_its_forker),
+		TEST(test_a_destroyer_that_began_later_names_nobody_unknown),
+		TEST(test_a_holder_that_began_later_stands_for_its_forker),
+		TEST(test_the_owner_has_the_name_from_before_its_exec),
+		TEST(test_a_child_that_executes_a_program_closed_what_its_forker_had),
+		TEST(test_a_child_that_ends_without_one_is_the_closer),
+		TEST(test_a_child_that_lives_on_is_the_closer_in_the_end),
 		TEST(test_the_birth_owner_is_looked_at_first),
 		TEST(test_one_look_answers_for_all_of_a_process),
 		TEST(test_all_processes_are_searched_last),

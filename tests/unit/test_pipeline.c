@@ -76,6 +76,14 @@ const struct kernel_features *kernel_features(const struct kernel *kernel)
 	return &features;
 }
 
+bool remembered_past(const struct kernel *kernel, const struct lp_task *task, struct lp_past *past)
+{
+	(void)kernel;
+	(void)task;
+	(void)past;
+	return false;
+}
+
 __u64 remembered_last_fork(const struct kernel *kernel, __u32 tgid)
 {
 	(void)kernel;

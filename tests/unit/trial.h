@@ -25,7 +25,7 @@ enum person {
 	OTHER,
 	THIRD,
 	REUSED, /* has the pid of BIRTH, which has ended */
-	CHILD,  /* started after the connection */
+	CHILD,  /* started after the connection, forked by `forker` */
 };
 
 struct trial {
@@ -34,6 +34,8 @@ struct trial {
 	struct owner_found found[OWNER_HOLDERS_MAX];
 	struct owner owner;
 	__u64 birth_forked_ns, other_forked_ns;
+	enum person forker;      /* of CHILD; NOBODY: not known */
+	__u64 child_executed_ns; /* CLOCK_MONOTONIC; 0: it has not */
 };
 
 static inline struct lp_task task_of(enum person person)
@@ -50,7 +52,8 @@ static inline struct lp_task task_of(enum person person)
 	case REUSED:
 		return (struct lp_task){.tgid = 100, .start_boot_ns = 3000 * CLOCK_SECOND, .comm = "reused"};
 	case CHILD:
-		return (struct lp_task){.tgid = 400, .start_boot_ns = BORN + BOOT_AHEAD + 1, .comm = "child"};
+		return (struct lp_task){
+			.tgid = 400, .start_boot_ns = BORN + BOOT_AHEAD + 1, .comm = "child", .forked = 1};
 	}
 	return (struct lp_task){0};
 }
@@ -62,6 +65,19 @@ static inline __u64 last_fork(void *context, __u32 tgid)
 	return tgid == 100 ? t->birth_forked_ns : tgid == 200 ? t->other_forked_ns : 0;
 }
 
+static inline bool past(void *context, const struct lp_task *task, struct lp_past *past)
+{
+	const struct trial *t = context;
+
+	*past = (struct lp_past){.start_boot_ns = task->start_boot_ns};
+	if (task->tgid != 400)
+		return false;
+	past->forker = task_of(t->forker);
+	past->first_exec_ns = t->child_executed_ns;
+	past->n_execs = t->child_executed_ns != 0;
+	return true;
+}
+
 static inline int set_up(void **state)
 {
 	struct trial *t = calloc(1, sizeof(*t));
@@ -71,7 +87,8 @@ static inline int set_up(void **state)
 	t->evidence.can_search = true;
 	t->evidence.found = t->found;
 	t->evidence.since_ns = AGENT_STARTED;
-	t->evidence.boot_ahead_ns = BOOT_AHEAD;
+	t->evidence.lineage = (struct lineage){past, t, BOOT_AHEAD};
+	t->evidence.now_ns = BORN + 20 * CLOCK_MS;
 	t->evidence.last_fork = last_fork;
 	t->evidence.fork_context = t;
 	*state = t;

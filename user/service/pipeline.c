@@ -112,10 +112,19 @@ static void report(void *context, struct event *e)
 	event_free(e);
 }
 
-/* As early as possible, because the process may be gone soon. */
-static void set_executable(struct pipeline *p, struct event *e)
+/* As early as possible, because the process may be gone soon. since_ns: when it held the connection. If it executes
+ * another program meanwhile, the path may be that of the other. */
+static void set_executable(struct pipeline *p, struct event *e, __u64 since_ns)
 {
-	event_set_executable(e, whereabouts_executable(p->executables, &e->owner, e->record->time_ns));
+	const struct lineage lineage = pending_lineage(p->pending);
+	const struct owner *owner = &e->owner;
+	const char *path = whereabouts_executable(p->executables, owner, since_ns);
+	bool executed = owner->via && lineage_has_executed(&lineage, since_ns, &owner->process);
+
+	for (unsigned i = 0; !owner->via && i < owner->n_holders; i++)
+		executed = executed || lineage_has_executed(&lineage, since_ns, &owner->holders[i]);
+	if (*path && !executed)
+		event_set_executable(e, path);
 }
 
 /* --- its owner is known --- */
@@ -132,7 +141,7 @@ static void on_owner(void *context, struct event *e)
 		filter_out(p, e);
 		return;
 	}
-	set_executable(p, e);
+	set_executable(p, e, e->record->time_ns);
 	if (races_concern(e)) /* it was never established, so it has no other end */
 		races_add(p->races, e);
 	else
@@ -163,6 +172,16 @@ static void set_interface(struct lp_socket *stray, const struct lp_ended *ended)
 	stray->interface = interface;
 }
 
+/* Its closer, or the process that forked that to execute another program. */
+static struct lp_task closer_of(const struct pipeline *p, const struct lp_ended *ended)
+{
+	const struct lineage lineage = pending_lineage(p->pending);
+	struct lp_task closer = ended->owner;
+
+	lineage_closer(&lineage, &closer, clock_monotonic_ns());
+	return closer;
+}
+
 static void on_stray(void *context, struct event *e, const struct recently_closed_end *end)
 {
 	struct pipeline *p = context;
@@ -186,8 +205,8 @@ static void on_stray(void *context, struct event *e, const struct recently_close
 	e->owner = (struct owner){.unknown = UNKNOWN_SOCKET_GONE};
 	if (ended->owner.tgid)
 		e->owner = (struct owner){.via = recently_closed_by_us(end) ? VIA_CLOSER : end->via,
-					  .process = ended->owner};
-	set_executable(p, e);
+					  .process = closer_of(p, ended)};
+	set_executable(p, e, ended->time_ns);
 	report(p, e);
 }
 
@@ -199,26 +218,38 @@ static void ask_owner(struct pipeline *p, struct event *e)
 	pending_add(p->pending, e, on_owner, p);
 }
 
+static void on_rejected(void *context, struct event *e)
+{
+	struct pipeline *p = context;
+
+	other_end_note(p->ends, e);
+	recently_closed_note(p->recently_closed, e);
+	filter_out(p, e);
+}
+
 /* An event that nobody wants may still be the other end of one that somebody wants, or prove the owner of one that
  * waits. */
 static void reject(struct pipeline *p, struct event *e)
 {
+	if (e->owner.via) {
+		other_end_expect(p->ends, e);
+		pending_add(p->pending, e, on_rejected, p);
+		return;
+	}
 	pending_join(p->pending, e->record);
-	if (e->owner.via)
-		other_end_note(p->ends, e);
-	else if (other_end_is_awaited(p->ends, e->record))
+	if (other_end_is_awaited(p->ends, e->record))
 		other_end_ask(p->ends, e->record);
 	filter_out(p, e);
 }
 
 static void take_event(struct pipeline *p, struct event *e)
 {
-	static const struct owner_evidence no_evidence;
+	const struct owner_evidence none = {.lineage = pending_lineage(p->pending), .exec_waited = true};
 	const struct lp_record *record = e->record;
 	bool waits = judge_waits_for_reset(record), is_wanted = waits || judge(p, e);
 
 	if (record->who == LP_WHO_CURRENT || record->who == LP_WHO_CLOSER)
-		owner_decide(record, &no_evidence, &e->owner); /* these need none */
+		owner_decide(record, &none, &e->owner); /* as far as is known now */
 	if (!waits)
 		recently_closed_note(p->recently_closed, e);
 	if (is_wanted)

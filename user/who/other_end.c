@@ -173,8 +173,10 @@ static void name_peer(struct event *e, const struct lp_task *peer, __u64 ended_n
 	const struct lp_record *r = e->record;
 
 	e->peer = *peer;
-	if (ended_ns > r->time_ns && r->kind != LP_KIND_PEER_FIN && !(r->socket.flags & (LP_F_FIN_IN | LP_F_RST_IN)))
-		e->peer.exiting = e->peer.exit_code = e->peer.oom = 0;
+	if (ended_ns <= r->time_ns || r->kind == LP_KIND_PEER_FIN || (r->socket.flags & (LP_F_FIN_IN | LP_F_RST_IN)))
+		return;
+	e->peer.exiting = e->peer.executing = e->peer.oom = 0;
+	e->peer.exit_code = 0;
 }
 
 static void hand_back(struct other_ends *ends, struct waiting *w)
@@ -398,12 +400,15 @@ static void take_found(struct search *s, __u64 initial, const struct lp_record *
 		if (seeker->waiting->event->record->socket.sk == found->socket.sk)
 			continue;
 		seeker->found = *found;
+		if (!found->time_ns) /* it lives on; who held it then? That is some milliseconds ago: no wait */
+			seeker->found.time_ns = seeker->waiting->event->record->time_ns;
 		seeker->n_found++;
 	}
 }
 
 static void scan(struct other_ends *ends, struct search *s, __u64 now_ns)
 {
+	const struct lineage lineage = pending_lineage(ends->pending);
 	struct lp_ended slot;
 
 	gather(ends, s, false, now_ns);
@@ -415,11 +420,14 @@ static void scan(struct other_ends *ends, struct search *s, __u64 now_ns)
 			take_found(s, slot.initial,
 				   &(struct lp_record){
 					   .time_ns = slot.time_ns, .task = slot.owner, .socket.sk = slot.socket.sk});
-	for (size_t i = 0; i < s->n_seekers; i++)
-		if (s->seekers[i].n_found == 1 && s->seekers[i].found.task.tgid) {
-			name_peer(s->seekers[i].waiting->event, &s->seekers[i].found.task, s->seekers[i].found.time_ns);
+	for (size_t i = 0; i < s->n_seekers; i++) {
+		struct lp_record *found = &s->seekers[i].found;
+
+		if (s->seekers[i].n_found == 1 && found->task.tgid && lineage_closer(&lineage, &found->task, now_ns)) {
+			name_peer(s->seekers[i].waiting->event, &found->task, found->time_ns);
 			hand_back(ends, s->seekers[i].waiting);
 		}
+	}
 }
 
 static void take_living(void *context, const struct lp_record *record)
@@ -427,7 +435,7 @@ static void take_living(void *context, const struct lp_record *record)
 	struct lp_record end = *record;
 
 	end.kind = KIND_ALIVE;
-	end.time_ns = 0; /* long ago: it need not wait for a destroyer */
+	end.time_ns = 0;
 	take_found(context, connection_initial(record), &end);
 }
 

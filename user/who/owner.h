@@ -12,12 +12,14 @@
 
 #include "event/event.h"
 #include "record.h"
+#include "who/lineage.h"
 
 enum owner_need {
 	NEED_NOTHING,   /* decided */
 	NEED_DESTROYER, /* wait a few milliseconds for the task that drops the last reference */
 	NEED_SEARCH,    /* search the descriptors of record.task */
 	NEED_WALK,      /* search the descriptors of all processes */
+	NEED_EXEC,      /* wait until record.task, which was forked just now, executes a program or ends */
 };
 
 /* A process that holds the socket. */
@@ -29,17 +31,19 @@ struct owner_found {
 struct owner_evidence {
 	bool waited; /* the wait for a destroyer is over; reset once, after a walk that found no holder */
 	bool destroyed;
-	struct lp_task destroyer;
-	bool can_search; /* this kernel can search one process alone */
+	struct lp_task destroyer; /* tgid 0: began after the event, and it is not known who forked it */
+	bool can_search;          /* this kernel can search one process alone */
 	bool searched;
 	bool walked;
 	bool walk_failed;
-	unsigned n_found; /* processes, at most OWNER_HOLDERS_MAX */
-	struct owner_found *found;
+	unsigned n_found;          /* processes, at most OWNER_HOLDERS_MAX */
+	struct owner_found *found; /* each had begun at the event (lineage_at), and has the name that it had then */
 	bool found_more;
-	struct lp_task more;                           /* what those have in common that did not fit */
+	struct lp_task more; /* what those have in common that did not fit */
+	bool exec_waited;    /* the wait for an exec is over */
+	__u64 now_ns;        /* CLOCK_MONOTONIC */
+	struct lineage lineage;
 	__u64 since_ns;                                /* CLOCK_MONOTONIC: forks and births since then are known */
-	__u64 boot_ahead_ns;                           /* CLOCK_BOOTTIME - CLOCK_MONOTONIC */
 	__u64 (*last_fork)(void *context, __u32 tgid); /* CLOCK_MONOTONIC; 0: none seen */
 	void *fork_context;
 };

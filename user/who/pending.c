@@ -14,12 +14,16 @@
 #include "kernel/open_files.h"
 #include "kernel/remembered.h"
 #include "who/owner.h"
+#include "who/process.h"
 
 #define RESET_WAIT_NS (1 * CLOCK_MS)     /* the RST goes out in the same softirq as the close */
 #define DESTROYER_WAIT_NS (5 * CLOCK_MS) /* most applications close within this after an error */
 /* After a walk that found no holder: the owner is about to drop its reference, but may be preempted. */
 #define LAST_WAIT_NS (50 * CLOCK_MS)
 #define WALK_INTERVAL_NS (250 * CLOCK_MS)
+/* For a child that was forked just now, and may execute a program. It does so at once, but may be preempted. */
+#define EXEC_WAIT_NS (500 * CLOCK_MS)
+#define EXEC_LOOK_NS (32 * CLOCK_MS) /* the longest interval between two looks at it */
 
 struct pending {
 	struct table_link by_sk;
@@ -31,6 +35,7 @@ struct pending {
 	enum owner_need need;
 	__u64 arrived_ns;
 	__u64 destroyer_by_ns; /* waits for a destroyer until then */
+	__u64 exec_by_ns, exec_look_ns;
 	bool waits_for_reset;
 };
 
@@ -47,6 +52,16 @@ struct pending_list {
 static __u64 last_fork(void *kernel, __u32 tgid)
 {
 	return kernel_features(kernel)->fork ? remembered_last_fork(kernel, tgid) : UINT64_MAX;
+}
+
+static bool past(void *kernel, const struct lp_task *task, struct lp_past *past)
+{
+	return remembered_past(kernel, task, past);
+}
+
+struct lineage pending_lineage(const struct pending_list *list)
+{
+	return (struct lineage){past, list->kernel, clock_boot_ahead_ns()};
 }
 
 struct pending_list *pending_new(struct kernel *kernel)
@@ -92,12 +107,29 @@ static void hand_back(struct pending_list *list, struct pending *p)
 	done(context, event);
 }
 
+/* A task of the record has the name that it had then, but not one that was found or seen since. */
+static void decide(struct pending *p, __u64 now_ns)
+{
+	const struct lp_record *r = p->event->record;
+	struct lp_task *process = &p->event->owner.process;
+
+	p->evidence.now_ns = now_ns;
+	p->need = owner_decide(r, &p->evidence, &p->event->owner);
+	if (p->need == NEED_NOTHING && p->event->owner.via &&
+	    (r->who == LP_WHO_NONE || r->who == LP_WHO_BIRTH || r->who == LP_WHO_LISTENER))
+		lineage_name_at(&p->evidence.lineage, r->time_ns, process);
+}
+
 /* Hands the event back if nothing is missing. */
 static void settle(struct pending_list *list, struct pending *p)
 {
-	p->need = owner_decide(p->event->record, &p->evidence, &p->event->owner);
+	__u64 now_ns = clock_monotonic_ns();
+
+	decide(p, now_ns);
 	if (p->need == NEED_NOTHING && !p->waits_for_reset)
 		hand_back(list, p);
+	else if (p->need == NEED_EXEC)
+		p->exec_look_ns = clock_earlier(now_ns + EXEC_LOOK_NS, 2 * now_ns - p->event->record->time_ns);
 }
 
 /* Without further evidence. A holder that nobody searched for is not gone. */
@@ -105,8 +137,8 @@ static void settle_now(struct pending_list *list, struct pending *p)
 {
 	struct owner *owner = &p->event->owner;
 
-	p->evidence.waited = p->evidence.searched = p->evidence.walked = true;
-	owner_decide(p->event->record, &p->evidence, owner);
+	p->evidence.waited = p->evidence.searched = p->evidence.walked = p->evidence.exec_waited = true;
+	decide(p, clock_monotonic_ns());
 	if (!owner->via)
 		*owner = (struct owner){.unknown = UNKNOWN_NOT_SEEN};
 	hand_back(list, p);
@@ -125,12 +157,22 @@ static bool proves_owner(const struct lp_record *record)
 	       (record->socket.flags & LP_F_LISTENER_CLOSING);
 }
 
+static void note_destroyer(struct pending *p, const struct lp_task *task)
+{
+	struct owner_evidence *e = &p->evidence;
+
+	e->destroyed = true;
+	e->destroyer = *task;
+	/* an exit or exec after the event did not end the connection */
+	e->destroyer.exiting = e->destroyer.executing = 0;
+	if (!lineage_at(&e->lineage, p->event->record->time_ns, &e->destroyer))
+		e->destroyer = (struct lp_task){0};
+}
+
 static void join(struct pending_list *list, struct pending *p, const struct lp_record *record)
 {
 	if (proves_owner(record)) {
-		p->evidence.destroyed = true;
-		p->evidence.destroyer = record->task;
-		p->evidence.destroyer.exiting = 0; /* an exit after the event did not end the connection */
+		note_destroyer(p, &record->task);
 	} else if (record->kind == LP_KIND_RESET_SENT && p->waits_for_reset) {
 		p->event->reset_after = true;
 		p->waits_for_reset = false;
@@ -178,11 +220,12 @@ void pending_add(struct pending_list *list, struct event *event, pending_done *d
 		/* counted from when the kernel saw it: if the agent is late, it need not wait again */
 		.arrived_ns = record->time_ns,
 		.destroyer_by_ns = record->time_ns + DESTROYER_WAIT_NS,
+		.exec_by_ns = record->time_ns + EXEC_WAIT_NS,
 		.evidence =
 			{
 				.can_search = kernel_features(list->kernel)->iterator_of_one,
 				.since_ns = list->since_ns,
-				.boot_ahead_ns = clock_boot_ahead_ns(),
+				.lineage = pending_lineage(list),
 				.last_fork = last_fork,
 				.fork_context = list->kernel,
 			},
@@ -218,6 +261,21 @@ static struct owner_found *found_slot(struct owner_evidence *e, const struct lp_
 	return &e->found[e->n_found++];
 }
 
+/* One that began after the event stands for the process that forked it, which had at least one descriptor. */
+static void note_found(struct pending *p, const struct lp_task *holder)
+{
+	struct owner_evidence *e = &p->evidence;
+	struct lp_task task = *holder;
+	struct owner_found *slot;
+
+	if (!lineage_at(&e->lineage, p->event->record->time_ns, &task))
+		return;
+	lineage_name_at(&e->lineage, p->event->record->time_ns, &task);
+	slot = found_slot(e, &task);
+	if (slot && (task.tgid == holder->tgid || !slot->fds))
+		slot->fds++;
+}
+
 static __u64 key_of(const struct pending *p)
 {
 	if (owner_is_listener(p->event->record))
@@ -238,16 +296,13 @@ struct round {
 static void note_holder(void *context, const struct lp_holder *holder)
 {
 	struct round *round = context;
-	struct owner_found *slot;
 
 	for (size_t i = 0; i < round->n; i++) {
 		if (round->keys[i] != holder->key)
 			continue;
 		if (!holder->listening && round->who[i]->event->record->socket.inode != holder->inode)
 			continue; /* another socket has that address now */
-		slot = found_slot(&round->who[i]->evidence, &holder->task);
-		if (slot)
-			slot->fds++;
+		note_found(round->who[i], &holder->task);
 	}
 }
 
@@ -340,6 +395,9 @@ static void end_waits(struct pending_list *list, __u64 now_ns)
 		} else if (p->need == NEED_DESTROYER && now_ns >= p->destroyer_by_ns) {
 			p->evidence.waited = true;
 			settle(list, p);
+		} else if (p->need == NEED_EXEC && now_ns >= p->exec_look_ns) {
+			p->evidence.exec_waited = now_ns >= p->exec_by_ns || !process_lives(&p->event->record->task);
+			settle(list, p);
 		}
 	}
 }
@@ -363,7 +421,7 @@ void pending_finish(struct pending_list *list)
 		for (p = TAILQ_FIRST(&list->all); p; p = next) {
 			next = TAILQ_NEXT(p, in_order);
 			p->waits_for_reset = false;
-			p->evidence.waited = true;
+			p->evidence.waited = p->evidence.exec_waited = true;
 			settle(list, p);
 		}
 		list->next_search_ns = list->next_walk_ns = 0;
@@ -380,6 +438,8 @@ static __u64 due(const struct pending_list *list, const struct pending *p)
 		return reset;
 	case NEED_DESTROYER:
 		return p->waits_for_reset ? reset : p->destroyer_by_ns;
+	case NEED_EXEC:
+		return p->waits_for_reset ? reset : p->exec_look_ns;
 	case NEED_SEARCH:
 		return list->next_search_ns ? list->next_search_ns : 1;
 	default:

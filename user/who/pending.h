@@ -14,6 +14,7 @@
 
 #include "event/event.h"
 #include "record.h"
+#include "who/lineage.h"
 
 #define PENDING_MAX 16384
 
@@ -39,6 +40,8 @@ void pending_finish(struct pending_list *list);
 
 /* When pending_tick() has work: CLOCK_MONOTONIC; 0: nothing waits. */
 __u64 pending_deadline(const struct pending_list *list);
+/* What the kernel remembers of processes. */
+struct lineage pending_lineage(const struct pending_list *list);
 unsigned pending_count(const struct pending_list *list);
 
 #endif
