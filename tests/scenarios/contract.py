@@ -46,7 +46,8 @@ FIELDS = {
           "network.connection.state tcp.soft_error tcp.reset_reason"),
     "time": "time process.creation.time peer.process.creation.time repeat.first repeat.last lost.first lost.last "
             "ended.time",
-    bool: "process.exiting process.exit.out_of_memory peer.process.exiting peer.process.exit.out_of_memory tcp.mptcp stream.read_closed stream.write_closed",
+    bool: "process.exiting process.executing process.exit.out_of_memory peer.process.exiting peer.process.executing "
+          "peer.process.exit.out_of_memory tcp.mptcp stream.read_closed stream.write_closed",
     float: "tcp.duration_ms tcp.silent_ms",
     list: "ambiguous owner.holders owner.holder_names owner.holder_cgroups",
 }
@@ -104,6 +105,7 @@ def faults(event):
         return found + ["no such event: %s/%s" % (what, cause)]
     if what == "events_lost":
         return found
+    found += began_later(event)
     if "repeat.count" in event:
         return found + repeat_faults(event)
     if event.get("by") not in (CAUSES[what][cause],) + OTHERS.get(cause, ()):
@@ -124,6 +126,12 @@ def faults(event):
     if event.get("severity") not in allowed:
         found.append("severity is %r, not %s" % (event.get("severity"), " or ".join(sorted(allowed))))
     return found
+
+
+def began_later(event):
+    """The processes of an event that began after it: they cannot have held the connection. /proc counts in ticks."""
+    return ["%s is later than the event" % name for name in ("process.creation.time", "peer.process.creation.time")
+            if event.get(name, "") > event.get("time", "")]
 
 
 VERDICTS = ("errored", "stalled", "window_closed", "connecting", "closed", "closing", "alive", "unproven")

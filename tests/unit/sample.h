@@ -98,6 +98,7 @@ static inline void sample_everything(struct sample *s)
 	s->event.owner.process.exiting = 1;
 	s->event.owner.process.exit_code = 9;
 	s->event.owner.process.oom = 1;
+	s->event.owner.process.executing = 1;
 	s->event.owner.n_holders = 2;
 	s->event.owner.holders[0] = (struct lp_task){.tgid = 4711, .comm = "checkout"};
 	s->event.owner.holders[1] = (struct lp_task){.tgid = 4712, .comm = "helper"};
@@ -110,6 +111,7 @@ static inline void sample_everything(struct sample *s)
 		.uid = 999,
 		.comm = "postgres",
 		.exiting = 1,
+		.executing = 1,
 		.exit_code = 6,
 		.oom = 1,
 	};

@@ -169,6 +169,7 @@ static void check_identity(struct json_object *o)
 	check_integer(o, "peer.process.vpid", 13);
 	check_integer(o, "peer.process.user.id", 999);
 	check_boolean(o, "peer.process.exiting", true);
+	check_boolean(o, "peer.process.executing", true);
 	check_string(o, "peer.process.exit.signal", "SIGABRT");
 	check_boolean(o, "peer.process.exit.out_of_memory", true);
 	check_string(o, "peer.process.linux.cgroup", "0::" SAMPLE_PEER_CGROUP);
@@ -186,6 +187,7 @@ static void check_identity(struct json_object *o)
 	check_string(o, "process.creation.time", "2026-11-20T08:00:00.010000000Z");
 	check_integer(o, "process.user.id", 1000);
 	check_boolean(o, "process.exiting", true);
+	check_boolean(o, "process.executing", true);
 	check_string(o, "process.exit.signal", "SIGKILL");
 	check_string(o, "owner.via", "connect");
 	check_array(o, "owner.holders", "[4711,4712]");
@@ -237,7 +239,7 @@ static void test_every_field_of_an_event(void **state)
 	check_integer(o, "data.unsent_bytes", 10);
 	check_boolean(o, "stream.read_closed", false);
 	check_boolean(o, "stream.write_closed", false);
-	assert_int_equal(json_object_object_length(o), 69);
+	assert_int_equal(json_object_object_length(o), 71);
 	json_object_put(o);
 }
 
@@ -276,7 +278,7 @@ static void test_leaves_out_unknown_facts_of_the_process(void **state)
 	(void)state;
 	sample.event.owner.process = (struct lp_task){.tgid = 4711};
 	LEAVES_OUT("process.name", "process.executable.path", "process.vpid", "process.creation.time",
-		   "process.exiting", "process.exit.signal", "owner.unknown", "owner.holders");
+		   "process.exiting", "process.executing", "process.exit.signal", "owner.unknown", "owner.holders");
 	sample.event.owner.process.vpid = 4711; /* only if it differs */
 	LEAVES_OUT("process.vpid");
 	sample.event.owner.process.exit_code = 9; /* without meaning while the process does not exit */

@@ -359,6 +359,14 @@ static void test_shows_how_the_process_ended(void **state)
 	does_not_say("SIG");
 }
 
+static void test_shows_that_the_process_executed_another_program(void **state)
+{
+	(void)state;
+	does_not_say("executed");
+	sample.event.owner.process.executing = 1;
+	says(", as it executed another program");
+}
+
 static void test_shows_the_other_end(void **state)
 {
 	(void)state;
@@ -511,6 +519,7 @@ int main(void)
 		TEST(test_shows_other_possible_causes),
 		TEST(test_shows_an_earlier_error_once),
 		TEST(test_shows_how_the_process_ended),
+		TEST(test_shows_that_the_process_executed_another_program),
 		TEST(test_shows_the_other_end),
 		TEST(test_shows_the_local_address_without_a_port),
 		TEST(test_a_burst),

@@ -182,6 +182,15 @@ static void put_exit(struct line *line, const struct lp_task *process)
 		line_printf(line, ", as it exited");
 }
 
+/* Why the process closed the socket, if it did so without a close(2). */
+static void put_end(struct line *line, const struct lp_task *process)
+{
+	if (process->exiting)
+		put_exit(line, process);
+	else if (process->executing)
+		line_printf(line, ", as it executed another program");
+}
+
 static void put_data(struct line *line, const struct event *e)
 {
 	const struct repeat *r = &e->repeat;
@@ -207,8 +216,7 @@ static void put_peer(struct line *line, const struct event *e)
 	line_plain(line, *peer->comm ? peer->comm : "?");
 	line_printf(line, "[%u]", peer->tgid);
 	put_where(line, e->peer_place);
-	if (peer->exiting)
-		put_exit(line, peer);
+	put_end(line, peer);
 }
 
 static void put_ended(struct line *line, const struct event *e)
@@ -272,8 +280,8 @@ static void put_details(struct line *line, const struct event *e)
 					  : blame_sentence(e->verdict.cause, e->verdict.by));
 	if (*remarks[e->verdict.phase] && !says_phase(e->verdict) && !e->repeat.several_phases)
 		line_printf(line, " (%s)", remarks[e->verdict.phase]);
-	if (e->owner.via && e->owner.process.exiting)
-		put_exit(line, &e->owner.process);
+	if (e->owner.via)
+		put_end(line, &e->owner.process);
 	put_extent(line, e);
 	if (error)
 		line_printf(line, " (%s)", error);
