@@ -179,7 +179,7 @@ class Trial:
 
     def expect(self, end, event, cause, phase, by=None, error=None, severity=None, process="host", vpid=None, via=None,
                unread=0, unacked=0, unsent=0, queued=None, state=None, role="end", optional=False, exiting=None,
-               ambiguous=None, really=None, extra=None, **streams):
+               executing=False, ambiguous=None, really=None, extra=None, **streams):
         """Record one truth. A field left at None must be absent from the event, as far as the contract allows.
         really: see Truth."""
         fields = {
@@ -198,6 +198,7 @@ class Trial:
         }
         fields.update(self.ends_fields(end))
         fields.update(self.process_fields(end, event, cause, phase, process, vpid, via, exiting))
+        fields["process.executing"] = True if executing else Absent()
         fields.update(stream_fields(phase, streams))
         for name, value in (("unread", unread), ("unacked", unacked), ("unsent", unsent)):
             if queued is None or name == "unread":
