@@ -13,6 +13,7 @@
 #include "look.h"
 #include "maps.h"
 #include "owner.h"
+#include "turned_away.h"
 
 /* Shared by the agent and look_at_sockets, 15 KiB. The program reads no map that allocates as it grows, since 5.10
  * warns about those in a raw tracepoint's program. */
@@ -87,11 +88,26 @@ static __always_inline void look_at_socket(struct lp_record *r, __u64 key, const
 	}
 }
 
+static __always_inline void look_turned_away(struct lp_socket *s, __u64 key)
+{
+	struct sock *sk = (struct sock *)key;
+	struct lp_turned_away away = {};
+
+	if (!count_turned_away(&away, BPF_CORE_READ(sk, __sk_common.skc_net.net)))
+		return;
+	s->known |= LP_KNOWN_TURNED_AWAY;
+	s->overflows = away.count[LP_QUEUE_ACCEPT];
+	s->syn_drops = away.count[LP_QUEUE_SYN];
+}
+
 /* Global, so that the verifier walks it only once, not for each index. */
 __noinline int look_at_number(__u32 i)
 {
-	if (i < LP_LOOK_MAX)
-		look_at_socket(&seen[i], looked_at[i], (struct conn *)looked_at_conns[i]);
+	if (i >= LP_LOOK_MAX)
+		return 0;
+	look_at_socket(&seen[i], looked_at[i], (struct conn *)looked_at_conns[i]);
+	if (seen[i].kind && seen[i].socket.state == TCP_LISTEN)
+		look_turned_away(&seen[i].socket, looked_at[i]);
 	return 0;
 }
 

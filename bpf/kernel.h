@@ -86,6 +86,8 @@ struct netns_ipv4 { /* int until 5.12 or later, then __u8: read like bit fields 
 	__u8 sysctl_tcp_syn_retries;
 	__u8 sysctl_tcp_syn_linear_timeouts; /* from 6.5 */
 	__u8 sysctl_tcp_keepalive_probes;
+	__u8 sysctl_tcp_syncookies; /* read like a bit field too */
+	int sysctl_max_syn_backlog;
 	int sysctl_tcp_keepalive_time; /* jiffies */
 	int sysctl_tcp_keepalive_intvl;
 };
@@ -97,7 +99,13 @@ struct hlist_head {
 	struct hlist_node *first;
 };
 
+struct linux_mib; /* an array of counters for each CPU */
+struct netns_mib {
+	struct linux_mib *net_statistics;
+};
+
 struct net {
+	struct netns_mib mib;
 	struct ns_common ns;
 	refcount_t count; /* 5.10 */
 	struct hlist_head *dev_index_head;
@@ -263,6 +271,10 @@ struct tcp_ulp_ops {
 	char name[16];
 };
 
+struct request_sock_queue {
+	atomic_t qlen;
+};
+
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
 	const struct tcp_ulp_ops *icsk_ulp_ops;
@@ -270,6 +282,7 @@ struct inet_connection_sock {
 	struct timer_list icsk_retransmit_timer; /* until 6.19 */
 	struct timer_list icsk_delack_timer;
 	struct timer_list icsk_keepalive_timer; /* from 7.0, in place of sk_timer */
+	struct request_sock_queue icsk_accept_queue;
 	__u8 icsk_retransmits;
 	__u8 icsk_probes_out;
 	__u8 icsk_backoff;
@@ -419,6 +432,10 @@ struct sk_buff {
 	__u16 network_header;
 	unsigned char *head;
 	unsigned char *data;
+};
+
+struct bpf_array {
+	void *pptrs[0];
 };
 
 struct seq_file;

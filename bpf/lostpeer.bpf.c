@@ -7,6 +7,7 @@
  *   tcp_send_reset        marks it before CLOSE; reports a RST sent after CLOSE, and data for no socket
  *   inet_sk_error_report  marks an ICMP error in SYN_SENT (from 5.14); reports a CLOSE that was missed
  *   tcp_destroy_sock      reports the task that dropped the last reference, if CLOSE was reported without a final owner
+ *   tcp_retransmit_synack lists a listener whose SYN queue is full (queues.h)
  *   tcp_retransmit_skb    lists a socket whose retransmission timer ran out (silent.h), for the agent to look at, and
  *                         counts whether the segment left this host (sent.h)
  *   kfree_skb             counts the segments of a connection that this host drops while sending them (sent.h)
@@ -28,6 +29,7 @@
 #include "reentry.h"
 #include "cgroups.h"
 #include "past.h"
+#include "queues.h"
 #include "silent.h"
 #include "syscalls.h"
 #include "report.h"
@@ -53,6 +55,8 @@ static __always_inline void begin(struct sock *sk, int new_state)
 		connect_attempted();
 		conn.flags = LP_F_CONNECTED;
 		conn.born_ns = bpf_ktime_get_ns();
+	} else {
+		note_listens(as_number(sk->__sk_common.skc_net.net));
 	}
 	if (is_kernels_typed(sk))
 		conn.flags |= LP_F_KERNEL;
@@ -70,8 +74,8 @@ static __always_inline void begin_child(struct sock *sk)
 	struct conn *listener = conn_find_listener(key);
 
 	conn_begin(sk, listener ? listener : &unknown);
-	if (listener && fills_queue(sk))
-		list_filled(key);
+	if (listener)
+		list_full(sk, key);
 }
 
 /* Which processes got a connection lately, by process and peer port: an attempt that they give up meanwhile lost a race

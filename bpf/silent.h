@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Lists for the agent: sockets with a retransmission timeout, and listeners whose accept queue is full. Neither is an
- * event yet. The hook wakes the agent once; after that the agent has its own deadline to look whether it became one.
+ * A list for the agent: sockets with a retransmission timeout. That is no event yet. The hook wakes the agent once; after
+ * that the agent has its own deadline to look whether it became one.
  *
  * Retransmissions that recover by themselves (a fast retransmission, a tail loss probe) are not listed, since only the
  * timer counts in icsk_retransmits. Nothing runs for a connection without loss.
@@ -33,16 +33,6 @@ struct {
 	__type(key, __u64);
 	__type(value, struct lp_record);
 } last_looks SEC(".maps");
-
-/* By address of the listener; the agent empties it. The queues of more listeners do not fill in the same second. When
- * full, the listener is counted. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, LP_QUEUES_MAX);
-	__type(key, __u64);
-	__type(value, struct lp_filled);
-} filled SEC(".maps");
 
 enum { ALARM_SILENT, ALARM_FINS, ALARM_QUEUES };
 __noinline int raise_alarm(__u32 which)
@@ -159,42 +149,6 @@ __noinline int end_silent(__u64 key)
 		return 0;
 	look_last(key, tp);
 	listed->ended = BPF_CORE_READ(tp, snd_una) == BPF_CORE_READ(tp, write_seq) ? 2 : 1;
-	return 0;
-}
-
-/* Whether this child fills its listener's accept queue, so that sk_acceptq_is_full() from here on. The child is a copy,
- * with the listener's counts from before. */
-static __always_inline _Bool fills_queue(struct sock *child)
-{
-	return child->sk_ack_backlog >= child->sk_max_ack_backlog;
-}
-
-static __always_inline _Bool wants_queues(struct sock *listener)
-{
-	__u32 zero = 0;
-	struct lp_wants *want = bpf_map_lookup_elem(&wants, &zero);
-
-	if (!want)
-		return 0;
-	if ((want->classes & LP_CLASS_QUEUES) &&
-	    (!want->netns || want->netns == BPF_CORE_READ(listener, __sk_common.skc_net.net, ns.inum)))
-		return 1;
-	return (want->of_uids & LP_CLASS_QUEUES) && wanted_of(BPF_CORE_READ(listener, sk_uid.val), LP_CLASS_QUEUES);
-}
-
-__noinline int list_filled(__u64 key)
-{
-	struct lp_filled new = {};
-	struct sock *listener = (struct sock *)key;
-
-	if (!wants_queues(listener) || bpf_map_lookup_elem(&filled, &key))
-		return 0;
-	new.since_ns = bpf_ktime_get_ns();
-	new.drops = (__u32)BPF_CORE_READ(listener, sk_drops.counter);
-	if (bpf_map_update_elem(&filled, &key, &new, BPF_ANY))
-		count(LP_STAT_STATE_FULL);
-	else
-		raise_alarm(ALARM_QUEUES);
 	return 0;
 }
 

@@ -101,12 +101,22 @@ struct lp_listed {
 
 #define LP_QUEUES_MAX 1024
 
-/* A listener whose accept queue was filled (bpf/silent.h). */
+/* The queues of a listener, as bits 1 << QUEUE. */
+enum lp_queue { LP_QUEUE_ACCEPT, LP_QUEUE_SYN, LP_QUEUE_COUNT };
+
+/* A listener that had a full queue (bpf/queues.h). */
 struct lp_filled {
 	__u64 since_ns; /* CLOCK_MONOTONIC */
 	__u32 drops;    /* lp_socket.drops at that time */
-	__u32 unused;
+	__u32 queues;   /* bits of enum lp_queue */
 };
+
+/* What a network namespace had counted at some time: lp_socket.overflows and syn_drops, by enum lp_queue. */
+struct lp_turned_away {
+	__u64 count[LP_QUEUE_COUNT];
+};
+
+#define LP_CPUS_MAX 1024
 
 /* The reasons for the agent to look. The kernel side sets one and wakes the agent; the agent clears it before it looks.
  * One that stays set keeps the kernel side from waking the agent. */
@@ -214,6 +224,7 @@ LP_ASSERT(__builtin_offsetof(struct lp_record, task) == 32, "header of lp_record
 LP_ASSERT(sizeof(struct lp_record) == 88 + sizeof(struct lp_socket), "lp_record has no padding");
 LP_ASSERT(sizeof(struct lp_listed) == 24, "lp_listed has no padding");
 LP_ASSERT(sizeof(struct lp_filled) == 16, "lp_filled has no padding");
+LP_ASSERT(sizeof(struct lp_turned_away) == 16, "lp_turned_away has no padding");
 LP_ASSERT(sizeof(struct lp_cgroup) == 512, "lp_cgroup has no padding");
 LP_ASSERT(sizeof(struct lp_ended) == 144, "lp_ended has no padding");
 LP_ASSERT(sizeof(struct lp_holder) == 80, "lp_holder has no padding");

@@ -66,13 +66,14 @@ enum lp_try { LP_TRY_NONE, LP_TRY_LEFT, LP_TRY_FAILED };
 
 /* lp_socket.known: which facts were read. */
 enum lp_known {
-	LP_KNOWN_HEARD = 1u << 0,      /* heard_ms */
-	LP_KNOWN_SENT = 1u << 1,       /* sent_ms: it has sent data */
-	LP_KNOWN_NEVER_SENT = 1u << 2, /* it has never sent data */
-	LP_KNOWN_RETRANS = 1u << 3,    /* retrans_ms */
-	LP_KNOWN_TIMERS = 1u << 4,     /* user_timeout_ms, and the limits of retries of the namespace and the socket */
-	LP_KNOWN_KEEPALIVE = 1u << 5,  /* whether LP_F_KEEPOPEN is set; with TIMERS also keepalive_* */
-	LP_KNOWN_READS_ON = 1u << 6,   /* CLOSE_WAIT: the peer has acknowledged something since its FIN */
+	LP_KNOWN_HEARD = 1u << 0,       /* heard_ms */
+	LP_KNOWN_SENT = 1u << 1,        /* sent_ms: it has sent data */
+	LP_KNOWN_NEVER_SENT = 1u << 2,  /* it has never sent data */
+	LP_KNOWN_RETRANS = 1u << 3,     /* retrans_ms */
+	LP_KNOWN_TIMERS = 1u << 4,      /* user_timeout_ms, and the limits of retries of the namespace and the socket */
+	LP_KNOWN_KEEPALIVE = 1u << 5,   /* whether LP_F_KEEPOPEN is set; with TIMERS also keepalive_* */
+	LP_KNOWN_READS_ON = 1u << 6,    /* CLOSE_WAIT: the peer has acknowledged something since its FIN */
+	LP_KNOWN_TURNED_AWAY = 1u << 7, /* overflows, syn_drops */
 };
 
 /* The socket, its connection and its network namespace. */
@@ -146,7 +147,9 @@ struct lp_socket {
 	__u8 syn_linear;       /* tcp_syn_linear_timeouts, from 6.5 */
 	__u32 ack_backlog;     /* of a listener: the length of its accept queue */
 	__u32 max_ack_backlog; /* ... its limit, which it may exceed by one */
-	__u32 drops;           /* ... sk_drops: the segments that it dropped */
+	__u32 drops;           /* ... sk_drops: the segments that it dropped, some of them twice */
+	__u64 overflows;       /* ... of its namespace, ListenOverflows: turned away by full accept queues */
+	__u64 syn_drops;       /* ... ListenDrops without those */
 };
 
 /*
@@ -174,6 +177,6 @@ static inline __u64 lp_initial_there(__u64 initial, int connected)
 
 LP_ASSERT(__builtin_offsetof(struct lp_socket, snd_una) == 112, "identity of lp_socket");
 LP_ASSERT(__builtin_offsetof(struct lp_socket, sent_ms) == 200, "lp_socket of a hook");
-LP_ASSERT(sizeof(struct lp_socket) == 240, "lp_socket has no padding");
+LP_ASSERT(sizeof(struct lp_socket) == 256, "lp_socket has no padding");
 
 #endif

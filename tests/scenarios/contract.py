@@ -13,7 +13,7 @@ CAUSES = {
     "local_reset": {"unread_data": "local", "linger": "local", "linger2": "local", "disconnect": "local",
                     "destroyed": "admin", "data_after_close": "local", "no_connection": "kernel", "listener_closed": "local",
                     "no_memory": "kernel"},
-    "accept_dropped": {"queue_full": "local"},
+    "accept_dropped": {"queue_full": "local", "syn_queue_full": "local"},
     "peer_silent": {"unacked": "network"},
     "peer_back": {"acked": "peer"},
     "close_ignored": {"close_wait": "local"},

@@ -4,6 +4,7 @@ starts an agent with short time limits."""
 import time
 
 import clock
+import contract
 from expect import AtLeast, nanoseconds
 from trial import Absent, End, KERNEL, Maybe, OneOf, scenario
 
@@ -471,6 +472,108 @@ def streaming_is_not_ignored(t):
 
 # --- lost before accept ---
 
+COUNTED = "dict(zip(*[line.split()[1:] for line in open('/proc/net/netstat') if line.startswith('TcpExt')]))"
+
+
+def counted(host, name):
+    """A counter of the host's network namespace."""
+    return int(host(COUNTED)[name])
+
+
+def check_turned_away(t, agent, host, cause, port, count):
+    """Exactly that many peers were turned away by the listener of that port, and told once; nothing of another one."""
+    agent.stop()
+    reported = [e for e in of(agent.events, "accept_dropped") if e["network.netns"] == host.netns]
+    problems = agent.faults() + [fault for event in reported for fault in contract.faults(event)]
+    for event in reported:
+        wanted = {"cause": cause, "by": "local", "phase": "connecting", "severity": "warning", "process.pid": host.pid,
+                  "owner.via": "listener", "network.local.port": port, "network.connection.state": "listen"}
+        problems += ["%s is %r, not %r" % (name, event.get(name), value) for name, value in wanted.items()
+                     if event.get(name) != value]
+    told = sum(e["repeat.count"] for e in reported)
+    if told != count:
+        problems.append("%d turned away are told in %d events, not %d" % (told, len(reported), count))
+    t.matrix.seen.add("accept_dropped/" + cause)
+    assert not problems, "\n".join(problems)
+
+
+@warned
+def queue_full_for_a_moment(t):
+    """A queue overflows, and is empty again before anybody looks. Another one is full as well, but turns nobody away."""
+    client, server = t.pair()
+    agent = watch(t, "--event", "accept_dropped")
+    server("l = listen(1); other = listen(1)")
+    before = counted(server, "ListenOverflows")
+    client("kept = [tcp(), tcp()]\nfor s in kept: s.connect(target)", target=server("HERE, other.getsockname()[1]"))
+    target = server("HERE, l.getsockname()[1]")
+    client("all = [begin(target) for _ in range(4)]", target=target)
+    server("more = [l.accept()[0] for _ in range(2)]")
+    client("for s in all:\n if state(s) != 'established': s.close()")  # no SYN is sent again
+    dropped = counted(server, "ListenOverflows") - before
+    t.premise(dropped > 0, "the kernel counts overflows")
+    wait_for(agent, server, "accept_dropped")
+    time.sleep(1.5)  # a second look
+    t.premise(counted(server, "ListenOverflows") - before == dropped, "no overflow since")
+    check_turned_away(t, agent, server, "queue_full", target[1], dropped)
+
+
+def silent_clients(t, backlog, attempts, **sysctls):
+    """A listener without SYN cookies, and clients that drop its SYN-ACKs."""
+    client, server = t.pair()
+    server("sysctl('ipv4/tcp_syncookies', 0)")
+    for name, value in sysctls.items():
+        server("sysctl(%r, %d)" % ("ipv4/" + name, value))
+    client("nft('input tcp flags & (syn | ack) == (syn | ack) drop')")
+    server("l = listen(%d)" % backlog)
+    agent = watch(t, "--event", "accept_dropped")
+    before = counted(server, "ListenDrops")
+    client("all = [begin(target) for _ in range(%d)]" % attempts, target=server("HERE, l.getsockname()[1]"))
+    dropped = counted(server, "ListenDrops") - before
+    t.premise(dropped > 0, "the kernel counts drops")
+    return agent, client, server, before
+
+
+@warned
+def syn_queue_full(t):
+    """Half-open connections fill the SYN queue of a listener without SYN cookies. Nobody connects."""
+    agent, client, server, before = silent_clients(t, 2, 12)
+    client("for s in all: s.close()")  # no SYN is sent again
+    wait_for(agent, server, "accept_dropped")
+    check_turned_away(t, agent, server, "syn_queue_full", server("l.getsockname()[1]"),
+                      counted(server, "ListenDrops") - before)
+
+
+@one
+def syn_queue_full_last_quarter(t):
+    """The same by tcp_max_syn_backlog, whose last quarter is for known peers: the backlog of the listener is larger."""
+    agent, client, server, before = silent_clients(t, 1000, 30, tcp_max_syn_backlog=16)
+    client("for s in all: s.close()")
+    wait_for(agent, server, "accept_dropped")
+    check_turned_away(t, agent, server, "syn_queue_full", server("l.getsockname()[1]"),
+                      counted(server, "ListenDrops") - before)
+
+
+@one
+def syn_queue_full_then_connected(t):
+    """The same, and those in the queue connect before any SYN-ACK is sent again."""
+    client, server, wire = t.wired()
+    server("sysctl('ipv4/tcp_syncookies', 0); l = listen(2)")
+    agent = watch(t, "--event", "accept_dropped")
+    before = counted(server, "ListenDrops")
+    wire("w.set('hold', 'right')")
+    client("all = [begin(target) for _ in range(8)]", target=server("HERE, l.getsockname()[1]"))
+    wire("w.holding(3, 'right')")
+    wire("w.release()")
+    client("wait(lambda: sum(state(s) == 'established' for s in all) >= 2)")
+    dropped = counted(server, "ListenDrops") - counted(server, "ListenOverflows") - before
+    t.premise(dropped > 0, "the kernel counts drops")
+    server("more = [l.accept()[0] for _ in range(2)]")
+    wait_for(agent, server, "accept_dropped")
+    agent.stop()
+    reported = [e for e in of(agent.events, "accept_dropped") if e["network.netns"] == server.netns]
+    assert "syn_queue_full" in [e["cause"] for e in reported] and not agent.faults(), (reported, agent.faults())
+
+
 @warned
 def queue_full(t):
     """A listener that does not accept. A backlog of 1 lets two connections wait; the kernel drops the others."""
@@ -498,7 +601,6 @@ def queue_full(t):
             problems.append("%s is %r, not %r" % (name, first.get(name), value))
     if not 0 < first["repeat.count"] <= dropped:
         problems.append("%d turned away, of %d overflows" % (first["repeat.count"], dropped))
-    import contract
     problems += [fault for event in reported for fault in contract.faults(event)]
     t.matrix.seen.add("accept_dropped/queue_full")
     assert not problems, "\n".join(problems)

@@ -17,7 +17,7 @@ static struct lp_alarms alarms;
 static struct accept_queues *queues;
 static unsigned n_reported;
 static struct lp_record reported[32];
-static enum lp_cause causes[32];
+static enum lp_cause told[32];
 static struct repeat repeats[32];
 
 int sockets_look_at(struct kernel *kernel, const __u64 *sockets, size_t n, __u32 states, sockets_take *take,
@@ -75,10 +75,27 @@ __u64 clock_wall_from_monotonic(__u64 monotonic_ns)
 	return monotonic_ns;
 }
 
+static struct lp_turned_away seen;
+
+bool sockets_turned_away(struct kernel *kernel, __u32 netns, struct lp_turned_away *copy)
+{
+	(void)kernel;
+	(void)netns;
+	*copy = seen;
+	return true;
+}
+
+void sockets_set_turned_away(struct kernel *kernel, __u32 netns, const struct lp_turned_away *copy)
+{
+	(void)kernel;
+	(void)netns;
+	seen = *copy;
+}
+
 static void take_reported(void *context, struct event *event)
 {
 	(void)context;
-	causes[n_reported] = event->verdict.cause;
+	told[n_reported] = event->verdict.cause;
 	repeats[n_reported] = event->repeat;
 	reported[n_reported++] = *event->record;
 	event_free(event);
@@ -101,7 +118,7 @@ static void set_queue(__u32 length, __u32 drops)
 /* As the BPF program does when a connection fills the queue. */
 static void fill(__u64 now_ns)
 {
-	filled = (struct lp_filled){now_ns, listener.socket.drops, 0};
+	filled = (struct lp_filled){now_ns, listener.socket.drops, 1u << LP_QUEUE_ACCEPT};
 	is_listed = true;
 	alarms.queues = 1;
 	accept_queues_tick(queues, now_ns);
@@ -122,6 +139,7 @@ static int begin(void **state)
 	is_listed = false;
 	alarms = (struct lp_alarms){0};
 	queues = accept_queues_new(NULL, &calls);
+	seen = (struct lp_turned_away){{50, 60}};
 	set_queue(0, 1000);
 	return queues ? 0 : -1;
 }
@@ -143,7 +161,7 @@ static void test_reported_after_a_second_with_its_count(void **state)
 	assert_int_equal(n_reported, 0);
 	run_to(101 * CLOCK_SECOND);
 	assert_int_equal(n_reported, 1);
-	assert_int_equal(causes[0], ACCEPT_DROPPED_QUEUE_FULL);
+	assert_int_equal(told[0], ACCEPT_DROPPED_QUEUE_FULL);
 	assert_int_equal(repeats[0].count, 7);
 	assert_int_equal(repeats[0].first_ns, 100 * CLOCK_SECOND);
 	assert_int_equal(reported[0].socket.ack_backlog, 5);
@@ -195,6 +213,55 @@ static void test_drained_in_time_is_not_reported(void **state)
 	assert_false(is_listed);
 }
 
+/* The kernel's own counts of the namespace. */
+static void set_counts(__u64 overflows, __u64 syn_drops)
+{
+	listener.socket.known = LP_KNOWN_TURNED_AWAY;
+	listener.socket.overflows = overflows;
+	listener.socket.syn_drops = syn_drops;
+}
+
+static void test_overflow_for_a_moment_is_counted_exactly(void **state)
+{
+	(void)state;
+	set_queue(5, 1000);
+	fill(100 * CLOCK_SECOND);
+	set_queue(1, 1013); /* a last acknowledgement counts twice, and other drops count too */
+	set_counts(57, 60);
+	run_to(300 * CLOCK_SECOND);
+	assert_int_equal(n_reported, 1);
+	assert_int_equal(told[0], ACCEPT_DROPPED_QUEUE_FULL);
+	assert_int_equal(repeats[0].count, 7);
+	assert_false(is_listed);
+}
+
+static void test_drops_without_an_overflow_are_not_reported(void **state)
+{
+	(void)state;
+	set_queue(5, 1000);
+	fill(100 * CLOCK_SECOND);
+	set_queue(5, 1003);
+	set_counts(50, 63);
+	run_to(300 * CLOCK_SECOND);
+	assert_int_equal(n_reported, 0);
+	assert_int_equal(seen.count[LP_QUEUE_SYN], 60); /* of a queue that is not noticed yet */
+}
+
+static void test_syn_queue_is_told_with_what_it_dropped_before(void **state)
+{
+	(void)state;
+	set_queue(0, 1009);
+	fill(100 * CLOCK_SECOND);
+	filled.queues = 1u << LP_QUEUE_SYN;
+	set_counts(50, 69);
+	run_to(101 * CLOCK_SECOND);
+	assert_int_equal(n_reported, 1);
+	assert_int_equal(told[0], ACCEPT_DROPPED_SYN_QUEUE_FULL);
+	assert_int_equal(repeats[0].count, 9);
+	run_to(150 * CLOCK_SECOND);
+	assert_int_equal(n_reported, 1);
+}
+
 static void test_closed_listener_is_forgotten(void **state)
 {
 	(void)state;
@@ -225,9 +292,15 @@ static void test_lists_queues_that_were_full_before(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_reported_after_a_second_with_its_count), TEST(test_repeats_at_growing_intervals),
-		TEST(test_full_without_a_drop_is_not_reported),    TEST(test_drained_in_time_is_not_reported),
-		TEST(test_closed_listener_is_forgotten),           TEST(test_lists_queues_that_were_full_before),
+		TEST(test_reported_after_a_second_with_its_count),
+		TEST(test_repeats_at_growing_intervals),
+		TEST(test_full_without_a_drop_is_not_reported),
+		TEST(test_drained_in_time_is_not_reported),
+		TEST(test_overflow_for_a_moment_is_counted_exactly),
+		TEST(test_drops_without_an_overflow_are_not_reported),
+		TEST(test_syn_queue_is_told_with_what_it_dropped_before),
+		TEST(test_closed_listener_is_forgotten),
+		TEST(test_lists_queues_that_were_full_before),
 	};
 
 	return cmocka_run_group_tests_name("queues", tests, NULL, NULL);

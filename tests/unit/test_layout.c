@@ -90,6 +90,8 @@ static const struct member socket_members[] = {
 	SOCKET(ack_backlog),
 	SOCKET(max_ack_backlog),
 	SOCKET(drops),
+	SOCKET(overflows),
+	SOCKET(syn_drops),
 };
 
 #define RECORD(m) MEMBER(lp_record, m)
@@ -154,7 +156,7 @@ static const struct member listed[] = {
 static const struct member filled[] = {
 	FILLED(since_ns),
 	FILLED(drops),
-	FILLED(unused),
+	FILLED(queues),
 };
 
 #define ALARMS(m) MEMBER(lp_alarms, m)

@@ -466,6 +466,25 @@ const struct row demo_rows[] = {
 		.expected = {[A] = {{ACCEPT_DROPPED_QUEUE_FULL, BY_LOCAL, PHASE_CONNECTING, false}},
 			     [B] = {{CONNECT_FAILED_ABANDONED, BY_LOCAL, PHASE_CONNECTING, false}}},
 	},
+	{
+		.cause = ACCEPT_DROPPED_SYN_QUEUE_FULL,
+		.story = "A has no SYN cookies and room for few half-open connections; B hears no answer to its SYNs",
+		.steps = {{A, step_sysctl, .text = "ipv4/tcp_syncookies=0"},
+			  {A, step_listen_for_one},
+			  {B, step_deaf},
+			  {B, step_connect_start},
+			  {B, step_keep},
+			  {B, step_connect_start},
+			  {B, step_keep},
+			  {B, step_connect_start},
+			  {B, step_keep},
+			  {B, step_connect_start},
+			  {B, step_pause, .arg = 400},
+			  {B, step_close, .did = "the last closed while connecting"},
+			  {A, step_pause, .arg = 4000, .did = "has half-open connections"}},
+		.expected = {[A] = {{ACCEPT_DROPPED_SYN_QUEUE_FULL, BY_LOCAL, PHASE_CONNECTING, false}},
+			     [B] = {{CONNECT_FAILED_ABANDONED, BY_LOCAL, PHASE_CONNECTING, false}}},
+	},
 };
 
 size_t row_count(void)

@@ -13,18 +13,26 @@
 #define LOOK_NS CLOCK_SECOND
 #define FIRST_REPEAT_NS (10 * CLOCK_SECOND)
 
-/* A listener whose accept queue was filled. */
+/* What one of a listener's queues did. */
+struct away {
+	__u64 count;    /* of peers turned away since the last event */
+	__u64 since_ns; /* of the last event, or when the queue was full first */
+	__u64 next_ns;  /* no event before this */
+	__u64 interval_ns;
+};
+
+/* A listener that has, or had, a full queue. */
 struct queue {
 	LIST_ENTRY(queue) in_all;
 	__u64 sk;
-	__u16 port;
-	bool listed;      /* keep it for the next look */
-	__u32 drops;      /* lp_socket.drops at the last event, or when the queue was filled */
-	__u32 full_drops; /* lp_socket.drops at the last look that found it full */
-	__u64 since_ns;
-	__u64 full_ns; /* of the last look that found it full, or when it was filled */
-	__u64 next_ns; /* no event before this */
-	__u64 interval_ns;
+	__u32 queues;  /* which: bits of enum lp_queue */
+	bool listed;   /* keep it for the next look */
+	bool shared;   /* its namespace has been shared out in this round */
+	__u32 drops;   /* lp_socket.drops at the last look, or when it was listed */
+	__u32 more;    /* drops since then */
+	__u64 full_ns; /* of the last look that found it full or overflowing, or when it was listed */
+	struct away away[LP_QUEUE_COUNT];
+	struct lp_record look; /* kind 0: it is gone */
 };
 
 struct accept_queues {
@@ -34,6 +42,8 @@ struct accept_queues {
 	__u64 now_ns;
 	__u64 next_ns; /* 0: nothing is listed */
 };
+
+static const enum lp_cause causes[LP_QUEUE_COUNT] = {ACCEPT_DROPPED_QUEUE_FULL, ACCEPT_DROPPED_SYN_QUEUE_FULL};
 
 static struct queue *find(struct accept_queues *q, __u64 sk)
 {
@@ -53,16 +63,14 @@ static void note_listed(struct accept_queues *q, const struct sockets_filled *it
 		queue = calloc(1, sizeof(*queue));
 		if (!queue)
 			return; /* the next look finds it again */
-		*queue = (struct queue){
-			.sk = item->sk,
-			.drops = item->filled.drops,
-			.full_drops = item->filled.drops,
-			.since_ns = item->filled.since_ns,
-			.full_ns = item->filled.since_ns,
-		};
+		queue->sk = item->sk;
+		queue->drops = item->filled.drops;
+		queue->full_ns = item->filled.since_ns;
+		for (int i = 0; i < LP_QUEUE_COUNT; i++)
+			queue->away[i].since_ns = item->filled.since_ns;
 		LIST_INSERT_HEAD(&q->all, queue, in_all);
 	}
-	queue->listed = true;
+	queue->queues |= item->filled.queues;
 }
 
 static bool is_full(const struct lp_socket *s)
@@ -70,46 +78,121 @@ static bool is_full(const struct lp_socket *s)
 	return s->ack_backlog > s->max_ack_backlog; /* sk_acceptq_is_full() */
 }
 
-static void report(struct accept_queues *q, struct queue *queue, const struct lp_record *look)
+/* --- how many --- */
+
+/* What one namespace's listeners turned away since the last look. Of several that may have, each gets its part of that
+ * by what it dropped. Only a full accept queue with a drop can have. false: nobody can. */
+static bool share(struct accept_queues *q, __u32 netns, enum lp_queue which, __u64 count)
 {
-	struct lp_record record = *look;
+	struct queue *queue;
+	__u64 drops = 0;
+	unsigned n = 0;
+
+	LIST_FOREACH(queue, &q->all, in_all) {
+		if (queue->look.kind && queue->look.socket.netns == netns && (queue->queues & 1u << which)) {
+			drops += queue->more;
+			n += queue->more || which == LP_QUEUE_SYN;
+		}
+	}
+	LIST_FOREACH(queue, &q->all, in_all) {
+		if (!queue->look.kind || queue->look.socket.netns != netns || !(queue->queues & 1u << which))
+			continue;
+		if (n == 1 && (queue->more || which == LP_QUEUE_SYN))
+			queue->away[which].count += count;
+		else if (n > 1 && drops)
+			queue->away[which].count += count * queue->more / drops;
+		queue->full_ns = queue->more ? q->now_ns : queue->full_ns;
+	}
+	return n == 1 || (n > 1 && drops);
+}
+
+/* By the kernel's counters of the namespace. A SYN queue is noticed after it overflowed, so what nobody can have dropped
+ * yet is left for the next look. */
+static void share_out(struct accept_queues *q, const struct lp_socket *s)
+{
+	struct lp_turned_away now = {{s->overflows, s->syn_drops}}, seen;
+
+	if (!sockets_turned_away(q->kernel, s->netns, &seen))
+		seen = now;
+	if (now.count[LP_QUEUE_ACCEPT] > seen.count[LP_QUEUE_ACCEPT])
+		share(q, s->netns, LP_QUEUE_ACCEPT, now.count[LP_QUEUE_ACCEPT] - seen.count[LP_QUEUE_ACCEPT]);
+	if (now.count[LP_QUEUE_SYN] > seen.count[LP_QUEUE_SYN] &&
+	    !share(q, s->netns, LP_QUEUE_SYN, now.count[LP_QUEUE_SYN] - seen.count[LP_QUEUE_SYN]))
+		now.count[LP_QUEUE_SYN] = seen.count[LP_QUEUE_SYN];
+	sockets_set_turned_away(q->kernel, s->netns, &now);
+}
+
+static void count(struct accept_queues *q, struct queue *queue)
+{
+	const struct lp_socket *s = &queue->look.socket;
+	struct queue *other;
+
+	if (!(s->known & LP_KNOWN_TURNED_AWAY)) { /* only while it is found full: else drops may have another reason */
+		queue->away[LP_QUEUE_ACCEPT].count += is_full(s) ? queue->more : 0;
+		return;
+	}
+	if (queue->shared)
+		return;
+	LIST_FOREACH(other, &q->all, in_all)
+		other->shared |= other->look.socket.netns == s->netns;
+	share_out(q, s);
+}
+
+/* --- events --- */
+
+static void report(struct accept_queues *q, struct queue *queue, enum lp_queue which)
+{
+	struct away *away = &queue->away[which];
+	struct lp_record record = queue->look;
 	struct event *event;
 
 	sockets_name(q->kernel, &record);
 	/* so that pending.h searches for its owner as for that of a queued child */
 	record.socket.flags &= ~(__u32)(LP_F_SOCKET | LP_F_FILE);
 	record.who = record.task.tgid ? LP_WHO_LISTENER : LP_WHO_NONE;
-	event = event_found(&record, ACCEPT_DROPPED_QUEUE_FULL);
+	event = event_found(&record, causes[which]);
 	if (event) {
-		event->repeat.count = queue->full_drops - queue->drops;
-		event->repeat.first_ns = clock_wall_from_monotonic(queue->since_ns);
+		event->repeat.count = away->count;
+		event->repeat.first_ns = clock_wall_from_monotonic(away->since_ns);
 		event->repeat.last_ns = event->wall_ns;
 	}
-	queue->drops = queue->full_drops;
-	queue->since_ns = q->now_ns;
-	queue->interval_ns = queue->interval_ns ? queue->interval_ns * 2 : FIRST_REPEAT_NS;
-	if (queue->interval_ns > ACCEPT_QUEUES_REPEAT_MAX_NS)
-		queue->interval_ns = ACCEPT_QUEUES_REPEAT_MAX_NS;
-	queue->next_ns = q->now_ns + queue->interval_ns;
+	away->count = 0;
+	away->since_ns = q->now_ns;
+	away->interval_ns = away->interval_ns ? away->interval_ns * 2 : FIRST_REPEAT_NS;
+	if (away->interval_ns > ACCEPT_QUEUES_REPEAT_MAX_NS)
+		away->interval_ns = ACCEPT_QUEUES_REPEAT_MAX_NS;
+	away->next_ns = q->now_ns + away->interval_ns;
 	if (event)
 		q->calls->found(q->calls->context, event);
 }
+
+static void judge(struct accept_queues *q, struct queue *queue)
+{
+	queue->listed = q->now_ns < queue->full_ns + ACCEPT_QUEUES_PATIENCE_NS;
+	for (enum lp_queue i = 0; i < LP_QUEUE_COUNT; i++) {
+		if (queue->away[i].count && q->now_ns >= queue->away[i].next_ns)
+			report(q, queue, i);
+		queue->listed |= q->now_ns < queue->away[i].next_ns;
+	}
+}
+
+/* --- a round --- */
 
 static void take_look(void *context, const struct lp_record *r)
 {
 	struct accept_queues *q = context;
 	struct queue *queue = r->kind ? find(q, r->socket.sk) : NULL;
 
-	if (!queue || (queue->port && queue->port != r->socket.local_port))
-		return;
-	queue->port = r->socket.local_port;
+	if (!queue || (queue->look.kind && queue->look.socket.local_port != r->socket.local_port))
+		return; /* the address is another listener's now */
+	queue->look = *r;
+	queue->listed = true;
+	queue->more = r->socket.drops - queue->drops;
+	queue->drops = r->socket.drops;
 	if (is_full(&r->socket)) {
 		queue->full_ns = q->now_ns;
-		queue->full_drops = r->socket.drops;
+		queue->queues |= 1u << LP_QUEUE_ACCEPT;
 	}
-	if (queue->full_drops != queue->drops && q->now_ns >= queue->next_ns)
-		report(q, queue, r);
-	queue->listed = q->now_ns < queue->full_ns + ACCEPT_QUEUES_PATIENCE_NS || q->now_ns < queue->next_ns;
 }
 
 /* A listener that the look did not find is gone. */
@@ -138,12 +221,16 @@ static void look_round(struct accept_queues *q)
 	for (size_t i = 0; i < found; i++)
 		note_listed(q, &filled[i]);
 	LIST_FOREACH(queue, &q->all, in_all) {
-		if (n == LP_QUEUES_MAX)
-			break;
-		sockets[n++] = queue->sk;
-		queue->listed = false; /* unless the look finds it */
+		queue->listed = queue->shared = false; /* unless the look finds it */
+		if (n < LP_QUEUES_MAX)
+			sockets[n++] = queue->sk;
 	}
 	sockets_look_at(q->kernel, sockets, n, 1u << TCP_LISTEN, take_look, q);
+	drop_unlisted(q);
+	LIST_FOREACH(queue, &q->all, in_all)
+		count(q, queue);
+	LIST_FOREACH(queue, &q->all, in_all)
+		judge(q, queue);
 	drop_unlisted(q);
 }
 
@@ -171,9 +258,14 @@ void accept_queues_free(struct accept_queues *q)
 
 void accept_queues_seed(struct accept_queues *q, const struct lp_record *look)
 {
-	struct lp_filled filled = {.since_ns = look->time_ns, .drops = look->socket.drops};
+	struct lp_filled filled = {look->time_ns, look->socket.drops, 1u << LP_QUEUE_ACCEPT};
+	struct lp_turned_away away = {{look->socket.overflows, look->socket.syn_drops}};
 
-	if (look->socket.state != TCP_LISTEN || !is_full(&look->socket))
+	if (look->socket.state != TCP_LISTEN)
+		return;
+	if (look->socket.known & LP_KNOWN_TURNED_AWAY)
+		sockets_set_turned_away(q->kernel, look->socket.netns, &away);
+	if (!is_full(&look->socket))
 		return;
 	sockets_add_filled(q->kernel, look->socket.sk, &filled);
 	sockets_alarms(q->kernel)->queues = 1;

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * accept_dropped: listeners whose accept queue is full, and how many peers they turned away.
+ * accept_dropped: listeners whose accept queue or SYN queue was full, and how many peers these turned away.
  *
- * The BPF programs list a listener when a connection fills its queue, and wake the agent for the first (bpf/silent.h).
- * The agent looks at the listed ones once a second. sk_drops counts everything that the kernel drops at a listener; an
- * event counts the drops since the one before, or since the queue was filled, up to the last look that found the queue
- * full. A queue that no look finds full for ACCEPT_QUEUES_PATIENCE_NS is forgotten: later drops may have another
- * reason.
+ * The BPF programs list such a listener, and wake the agent for the first (bpf/queues.h). The agent looks at the listed
+ * ones a second later, and once a second from then on. What the kernel has counted for their network namespace since
+ * the look before is theirs (bpf/turned_away.h). A listener whose queues neither are full nor overflow for
+ * ACCEPT_QUEUES_PATIENCE_NS is forgotten.
  *
- * The first event comes at the first such look, later ones after 10, 20, 40, ... seconds, at most
- * ACCEPT_QUEUES_REPEAT_MAX_NS apart, each with the drops since the one before.
+ * The first event of a queue comes at once, later ones after 10, 20, 40, ... seconds, at most
+ * ACCEPT_QUEUES_REPEAT_MAX_NS apart, each with those turned away since the one before.
  *
  * At most LP_QUEUES_MAX listeners are listed; the BPF programs count the others.
  */

@@ -194,7 +194,7 @@ void event_keep(struct kept_event *kept, const struct event *e)
 bool event_has_transfer(const struct event *e)
 {
 	return e->record && e->record->kind != LP_KIND_NO_CONNECT && e->record->kind != LP_KIND_STRAY &&
-	       e->verdict.cause != ACCEPT_DROPPED_QUEUE_FULL;
+	       cause_event(e->verdict.cause) != EVENT_ACCEPT_DROPPED;
 }
 
 bool event_is_address(const __u8 bytes[16])

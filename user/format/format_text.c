@@ -236,7 +236,7 @@ static void put_extent(struct line *line, const struct event *e)
 	const struct repeat *r = &e->repeat;
 	double duration = event_duration_ms(e);
 
-	if (e->verdict.cause == ACCEPT_DROPPED_QUEUE_FULL)
+	if (cause_event(e->verdict.cause) == EVENT_ACCEPT_DROPPED)
 		line_printf(line, ", %llu turned away", r->count);
 	else if (r->processes > 1)
 		line_printf(line, ", %llu more connections of %u%s processes", r->count, r->processes,
@@ -249,7 +249,7 @@ static void put_extent(struct line *line, const struct event *e)
 		put_duration_after(line, ", unanswered for ", duration);
 	else if (duration >= 0 && event_has_transfer(e))
 		put_duration_after(line, ", after ", duration);
-	if (r->count > 1 || e->verdict.cause == ACCEPT_DROPPED_QUEUE_FULL)
+	if (r->count > 1 || cause_event(e->verdict.cause) == EVENT_ACCEPT_DROPPED)
 		put_duration_after(line, " in ", (double)(r->last_ns - r->first_ns) / 1e6);
 }
 

@@ -42,6 +42,7 @@ static const struct hook hooks[] = {
 	{PROGRAM(retransmit_result), .needs = {HAS(retransmit_failed)}, .classes = LP_CLASS_SILENT | LP_CLASS_LOST,
 	 .is_quiet = true},
 	{PROGRAM(own_drop), .needs = {HAS(own_drop)}, .classes = LP_CLASS_SILENT | LP_CLASS_LOST, .is_quiet = true},
+	{PROGRAM(retransmit_synack), .needs = {HAS(retransmit_synack)}, .classes = LP_CLASS_QUEUES, .is_quiet = true},
 	{PROGRAM(process_fork), .needs = {HAS(fork)}, .is_quiet = true},
 	{PROGRAM(task_renamed), .needs = {HAS(exec)}, .is_quiet = true},
 	{PROGRAM(process_exit), .option = FOR_PLACE, .is_quiet = true},
@@ -54,6 +55,7 @@ static const struct hook hooks[] = {
 	{PROGRAM(seed_files), .is_run = true},
 	{PROGRAM(find_holders), .is_run = true},
 	{PROGRAM(look_at_sockets), .is_run = true},
+	{PROGRAM(note_cpu), .needs = {HAS(turned_away)}, .is_run = true},
 };
 
 static const struct hook *const hooks_end = hooks + sizeof(hooks) / sizeof(*hooks);

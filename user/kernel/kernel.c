@@ -15,6 +15,7 @@
 #include "kernel/hooks.h"
 #include "kernel/libbpf_log.h"
 #include "kernel/load.h"
+#include "kernel/sockets.h"
 #include "lostpeer.skel.h"
 
 #define DRAINS_MAX 100 /* a millisecond apart */
@@ -55,6 +56,8 @@ static int begin(struct kernel *k, const struct kernel_options *options)
 		err = load_programs(&k->skeleton, &k->features, options);
 	if (err)
 		return err;
+	if (k->features.turned_away)
+		sockets_count_turned_away(k, (__u32)k->reasons.mib_overflows, (__u32)k->reasons.mib_drops);
 	k->ring = ring_buffer__new(bpf_map__fd(k->skeleton->maps.ring), on_ring, k, NULL);
 	if (!k->ring)
 		return say(-errno, "cannot map the ring buffer: %s", strerror(errno));

@@ -66,6 +66,24 @@ static bool has_member(const struct btf *btf, const char *type_name, const char 
 	return false;
 }
 
+/* Of an enum without a name; 0: there is none. */
+static int enumerator_of(const struct btf *btf, const char *name)
+{
+	__u32 n = btf__type_cnt(btf);
+
+	for (__u32 id = 1; id < n; id++) {
+		const struct btf_type *type = btf__type_by_id(btf, id);
+		const struct btf_enum *e = btf_enum(type);
+
+		if (!btf_is_enum(type) || type->name_off)
+			continue;
+		for (int i = 0; i < btf_vlen(type); i++)
+			if (!strcmp(btf__name_by_offset(btf, e[i].name_off), name))
+				return e[i].val;
+	}
+	return 0;
+}
+
 /* BTF does not show it. Only the number of copies of a program depends on it, so the release will do. */
 static bool is_preemptible(void)
 {
@@ -120,8 +138,11 @@ int probe(struct kernel_features *features, struct reset_reasons *reasons)
 	memset(features, 0, sizeof(*features));
 	if (btf)
 		*features = features_of(btf);
-	if (btf && reasons)
+	if (btf && reasons) {
 		read_reasons(btf, reasons);
+		reasons->mib_overflows = enumerator_of(btf, "LINUX_MIB_LISTENOVERFLOWS");
+		reasons->mib_drops = enumerator_of(btf, "LINUX_MIB_LISTENDROPS");
+	}
 	btf__free(btf); /* some MiB, of no further use */
 	return hide(features);
 }

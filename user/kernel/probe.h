@@ -7,8 +7,10 @@
 
 #define RESET_REASONS_MAX 128
 
+/* Numbers of this kernel. */
 struct reset_reasons {
-	char names[RESET_REASONS_MAX][40]; /* by number in this kernel's enum sk_rst_reason; "" where it has none */
+	char names[RESET_REASONS_MAX][40]; /* by number in its enum sk_rst_reason; "" where it has none */
+	int mib_overflows, mib_drops;      /* LINUX_MIB_LISTENOVERFLOWS, LINUX_MIB_LISTENDROPS; 0: not shown */
 };
 
 /* Without those that LOSTPEER_WITHOUT names; `reasons` may be NULL. 0, or -EINVAL after a message on stderr. */

@@ -53,6 +53,12 @@ int sockets_list_filled(struct kernel *kernel, struct sockets_filled *list, size
 void sockets_add_filled(struct kernel *kernel, __u64 sk, const struct lp_filled *filled);
 void sockets_forget_filled(struct kernel *kernel, __u64 sk);
 
+/* Makes the programs count whom listeners turn away, by this kernel's numbers of two counters. */
+void sockets_count_turned_away(struct kernel *kernel, __u32 mib_overflows, __u32 mib_drops);
+/* What was seen so far of a network namespace. false: nothing. */
+bool sockets_turned_away(struct kernel *kernel, __u32 netns, struct lp_turned_away *seen);
+void sockets_set_turned_away(struct kernel *kernel, __u32 netns, const struct lp_turned_away *seen);
+
 /* Shared with the hooks. */
 volatile struct lp_alarms *sockets_alarms(struct kernel *kernel);
 
