@@ -12,6 +12,7 @@
  */
 #include "check.h"
 #include "file.h"
+#include "iter_contexts.h"
 #include "kernel.h"
 #include "look.h"
 #include "process.h"

@@ -7,6 +7,7 @@
 #include "conn.h"
 #include "facts.h"
 #include "file.h"
+#include "iter_contexts.h"
 
 static __always_inline struct conn *seed_conn(struct file *file)
 {
