@@ -23,13 +23,18 @@ static __always_inline __u64 packet_ns(struct tcp_sock *tp)
 	return tp->tcp_mstamp ? tp->tcp_mstamp * 1000 : bpf_ktime_get_ns();
 }
 
+static __always_inline _Bool is_in_repair(struct tcp_sock *tp)
+{
+	return BPF_CORE_READ_BITFIELD(tp, repair) != 0;
+}
+
 static __always_inline __u32 facts_flags(struct sock *sk, struct tcp_sock *tp)
 {
 	__u32 flags = look_flags_typed(sk, tp);
 
 	if (sk->sk_lock.owned)
 		flags |= LP_F_OWNED;
-	if (BPF_CORE_READ_BITFIELD(tp, repair))
+	if (is_in_repair(tp))
 		flags |= LP_F_REPAIR;
 	if (net_dying(sk->__sk_common.skc_net.net))
 		flags |= LP_F_NET_DYING;

@@ -107,7 +107,7 @@ static __always_inline void establish(struct sock *sk, __u8 old_state)
 	conn_enter(conn, TCP_ESTABLISHED);
 	if (old_state != TCP_SYN_SENT)
 		return;
-	if (BPF_CORE_READ_BITFIELD(tp, repair)) {
+	if (is_in_repair(tp)) {
 		/* either end may have connected, long ago and perhaps elsewhere */
 		conn->flags = (conn->flags & ~LP_F_CONNECTED) | LP_F_RESTORED;
 		conn->established_ns = 0;
