@@ -38,6 +38,11 @@ static inline __u64 clock_earlier(__u64 one, __u64 other)
 	return other && (!one || other < one) ? other : one;
 }
 
+static inline __u64 clock_later(__u64 one, __u64 other)
+{
+	return one > other ? one : other;
+}
+
 /* CLOCK_BOOTTIME - CLOCK_MONOTONIC: the time that the host was suspended. */
 __u64 clock_boot_ahead_ns(void);
 

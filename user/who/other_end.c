@@ -75,11 +75,6 @@ static struct end *find_socket(struct other_ends *ends, const struct lp_record *
 	return end;
 }
 
-static __u64 later(__u64 one, __u64 other)
-{
-	return one > other ? one : other;
-}
-
 /* When a RST ended it, if it sent none itself (as for data after its close); else 0. */
 static __u64 reset_ns(const struct lp_record *r)
 {
@@ -95,7 +90,7 @@ static struct end *remember(struct other_ends *ends, const struct lp_record *r)
 	if (end) {
 		/* an end stays over, whatever a walk saw in between */
 		end->alive = end->alive && r->kind == KIND_ALIVE;
-		end->reset_ns = later(end->reset_ns, reset_ns(r));
+		end->reset_ns = clock_later(end->reset_ns, reset_ns(r));
 		return end;
 	}
 	end = &ends->ends[ends->at];
@@ -201,7 +196,7 @@ static __u64 last_moment(const struct other_ends *ends, const struct waiting *w)
 	if (w->walked)
 		return w->until_ns;
 	if (ends->next_walk_ns <= patience || (connection_is_loopback(r) && r->kind == LP_KIND_CLOSE))
-		return later(w->until_ns, ends->next_walk_ns);
+		return clock_later(w->until_ns, ends->next_walk_ns);
 	return r->socket.err || r->kind == LP_KIND_LOOK ? w->until_ns : patience;
 }
 
@@ -215,7 +210,7 @@ static __u64 next_step(const struct other_ends *ends, const struct waiting *w)
 {
 	__u64 at = w->scanned_ns ? last_moment(ends, w) : w->until_ns;
 
-	return needs_scan(ends, w) ? later(at, ends->next_scan_ns) : at;
+	return needs_scan(ends, w) ? clock_later(at, ends->next_scan_ns) : at;
 }
 
 static bool is_over(const struct other_ends *ends, const struct waiting *w, __u64 now_ns)
@@ -263,7 +258,7 @@ void other_end_add(struct other_ends *ends, struct event *event)
 	if (ends->count == WAITING_MAX)
 		hand_back(ends, TAILQ_FIRST(&ends->waiting));
 	w->event = event;
-	w->until_ns = later(event->record->time_ns + RECORD_WAIT_NS, clock_monotonic_ns() + SLEEP_NS);
+	w->until_ns = clock_later(event->record->time_ns + RECORD_WAIT_NS, clock_monotonic_ns() + SLEEP_NS);
 	w->end = find_socket(ends, event->record);
 	if (w->end)
 		w->end->waiting = w;
@@ -450,7 +445,7 @@ static void walk(struct other_ends *ends, struct search *s, __u64 now_ns)
 	began = clock_cpu_ns(); /* on a busy host other tasks run meanwhile */
 	sockets_find(ends->kernel, s->initials, s->n_sought, take_living, s);
 	took = clock_cpu_ns() - began;
-	ends->next_walk_ns = now_ns + later(took * WALK_SHARE, WALK_INTERVAL_NS);
+	ends->next_walk_ns = now_ns + clock_later(took * WALK_SHARE, WALK_INTERVAL_NS);
 	for (size_t i = 0; i < s->n_seekers; i++)
 		if (s->seekers[i].n_found == 1)
 			other_end_ask(ends, &s->seekers[i].found);
