@@ -80,6 +80,11 @@ static bool is_full(const struct lp_socket *s)
 
 /* --- how many --- */
 
+static __u64 part_of(__u64 count, __u64 more, __u64 drops)
+{
+	return drops ? count * more / drops : 0;
+}
+
 /* What one namespace's listeners turned away since the last look. Of several that may have, each gets its part of that
  * by what it dropped. Only a full accept queue with a drop can have. false: nobody can. */
 static bool share(struct accept_queues *q, __u32 netns, enum lp_queue which, __u64 count)
@@ -99,8 +104,8 @@ static bool share(struct accept_queues *q, __u32 netns, enum lp_queue which, __u
 			continue;
 		if (n == 1 && (queue->more || which == LP_QUEUE_SYN))
 			queue->away[which].count += count;
-		else if (n > 1 && drops)
-			queue->away[which].count += count * queue->more / drops;
+		else if (n > 1)
+			queue->away[which].count += part_of(count, queue->more, drops);
 		queue->full_ns = queue->more ? q->now_ns : queue->full_ns;
 	}
 	return n == 1 || (n > 1 && drops);
