@@ -3,7 +3,7 @@
 import os
 
 from timeout import impatient
-from trial import KERNEL, End, scenario
+from trial import Absent, KERNEL, End, scenario
 
 one_family = scenario(families=("ipv4",))
 MEMORY = 4096  # closed connections that the agent remembers, split across CPUs
