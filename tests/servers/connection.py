@@ -130,9 +130,9 @@ class Connection:
 
     def may_be_late(self):
         """The client does not know that the server gave it up, and may still send data, as ssh does. A RST answers."""
-        fields = self.common("local_reset", "data_after_close", self.server.host.netns, self.client.peer,
+        fields = self.common("local_reset", "no_connection", self.server.host.netns, self.client.peer,
                              self.client.local)
-        fields.update({"phase": "orphaned", "ended.event": "peer_lost", "ended.cause": "retransmit_timeout"})
+        fields.update({"phase": Absent(), "ended.event": "peer_lost", "ended.cause": "retransmit_timeout"})
         self.truths.append(Truth(fields, optional=True))
 
     def expect_client(self, event, cause, phase, unread):
