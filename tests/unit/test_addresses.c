@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 
 #include "../../user/check/addresses.c"
+#include "../../user/check/netlink.c"
 
 static struct local l;
 
@@ -93,7 +94,7 @@ static void test_the_peer_of_a_link_is_not_local(void **state)
 	};
 
 	(void)state;
-	assert_int_equal(take_messages(&l, (const char *)&message, sizeof(message)), 0);
+	assert_int_equal(take_messages((const char *)&message, sizeof(message), take_message, &l), 0);
 	assert_true(have("10.0.0.2"));
 	assert_false(have("10.0.0.1"));
 }
@@ -103,7 +104,7 @@ static void test_a_cut_message_is_refused(void **state)
 	struct nlmsghdr h = {.nlmsg_len = 400, .nlmsg_type = RTM_NEWADDR};
 
 	(void)state;
-	assert_int_equal(take_messages(&l, (const char *)&h, sizeof(h)), -EBADMSG);
+	assert_int_equal(take_messages((const char *)&h, sizeof(h), take_message, &l), -EBADMSG);
 }
 
 #define TEST(f) cmocka_unit_test_teardown(f, clear)

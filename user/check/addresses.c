@@ -2,7 +2,6 @@
 #include "check/addresses.h"
 
 #include <errno.h>
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "check/namespaces.h"
+#include "check/netlink.h"
 #include "check/snapshot.h"
 #include "event/verdicts.h"
 
@@ -92,43 +92,11 @@ static int take_route(struct local *l, const struct nlmsghdr *h)
 	return add(l, m->rtm_family, to ? to : any, m->rtm_dst_len);
 }
 
-/* 1 at the last message, 0 before, or a negative errno. */
-static int take_messages(struct local *l, const char *buffer, size_t n)
+static int take_message(void *context, const struct nlmsghdr *h)
 {
-	const struct nlmsghdr *h;
-	int err = 0;
-
-	for (size_t at = 0; !err && at + sizeof(*h) <= n; at += NLMSG_ALIGN(h->nlmsg_len)) {
-		h = (const struct nlmsghdr *)(buffer + at);
-		if (h->nlmsg_len < sizeof(*h) || h->nlmsg_len > n - at)
-			return -EBADMSG;
-		if (h->nlmsg_type == NLMSG_DONE)
-			return 1;
-		if (h->nlmsg_type == NLMSG_ERROR)
-			return ((const struct nlmsgerr *)(h + 1))->error ?: -EIO;
-		if (h->nlmsg_type == RTM_NEWADDR)
-			err = take_address(l, h);
-		else if (h->nlmsg_type == RTM_NEWROUTE)
-			err = take_route(l, h);
-	}
-	return err;
-}
-
-static int dump(struct local *l, int fd, const void *request, size_t size)
-{
-	static char buffer[65536] __attribute__((aligned(8)));
-	int err = send(fd, request, size, 0) == (ssize_t)size ? 0 : -errno;
-	ssize_t n;
-
-	while (!err) {
-		n = recv(fd, buffer, sizeof(buffer), 0);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		err = take_messages(l, buffer, (size_t)n);
-	}
-	return err == 1 ? 0 : err;
+	if (h->nlmsg_type == RTM_NEWADDR)
+		return take_address(context, h);
+	return h->nlmsg_type == RTM_NEWROUTE ? take_route(context, h) : 0;
 }
 
 #define HEADER(m, type)                                                                                                \
@@ -148,11 +116,11 @@ static int dump_all(struct local *l, int fd)
 		struct rtmsg request;
 	} routes = {.header = HEADER(routes, RTM_GETROUTE),
 		    .request = {.rtm_table = RT_TABLE_LOCAL, .rtm_type = RTN_LOCAL, .rtm_family = AF_INET}};
-	int err = dump(l, fd, &addresses, sizeof(addresses));
+	int err = netlink_dump(fd, &addresses, sizeof(addresses), take_message, l);
 
 	for (int i = 0; i < 2 && !err; i++) {
 		routes.request.rtm_family = i ? AF_INET6 : AF_INET;
-		err = dump(l, fd, &routes, sizeof(routes));
+		err = netlink_dump(fd, &routes, sizeof(routes), take_message, l);
 		if (err == -EOPNOTSUPP || err == -ENOENT) /* without IPv6, or without that table */
 			err = 0;
 	}

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/inet_diag.h>
-#include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <net/if.h>
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #include "check/namespaces.h"
+#include "check/netlink.h"
 #include "who/process.h"
 
 /* include/net/tcp_states.h; <netinet/tcp.h> does not go with <linux/tcp.h> */
@@ -124,7 +124,19 @@ static int take_socket(struct snapshot *snapshot, const struct nlmsghdr *h, __u3
 
 /* --- all of a namespace --- */
 
-static int ask(int fd, int family)
+struct diag {
+	struct snapshot *snapshot;
+	__u32 netns;
+};
+
+static int take_message(void *context, const struct nlmsghdr *h)
+{
+	const struct diag *diag = context;
+
+	return take_socket(diag->snapshot, h, diag->netns);
+}
+
+static int dump(struct diag *diag, int fd, int family)
 {
 	struct {
 		struct nlmsghdr header;
@@ -139,54 +151,19 @@ static int ask(int fd, int family)
 			    .idiag_states = ~(1U << TIME_WAIT | 1U << NEW_SYN_RECV | 1U << 3)},
 	};
 
-	return send(fd, &m, sizeof(m), 0) == (ssize_t)sizeof(m) ? 0 : -errno;
-}
-
-/* 1 at the last message, 0 before, or a negative errno. */
-static int take_messages(struct snapshot *snapshot, const char *buffer, size_t n, __u32 netns)
-{
-	const struct nlmsghdr *h;
-	int err = 0;
-
-	for (size_t at = 0; !err && at + sizeof(*h) <= n; at += NLMSG_ALIGN(h->nlmsg_len)) {
-		h = (const struct nlmsghdr *)(buffer + at);
-		if (h->nlmsg_len < sizeof(*h) || h->nlmsg_len > n - at)
-			return -EBADMSG;
-		if (h->nlmsg_type == NLMSG_DONE)
-			return 1;
-		if (h->nlmsg_type == NLMSG_ERROR)
-			return ((const struct nlmsgerr *)(h + 1))->error ?: -EIO;
-		err = take_socket(snapshot, h, netns);
-	}
-	return err;
-}
-
-static int dump(struct snapshot *snapshot, int fd, int family, __u32 netns)
-{
-	static char buffer[65536] __attribute__((aligned(8)));
-	int err = ask(fd, family);
-	ssize_t n;
-
-	while (!err) {
-		n = recv(fd, buffer, sizeof(buffer), 0);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		err = take_messages(snapshot, buffer, (size_t)n, netns);
-	}
-	return err == 1 ? 0 : err;
+	return netlink_dump(fd, &m, sizeof(m), take_message, diag);
 }
 
 static int visit(void *context, __u32 netns)
 {
+	struct diag diag = {context, netns};
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG), err;
 
 	if (fd < 0)
 		return -errno;
-	err = dump(context, fd, AF_INET, netns);
+	err = dump(&diag, fd, AF_INET);
 	if (!err)
-		err = dump(context, fd, AF_INET6, netns);
+		err = dump(&diag, fd, AF_INET6);
 	close(fd);
 	return err;
 }
