@@ -4,7 +4,7 @@ import os
 
 import early
 from timeout import impatient
-from trial import KERNEL, Absent, Maybe, OneOf, one_family, scenario
+from trial import KERNEL, Absent, OneOf, one_family, scenario
 
 NOBODY = Absent()
 # It may have been sent again before the route was gone.
@@ -229,9 +229,9 @@ def connect_address_gone(t):
 REJECT = "nft('%s tcp flags & rst == 0 reject with tcp reset')"
 
 
-def rejected(t, c, s, by="local", **how):
+def rejected(t, c, s, **how):
     """Our own firewall reset our end; the other end knows nothing of it."""
-    t.expect(c, "peer_lost", "reset", how.pop("phase", "established"), by=by, error=c.error(), **how)
+    t.expect(c, "peer_lost", "reset", how.pop("phase", "established"), by="local", error=c.error(), **how)
     t.premise(s("state(s)") in ("established", "close_wait", "fin_wait_2"), "the other end lives on")
 
 
@@ -247,8 +247,15 @@ def reset_by_own_firewall_in_flight(t):
     c, s = t.connection()
     s("drop(s)")
     c("s.send(bytes(81)); " + REJECT % "output" + "; s.send(bytes(82))")
-    # on a busy machine the drop may not be taken for one of this host: then nobody is blamed, as the other end lives on
-    rejected(t, c, s, by=Maybe("local"), queued=163)
+    rejected(t, c, s, queued=163)
+
+
+@scenario()
+def reset_by_own_firewall_of_retransmission(t):
+    c, s = t.connection()
+    s("drop(s)")
+    c("s.send(bytes(84)); " + REJECT % "output")
+    rejected(t, c, s, queued=84)
 
 
 @scenario()
