@@ -338,3 +338,14 @@ def other_end_exits_unasked(t):
         c("linger(s); s.close()")
         t.expect(c, "local_reset", "linger", "established", extra=first(s))
     t.check(agent)
+
+
+@scenario(families=("ipv4", "ipv6"), own=True)
+def other_end_destroyed_unasked(t):
+    """The sockets that sent the RSTs are over, and their process keeps them."""
+    agent = t.agent("--json", "--event", "peer_lost")
+    for _ in range(10):
+        c, s = t.connection()
+        s("kill_sockets('sport', '=', str(s.getsockname()[1]))")
+        t.expect(c, "peer_lost", "reset", "established", error=c.error())
+    t.check(agent)

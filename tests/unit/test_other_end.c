@@ -612,6 +612,20 @@ static void test_an_end_that_lives_on_is_found(void **state)
 	nothing_waits();
 }
 
+/* As after connect(AF_UNSPEC), which sent the RST. */
+static void test_an_end_that_is_over_may_have_sent_the_reset(void **state)
+{
+	(void)state;
+	b.socket.state = TCP_CLOSE;
+	lives_on(&b);
+	add(&a, CLIENT_PID);
+	pass(WAIT);
+	answer(0, SERVER_PID);
+	check_reported(1, a.socket.sk, SERVER_PID);
+	assert_false(out.peer_sent_no_reset);
+	nothing_waits();
+}
+
 /* A walk from before the RST does not tell who sent it. */
 static void test_an_end_that_lived_on_before_may_have_sent_the_reset(void **state)
 {
@@ -891,6 +905,7 @@ int main(void)
 		TEST(test_a_remote_peer_costs_a_few_milliseconds),
 		TEST(test_a_reset_waits_until_the_peer_is_reported),
 		TEST(test_an_end_that_lives_on_is_found),
+		TEST(test_an_end_that_is_over_may_have_sent_the_reset),
 		TEST(test_an_end_that_lived_on_before_may_have_sent_the_reset),
 		TEST(test_an_end_that_was_reset_later_sent_none),
 		TEST(test_an_end_that_ends_meanwhile_is_searched_again),

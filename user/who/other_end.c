@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "who/other_end.h"
 
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -22,7 +23,7 @@
 #define PATIENCE_NS (100 * CLOCK_MS) /* the longest wait of an event that may have no other end here */
 #define WALK_SHARE 50                /* walks take at most this part of the time */
 #define WAITING_MAX 16384
-#define KIND_ALIVE 0 /* lp_record.kind of an end that is no event: a walk found it alive */
+#define KIND_ALIVE 0 /* lp_record.kind of an end that is no event: a walk found its socket */
 
 enum known { EXPECTED, UNKNOWN, KNOWN };
 
@@ -34,8 +35,8 @@ struct end {
 	__u64 owned_ns;          /* ... the time of the record that named it */
 	struct waiting *waiting; /* its last event, as long as that waits */
 	enum known known;
-	bool alive;     /* a walk found it, and no record has come since */
-	__u64 alive_ns; /* when that walk began */
+	bool alive;     /* a walk found its socket, and no record has come since */
+	__u64 alive_ns; /* when that walk began; 0: its connection was over then */
 	__u64 reset_ns; /* when a RST ended it, and it sent none itself; 0: not so */
 	bool used;
 };
@@ -100,7 +101,8 @@ static struct end *remember(struct other_ends *ends, const struct lp_record *r)
 	if (end->used)
 		table_remove(&ends->table, end);
 	*end = (struct end){.sk = r->socket.sk, .alive = r->kind == KIND_ALIVE, .reset_ns = reset_ns(r), .used = true};
-	end->alive_ns = end->alive ? ends->walk_began_ns : 0;
+	/* a socket that a process still holds may be found after its end */
+	end->alive_ns = end->alive && r->socket.state != TCP_CLOSE ? ends->walk_began_ns : 0;
 	table_add(&ends->table, end, connection_initial(r));
 	return end;
 }
