@@ -30,6 +30,7 @@
 #include "cgroups.h"
 #include "past.h"
 #include "queues.h"
+#include "shutter.h"
 #include "silent.h"
 #include "syscalls.h"
 #include "report.h"
@@ -135,6 +136,8 @@ static __always_inline void note_closer(struct sock *sk, int old_state, int new_
 		conn->flags |= CONN_FIN_FIRST;
 	else if (new_state == TCP_LAST_ACK)
 		conn->flags |= CONN_FIN_SECOND;
+	if (old_state != new_state && sk->sk_lock.owned && is_shut_while_shared(sk))
+		note_shutter(as_number(sk));
 	if (sk->sk_shutdown != SHUTDOWN_MASK || !sk->sk_lock.owned)
 		return;
 	if (closes_mapped(sk))
@@ -167,6 +170,8 @@ static __always_inline void on_close(struct sock *sk, __u8 old_state)
 		return;
 	flags = facts_flags(sk, tp);
 	class = over ? 0 : facts_class(sk, tp, old_state, flags);
+	if (class == LP_CLASS_LOCAL_CLOSED && !(flags & LP_F_DEAD) && is_shut_by_another(sk))
+		class = class_lost;
 	told = class && wanted(class, sk);
 	ended = may_be_asked_for(sk, old_state, flags);
 	if (!told && !ended && class != LP_CLASS_LOST && class != LP_CLASS_ABANDONED)

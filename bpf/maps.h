@@ -26,12 +26,14 @@ struct conn {
 enum {
 	CONN_LISTENS = 1u << 0,   /* a listener; its children inherit this until their first event */
 	CONN_WANTS_RST = 1u << 1, /* CLOSE was reported; the agent holds it for the RST that we may send right after */
-	CONN_WANTS_OWNER = 1u << 2, /* reported without a final owner: report the task that destroys it */
-	CONN_FIN_FIRST = 1u << 3,   /* we sent our FIN, before the peer's came */
-	CONN_FIN_SECOND = 1u << 4,  /* ... after it */
-	CONN_SHUT = 1u << 5,        /* both halves are shut: `closer` most likely closed it */
-	CONN_KEPT = 1u << 6,        /* unused: left by a destroyed socket for the next one at its address (conn.h) */
-	CONN_STATE = 0xfu << 8,     /* the TCP state that was last noted */
+	CONN_WANTS_OWNER = 1u << 2,    /* reported without a final owner: report the task that destroys it */
+	CONN_FIN_FIRST = 1u << 3,      /* we sent our FIN, before the peer's came */
+	CONN_FIN_SECOND = 1u << 4,     /* ... after it */
+	CONN_SHUT = 1u << 5,           /* both halves are shut: `closer` most likely closed it */
+	CONN_KEPT = 1u << 6,           /* unused: left by a destroyed socket for the next one at its address (conn.h) */
+	CONN_SHUT_BESIDE = 1u << 7,    /* shut down by a process while others held it too (shutter.h) */
+	CONN_STATE = 0xfu << 8,        /* the TCP state that was last noted */
+	CONN_SHUT_BY_OTHER = 1u << 12, /* ... by another process than the one that opened it */
 };
 
 /* Records on their way to the agent. 4 MiB hold 14,100; the agent may set another size before loading. When full, a

@@ -56,6 +56,8 @@ static __always_inline void remember(struct lp_record *r, struct conn *conn)
 		r->socket.flags = (r->socket.flags & ~LP_F_SEEDED) | LP_F_ACCEPTED;
 	r->born_ns = conn->born_ns;
 	r->established_ns = conn->established_ns;
+	if (conn->flags & CONN_SHUT_BESIDE)
+		r->socket.known |= LP_KNOWN_SHUTTER;
 	r->reset_reason = conn->reset_reason;
 }
 

@@ -72,6 +72,14 @@ struct lp_past {
 	__u32 unused;
 };
 
+/* The process that shut a connection down while others held it too (bpf/shutter.h). */
+struct lp_shutter {
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	struct lp_task task;
+	__u32 opened; /* 1: it had opened the connection, or listened for it, itself */
+	__u32 unused;
+};
+
 struct lp_record {
 	__u8 version;         /* LP_RECORD_VERSION */
 	__u8 kind;            /* enum lp_kind */
@@ -220,6 +228,7 @@ enum lp_stat {
 
 LP_ASSERT(sizeof(struct lp_task) == 56, "lp_task has no padding");
 LP_ASSERT(sizeof(struct lp_past) == 128, "lp_past has no padding");
+LP_ASSERT(sizeof(struct lp_shutter) == 72, "lp_shutter has no padding");
 LP_ASSERT(__builtin_offsetof(struct lp_record, task) == 32, "header of lp_record");
 LP_ASSERT(sizeof(struct lp_record) == 88 + sizeof(struct lp_socket), "lp_record has no padding");
 LP_ASSERT(sizeof(struct lp_listed) == 24, "lp_listed has no padding");

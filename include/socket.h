@@ -74,6 +74,7 @@ enum lp_known {
 	LP_KNOWN_KEEPALIVE = 1u << 5,   /* whether LP_F_KEEPOPEN is set; with TIMERS also keepalive_* */
 	LP_KNOWN_READS_ON = 1u << 6,    /* CLOSE_WAIT: the peer has acknowledged something since its FIN */
 	LP_KNOWN_TURNED_AWAY = 1u << 7, /* overflows, syn_drops */
+	LP_KNOWN_SHUTTER = 1u << 8,     /* CLOSE: who shut it down while others held it too (lp_shutter) */
 };
 
 /* The socket, its connection and its network namespace. */

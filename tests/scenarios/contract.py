@@ -34,17 +34,18 @@ STATES = ("closed", "close_wait", "closing", "established", "fin_wait_1", "fin_w
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 
 FIELDS = {
-    int: ("schema process.pid process.vpid process.user.id peer.process.pid peer.process.vpid peer.process.user.id network.local.port "
+    int: ("schema process.pid process.vpid process.user.id peer.process.pid peer.process.vpid peer.process.user.id "
+          "shutdown.process.pid shutdown.process.vpid shutdown.process.user.id network.local.port "
           "network.peer.port network.netns network.interface.index tcp.cookie tcp.bytes_sent tcp.bytes_received tcp.retransmits tcp.rtt_us data.unread_bytes "
           "data.unacked_bytes data.unsent_bytes tcp.gives_up_in_ms ignored.connections listen.backlog "
           "listen.queue_length repeat.count repeat.processes lost.count"),
     str: ("host.name event cause by phase severity error.type role process.name process.executable.path "
           "process.exit.signal owner.via owner.unknown process.linux.cgroup container.id container.runtime.name "
           "systemd.unit systemd.slice k8s.pod.uid peer.process.name peer.process.exit.signal peer.process.linux.cgroup "
-          "peer.container.id peer.container.runtime.name peer.systemd.unit peer.systemd.slice peer.k8s.pod.uid ended.event ended.cause "
+          "peer.container.id peer.container.runtime.name peer.systemd.unit peer.systemd.slice peer.k8s.pod.uid ended.event ended.cause shutdown.process.name "
           "network.transport network.type network.local.address network.peer.address network.interface.name "
           "network.connection.state tcp.soft_error tcp.reset_reason"),
-    "time": "time process.creation.time peer.process.creation.time repeat.first repeat.last lost.first lost.last "
+    "time": "time process.creation.time peer.process.creation.time shutdown.process.creation.time repeat.first repeat.last lost.first lost.last "
             "ended.time",
     bool: "process.exiting process.executing process.exit.out_of_memory peer.process.exiting peer.process.executing "
           "peer.process.exit.out_of_memory tcp.mptcp stream.read_closed stream.write_closed",
@@ -123,6 +124,9 @@ def faults(event):
     if cause == "abandoned":
         # The loser of a race of addresses is an orderly end.
         allowed.add("info")
+    if what == "local_closed" and event.get("phase") == "closing" and "shutdown.process.pid" in event:
+        # Info where the process that shut it down had opened it.
+        allowed.add("warning")
     if event.get("severity") not in allowed:
         found.append("severity is %r, not %s" % (event.get("severity"), " or ".join(sorted(allowed))))
     return found
@@ -130,7 +134,7 @@ def faults(event):
 
 def began_later(event):
     """The processes of an event that began after it: they cannot have held the connection. /proc counts in ticks."""
-    return ["%s is later than the event" % name for name in ("process.creation.time", "peer.process.creation.time")
+    return ["%s is later than the event" % name for name in ("process.creation.time", "peer.process.creation.time", "shutdown.process.creation.time")
             if event.get(name, "") > event.get("time", "")]
 
 

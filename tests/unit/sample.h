@@ -115,6 +115,13 @@ static inline void sample_everything(struct sample *s)
 		.exit_code = 6,
 		.oom = 1,
 	};
+	s->event.shutter = (struct lp_task){
+		.start_boot_ns = sample_boot_ns(sample_wall_ns(22, 7, 0, 0, 0)),
+		.tgid = 4713,
+		.vpid = 14,
+		.uid = 1001,
+		.comm = "job-child",
+	};
 	place_read(SAMPLE_CGROUP, &s->place);
 	strcpy(s->place.cgroup, "0::" SAMPLE_CGROUP);
 	place_read(SAMPLE_PEER_CGROUP, &s->peer_place);

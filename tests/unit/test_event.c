@@ -147,6 +147,60 @@ static void test_the_loser_of_a_race_is_info(void **state)
 	assert_int_equal(event_class(&s.event), LP_CLASS_ABANDONED);
 }
 
+static const struct lp_task mother = {.tgid = 5, .start_boot_ns = 50}, child = {.tgid = 6, .start_boot_ns = 60};
+
+/* Closed in order, by the child's shutdown(2). */
+static void shut_down(struct sample *s, enum held held, bool opened, struct owner owner)
+{
+	const struct lp_shutter shutter = {.task = child, .opened = opened};
+	bool dead = held == ORPHAN;
+
+	memset(s, 0, sizeof(*s));
+	s->record = record_of(&(struct facts){TCP_FIN_WAIT2, held, FIN_IN, .err = 0, .shut = 3});
+	sample_judge(s, (struct verdict){0});
+	event_set_shutter(&s->event, &shutter);
+	event_judge(&s->event,
+		    (struct verdict){LOCAL_CLOSED_CLOSE, BY_LOCAL, dead ? PHASE_ORPHANED : PHASE_CLOSING, CAUSE_NONE});
+	assert_int_equal(event_class(&s->event), opened || dead ? LP_CLASS_LOCAL_CLOSED : LP_CLASS_LOST);
+	s->event.owner = owner;
+	event_compare_shutter(&s->event);
+}
+
+static void test_a_shutdown_by_another_is_a_warning(void **state)
+{
+	struct sample s;
+
+	(void)state;
+	shut_down(&s, HELD, false, (struct owner){.via = VIA_CONNECT, .process = mother});
+	assert_int_equal(s.event.severity, SEVERITY_WARNING);
+	assert_int_equal(event_class(&s.event), LP_CLASS_LOST);
+	shut_down(&s, HELD, false,
+		  (struct owner){.unknown = UNKNOWN_SHARED, .n_holders = 2, .holders = {child, mother}});
+	assert_int_equal(s.event.severity, SEVERITY_WARNING);
+	assert_int_equal(s.event.shutter.tgid, child.tgid);
+}
+
+static void test_a_shutdown_that_harms_nobody_is_info(void **state)
+{
+	const struct owner owner = {.via = VIA_CONNECT, .process = mother};
+	struct sample s;
+
+	(void)state;
+	shut_down(&s, HELD, false, (struct owner){.via = VIA_HOLDER, .process = child}); /* its own by now */
+	assert_int_equal(s.event.severity, SEVERITY_INFO);
+	assert_int_equal(event_class(&s.event), LP_CLASS_LOCAL_CLOSED);
+	assert_int_equal(s.event.shutter.tgid, 0);
+	shut_down(&s, HELD, true, owner); /* by the one that opened it */
+	assert_int_equal(s.event.severity, SEVERITY_INFO);
+	assert_int_equal(s.event.shutter.tgid, child.tgid);
+	shut_down(&s, ORPHAN, false, owner); /* its holder closed it as well */
+	assert_int_equal(s.event.severity, SEVERITY_INFO);
+	assert_int_equal(s.event.shutter.tgid, child.tgid);
+	shut_down(&s, HELD, false, (struct owner){.unknown = UNKNOWN_HOLDER_GONE}); /* perhaps its own */
+	assert_int_equal(s.event.severity, SEVERITY_INFO);
+	assert_int_equal(event_class(&s.event), LP_CLASS_LOCAL_CLOSED);
+}
+
 static void test_a_gap_is_an_error(void **state)
 {
 	struct sample s;
@@ -300,6 +354,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_loser_of_a_race_is_info),
+		cmocka_unit_test(test_a_shutdown_by_another_is_a_warning),
+		cmocka_unit_test(test_a_shutdown_that_harms_nobody_is_info),
 		cmocka_unit_test(test_a_gap_is_an_error),
 		cmocka_unit_test(test_severities_are_found_by_name),
 		cmocka_unit_test(test_the_error_is_the_one_that_the_application_gets),

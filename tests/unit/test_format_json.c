@@ -177,6 +177,11 @@ static void check_identity(struct json_object *o)
 	check_string(o, "peer.systemd.slice", SAMPLE_SLICE);
 	check_string(o, "peer.container.id", SAMPLE_CONTAINER);
 	check_string(o, "peer.container.runtime.name", "cri-o");
+	check_integer(o, "shutdown.process.pid", 4713);
+	check_integer(o, "shutdown.process.vpid", 14);
+	check_string(o, "shutdown.process.name", "job-child");
+	check_string(o, "shutdown.process.creation.time", "2026-11-22T07:00:00.000000000Z");
+	check_integer(o, "shutdown.process.user.id", 1001);
 	check_string(o, "peer.k8s.pod.uid", "2f5e1a6c-0d3b-4c8e-9a7f-1b2c3d4e5f60");
 	check_string(o, "process.linux.cgroup", "0::" SAMPLE_CGROUP);
 	check_string(o, "systemd.unit", SAMPLE_UNIT);
@@ -239,7 +244,7 @@ static void test_every_field_of_an_event(void **state)
 	check_integer(o, "data.unsent_bytes", 10);
 	check_boolean(o, "stream.read_closed", false);
 	check_boolean(o, "stream.write_closed", false);
-	assert_int_equal(json_object_object_length(o), 71);
+	assert_int_equal(json_object_object_length(o), 76);
 	json_object_put(o);
 }
 

@@ -381,6 +381,19 @@ static void test_shows_the_other_end(void **state)
 	check_no_control(line.text);
 }
 
+static void test_shows_who_shut_the_connection_down(void **state)
+{
+	(void)state;
+	sample.event.shutter = (struct lp_task){.tgid = 9, .comm = "job\nchild"};
+	sample.event.verdict.phase = PHASE_CLOSING;
+	says(" reset by the peer (our half was closed), shut down by job\\x0achild[9], after ");
+	sample.event.verdict.cause = LOCAL_CLOSED_CLOSE;
+	says(" shut down by job\\x0achild[9], after ");
+	does_not_say("closed by us");
+	sample.event.verdict.phase = PHASE_ORPHANED;
+	says(" closed by us, shut down by job\\x0achild[9], after ");
+}
+
 static void test_shows_the_local_address_without_a_port(void **state)
 {
 	(void)state;
@@ -521,6 +534,7 @@ int main(void)
 		TEST(test_shows_how_the_process_ended),
 		TEST(test_shows_that_the_process_executed_another_program),
 		TEST(test_shows_the_other_end),
+		TEST(test_shows_who_shut_the_connection_down),
 		TEST(test_shows_the_local_address_without_a_port),
 		TEST(test_a_burst),
 		TEST(test_a_repeat_of_one_process),

@@ -133,6 +133,21 @@ static void test_a_gap(void **state)
 	}
 }
 
+/* Who asked for no orderly end gets it. */
+static void test_a_shutdown_by_another(void **state)
+{
+	const struct lp_shutter shutter = {.task = {.tgid = 6, .comm = "child"}};
+	struct sample s;
+
+	(void)state;
+	sample_everything(&s);
+	s.record.socket.flags &= ~(__u32)LP_F_DEAD;
+	event_set_shutter(&s.event, &shutter);
+	event_judge(&s.event, (struct verdict){LOCAL_CLOSED_CLOSE, BY_LOCAL, PHASE_CLOSING, CAUSE_NONE});
+	check_same(&s.event, false);
+	assert_int_equal(event_class(&parsed.kept.event), LP_CLASS_LOST);
+}
+
 static void test_filters_say_the_same_of_it(void **state)
 {
 	static const struct {
@@ -195,6 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_event_is_the_same_again),   cmocka_unit_test(test_every_cause_and_phase),
 		cmocka_unit_test(test_every_state_family_and_errno), cmocka_unit_test(test_a_gap),
+		cmocka_unit_test(test_a_shutdown_by_another),        cmocka_unit_test(test_rejects_other_lines),
 		cmocka_unit_test(test_filters_say_the_same_of_it),   cmocka_unit_test(test_rejects_other_lines),
 	};
 

@@ -94,6 +94,7 @@ static void test_facts_of_other_users_are_removed(void **state)
 	sample_of(&s, MINE, MINE);
 	e = narrow(MINE, &s.event);
 	assert_int_equal(e->peer.tgid, 0);
+	assert_int_equal(e->shutter.tgid, 0);
 	assert_string_equal(e->peer.comm, "");
 	assert_ptr_equal(e->peer_place, &place_unknown);
 	assert_int_equal(e->owner.n_holders, 1);

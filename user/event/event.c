@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "event/task.h"
 
 static const char *const severity_names[] = {
 	[SEVERITY_ERROR] = "error",
@@ -62,10 +63,17 @@ const char *unknown_name(enum owner_unknown unknown)
 	return unknown_names[unknown];
 }
 
+static bool is_shut_by_another(const struct event *e)
+{
+	return e->shut_by_another && e->verdict.cause == LOCAL_CLOSED_CLOSE;
+}
+
 __u32 event_class(const struct event *e)
 {
 	__u32 class = cause_class(e->verdict.cause);
 
+	if (is_shut_by_another(e))
+		return LP_CLASS_LOST;
 	/* the loser of a race of addresses (RFC 8305) is healthy; else nobody answered in time */
 	return class == LP_CLASS_ABANDONED && !e->raced ? LP_CLASS_LOST : class;
 }
@@ -78,6 +86,8 @@ static enum lp_severity severity_of(const struct event *e)
 
 	if (event_class(e) == LP_CLASS_ABANDONED)
 		return SEVERITY_INFO;
+	if (is_shut_by_another(e))
+		return SEVERITY_WARNING;
 	if (over && !e->data.unread && !e->data.unacked && !e->data.unsent)
 		return SEVERITY_INFO;
 	return phase == PHASE_UNACCEPTED && severity < SEVERITY_NOTICE ? SEVERITY_NOTICE : severity;
@@ -146,6 +156,32 @@ void event_judge(struct event *e, struct verdict verdict)
 void event_lose_race(struct event *e)
 {
 	e->raced = true;
+	e->severity = severity_of(e);
+}
+
+void event_set_shutter(struct event *e, const struct lp_shutter *shutter)
+{
+	e->shutter = shutter->task;
+	e->shut_by_another = !shutter->opened && !(e->record->socket.flags & LP_F_DEAD);
+}
+
+static bool is_held_by_another(const struct owner *owner, const struct lp_task *task)
+{
+	if (owner->via)
+		return !task_is_same(&owner->process, task);
+	for (unsigned i = 0; i < owner->n_holders; i++)
+		if (!task_is_same(&owner->holders[i], task))
+			return true;
+	return false;
+}
+
+void event_compare_shutter(struct event *e)
+{
+	if (!e->shutter.tgid)
+		return;
+	e->shut_by_another = e->shut_by_another && is_held_by_another(&e->owner, &e->shutter);
+	if (e->owner.via && task_is_same(&e->owner.process, &e->shutter))
+		memset(&e->shutter, 0, sizeof(e->shutter));
 	e->severity = severity_of(e);
 }
 

@@ -80,6 +80,9 @@ struct event {
 	struct lp_task peer;        /* the other end, if it is on this host and known; else tgid is 0 */
 	bool peer_sent_no_reset;    /* the other end is on this host, and did not send the RST that came in */
 	const struct place *peer_place;
+	/* Who shut our half down with shutdown(2) while others held the socket too; tgid 0: nobody did that. */
+	struct lp_task shutter;
+	bool shut_by_another; /* ... and this ended the connection of a process that had nothing to do with it */
 	struct ended ended;
 	bool raced; /* abandoned: the same process got another connection to that port, or still tries one */
 	struct loss loss;
@@ -120,6 +123,10 @@ void event_set_executable(struct event *event, const char *path);
 void event_judge(struct event *event, struct verdict verdict);
 /* An abandoned attempt lost a race: this changes its class and severity. */
 void event_lose_race(struct event *event);
+/* Before event_judge(). */
+void event_set_shutter(struct event *event, const struct lp_shutter *shutter);
+/* The owner is known: it may be the process that shut the connection down. This may change the class and severity. */
+void event_compare_shutter(struct event *event);
 /* event_new() with a verdict: for what the agent found by looking, whose cause is known. */
 struct event *event_found(const struct lp_record *record, enum lp_cause cause);
 

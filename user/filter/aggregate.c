@@ -101,6 +101,14 @@ static void keep_record(struct lp_record *mine, const struct lp_record *other)
 	mine->socket.flags &= other->socket.flags;
 }
 
+static void keep_task(struct lp_task *mine, const struct lp_task *other)
+{
+	if (task_is_same(mine, other))
+		shared_keep_task(mine, other);
+	else
+		memset(mine, 0, sizeof(*mine));
+}
+
 /* Different processes may share only their name. */
 static void keep_owner(struct kept_event *kept, const struct event *event)
 {
@@ -135,10 +143,8 @@ static void keep_common(struct kept_event *kept, const struct event *other)
 	keep_text(kept->executable, other->executable);
 	shared_keep_place(&kept->place, other->place);
 	shared_keep_place(&kept->peer_place, other->peer_place);
-	if (task_is_same(&mine->peer, &other->peer))
-		shared_keep_task(&mine->peer, &other->peer);
-	else
-		memset(&mine->peer, 0, sizeof(mine->peer));
+	keep_task(&mine->peer, &other->peer);
+	keep_task(&mine->shutter, &other->shutter);
 	if (mine->ended.wall_ns != other->ended.wall_ns || mine->ended.cause != other->ended.cause)
 		mine->ended = (struct ended){0};
 }

@@ -34,6 +34,8 @@ void visibility_narrow(__u32 uid, struct kept_event *kept)
 		return;
 	memset(&e->peer, 0, sizeof(e->peer));
 	e->peer_place = &place_unknown;
+	if (e->shutter.uid != uid)
+		memset(&e->shutter, 0, sizeof(e->shutter));
 	shared_narrow(kept, uid);
 	e->loss_hidden = !e->record;
 }

@@ -193,7 +193,7 @@ static void walk(const struct fields *to, const struct subject *s)
 	const struct verdict *v = &e->verdict;
 	const struct owner *o = &e->owner;
 	const struct lp_task *p = &o->process;
-	const struct lp_task *other = &e->peer;
+	const struct lp_task *other = &e->peer, *shutter = &e->shutter;
 	const struct place *place = e->place, *peer_place = e->peer_place;
 	const struct repeat *repeat = &e->repeat;
 	const struct lp_record *r = e->record ? e->record : &gap;

@@ -206,6 +206,12 @@ static void put_data(struct line *line, const struct event *e)
 		line_printf(line, "; %llu B unsent", unsent);
 }
 
+static void put_task(struct line *line, const struct lp_task *task)
+{
+	line_plain(line, *task->comm ? task->comm : "?");
+	line_printf(line, "[%u]", task->tgid);
+}
+
 static void put_peer(struct line *line, const struct event *e)
 {
 	const struct lp_task *peer = &e->peer;
@@ -213,8 +219,7 @@ static void put_peer(struct line *line, const struct event *e)
 	if (!peer->tgid)
 		return;
 	line_printf(line, "; peer ");
-	line_plain(line, *peer->comm ? peer->comm : "?");
-	line_printf(line, "[%u]", peer->tgid);
+	put_task(line, peer);
 	put_where(line, e->peer_place);
 	put_end(line, peer);
 }
@@ -270,16 +275,28 @@ static void put_warning(struct line *line, const struct event *e)
 	}
 }
 
+static void put_sentence(struct line *line, const struct event *e)
+{
+	const struct verdict *v = &e->verdict;
+	bool shut = e->shutter.tgid, nothing_else = v->cause == LOCAL_CLOSED_CLOSE && v->phase == PHASE_CLOSING;
+
+	if (!shut || !nothing_else)
+		line_printf(line, "%s",
+			    e->repeat.several_bys ? cause_sentence(v->cause) : blame_sentence(v->cause, v->by));
+	if (*remarks[v->phase] && !says_phase(*v) && !e->repeat.several_phases)
+		line_printf(line, " (%s)", remarks[v->phase]);
+	if (!shut)
+		return;
+	line_printf(line, nothing_else ? "shut down by " : ", shut down by ");
+	put_task(line, &e->shutter);
+}
+
 static void put_details(struct line *line, const struct event *e)
 {
 	const struct lp_record *r = e->record;
 	const char *error = e->error ? strerrorname_np(e->error) : NULL;
 
-	line_printf(line, "%s",
-		    e->repeat.several_bys ? cause_sentence(e->verdict.cause)
-					  : blame_sentence(e->verdict.cause, e->verdict.by));
-	if (*remarks[e->verdict.phase] && !says_phase(e->verdict) && !e->repeat.several_phases)
-		line_printf(line, " (%s)", remarks[e->verdict.phase]);
+	put_sentence(line, e);
 	if (e->owner.via)
 		put_end(line, &e->owner.process);
 	put_extent(line, e);

@@ -126,7 +126,7 @@ static void read_members(struct json_object *json, struct kept_event *kept)
 	struct event *e = &kept->event;
 	struct verdict *v = &e->verdict;
 	struct owner *o = &e->owner;
-	struct lp_task *p = &o->process, *other = &e->peer;
+	struct lp_task *p = &o->process, *other = &e->peer, *shutter = &e->shutter;
 	struct repeat *repeat = &e->repeat;
 	struct lp_socket *socket = &kept->record.socket;
 	struct place *place = &kept->place, *peer_place = &kept->peer_place;
@@ -319,6 +319,7 @@ bool read_json_event(struct json_object *o, struct parsed *p)
 	read_flags(o, e->verdict.phase, r);
 	read_tcp(o, p, event);
 	read_data(o, e);
+	e->shut_by_another = verdict.cause == LOCAL_CLOSED_CLOSE && e->severity == SEVERITY_WARNING;
 	e->raced = verdict.cause == CONNECT_FAILED_ABANDONED && e->severity == SEVERITY_INFO;
 	r->socket.err = (__u16)e->error;
 	e->gives_up_ms = has(o, "tcp.gives_up_in_ms") ? (long long)number(o, "tcp.gives_up_in_ms") : -1;

@@ -21,6 +21,14 @@ bool remembered_past(const struct kernel *k, const struct lp_task *task, struct 
 	       past->start_boot_ns == task->start_boot_ns;
 }
 
+/* The address of a socket that is gone may serve another one. */
+bool remembered_shutter(const struct kernel *k, const struct lp_record *close, struct lp_shutter *shutter)
+{
+	return (close->socket.known & LP_KNOWN_SHUTTER) &&
+	       !bpf_map_lookup_elem(bpf_map__fd(kernel_skeleton(k)->maps.shutters), &close->socket.sk, shutter) &&
+	       shutter->time_ns <= close->time_ns;
+}
+
 bool remembered_follows(const struct kernel *k, __u32 tgid, __u64 start_boot_ns)
 {
 	__u64 start;

@@ -14,6 +14,8 @@ struct kernel;
 __u64 remembered_last_fork(const struct kernel *kernel, __u32 tgid);
 /* Who forked this process, and which names it had before; false: neither is known. */
 bool remembered_past(const struct kernel *kernel, const struct lp_task *task, struct lp_past *past);
+/* Who shut this connection down while others held it too; false: nobody, or it is forgotten. */
+bool remembered_shutter(const struct kernel *kernel, const struct lp_record *close, struct lp_shutter *shutter);
 /* Whether this process descends from one that kernel_options.follow_parent forked. */
 bool remembered_follows(const struct kernel *kernel, __u32 tgid, __u64 start_boot_ns);
 /* Whether this process got a connection to this port of a peer at since_ns (CLOCK_MONOTONIC, at most some hours ago) or

@@ -134,6 +134,7 @@ static void on_owner(void *context, struct event *e)
 	struct pipeline *p = context;
 	bool is_wanted = is_judged(e) || judge(p, e);
 
+	event_compare_shutter(e);
 	early_note(p->early, e);
 	other_end_note(p->ends, e);
 	recently_closed_note(p->recently_closed, e);
@@ -246,8 +247,12 @@ static void take_event(struct pipeline *p, struct event *e)
 {
 	const struct owner_evidence none = {.lineage = pending_lineage(p->pending), .exec_waited = true};
 	const struct lp_record *record = e->record;
-	bool waits = judge_waits_for_reset(record), is_wanted = waits || judge(p, e);
+	bool waits = judge_waits_for_reset(record), is_wanted;
+	struct lp_shutter shutter;
 
+	if (remembered_shutter(p->parts.kernel, record, &shutter))
+		event_set_shutter(e, &shutter);
+	is_wanted = waits || judge(p, e);
 	if (record->who == LP_WHO_CURRENT || record->who == LP_WHO_CLOSER)
 		owner_decide(record, &none, &e->owner); /* as far as is known now */
 	if (!waits)

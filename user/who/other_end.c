@@ -101,8 +101,8 @@ static struct end *remember(struct other_ends *ends, const struct lp_record *r)
 	if (end->used)
 		table_remove(&ends->table, end);
 	*end = (struct end){.sk = r->socket.sk, .alive = r->kind == KIND_ALIVE, .reset_ns = reset_ns(r), .used = true};
-	/* a socket that a process still holds may be found after its end */
-	end->alive_ns = end->alive && r->socket.state != TCP_CLOSE ? ends->walk_began_ns : 0;
+	if (end->alive && r->socket.state != TCP_CLOSE) /* it may be over, and still held */
+		end->alive_ns = ends->walk_began_ns;
 	table_add(&ends->table, end, connection_initial(r));
 	return end;
 }
@@ -184,12 +184,10 @@ static void hand_back(struct other_ends *ends, struct waiting *w)
 	ends->done(ends->context, event);
 }
 
-/*
- * When to report the event without its other end, if nothing is found until then. It waits for a walk if that is soon; a
+/* When to report the event without its other end, if nothing is found until then. It waits for a walk if that is soon; a
  * drop on loopback, whose other end is on this host for certain, waits for it anyway. If walks are rare and the peer
  * reset the connection, the peer's record has come already, if there is one. Otherwise the peer may still have to hear
- * that its connection is over, which can take a while: on a busy host, or for want of an acknowledgement.
- */
+ * that its connection is over: on a busy host, or for want of an acknowledgement, that takes a while. */
 static __u64 last_moment(const struct other_ends *ends, const struct waiting *w)
 {
 	const struct lp_record *r = w->event->record;
