@@ -8,6 +8,7 @@
  *   inet_sk_error_report  marks an ICMP error in SYN_SENT (from 5.14); reports a CLOSE that was missed
  *   tcp_destroy_sock      reports the task that dropped the last reference, if CLOSE was reported without a final owner
  *   tcp_retransmit_synack lists a listener whose SYN queue is full (queues.h)
+ *   tcp_hash_*, tcp_ao_*  note segments that are dropped for their TCP signature (signature.h)
  *   tcp_retransmit_skb    lists a socket whose retransmission timer ran out (silent.h), for the agent to look at, and
  *                         counts whether the segment left this host (sent.h)
  *   kfree_skb             counts the segments of a connection that this host drops while sending them (sent.h)
@@ -31,6 +32,7 @@
 #include "past.h"
 #include "queues.h"
 #include "shutter.h"
+#include "signature.h"
 #include "silent.h"
 #include "syscalls.h"
 #include "report.h"

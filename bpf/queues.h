@@ -51,7 +51,7 @@ static __always_inline _Bool wants_queues(struct sock *listener)
 
 __noinline int list_filled(__u64 key, __u32 queue)
 {
-	struct lp_filled new = {.queues = 1u << (queue & 1)}, *old;
+	struct lp_filled new = {.queues = 1u << (queue & 3)}, *old;
 	struct sock *listener = (struct sock *)key;
 
 	if (!wants_queues(listener))

@@ -109,15 +109,47 @@ struct lp_listed {
 
 #define LP_QUEUES_MAX 1024
 
-/* The queues of a listener, as bits 1 << QUEUE. */
-enum lp_queue { LP_QUEUE_ACCEPT, LP_QUEUE_SYN, LP_QUEUE_COUNT };
-
-/* A listener that had a full queue (bpf/queues.h). */
-struct lp_filled {
-	__u64 since_ns; /* CLOCK_MONOTONIC */
-	__u32 drops;    /* lp_socket.drops at that time */
-	__u32 queues;   /* bits of enum lp_queue */
+/* The queues of a listener, as bits 1 << QUEUE; and what turns peers away before any queue. */
+enum lp_queue {
+	LP_QUEUE_ACCEPT,
+	LP_QUEUE_SYN,
+	LP_QUEUE_COUNT,
+	LP_QUEUE_SIGNATURE = LP_QUEUE_COUNT, /* none: a bad TCP signature */
+	LP_QUEUE_REASONS
 };
+
+/* Why a segment was dropped for its TCP signature: it had a wrong one, none, or one that no key here is for. */
+enum lp_signature {
+	LP_SIGNATURE_NONE, /* it was not */
+	LP_SIGNATURE_WRONG,
+	LP_SIGNATURE_MISSING,
+	LP_SIGNATURE_UNEXPECTED,
+	LP_SIGNATURE_COUNT
+};
+
+/* A listener that had a full queue (bpf/queues.h), or dropped a segment for its signature (bpf/signature.h). */
+struct lp_filled {
+	__u64 since_ns;        /* CLOCK_MONOTONIC */
+	__u32 drops;           /* lp_socket.drops at that time */
+	__u32 queues;          /* bits of enum lp_queue */
+	__u32 refused;         /* how many segments it dropped for their signature */
+	__u16 signatures;      /* why: bits of enum lp_signature */
+	__u16 several_sources; /* 1: they came from several addresses */
+	__u8 source_addr[16];  /* of the first one, in the family of the listener */
+};
+
+/* The last segment that a socket dropped for its signature, or the last drop of this segment (lp_segment_of). */
+struct lp_refused {
+	__u64 time_ns;   /* CLOCK_MONOTONIC */
+	__u32 signature; /* enum lp_signature */
+	__u32 unused;
+};
+
+/* Names a segment to both ends of a connection, whatever was dropped of it. */
+static inline __u64 lp_segment_of(__u32 seq, __u16 source_port, __u16 destination_port)
+{
+	return (__u64)seq << 32 | (__u32)source_port << 16 | destination_port;
+}
 
 /* What a network namespace had counted at some time: lp_socket.overflows and syn_drops, by enum lp_queue. */
 struct lp_turned_away {
@@ -232,7 +264,8 @@ LP_ASSERT(sizeof(struct lp_shutter) == 72, "lp_shutter has no padding");
 LP_ASSERT(__builtin_offsetof(struct lp_record, task) == 32, "header of lp_record");
 LP_ASSERT(sizeof(struct lp_record) == 88 + sizeof(struct lp_socket), "lp_record has no padding");
 LP_ASSERT(sizeof(struct lp_listed) == 24, "lp_listed has no padding");
-LP_ASSERT(sizeof(struct lp_filled) == 16, "lp_filled has no padding");
+LP_ASSERT(sizeof(struct lp_filled) == 40, "lp_filled has no padding");
+LP_ASSERT(sizeof(struct lp_refused) == 16, "lp_refused has no padding");
 LP_ASSERT(sizeof(struct lp_turned_away) == 16, "lp_turned_away has no padding");
 LP_ASSERT(sizeof(struct lp_cgroup) == 512, "lp_cgroup has no padding");
 LP_ASSERT(sizeof(struct lp_ended) == 144, "lp_ended has no padding");

@@ -13,7 +13,7 @@ CAUSES = {
     "local_reset": {"unread_data": "local", "linger": "local", "linger2": "local", "disconnect": "local",
                     "destroyed": "admin", "data_after_close": "local", "no_connection": "kernel", "listener_closed": "local",
                     "no_memory": "kernel"},
-    "accept_dropped": {"queue_full": "local", "syn_queue_full": "local"},
+    "accept_dropped": {"queue_full": "local", "syn_queue_full": "local", "bad_signature": "local"},
     "peer_silent": {"unacked": "network"},
     "peer_back": {"acked": "peer"},
     "close_ignored": {"close_wait": "local"},
@@ -22,9 +22,9 @@ CAUSES = {
 }
 # Whom the facts may blame instead; None: nobody, since no fact decides.
 OTHERS = {
-    "refused": ("local",), "reset": ("local", None), "timeout": ("local", None), "unreachable": ("local", None),
-    "retransmit_timeout": ("local", None), "keepalive_timeout": (None,), "user_timeout": ("local", "peer", None),
-    "probe_timeout": ("peer", None), "unacked": ("local", None),
+    "refused": ("local",), "reset": ("local", None), "timeout": ("local", "peer", None), "unreachable": ("local", None),
+    "retransmit_timeout": ("local", "peer", None), "keepalive_timeout": ("local", "peer", None),
+    "user_timeout": ("local", "peer", None), "probe_timeout": ("local", "peer", None), "unacked": ("local", "peer", None),
 }
 PHASES = ("connecting", "unaccepted", "orphaned", "closing", "half_closed", "established")
 VIAS = ("connect", "accept", "seed", "holder", "closer", "listener")
@@ -44,7 +44,7 @@ FIELDS = {
           "systemd.unit systemd.slice k8s.pod.uid peer.process.name peer.process.exit.signal peer.process.linux.cgroup "
           "peer.container.id peer.container.runtime.name peer.systemd.unit peer.systemd.slice peer.k8s.pod.uid ended.event ended.cause shutdown.process.name "
           "network.transport network.type network.local.address network.peer.address network.interface.name "
-          "network.connection.state tcp.soft_error tcp.reset_reason"),
+          "network.connection.state tcp.soft_error tcp.reset_reason signature.fault signature.dropped_by"),
     "time": "time process.creation.time peer.process.creation.time shutdown.process.creation.time repeat.first repeat.last lost.first lost.last "
             "ended.time",
     bool: "process.exiting process.executing process.exit.out_of_memory peer.process.exiting peer.process.executing "

@@ -94,6 +94,7 @@ static inline void sample_everything(struct sample *s)
 	s->record.socket.flags |= LP_F_MPTCP;
 	s->record.reset_reason = 5;
 	sample_judge(s, (struct verdict){PEER_LOST_RESET, BY_PEER, PHASE_ESTABLISHED, LOCAL_RESET_DATA_AFTER_CLOSE});
+	s->event.refused = (struct refused){LP_SIGNATURE_WRONG, BY_PEER};
 	s->event.owner.process.vpid = 12;
 	s->event.owner.process.exiting = 1;
 	s->event.owner.process.exit_code = 9;

@@ -19,6 +19,7 @@ static unsigned n_reported;
 static struct lp_record reported[32];
 static enum lp_cause told[32];
 static struct repeat repeats[32];
+static struct refused refused[32];
 
 int sockets_look_at(struct kernel *kernel, const __u64 *sockets, size_t n, __u32 states, sockets_take *take,
 		    void *context)
@@ -97,6 +98,7 @@ static void take_reported(void *context, struct event *event)
 	(void)context;
 	told[n_reported] = event->verdict.cause;
 	repeats[n_reported] = event->repeat;
+	refused[n_reported] = event->refused;
 	reported[n_reported++] = *event->record;
 	event_free(event);
 }
@@ -118,7 +120,8 @@ static void set_queue(__u32 length, __u32 drops)
 /* As the BPF program does when a connection fills the queue. */
 static void fill(__u64 now_ns)
 {
-	filled = (struct lp_filled){now_ns, listener.socket.drops, 1u << LP_QUEUE_ACCEPT};
+	filled =
+		(struct lp_filled){.since_ns = now_ns, .drops = listener.socket.drops, .queues = 1u << LP_QUEUE_ACCEPT};
 	is_listed = true;
 	alarms.queues = 1;
 	accept_queues_tick(queues, now_ns);
@@ -137,6 +140,7 @@ static int begin(void **state)
 	(void)state;
 	n_reported = 0;
 	is_listed = false;
+	filled = (struct lp_filled){0};
 	alarms = (struct lp_alarms){0};
 	queues = accept_queues_new(NULL, &calls);
 	seen = (struct lp_turned_away){{50, 60}};
@@ -262,6 +266,63 @@ static void test_syn_queue_is_told_with_what_it_dropped_before(void **state)
 	assert_int_equal(n_reported, 1);
 }
 
+/* As the BPF programs do when a listener drops segments for their signature. */
+static void refuse(__u64 now_ns, __u32 count, __u16 signatures, __u16 several_sources)
+{
+	filled.queues = 1u << LP_QUEUE_SIGNATURE;
+	filled.refused += count;
+	filled.signatures = signatures;
+	filled.several_sources = several_sources;
+	filled.source_addr[0] = 192;
+	if (!is_listed) {
+		filled.since_ns = now_ns;
+		is_listed = true;
+		alarms.queues = 1;
+		accept_queues_tick(queues, now_ns);
+	}
+}
+
+static void test_bad_signatures_are_counted_with_their_source(void **state)
+{
+	(void)state;
+	set_counts(50, 60);
+	refuse(100 * CLOCK_SECOND, 3, 1u << LP_SIGNATURE_MISSING, 0);
+	listener.socket.drops += 3;
+	run_to(101 * CLOCK_SECOND);
+	assert_int_equal(n_reported, 1);
+	assert_int_equal(told[0], ACCEPT_DROPPED_BAD_SIGNATURE);
+	assert_int_equal(repeats[0].count, 3);
+	assert_int_equal(repeats[0].first_ns, 100 * CLOCK_SECOND);
+	assert_int_equal(reported[0].socket.peer_addr[0], 192);
+	assert_int_equal(refused[0].signature, LP_SIGNATURE_MISSING);
+	assert_int_equal(refused[0].by, BY_LOCAL);
+	refuse(0, 40, 1u << LP_SIGNATURE_MISSING | 1u << LP_SIGNATURE_WRONG, 1);
+	run_to(105 * CLOCK_SECOND);
+	assert_int_equal(n_reported, 1);
+	run_to(111 * CLOCK_SECOND);
+	assert_int_equal(n_reported, 2);
+	assert_int_equal(repeats[1].count, 40);
+	assert_int_equal(reported[1].socket.peer_addr[0], 0);
+	assert_int_equal(refused[1].signature, LP_SIGNATURE_NONE);
+	run_to(200 * CLOCK_SECOND);
+	assert_int_equal(n_reported, 2);
+	assert_false(is_listed);
+}
+
+/* Where the accept queue overflows too, the drops for a signature are not its own. */
+static void test_bad_signatures_are_no_overflow(void **state)
+{
+	(void)state;
+	set_queue(5, 1000);
+	fill(100 * CLOCK_SECOND);
+	refuse(0, 4, 1u << LP_SIGNATURE_WRONG, 0);
+	set_queue(5, 1004);
+	run_to(101 * CLOCK_SECOND);
+	assert_int_equal(n_reported, 1);
+	assert_int_equal(told[0], ACCEPT_DROPPED_BAD_SIGNATURE);
+	assert_int_equal(repeats[0].count, 4);
+}
+
 static void test_closed_listener_is_forgotten(void **state)
 {
 	(void)state;
@@ -299,6 +360,8 @@ int main(void)
 		TEST(test_overflow_for_a_moment_is_counted_exactly),
 		TEST(test_drops_without_an_overflow_are_not_reported),
 		TEST(test_syn_queue_is_told_with_what_it_dropped_before),
+		TEST(test_bad_signatures_are_counted_with_their_source),
+		TEST(test_bad_signatures_are_no_overflow),
 		TEST(test_closed_listener_is_forgotten),
 		TEST(test_lists_queues_that_were_full_before),
 	};

@@ -201,6 +201,53 @@ static void test_a_shutdown_that_harms_nobody_is_info(void **state)
 	assert_int_equal(event_class(&s.event), LP_CLASS_LOCAL_CLOSED);
 }
 
+static struct event *unanswered(struct sample *s, enum lp_cause cause, const struct facts *facts)
+{
+	s->record = record_of(facts);
+	sample_judge(s, (struct verdict){cause, cause_by(cause), PHASE_CONNECTING, CAUSE_NONE});
+	return &s->event;
+}
+
+static void test_a_bad_signature_takes_the_blame_for_a_timeout(void **state)
+{
+	const struct facts syn = {TCP_SYN_SENT, IN_CLOSE, CLIENT, .err = ETIMEDOUT};
+	struct sample s = {0};
+	struct event *e = unanswered(&s, CONNECT_FAILED_TIMEOUT, &syn);
+
+	(void)state;
+	event_refuse(e, (struct refused){LP_SIGNATURE_NONE, BY_PEER});
+	assert_int_equal(e->verdict.by, BY_NETWORK);
+	event_refuse(e, (struct refused){LP_SIGNATURE_WRONG, BY_PEER});
+	assert_int_equal(e->verdict.by, BY_PEER);
+	e = unanswered(&s, CONNECT_FAILED_ABANDONED, &syn);
+	event_refuse(e, (struct refused){LP_SIGNATURE_WRONG, BY_PEER});
+	assert_int_equal(e->verdict.by, BY_LOCAL);
+	assert_true(event_is_unanswered(e));
+	assert_false(event_is_unanswered(unanswered(&s, CONNECT_FAILED_REFUSED, &syn)));
+}
+
+/* What came before the last answer, or of another connection, is no reason. */
+static void test_unanswered_since(void **state)
+{
+	const struct facts held = {TCP_ESTABLISHED, HELD, CLIENT, .err = ETIMEDOUT};
+	struct sample s = {0};
+	struct event *e = unanswered(&s, PEER_LOST_RETRANSMIT_TIMEOUT, &held);
+
+	(void)state;
+	s.record.time_ns = 100 * CLOCK_SECOND;
+	s.record.born_ns = 10 * CLOCK_SECOND;
+	s.record.established_ns = 0;
+	s.record.socket.known = 0;
+	assert_int_equal(event_unanswered_since(e), 10 * CLOCK_SECOND);
+	s.record.established_ns = 11 * CLOCK_SECOND;
+	assert_int_equal(event_unanswered_since(e), 11 * CLOCK_SECOND);
+	s.record.socket.known = LP_KNOWN_HEARD;
+	s.record.socket.heard_ms = 30000;
+	assert_int_equal(event_unanswered_since(e), 70 * CLOCK_SECOND - 10 * CLOCK_MS);
+	s.record.socket.heard_ms = 89995; /* a jiffy is longer than that */
+	assert_int_equal(event_unanswered_since(e), 11 * CLOCK_SECOND);
+}
+
 static void test_a_gap_is_an_error(void **state)
 {
 	struct sample s;
@@ -356,6 +403,8 @@ int main(void)
 		cmocka_unit_test(test_the_loser_of_a_race_is_info),
 		cmocka_unit_test(test_a_shutdown_by_another_is_a_warning),
 		cmocka_unit_test(test_a_shutdown_that_harms_nobody_is_info),
+		cmocka_unit_test(test_a_bad_signature_takes_the_blame_for_a_timeout),
+		cmocka_unit_test(test_unanswered_since),
 		cmocka_unit_test(test_a_gap_is_an_error),
 		cmocka_unit_test(test_severities_are_found_by_name),
 		cmocka_unit_test(test_the_error_is_the_one_that_the_application_gets),

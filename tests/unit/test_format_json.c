@@ -244,7 +244,9 @@ static void test_every_field_of_an_event(void **state)
 	check_integer(o, "data.unsent_bytes", 10);
 	check_boolean(o, "stream.read_closed", false);
 	check_boolean(o, "stream.write_closed", false);
-	assert_int_equal(json_object_object_length(o), 76);
+	check_string(o, "signature.fault", "wrong");
+	check_string(o, "signature.dropped_by", "peer");
+	assert_int_equal(json_object_object_length(o), 78);
 	json_object_put(o);
 }
 

@@ -342,6 +342,37 @@ static void test_shows_an_earlier_error_once(void **state)
 	does_not_say("(null)");
 }
 
+static void test_shows_a_bad_signature_and_who_dropped_it(void **state)
+{
+	(void)state;
+	sample_judge(&sample, (struct verdict){PEER_LOST_RETRANSMIT_TIMEOUT, BY_PEER, PHASE_ESTABLISHED, CAUSE_NONE});
+	does_not_say("signature");
+	sample.event.refused = (struct refused){LP_SIGNATURE_MISSING, BY_PEER};
+	says("; the peer dropped what we sent: the TCP signature (MD5, AO) was missing");
+	sample.event.refused = (struct refused){LP_SIGNATURE_WRONG, BY_LOCAL};
+	sample.event.verdict.by = BY_LOCAL;
+	says("sent data was never acknowledged");
+	says("; this host dropped what the peer sent: the TCP signature (MD5, AO) was wrong");
+	does_not_say("kept back");
+}
+
+static void test_shows_whose_signature_a_listener_refused(void **state)
+{
+	(void)state;
+	sample.record.socket.err = 0;
+	sample_judge(&sample, (struct verdict){ACCEPT_DROPPED_BAD_SIGNATURE, BY_LOCAL, PHASE_CONNECTING, CAUSE_NONE});
+	sample.event.refused = (struct refused){LP_SIGNATURE_UNEXPECTED, BY_LOCAL};
+	sample.event.repeat =
+		(struct repeat){.count = 3, .first_ns = 1, .last_ns = 1 + 2 * CLOCK_SECOND, .processes = 1};
+	sample.record.socket.peer_port = 0;
+	says(" 10.0.0.5  ");
+	says("no valid TCP signature, 3 turned away in 2.0 s; the TCP signature (MD5, AO) was not expected");
+	line_clear(&line);
+	format_sentence(&line, &sample.event);
+	line_append(&line, "", 1);
+	assert_non_null(strstr(line.text, "turned connections away from 10.0.0.5 (accept_dropped/bad_signature)"));
+}
+
 static void test_shows_how_the_process_ended(void **state)
 {
 	(void)state;
@@ -531,6 +562,8 @@ int main(void)
 		TEST(test_shows_the_data_at_stake),
 		TEST(test_shows_other_possible_causes),
 		TEST(test_shows_an_earlier_error_once),
+		TEST(test_shows_a_bad_signature_and_who_dropped_it),
+		TEST(test_shows_whose_signature_a_listener_refused),
 		TEST(test_shows_how_the_process_ended),
 		TEST(test_shows_that_the_process_executed_another_program),
 		TEST(test_shows_the_other_end),

@@ -96,8 +96,9 @@ static void test_an_old_kernel_gets_the_programs_that_it_can_run(void **state)
 	assert_string_equal(
 		names_of(is_not_loaded),
 		"send_reset_reason error_report set_state_nested set_state_nested_twice "
-		"destroy_sock_nested retransmit retransmit_result own_drop retransmit_synack task_renamed cgroup_gone "
-		"cgroup_made note_cpu");
+		"destroy_sock_nested retransmit retransmit_result own_drop retransmit_synack hash_bad_header "
+		"hash_md5_mismatch hash_md5_required hash_md5_unexpected hash_ao_required ao_handshake_failure "
+		"ao_wrong_maclen ao_mismatch ao_key_not_found task_renamed cgroup_gone cgroup_made note_cpu");
 }
 
 static void test_a_kernel_that_does_not_preempt_gets_one_copy(void **state)
@@ -130,7 +131,9 @@ static void test_programs_attached_late_or_only_run(void **state)
 	hooks_choose(object, &have, &all_options);
 	assert_string_equal(names_of(is_not_attached),
 			    "set_state_nested set_state_nested_twice destroy_sock_nested retransmit "
-			    "retransmit_result own_drop retransmit_synack seed_files find_holders look_at_sockets "
+			    "retransmit_result own_drop retransmit_synack hash_bad_header hash_md5_mismatch "
+			    "hash_md5_required hash_md5_unexpected hash_ao_required ao_handshake_failure "
+			    "ao_wrong_maclen ao_mismatch ao_key_not_found seed_files find_holders look_at_sockets "
 			    "note_cpu");
 }
 

@@ -154,9 +154,15 @@ static const struct member listed[] = {
 
 #define FILLED(m) MEMBER(lp_filled, m)
 static const struct member filled[] = {
-	FILLED(since_ns),
-	FILLED(drops),
-	FILLED(queues),
+	FILLED(since_ns),   FILLED(drops),           FILLED(queues),      FILLED(refused),
+	FILLED(signatures), FILLED(several_sources), FILLED(source_addr),
+};
+
+#define REFUSED(m) MEMBER(lp_refused, m)
+static const struct member refused[] = {
+	REFUSED(time_ns),
+	REFUSED(signature),
+	REFUSED(unused),
 };
 
 #define ALARMS(m) MEMBER(lp_alarms, m)
@@ -253,6 +259,7 @@ static void test_lists(void **state)
 	(void)state;
 	check_layout("lp_listed", sizeof(struct lp_listed), listed, COUNT(listed));
 	check_layout("lp_filled", sizeof(struct lp_filled), filled, COUNT(filled));
+	check_layout("lp_refused", sizeof(struct lp_refused), refused, COUNT(refused));
 	check_layout("lp_alarms", sizeof(struct lp_alarms), alarms, COUNT(alarms));
 }
 

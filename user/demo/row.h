@@ -37,6 +37,7 @@ struct row {
 	const char *story;            /* how the drop is made */
 	bool needs_hook;              /* lostpeer sees it only with --connect-hook */
 	bool needs_strays;            /* lostpeer must see RSTs that belong to no socket: Linux 6.10 or later */
+	bool needs_signature;         /* lostpeer must see segments dropped for their signature: Linux 6.11 or later */
 	bool whole_host;              /* made only with --whole-host */
 	struct step steps[ROW_STEPS]; /* ends at the first without .run */
 	struct expected expected[SIDES][ROW_EVENTS];

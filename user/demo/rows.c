@@ -30,13 +30,6 @@
 		B, step_deaf                                                                                           \
 	}
 
-/* The kernel gives up on a neighbour after one request and 0.2 s. By default it takes 3 s. */
-#define SHORT_NEIGHBOUR                                                                                                \
-	{A, step_sysctl, .text = "ipv4/neigh/peer0/mcast_solicit=1"},                                                  \
-	{                                                                                                              \
-		A, step_sysctl, .text = "ipv4/neigh/peer0/retrans_time_ms=200"                                         \
-	}
-
 const struct row demo_rows[] = {
 	{
 		.cause = CONNECT_FAILED_REFUSED,
@@ -58,7 +51,9 @@ const struct row demo_rows[] = {
 	{
 		.cause = CONNECT_FAILED_UNREACHABLE,
 		.story = "A connects to an address that nobody on the link has",
-		.steps = {SHORT_NEIGHBOUR,
+		/* The kernel gives up on a neighbour after one request and 0.2 s. By default it takes 3 s. */
+		.steps = {{A, step_sysctl, .text = "ipv4/neigh/peer0/mcast_solicit=1"},
+			  {A, step_sysctl, .text = "ipv4/neigh/peer0/retrans_time_ms=200"},
 			  {B, step_listen},
 			  {A, step_connect, EHOSTUNREACH, .text = DEMO_NOBODY},
 			  {B, step_see_nothing}},
@@ -483,6 +478,17 @@ const struct row demo_rows[] = {
 			  {B, step_close, .did = "the last closed while connecting"},
 			  {A, step_pause, .arg = 4000, .did = "has half-open connections"}},
 		.expected = {[A] = {{ACCEPT_DROPPED_SYN_QUEUE_FULL, BY_LOCAL, PHASE_CONNECTING, false}},
+			     [B] = {{CONNECT_FAILED_ABANDONED, BY_LOCAL, PHASE_CONNECTING, false}}},
+	},
+	{
+		.cause = ACCEPT_DROPPED_BAD_SIGNATURE,
+		.story = "A demands a TCP signature (MD5), and B connects without one",
+		.needs_signature = true,
+		.steps = {{A, step_listen_for_signed},
+			  {B, step_connect_start},
+			  {A, step_pause, .arg = 2000, .did = "demanded a signature"},
+			  {B, step_close, .did = "closed while connecting"}},
+		.expected = {[A] = {{ACCEPT_DROPPED_BAD_SIGNATURE, BY_LOCAL, PHASE_CONNECTING, false}},
 			     [B] = {{CONNECT_FAILED_ABANDONED, BY_LOCAL, PHASE_CONNECTING, false}}},
 	},
 };

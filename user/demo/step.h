@@ -43,7 +43,8 @@ enum step_result {
 
 /* Sockets (step_socket.c). An end has at most one connection and one listener. */
 step_fn step_listen, step_close_listener;
-step_fn step_listen_for_one; /* with a backlog for one connection */
+step_fn step_listen_for_one;    /* with a backlog for one connection */
+step_fn step_listen_for_signed; /* with a TCP signature (MD5) of a key that the peer does not have */
 step_fn step_accept;
 step_fn step_wait_accept;   /* waits for a connection and does not accept it */
 step_fn step_connect;       /* text: the address, if it is not the peer's */

@@ -54,6 +54,21 @@ int step_listen_for_one(struct end *self, const struct step *step)
 	return listen_with(self, 0);
 }
 
+int step_listen_for_signed(struct end *self, const struct step *step)
+{
+	struct tcp_md5sig md5 = {.tcpm_keylen = 4, .tcpm_key = "demo"};
+	struct sockaddr_in peer = sock_address(self->side == A ? DEMO_ADDRESS_B : DEMO_ADDRESS_A, 0);
+
+	memcpy(&md5.tcpm_addr, &peer, sizeof(peer));
+	self->port = DEMO_PORT;
+	self->listener = sock_new();
+	if (setsockopt(self->listener, IPPROTO_TCP, TCP_MD5SIG, &md5, sizeof(md5)) < 0) {
+		(void)end_fail(self, "TCP_MD5SIG: %s", strerror(errno));
+		return STEP_SKIP; /* a kernel without CONFIG_TCP_MD5SIG */
+	}
+	return step_listen(self, step);
+}
+
 int step_wait_accept(struct end *self, const struct step *step)
 {
 	(void)step;

@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/queue.h>
 
 #include "base/clock.h"
@@ -25,13 +26,15 @@ struct away {
 struct queue {
 	LIST_ENTRY(queue) in_all;
 	__u64 sk;
-	__u32 queues;  /* which: bits of enum lp_queue */
-	bool listed;   /* keep it for the next look */
-	bool shared;   /* its namespace has been shared out in this round */
-	__u32 drops;   /* lp_socket.drops at the last look, or when it was listed */
-	__u32 more;    /* drops since then */
-	__u64 full_ns; /* of the last look that found it full or overflowing, or when it was listed */
-	struct away away[LP_QUEUE_COUNT];
+	__u32 queues;            /* which: bits of enum lp_queue */
+	bool listed;             /* keep it for the next look */
+	bool shared;             /* its namespace has been shared out in this round */
+	__u32 drops;             /* lp_socket.drops at the last look, or when it was listed */
+	__u32 more;              /* drops since then */
+	struct lp_filled filled; /* at the last round; refused is 0 before the first */
+	__u32 refused;           /* for their signature, since then; not among `more` */
+	__u64 full_ns;           /* of the last look that found it full or overflowing, or when it was listed */
+	struct away away[LP_QUEUE_REASONS];
 	struct lp_record look; /* kind 0: it is gone */
 };
 
@@ -43,7 +46,8 @@ struct accept_queues {
 	__u64 next_ns; /* 0: nothing is listed */
 };
 
-static const enum lp_cause causes[LP_QUEUE_COUNT] = {ACCEPT_DROPPED_QUEUE_FULL, ACCEPT_DROPPED_SYN_QUEUE_FULL};
+static const enum lp_cause causes[LP_QUEUE_REASONS] = {ACCEPT_DROPPED_QUEUE_FULL, ACCEPT_DROPPED_SYN_QUEUE_FULL,
+						       ACCEPT_DROPPED_BAD_SIGNATURE};
 
 static struct queue *find(struct accept_queues *q, __u64 sk)
 {
@@ -66,11 +70,13 @@ static void note_listed(struct accept_queues *q, const struct sockets_filled *it
 		queue->sk = item->sk;
 		queue->drops = item->filled.drops;
 		queue->full_ns = item->filled.since_ns;
-		for (int i = 0; i < LP_QUEUE_COUNT; i++)
+		for (int i = 0; i < LP_QUEUE_REASONS; i++)
 			queue->away[i].since_ns = item->filled.since_ns;
 		LIST_INSERT_HEAD(&q->all, queue, in_all);
 	}
 	queue->queues |= item->filled.queues;
+	queue->refused = item->filled.refused - queue->filled.refused;
+	queue->filled = item->filled;
 }
 
 static bool is_full(const struct lp_socket *s)
@@ -145,6 +151,16 @@ static void count(struct accept_queues *q, struct queue *queue)
 
 /* --- events --- */
 
+/* Who sent the segments, if they came from one address, and what was wrong with them, if it was one thing. */
+static void add_signature(struct event *event, const struct lp_filled *filled)
+{
+	if (!filled->several_sources)
+		memcpy(event_record(event)->socket.peer_addr, filled->source_addr, sizeof(filled->source_addr));
+	for (enum lp_signature i = LP_SIGNATURE_NONE + 1; i < LP_SIGNATURE_COUNT; i++)
+		if (filled->signatures == 1u << i)
+			event->refused = (struct refused){i, BY_LOCAL};
+}
+
 static void report(struct accept_queues *q, struct queue *queue, enum lp_queue which)
 {
 	struct away *away = &queue->away[which];
@@ -160,6 +176,8 @@ static void report(struct accept_queues *q, struct queue *queue, enum lp_queue w
 		event->repeat.count = away->count;
 		event->repeat.first_ns = clock_wall_from_monotonic(away->since_ns);
 		event->repeat.last_ns = event->wall_ns;
+		if (which == LP_QUEUE_SIGNATURE)
+			add_signature(event, &queue->filled);
 	}
 	away->count = 0;
 	away->since_ns = q->now_ns;
@@ -174,7 +192,7 @@ static void report(struct accept_queues *q, struct queue *queue, enum lp_queue w
 static void judge(struct accept_queues *q, struct queue *queue)
 {
 	queue->listed = q->now_ns < queue->full_ns + ACCEPT_QUEUES_PATIENCE_NS;
-	for (enum lp_queue i = 0; i < LP_QUEUE_COUNT; i++) {
+	for (enum lp_queue i = 0; i < LP_QUEUE_REASONS; i++) {
 		if (queue->away[i].count && q->now_ns >= queue->away[i].next_ns)
 			report(q, queue, i);
 		queue->listed |= q->now_ns < queue->away[i].next_ns;
@@ -193,7 +211,11 @@ static void take_look(void *context, const struct lp_record *r)
 	queue->look = *r;
 	queue->listed = true;
 	queue->more = r->socket.drops - queue->drops;
+	queue->more -= queue->more < queue->refused ? queue->more : queue->refused;
 	queue->drops = r->socket.drops;
+	queue->away[LP_QUEUE_SIGNATURE].count += queue->refused;
+	if (queue->refused)
+		queue->full_ns = q->now_ns;
 	if (is_full(&r->socket)) {
 		queue->full_ns = q->now_ns;
 		queue->queues |= 1u << LP_QUEUE_ACCEPT;
@@ -217,7 +239,7 @@ static void drop_unlisted(struct accept_queues *q)
 
 static void look_round(struct accept_queues *q)
 {
-	static struct sockets_filled filled[LP_QUEUES_MAX]; /* 24 KiB: not for the stack */
+	static struct sockets_filled filled[LP_QUEUES_MAX]; /* 48 KiB: not for the stack */
 	static __u64 sockets[LP_QUEUES_MAX];
 	struct queue *queue;
 	size_t n = 0, found;
@@ -263,7 +285,8 @@ void accept_queues_free(struct accept_queues *q)
 
 void accept_queues_seed(struct accept_queues *q, const struct lp_record *look)
 {
-	struct lp_filled filled = {look->time_ns, look->socket.drops, 1u << LP_QUEUE_ACCEPT};
+	struct lp_filled filled = {
+		.since_ns = look->time_ns, .drops = look->socket.drops, .queues = 1u << LP_QUEUE_ACCEPT};
 	struct lp_turned_away away = {{look->socket.overflows, look->socket.syn_drops}};
 
 	if (look->socket.state != TCP_LISTEN)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * accept_dropped: listeners whose accept queue or SYN queue was full, and how many peers these turned away.
+ * accept_dropped: listeners whose accept queue or SYN queue was full, and how many peers these turned away; and those
+ * that dropped segments for their TCP signature (bpf/signature.h).
  *
  * The BPF programs list such a listener, and wake the agent for the first (bpf/queues.h). The agent looks at the listed
  * ones a second later, and once a second from then on. What the kernel has counted for their network namespace since

@@ -101,6 +101,8 @@ static const struct {
 				       "the accept queue is full"},
 	[ACCEPT_DROPPED_SYN_QUEUE_FULL] = {EVENT_ACCEPT_DROPPED, "syn_queue_full", BY_LOCAL, LP_CLASS_QUEUES,
 					   SEVERITY_WARNING, "the SYN queue is full, and SYN cookies are off"},
+	[ACCEPT_DROPPED_BAD_SIGNATURE] = {EVENT_ACCEPT_DROPPED, "bad_signature", BY_LOCAL, LP_CLASS_QUEUES,
+					  SEVERITY_WARNING, "no valid TCP signature"},
 	[PEER_SILENT_UNACKED] = {EVENT_PEER_SILENT, "unacked", BY_NETWORK, LP_CLASS_SILENT, SEVERITY_WARNING,
 				 "the peer does not acknowledge"},
 	[PEER_BACK_ACKED] = {EVENT_PEER_BACK, "acked", BY_PEER, LP_CLASS_SILENT, SEVERITY_INFO,

@@ -35,6 +35,14 @@ static const char *const unknown_names[] = {
 };
 static_assert(sizeof(unknown_names) / sizeof(*unknown_names) == UNKNOWN_COUNT, "a name for each unknown");
 
+static const char *const signature_names[] = {
+	[LP_SIGNATURE_NONE] = "",
+	[LP_SIGNATURE_WRONG] = "wrong",
+	[LP_SIGNATURE_MISSING] = "missing",
+	[LP_SIGNATURE_UNEXPECTED] = "unexpected",
+};
+static_assert(sizeof(signature_names) / sizeof(*signature_names) == LP_SIGNATURE_COUNT, "a name for each signature");
+
 const char *severity_name(enum lp_severity severity)
 {
 	return severity_names[severity];
@@ -61,6 +69,11 @@ const char *via_name(enum owner_via via)
 const char *unknown_name(enum owner_unknown unknown)
 {
 	return unknown_names[unknown];
+}
+
+const char *signature_name(enum lp_signature signature)
+{
+	return signature_names[signature];
 }
 
 static bool is_shut_by_another(const struct event *e)
@@ -151,6 +164,39 @@ void event_judge(struct event *e, struct verdict verdict)
 	e->error = error_of(e);
 	e->data = data_of(&e->record->socket);
 	e->severity = severity_of(e);
+}
+
+bool event_is_unanswered(const struct event *e)
+{
+	switch (e->verdict.cause) {
+	case CONNECT_FAILED_TIMEOUT:
+	case CONNECT_FAILED_ABANDONED:
+	case PEER_LOST_RETRANSMIT_TIMEOUT:
+	case PEER_LOST_KEEPALIVE_TIMEOUT:
+	case PEER_LOST_USER_TIMEOUT:
+	case PEER_LOST_PROBE_TIMEOUT:
+	case PEER_SILENT_UNACKED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The time of the last answer is known to a jiffy, of 10 ms at most. */
+__u64 event_unanswered_since(const struct event *e)
+{
+	const struct lp_record *r = e->record;
+	__u64 began = r->established_ns ? r->established_ns : r->born_ns;
+	__u64 heard = event_silent_ms(e) < 0 ? 0 : r->time_ns - (__u64)(r->socket.heard_ms + 10) * CLOCK_MS;
+
+	return heard > began ? heard : began;
+}
+
+void event_refuse(struct event *e, struct refused refused)
+{
+	e->refused = refused;
+	if (refused.signature && e->verdict.cause != CONNECT_FAILED_ABANDONED) /* the application gave that up */
+		e->verdict.by = refused.by;
 }
 
 void event_lose_race(struct event *e)

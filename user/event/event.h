@@ -50,6 +50,12 @@ struct ended {
 	enum lp_cause cause; /* CAUSE_NONE: not known */
 };
 
+/* A TCP signature (MD5, AO) for which the kernel dropped a segment of the connection. */
+struct refused {
+	enum lp_signature signature; /* LP_SIGNATURE_NONE: not known of any */
+	enum lp_by by;               /* who dropped it: BY_LOCAL, this end; BY_PEER, the other one, on this host */
+};
+
 /* An event that stands for several (group.h). Its other members hold what they have in common; what differs among them
  * is marked as not known. */
 struct repeat {
@@ -84,6 +90,7 @@ struct event {
 	struct lp_task shutter;
 	bool shut_by_another; /* ... and this ended the connection of a process that had nothing to do with it */
 	struct ended ended;
+	struct refused refused;
 	bool raced; /* abandoned: the same process got another connection to that port, or still tries one */
 	struct loss loss;
 	long long gives_up_ms; /* peer_silent: when the kernel will give up, about; negative: not known */
@@ -108,6 +115,7 @@ int severity_by_name(const char *name);         /* -1: no severity has this name
 int severity_syslog(enum lp_severity severity); /* the number in RFC 5424: 3 is error, 6 is info */
 const char *via_name(enum owner_via via);
 const char *unknown_name(enum owner_unknown unknown);
+const char *signature_name(enum lp_signature signature);
 
 /* The enum lp_class that readers ask for to get this event; 0: it is a gap. */
 __u32 event_class(const struct event *event);
@@ -121,6 +129,12 @@ struct lp_record *event_record(struct event *event);
 void event_set_executable(struct event *event, const char *path);
 /* Fills what follows from the verdict: severity, time and data. */
 void event_judge(struct event *event, struct verdict verdict);
+/* Nobody answered: whether a bad TCP signature can be why. */
+bool event_is_unanswered(const struct event *event);
+/* When the peer was last heard, or the attempt began; CLOCK_MONOTONIC. */
+__u64 event_unanswered_since(const struct event *event);
+/* Then it is: who dropped the segment gets the blame for a timeout. */
+void event_refuse(struct event *event, struct refused refused);
 /* An abandoned attempt lost a race: this changes its class and severity. */
 void event_lose_race(struct event *event);
 /* Before event_judge(). */

@@ -139,6 +139,7 @@ static void keep_common(struct kept_event *kept, const struct event *other)
 	mine->repeat.several_vias |= other->repeat.several_vias;
 	KEEP(verdict.ambiguous);
 	KEEP(error);
+	KEEP(refused);
 	keep_owner(kept, other);
 	keep_text(kept->executable, other->executable);
 	shared_keep_place(&kept->place, other->place);

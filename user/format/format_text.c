@@ -282,13 +282,33 @@ static void put_sentence(struct line *line, const struct event *e)
 
 	if (!shut || !nothing_else)
 		line_printf(line, "%s",
-			    e->repeat.several_bys ? cause_sentence(v->cause) : blame_sentence(v->cause, v->by));
+			    e->repeat.several_bys || e->refused.signature ? cause_sentence(v->cause)
+									  : blame_sentence(v->cause, v->by));
 	if (*remarks[v->phase] && !says_phase(*v) && !e->repeat.several_phases)
 		line_printf(line, " (%s)", remarks[v->phase]);
 	if (!shut)
 		return;
 	line_printf(line, nothing_else ? "shut down by " : ", shut down by ");
 	put_task(line, &e->shutter);
+}
+
+static void put_refused(struct line *line, const struct event *e)
+{
+	static const char *const was[LP_SIGNATURE_COUNT] = {
+		[LP_SIGNATURE_WRONG] = "was wrong",
+		[LP_SIGNATURE_MISSING] = "was missing",
+		[LP_SIGNATURE_UNEXPECTED] = "was not expected",
+	};
+
+	if (!e->refused.signature)
+		return;
+	if (cause_event(e->verdict.cause) == EVENT_ACCEPT_DROPPED)
+		line_text(line, "; ");
+	else if (e->refused.by == BY_PEER)
+		line_text(line, "; the peer dropped what we sent: ");
+	else
+		line_text(line, "; this host dropped what the peer sent: ");
+	line_printf(line, "the TCP signature (MD5, AO) %s", was[e->refused.signature]);
 }
 
 static void put_details(struct line *line, const struct event *e)
@@ -307,6 +327,7 @@ static void put_details(struct line *line, const struct event *e)
 	if (event_has_transfer(e))
 		put_data(line, e);
 	put_warning(line, e);
+	put_refused(line, e);
 	put_ended(line, e);
 	if (e->verdict.ambiguous)
 		line_printf(line, "; or %s", cause_name(e->verdict.ambiguous));
@@ -349,7 +370,8 @@ void format_sentence(struct line *line, const struct event *e)
 	}
 	put_who(line, e, "an unknown process");
 	line_printf(line, " %s ", event_verb(event));
-	if (event != EVENT_ACCEPT_DROPPED) {
+	if (event != EVENT_ACCEPT_DROPPED || event_is_address(e->record->socket.peer_addr)) {
+		line_text(line, event == EVENT_ACCEPT_DROPPED ? "from " : "");
 		put_address(line, e);
 		line_printf(line, " ");
 	}

@@ -24,6 +24,7 @@ struct hook {
 #define PROGRAM(is)                                                                                                    \
 	.name = #is, .program = offsetof(struct lostpeer, progs.is), .link = offsetof(struct lostpeer, links.is)
 #define HAS(name) offsetof(struct kernel_features, name)
+#define REFUSAL .classes = LP_CLASS_QUEUES | LP_CLASS_SILENT | LP_CLASS_LOST, .is_quiet = true
 #define COPY .classes = LP_CLASSES_ORDERLY, .is_quiet = true
 
 static const struct hook hooks[] = {
@@ -43,6 +44,15 @@ static const struct hook hooks[] = {
 	 .is_quiet = true},
 	{PROGRAM(own_drop), .needs = {HAS(own_drop)}, .classes = LP_CLASS_SILENT | LP_CLASS_LOST, .is_quiet = true},
 	{PROGRAM(retransmit_synack), .needs = {HAS(retransmit_synack)}, .classes = LP_CLASS_QUEUES, .is_quiet = true},
+	{PROGRAM(hash_bad_header), .needs = {HAS(signature)}, REFUSAL},
+	{PROGRAM(hash_md5_mismatch), .needs = {HAS(signature)}, REFUSAL},
+	{PROGRAM(hash_md5_required), .needs = {HAS(signature)}, REFUSAL},
+	{PROGRAM(hash_md5_unexpected), .needs = {HAS(signature)}, REFUSAL},
+	{PROGRAM(hash_ao_required), .needs = {HAS(signature)}, REFUSAL},
+	{PROGRAM(ao_handshake_failure), .needs = {HAS(signature), HAS(signature_ao)}, REFUSAL},
+	{PROGRAM(ao_wrong_maclen), .needs = {HAS(signature), HAS(signature_ao)}, REFUSAL},
+	{PROGRAM(ao_mismatch), .needs = {HAS(signature), HAS(signature_ao)}, REFUSAL},
+	{PROGRAM(ao_key_not_found), .needs = {HAS(signature), HAS(signature_ao)}, REFUSAL},
 	{PROGRAM(process_fork), .needs = {HAS(fork)}, .is_quiet = true},
 	{PROGRAM(task_renamed), .needs = {HAS(exec)}, .is_quiet = true},
 	{PROGRAM(process_exit), .option = FOR_PLACE, .is_quiet = true},

@@ -45,6 +45,16 @@ bool remembered_won(const struct kernel *k, __u32 tgid, __u16 peer_port, __u64 s
 	return won >> LP_WON_TIME_BITS == since >> LP_WON_TIME_BITS && ((won - since) & LP_WON_TIME) <= LP_WON_TIME / 2;
 }
 
+enum lp_signature remembered_refused(const struct kernel *k, __u64 key, __u64 since_ns)
+{
+	struct lp_refused last;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(kernel_skeleton(k)->maps.refused), &key, &last))
+		return LP_SIGNATURE_NONE;
+	return last.time_ns >= since_ns && last.signature < LP_SIGNATURE_COUNT ? (enum lp_signature)last.signature
+									       : LP_SIGNATURE_NONE;
+}
+
 /* Copies a slot; false: the kernel wrote to it meanwhile. */
 static bool copy_cgroup(const struct lp_cgroup *slot, __u64 id, char path[LP_CGROUP_PATH])
 {

@@ -21,6 +21,9 @@ bool remembered_follows(const struct kernel *kernel, __u32 tgid, __u64 start_boo
 /* Whether this process got a connection to this port of a peer at since_ns (CLOCK_MONOTONIC, at most some hours ago) or
  * later. Connections that it was given by another process do not count. */
 bool remembered_won(const struct kernel *kernel, __u32 tgid, __u16 peer_port, __u64 since_ns);
+/* Why a segment was dropped for its TCP signature since since_ns (CLOCK_MONOTONIC): the last one by this socket, or that
+ * of this lp_segment_of(). LP_SIGNATURE_NONE: none was, or it is forgotten. */
+enum lp_signature remembered_refused(const struct kernel *kernel, __u64 socket_or_segment, __u64 since_ns);
 /* The sockets that ended, LP_ENDED slots. */
 const struct lp_ended *remembered_ended(const struct kernel *kernel);
 

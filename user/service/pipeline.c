@@ -46,6 +46,27 @@ static bool is_judged(const struct event *e)
 	return e->verdict.cause != CAUSE_NONE;
 }
 
+/* Nobody answered: did this socket drop the answers for their TCP signature, or did a socket of this host drop what was
+ * sent? The first segment that waits shows that; a probe begins one byte before it. */
+static void find_refused(const struct pipeline *p, struct event *e)
+{
+	const struct lp_record *r = e->record;
+	const struct lp_socket *s = &r->socket;
+	__u64 since = event_unanswered_since(e);
+	struct refused refused = {.by = BY_PEER};
+
+	if (!event_is_unanswered(e))
+		return;
+	for (__u32 i = 0; i < 2 && !refused.signature; i++)
+		refused.signature = remembered_refused(
+			p->parts.kernel, lp_segment_of(s->snd_una - i, s->local_port, s->peer_port), since);
+	if (!refused.signature) {
+		refused.by = BY_LOCAL;
+		refused.signature = remembered_refused(p->parts.kernel, s->sk, since);
+	}
+	event_refuse(e, refused);
+}
+
 /* Judges an event, once, when no RST can join it any more. Returns whether any output wants it, as far as that can be
  * decided without the owner. */
 static bool judge(struct pipeline *p, struct event *e)
@@ -55,6 +76,7 @@ static bool judge(struct pipeline *p, struct event *e)
 	if (!verdict.cause)
 		return false;
 	event_judge(e, verdict);
+	find_refused(p, e);
 	return feeds_accept(p->parts.feeds, e);
 }
 
@@ -289,6 +311,7 @@ static void on_found(void *context, struct event *e)
 	struct pipeline *p = context;
 
 	p->found += stands_for(e);
+	find_refused(p, e);
 	if (wants(p, e))
 		ask_owner(p, e);
 	else

@@ -117,6 +117,8 @@ static void skip_rows(struct stage *stage, const struct demo_options *options, c
 			skip(scene, "without --connect-hook lostpeer does not see it. ", witness->why_no_hook);
 		if (scene->row->needs_strays && witness && !features.send_reset_reason)
 			skip(scene, "this kernel does not show a RST for no socket (from 6.10)", "");
+		if (scene->row->needs_signature && witness && !features.signature)
+			skip(scene, "this kernel does not show what it drops for its signature (from 6.11)", "");
 	}
 }
 
