@@ -12,11 +12,13 @@
 #define PF_EXITING 0x4 /* include/linux/sched.h */
 
 struct stat_line {
+	char state;
 	unsigned flags;
+	unsigned long long user_ticks, system_ticks;
 	unsigned long long start_ticks; /* of USER_HZ, since boot */
 };
 
-/* Fields 9 and 22 of /proc/PID/stat. The name before them may hold anything. */
+/* Fields 3, 9, 14, 15 and 22 of /proc/PID/stat. The name before them may hold anything. */
 static bool read_stat(int proc, struct stat_line *line)
 {
 	char text[1024], *field;
@@ -32,18 +34,18 @@ static bool read_stat(int proc, struct stat_line *line)
 	text[n] = '\0';
 	field = strrchr(text, ')');
 	return field &&
-	       sscanf(field + 1, " %*c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-		      &line->flags, &line->start_ticks) == 2;
+	       sscanf(field + 1, " %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu",
+		      &line->state, &line->flags, &line->user_ticks, &line->system_ticks, &line->start_ticks) == 5;
 }
 
-static bool started_at(int proc, __u64 start_boot_ns, unsigned *flags)
+static __u64 tick_ns(void)
 {
-	struct stat_line line;
+	return CLOCK_SECOND / (__u64)sysconf(_SC_CLK_TCK);
+}
 
-	if (!read_stat(proc, &line))
-		return false;
-	*flags = line.flags;
-	return line.start_ticks == clock_proc_from_boot(start_boot_ns) / (CLOCK_SECOND / (__u64)sysconf(_SC_CLK_TCK));
+static bool started_at(int proc, __u64 start_boot_ns, struct stat_line *line)
+{
+	return read_stat(proc, line) && line->start_ticks == clock_proc_from_boot(start_boot_ns) / tick_ns();
 }
 
 static int open_process(const struct lp_task *task)
@@ -54,21 +56,31 @@ static int open_process(const struct lp_task *task)
 	return open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-bool process_lives(const struct lp_task *task)
+enum process_state process_state(const struct lp_task *task, __u64 *ran_ns)
 {
 	int proc = open_process(task);
-	unsigned flags = PF_EXITING;
-	bool lives = proc >= 0 && started_at(proc, task->start_boot_ns, &flags) && !(flags & PF_EXITING);
+	struct stat_line line;
+	bool lives = proc >= 0 && started_at(proc, task->start_boot_ns, &line) && !(line.flags & PF_EXITING);
 
 	if (proc >= 0)
 		close(proc);
-	return lives;
+	if (!lives)
+		return PROCESS_OVER;
+	*ran_ns = (line.user_ticks + line.system_ticks) * tick_ns();
+	return line.state == 'S' ? PROCESS_ASLEEP : PROCESS_AWAKE;
+}
+
+bool process_lives(const struct lp_task *task)
+{
+	__u64 ran_ns;
+
+	return process_state(task, &ran_ns) != PROCESS_OVER;
 }
 
 void process_executable(const struct lp_task *task, char path[PATH_MAX])
 {
 	int proc = open_process(task);
-	unsigned flags;
+	struct stat_line line;
 	ssize_t n;
 
 	path[0] = '\0';
@@ -77,7 +89,7 @@ void process_executable(const struct lp_task *task, char path[PATH_MAX])
 	n = readlinkat(proc, "exe", path, PATH_MAX - 1);
 	path[n > 0 ? n : 0] = '\0';
 	/* after the link is read: the check then covers a pid that was reused meanwhile */
-	if (*path && !started_at(proc, task->start_boot_ns, &flags))
+	if (*path && !started_at(proc, task->start_boot_ns, &line))
 		path[0] = '\0';
 	close(proc);
 }
@@ -100,12 +112,12 @@ __u32 process_user(const struct lp_task *task)
 {
 	__u32 now, uid = task->uid;
 	int proc = open_process(task);
-	unsigned flags;
+	struct stat_line line;
 
 	if (proc < 0)
 		return uid;
 	/* the start is checked last, because the pid may be reused meanwhile */
-	if (read_user(proc, &now) && started_at(proc, task->start_boot_ns, &flags))
+	if (read_user(proc, &now) && started_at(proc, task->start_boot_ns, &line))
 		uid = now;
 	close(proc);
 	return uid;
@@ -135,8 +147,7 @@ bool process_read(__u32 pid, struct lp_task *task)
 	proc = open_process(task);
 	found = proc >= 0 && read_stat(proc, &line) && !fstat(proc, &st);
 	if (found) {
-		task->start_boot_ns =
-			clock_boot_from_proc(line.start_ticks * (CLOCK_SECOND / (__u64)sysconf(_SC_CLK_TCK)));
+		task->start_boot_ns = clock_boot_from_proc(line.start_ticks * tick_ns());
 		task->uid = st.st_uid;
 		read_comm(proc, task->comm);
 	}

@@ -11,6 +11,15 @@
 /* Whether the pid is still that process (by its start), and the process is not exiting. */
 bool process_lives(const struct lp_task *task);
 
+enum process_state {
+	PROCESS_OVER,   /* or exiting */
+	PROCESS_ASLEEP, /* it waits for somebody */
+	PROCESS_AWAKE,  /* it runs, or is kept from it: no CPU is free, a disk is slow, it was stopped */
+};
+
+/* What the process does now. Fills *ran_ns, unless it is over: how long it has had a CPU. */
+enum process_state process_state(const struct lp_task *task, __u64 *ran_ns);
+
 /* The path of its executable; "" if it cannot be read or the pid has been reused (the start differs). A path whose file
  * was replaced keeps the kernel's " (deleted)". */
 void process_executable(const struct lp_task *task, char path[PATH_MAX]);
