@@ -388,6 +388,9 @@ struct nsproxy {
 	struct net *net_ns;
 };
 
+struct sched_info {
+	unsigned long long run_delay; /* not without CONFIG_SCHED_INFO */
+};
 struct task_struct {
 	unsigned int flags;
 	void *stack;
@@ -396,7 +399,9 @@ struct task_struct {
 	int exit_code;
 	struct mm_struct *mm;
 	struct signal_struct *signal;
+	__u64 start_time; /* CLOCK_MONOTONIC */
 	__u64 start_boottime;
+	struct sched_info sched_info;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
 	char comm[16];

@@ -7,6 +7,8 @@
 #include "maps.h"
 #include "process.h"
 
+const volatile _Bool knows_cpu_waits = 0; /* CONFIG_SCHED_INFO */
+
 /* By tgid. A later process with the same pid has another start. The agent asks within a second; when a host makes more
  * processes than that, the oldest gives way, and an owner that depends on it is not known. 1.6 MiB. */
 struct {
@@ -22,8 +24,18 @@ static __always_inline void past_begin(struct task_struct *parent, struct task_s
 	__u32 tgid = (__u32)child->tgid;
 
 	past.start_boot_ns = child->start_boottime;
+	past.shares_memory = child->mm && child->mm == parent->mm;
 	task_fill(&past.forker, parent);
 	bpf_map_update_elem(&pasts, &tgid, &past, BPF_ANY);
+}
+
+/* How long the task has lived, without its waits for a CPU, which are measured by another clock. */
+static __always_inline __u64 task_lived(struct task_struct *task, __u64 now)
+{
+	__u64 waited = knows_cpu_waits ? task->sched_info.run_delay : 0;
+	__u64 lived = now - task->start_time;
+
+	return waited < lived ? lived - waited : 0;
 }
 
 /* Before the new name is set. */
@@ -42,9 +54,9 @@ static __always_inline void past_exec(struct task_struct *task)
 		if (!past)
 			return;
 	}
+	if (!past->n_execs)
+		past->exec_after_ns = task_lived(task, now);
 	at = past->n_execs++ & (LP_PAST_EXECS - 1);
-	if (!past->first_exec_ns)
-		past->first_exec_ns = now;
 	past->execs[at].time_ns = now;
 	copy_comm(past->execs[at].comm, task->comm);
 }

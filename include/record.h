@@ -63,13 +63,13 @@ struct lp_task {
 struct lp_past {
 	__u64 start_boot_ns;   /* as in lp_task */
 	struct lp_task forker; /* at the fork; tgid 0: not seen */
-	__u64 first_exec_ns;   /* CLOCK_MONOTONIC; 0: not seen */
+	__u64 exec_after_ns;   /* how long it had lived at its first exec, without its waits for a CPU */
 	struct {
 		__u64 time_ns;          /* CLOCK_MONOTONIC */
 		char comm[LP_COMM_LEN]; /* before it */
 	} execs[LP_PAST_EXECS];         /* the last ones; number n, from 0 on, is at n % LP_PAST_EXECS */
 	__u32 n_execs;
-	__u32 unused;
+	__u32 shares_memory; /* 1: with its forker, until its first exec: by vfork(2), posix_spawn(3) and the like */
 };
 
 /* The process that shut a connection down while others held it too (bpf/shutter.h). */

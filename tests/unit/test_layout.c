@@ -35,7 +35,7 @@ static const struct member task[] = {
 
 #define PAST(m) MEMBER(lp_past, m)
 static const struct member past[] = {
-	PAST(start_boot_ns), PAST(forker), PAST(first_exec_ns), PAST(execs), PAST(n_execs), PAST(unused),
+	PAST(start_boot_ns), PAST(forker), PAST(exec_after_ns), PAST(execs), PAST(n_execs), PAST(shares_memory),
 };
 
 #define IDENTITY(m) MEMBER(lp_identity, m)

@@ -36,7 +36,23 @@ static bool past(void *context, const struct lp_task *task, struct lp_past *foun
 	return false;
 }
 
-static const struct lineage lineage = {past, NULL, BOOT_AHEAD};
+static struct {
+	enum process_state state;
+	__u64 ran_ns;
+	struct lp_past *executes; /* while its state is read */
+} now;
+
+static enum process_state state_now(void *context, const struct lp_task *task, __u64 *ran_ns)
+{
+	(void)context;
+	(void)task;
+	*ran_ns = now.ran_ns;
+	if (now.executes)
+		now.executes->n_execs++;
+	return now.state;
+}
+
+static const struct lineage lineage = {past, state_now, NULL, BOOT_AHEAD};
 
 static struct lp_past *forked(struct lp_task child, struct lp_task parent)
 {
@@ -48,8 +64,6 @@ static void executed(struct lp_past *p, long long after_ms, const char *comm)
 {
 	__u64 time_ns = EVENT + (__u64)(after_ms * (long long)CLOCK_MS);
 
-	if (!p->first_exec_ns)
-		p->first_exec_ns = time_ns;
 	p->execs[p->n_execs % LP_PAST_EXECS].time_ns = time_ns;
 	strcpy(p->execs[p->n_execs++ % LP_PAST_EXECS].comm, comm);
 }
@@ -58,6 +72,9 @@ static int forget(void **state)
 {
 	(void)state;
 	n_pasts = 0;
+	now.state = PROCESS_AWAKE;
+	now.ran_ns = 0;
+	now.executes = NULL;
 	return 0;
 }
 
@@ -93,32 +110,73 @@ static void test_a_process_of_unknown_descent_that_began_later_is_no_evidence(vo
 	assert_int_equal(holder_at_event(process(4, 30)), 0);
 }
 
-static void test_a_child_that_executes_at_once(void **state)
+static enum lineage_exec exec_of(struct lp_task child, __u64 now_ns)
 {
-	struct lp_task child = process(2, -10), forker = {0};
+	struct lp_task forker = {0};
+	enum lineage_exec exec = lineage_exec(&lineage, &child, now_ns, &forker);
+
+	if (exec == EXEC_ONLY)
+		assert_int_equal(forker.tgid, 1);
+	return exec;
+}
+
+/* However long that takes by the clock. */
+static void test_a_child_that_executes_after_little_time_of_its_own(void **state)
+{
+	struct lp_task child = process(2, -10);
 	struct lp_past *p = forked(child, process(1, -20));
 
 	(void)state;
-	assert_int_equal(lineage_exec(&lineage, &child, EVENT, &forker), EXEC_MAYBE);
-	assert_int_equal(lineage_exec(&lineage, &child, EVENT + LINEAGE_EXEC_NS, &forker), EXEC_NOT);
-	executed(p, 5, "before");
-	assert_int_equal(lineage_exec(&lineage, &child, EVENT + LINEAGE_EXEC_NS, &forker), EXEC_DONE);
-	assert_int_equal(forker.tgid, 1);
+	assert_int_equal(exec_of(child, EVENT), EXEC_MAYBE);
+	assert_int_equal(exec_of(child, EVENT + 5 * CLOCK_SECOND), EXEC_MAYBE);
+	executed(p, 5000, "before");
+	p->exec_after_ns = LINEAGE_EXEC_NS - 1;
+	assert_int_equal(exec_of(child, EVENT + 5 * CLOCK_SECOND), EXEC_ONLY);
+	p->exec_after_ns = LINEAGE_EXEC_NS;
+	assert_int_equal(exec_of(child, EVENT + 5 * CLOCK_SECOND), EXEC_NOT);
+	p->exec_after_ns = 0;
 	child.forked = 0; /* it was seen after that */
-	assert_int_equal(lineage_exec(&lineage, &child, EVENT + LINEAGE_EXEC_NS, &forker), EXEC_NOT);
+	assert_int_equal(exec_of(child, EVENT + 5 * CLOCK_SECOND), EXEC_NOT);
 }
 
-static void test_a_child_that_executes_late_or_exits(void **state)
+static void test_a_child_that_does_not_execute(void **state)
 {
-	struct lp_task child = process(2, -10), forker;
+	struct lp_task child = process(2, 0);
+	struct lp_past *p = forked(child, process(1, -20));
 
 	(void)state;
-	executed(forked(child, process(1, -20)), 2000, "before");
-	assert_int_equal(lineage_exec(&lineage, &child, EVENT + 3 * CLOCK_SECOND, &forker), EXEC_NOT);
-	n_pasts = 0;
-	forked(child, process(1, -20));
+	now.state = PROCESS_ASLEEP;
+	assert_int_equal(exec_of(child, EVENT + LINEAGE_SLEEP_NS - 1), EXEC_MAYBE);
+	assert_int_equal(exec_of(child, EVENT + LINEAGE_SLEEP_NS), EXEC_NOT);
+	now.state = PROCESS_AWAKE;
+	now.ran_ns = LINEAGE_EXEC_NS;
+	assert_int_equal(exec_of(child, EVENT + 2 * CLOCK_SECOND), EXEC_NOT);
+	now.state = PROCESS_OVER;
+	assert_int_equal(exec_of(child, EVENT), EXEC_NOT);
+	now.executes = p;
+	assert_int_equal(exec_of(child, EVENT), EXEC_ONLY);
 	child.exiting = 1;
-	assert_int_equal(lineage_exec(&lineage, &child, EVENT, &forker), EXEC_NOT);
+	p->n_execs = 0;
+	assert_int_equal(exec_of(child, EVENT), EXEC_NOT);
+}
+
+static void test_a_child_that_shares_memory_acts_for_its_forker(void **state)
+{
+	struct lp_task child = process(2, -10);
+	struct lp_past *p = forked(child, process(1, -20));
+
+	(void)state;
+	p->shares_memory = 1;
+	now.state = PROCESS_ASLEEP;
+	assert_int_equal(exec_of(child, EVENT + 5 * CLOCK_SECOND), EXEC_ONLY);
+	child.exiting = 1; /* it found no program */
+	assert_int_equal(exec_of(child, EVENT + 5 * CLOCK_SECOND), EXEC_ONLY);
+	child.exiting = 0;
+	executed(p, 5000, "before");
+	p->exec_after_ns = 5 * CLOCK_SECOND;
+	assert_int_equal(exec_of(child, EVENT + 6 * CLOCK_SECOND), EXEC_ONLY);
+	child.forked = 0;
+	assert_int_equal(exec_of(child, EVENT + 6 * CLOCK_SECOND), EXEC_NOT);
 }
 
 static void assert_name(struct lp_task task, const char *comm, bool has_executed)
@@ -170,8 +228,9 @@ int main(void)
 		TEST(test_a_process_that_had_begun_is_itself),
 		TEST(test_a_process_that_began_later_stands_for_its_forker),
 		TEST(test_a_process_of_unknown_descent_that_began_later_is_no_evidence),
-		TEST(test_a_child_that_executes_at_once),
-		TEST(test_a_child_that_executes_late_or_exits),
+		TEST(test_a_child_that_executes_after_little_time_of_its_own),
+		TEST(test_a_child_that_does_not_execute),
+		TEST(test_a_child_that_shares_memory_acts_for_its_forker),
 		TEST(test_the_name_is_that_before_the_first_exec_since),
 		TEST(test_the_name_before_the_first_two_execs),
 		TEST(test_one_that_closes_by_executing_has_executed),

@@ -103,7 +103,7 @@ static bool no_past(void *context, const struct lp_task *task, struct lp_past *p
 struct lineage pending_lineage(const struct pending_list *list)
 {
 	(void)list;
-	return (struct lineage){no_past, NULL, 0};
+	return (struct lineage){.past = no_past};
 }
 
 static struct lp_record end_of(__u64 sk, const char *local, __u16 local_port, const char *peer, __u16 peer_port)

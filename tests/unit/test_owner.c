@@ -57,17 +57,16 @@ static void test_current_that_closes_after_its_fork(void **state)
 	given(t, LP_WHO_CURRENT, CHILD, (struct facts){TCP_ESTABLISHED, IN_CLOSE, LP_F_LINGER, .err = 0});
 	t->forker = BIRTH;
 	needs(t, NEED_EXEC);
-	t->child_executed_ns = BORN + 2;
+	t->child_executed_after_ns = 2;
 	names(t, BIRTH, VIA_CLOSER);
-	t->child_executed_ns = BORN + 2 * LINEAGE_EXEC_NS;
+	t->child_executed_after_ns = LINEAGE_EXEC_NS;
 	names(t, CHILD, VIA_CLOSER);
-	t->child_executed_ns = 0;
+	t->child_executed_after_ns = 0;
 	t->evidence.exec_waited = true;
+	names_nobody(t, UNKNOWN_NOT_SEEN);
+	t->child_state = PROCESS_OVER;
 	names(t, CHILD, VIA_CLOSER);
-	t->evidence.exec_waited = false;
-	t->evidence.now_ns = BORN + 2 * LINEAGE_EXEC_NS;
-	names(t, CHILD, VIA_CLOSER);
-	t->evidence.now_ns = BORN + 2;
+	t->child_state = PROCESS_AWAKE;
 	t->forker = NOBODY;
 	names(t, CHILD, VIA_CLOSER);
 }
@@ -90,7 +89,7 @@ static void test_closer_that_was_forked_just_now(void **state)
 	given(t, LP_WHO_CLOSER, CHILD, (struct facts){TCP_FIN_WAIT1, ORPHAN, .err = ETIMEDOUT, .unack = 901});
 	t->forker = OTHER;
 	needs(t, NEED_EXEC);
-	t->child_executed_ns = BORN + 2;
+	t->child_executed_after_ns = 2;
 	names(t, OTHER, VIA_CLOSER);
 }
 

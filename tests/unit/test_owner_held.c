@@ -250,7 +250,7 @@ static void test_shared_with_a_child_on_its_way_to_a_program(void **state)
 	t->forker = BIRTH;
 	walk_found(t, 1, PERSONS(CHILD), 1);
 	names(t, BIRTH, VIA_CONNECT);
-	t->child_executed_ns = BORN + 2;
+	t->child_executed_after_ns = 2;
 	walk_found(t, 0, NULL, 0);
 	destroyed_by(t, CHILD);
 	names(t, BIRTH, VIA_CONNECT);
@@ -265,7 +265,8 @@ static void test_shared_with_a_child_that_stays(void **state)
 
 	given_shared(t, 2);
 	t->forker = BIRTH;
-	t->evidence.now_ns = BORN + 2 * LINEAGE_EXEC_NS;
+	t->evidence.now_ns = BORN + LINEAGE_SLEEP_NS + 1;
+	t->child_state = PROCESS_ASLEEP;
 	walk_found(t, 1, PERSONS(CHILD), 1);
 	names(t, CHILD, VIA_HOLDER);
 }
@@ -279,9 +280,9 @@ static void test_sole_child_that_executed_a_program(void **state)
 	t->forker = BIRTH;
 	destroyed_by(t, CHILD);
 	names(t, CHILD, VIA_CLOSER);
-	t->child_executed_ns = BORN + 2;
+	t->child_executed_after_ns = 2;
 	names(t, BIRTH, VIA_CONNECT);
-	t->child_executed_ns = BORN + 2 * LINEAGE_EXEC_NS;
+	t->child_executed_after_ns = LINEAGE_EXEC_NS;
 	names(t, CHILD, VIA_CLOSER);
 }
 

@@ -39,14 +39,15 @@ static struct {
 	struct lp_record record; /* the last one */
 	bool reset_after;
 	struct owner owner;
-	bool over;                            /* every process */
+	enum process_state state;             /* of every process */
 	unsigned char times[PENDING_MAX * 2]; /* by lp_record.snd_wnd, which has the number of the record */
 } out;
 
-bool process_lives(const struct lp_task *task)
+enum process_state process_state(const struct lp_task *task, __u64 *ran_ns)
 {
 	(void)task;
-	return !out.over;
+	*ran_ns = 0;
+	return out.state;
 }
 
 __u64 clock_monotonic_ns(void)
@@ -102,6 +103,7 @@ static int set_up(void **state)
 	(void)state;
 	memset(&kernel, 0, sizeof(kernel));
 	memset(&out, 0, sizeof(out));
+	out.state = PROCESS_AWAKE;
 	kernel.features.iterator_of_one = true;
 	now_ns = 1000 * CLOCK_MS;
 	list = pending_new(&kernel);
@@ -416,7 +418,6 @@ static void test_a_child_that_executes_a_program_closed_what_its_forker_had(void
 	add(closed_by_child());
 	assert_int_equal(out.reported, 0);
 	kernel.past.n_execs = 1;
-	kernel.past.first_exec_ns = now_ns + CLOCK_MS;
 	pass(EXEC_LOOK_NS);
 	check_reported(1);
 	named(BIRTH, VIA_CLOSER);
@@ -428,23 +429,38 @@ static void test_a_child_that_ends_without_one_is_the_closer(void **state)
 	add(closed_by_child());
 	pass(EXEC_LOOK_NS);
 	assert_int_equal(out.reported, 0);
-	out.over = true;
+	out.state = PROCESS_OVER;
 	pass(EXEC_LOOK_NS);
 	check_reported(1);
 	named(OTHER, VIA_CLOSER);
 }
 
-static void test_a_child_that_lives_on_is_the_closer_in_the_end(void **state)
+static __u64 wait_for_report(void)
 {
-	__u64 from;
+	__u64 from = now_ns;
 
-	(void)state;
-	add(closed_by_child());
-	for (from = now_ns; !out.reported && now_ns < from + CLOCK_SECOND;)
+	while (!out.reported && now_ns < from + 2 * EXEC_WAIT_NS)
 		pass(EXEC_LOOK_NS);
 	check_reported(1);
+	return now_ns - from;
+}
+
+static void test_a_child_that_sleeps_is_the_closer_in_the_end(void **state)
+{
+	(void)state;
+	add(closed_by_child());
+	out.state = PROCESS_ASLEEP;
+	assert_true(wait_for_report() <= LINEAGE_SLEEP_NS + EXEC_LOOK_NS);
 	named(OTHER, VIA_CLOSER);
-	assert_true(now_ns <= from + EXEC_WAIT_NS + EXEC_LOOK_NS);
+}
+
+/* Whose connection it was, nobody knows. */
+static void test_a_child_that_gets_no_cpu_is_not_waited_for_forever(void **state)
+{
+	(void)state;
+	add(closed_by_child());
+	assert_true(wait_for_report() <= EXEC_WAIT_NS + EXEC_LOOK_NS);
+	assert_int_equal(out.owner.unknown, UNKNOWN_NOT_SEEN);
 }
 
 static void test_the_birth_owner_is_looked_at_first(void **state)
@@ -700,7 +716,8 @@ int main(void)
 		TEST(test_the_owner_has_the_name_from_before_its_exec),
 		TEST(test_a_child_that_executes_a_program_closed_what_its_forker_had),
 		TEST(test_a_child_that_ends_without_one_is_the_closer),
-		TEST(test_a_child_that_lives_on_is_the_closer_in_the_end),
+		TEST(test_a_child_that_sleeps_is_the_closer_in_the_end),
+		TEST(test_a_child_that_gets_no_cpu_is_not_waited_for_forever),
 		TEST(test_the_birth_owner_is_looked_at_first),
 		TEST(test_one_look_answers_for_all_of_a_process),
 		TEST(test_all_processes_are_searched_last),

@@ -34,8 +34,9 @@ struct trial {
 	struct owner_found found[OWNER_HOLDERS_MAX];
 	struct owner owner;
 	__u64 birth_forked_ns, other_forked_ns;
-	enum person forker;      /* of CHILD; NOBODY: not known */
-	__u64 child_executed_ns; /* CLOCK_MONOTONIC; 0: it has not */
+	enum person forker;            /* of CHILD; NOBODY: not known */
+	__u64 child_executed_after_ns; /* 0: it has not */
+	enum process_state child_state;
 };
 
 static inline struct lp_task task_of(enum person person)
@@ -73,9 +74,18 @@ static inline bool past(void *context, const struct lp_task *task, struct lp_pas
 	if (task->tgid != 400)
 		return false;
 	past->forker = task_of(t->forker);
-	past->first_exec_ns = t->child_executed_ns;
-	past->n_execs = t->child_executed_ns != 0;
+	past->exec_after_ns = t->child_executed_after_ns;
+	past->n_execs = t->child_executed_after_ns != 0;
 	return true;
+}
+
+static inline enum process_state state_of(void *context, const struct lp_task *task, __u64 *ran_ns)
+{
+	const struct trial *t = context;
+
+	(void)task;
+	*ran_ns = 0;
+	return t->child_state;
 }
 
 static inline int set_up(void **state)
@@ -87,7 +97,8 @@ static inline int set_up(void **state)
 	t->evidence.can_search = true;
 	t->evidence.found = t->found;
 	t->evidence.since_ns = AGENT_STARTED;
-	t->evidence.lineage = (struct lineage){past, t, BOOT_AHEAD};
+	t->evidence.lineage = (struct lineage){past, state_of, t, BOOT_AHEAD};
+	t->child_state = PROCESS_AWAKE;
 	t->evidence.now_ns = BORN + 20 * CLOCK_MS;
 	t->evidence.last_fork = last_fork;
 	t->evidence.fork_context = t;

@@ -100,6 +100,7 @@ static int open_programs(struct lostpeer **skeleton, const struct kernel_feature
 	choose_maps(s, options);
 	s->rodata->agent_tgid = (__u32)getpid();
 	s->rodata->kernel_casts = f->casts;
+	s->rodata->knows_cpu_waits = f->cpu_wait;
 	s->rodata->connect_hook = options->connect_hook;
 	s->rodata->accept_hook = options->accept_hook;
 	s->rodata->follow_parent = options->follow_parent;

@@ -250,11 +250,16 @@ static void on_rejected(void *context, struct event *e)
 	filter_out(p, e);
 }
 
+static bool names_owner(const struct lp_record *record)
+{
+	return (record->who == LP_WHO_CURRENT || record->who == LP_WHO_CLOSER) && !(record->socket.flags & LP_F_KERNEL);
+}
+
 /* An event that nobody wants may still be the other end of one that somebody wants, or prove the owner of one that
  * waits. */
 static void reject(struct pipeline *p, struct event *e)
 {
-	if (e->owner.via) {
+	if (names_owner(e->record)) {
 		other_end_expect(p->ends, e);
 		pending_add(p->pending, e, on_rejected, p);
 		return;
@@ -267,7 +272,7 @@ static void reject(struct pipeline *p, struct event *e)
 
 static void take_event(struct pipeline *p, struct event *e)
 {
-	const struct owner_evidence none = {.lineage = pending_lineage(p->pending), .exec_waited = true};
+	const struct owner_evidence none = {.lineage = pending_lineage(p->pending)};
 	const struct lp_record *record = e->record;
 	bool waits = judge_waits_for_reset(record), is_wanted;
 	struct lp_shutter shutter;
@@ -275,7 +280,7 @@ static void take_event(struct pipeline *p, struct event *e)
 	if (remembered_shutter(p->parts.kernel, record, &shutter))
 		event_set_shutter(e, &shutter);
 	is_wanted = waits || judge(p, e);
-	if (record->who == LP_WHO_CURRENT || record->who == LP_WHO_CLOSER)
+	if (names_owner(record))
 		owner_decide(record, &none, &e->owner); /* as far as is known now */
 	if (!waits)
 		recently_closed_note(p->recently_closed, e);

@@ -24,18 +24,36 @@ bool lineage_at(const struct lineage *l, __u64 time_ns, struct lp_task *task)
 	return false;
 }
 
+static bool may_execute(const struct lineage *l, const struct lp_task *task, __u64 now_ns)
+{
+	__u64 ran_ns;
+
+	switch (l->state(l->context, task, &ran_ns)) {
+	case PROCESS_ASLEEP:
+		return now_ns + l->boot_ahead_ns < task->start_boot_ns + LINEAGE_SLEEP_NS;
+	case PROCESS_AWAKE:
+		return ran_ns < LINEAGE_EXEC_NS;
+	default:
+		return false;
+	}
+}
+
 enum lineage_exec lineage_exec(const struct lineage *l, const struct lp_task *task, __u64 now_ns,
 			       struct lp_task *forker)
 {
-	__u64 by_ns = task->start_boot_ns - l->boot_ahead_ns + LINEAGE_EXEC_NS;
 	struct lp_past past;
 
 	if (!task->forked || !l->past(l->context, task, &past) || !past.forker.tgid)
 		return EXEC_NOT;
 	*forker = past.forker;
-	if (past.n_execs)
-		return past.first_exec_ns < by_ns ? EXEC_DONE : EXEC_NOT;
-	return now_ns < by_ns && !task->exiting ? EXEC_MAYBE : EXEC_NOT;
+	if (past.shares_memory)
+		return EXEC_ONLY;
+	if (!past.n_execs && !task->exiting) {
+		if (may_execute(l, task, now_ns))
+			return EXEC_MAYBE;
+		l->past(l->context, task, &past); /* it may have executed one and ended since */
+	}
+	return past.n_execs && past.exec_after_ns < LINEAGE_EXEC_NS ? EXEC_ONLY : EXEC_NOT;
 }
 
 bool lineage_closer(const struct lineage *l, struct lp_task *task, __u64 now_ns)
@@ -43,7 +61,7 @@ bool lineage_closer(const struct lineage *l, struct lp_task *task, __u64 now_ns)
 	struct lp_task forker;
 
 	switch (lineage_exec(l, task, now_ns, &forker)) {
-	case EXEC_DONE:
+	case EXEC_ONLY:
 		*task = forker;
 		return true;
 	case EXEC_MAYBE:

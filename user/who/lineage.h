@@ -12,13 +12,18 @@
 
 #include "base/clock.h"
 #include "record.h"
+#include "who/process.h"
 
 /* A process that executes another program within this time after its fork was forked for that; one that has not done so
- * by then may have used the connection itself. */
+ * by then may have used the connection itself. Waits for a CPU do not count: how long those are says something about the
+ * machine, not about the process. */
 #define LINEAGE_EXEC_NS CLOCK_SECOND
+/* One that is asleep that long after its fork was not forked for that. */
+#define LINEAGE_SLEEP_NS (500 * CLOCK_MS)
 
 struct lineage {
 	bool (*past)(void *context, const struct lp_task *task, struct lp_past *past); /* false: not known */
+	enum process_state (*state)(void *context, const struct lp_task *task, __u64 *ran_ns);
 	void *context;
 	__u64 boot_ahead_ns; /* CLOCK_BOOTTIME - CLOCK_MONOTONIC */
 };
@@ -28,8 +33,8 @@ struct lineage {
 bool lineage_at(const struct lineage *l, __u64 time_ns, struct lp_task *task);
 
 enum lineage_exec {
-	EXEC_NOT,   /* a process of its own */
-	EXEC_DONE,  /* forked to execute another program */
+	EXEC_NOT, /* a process of its own */
+	EXEC_ONLY, /* forked to execute another program, or with its forker's memory: it acts for its forker until then */
 	EXEC_MAYBE, /* forked just now: it may still execute one */
 };
 

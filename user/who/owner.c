@@ -151,7 +151,7 @@ static enum lineage_exec was_launched(const struct lp_record *r, const struct ow
 	enum lineage_exec exec = was_there(r, e, task) ? EXEC_NOT : lineage_exec(&e->lineage, task, e->now_ns, user);
 	struct lp_task next;
 
-	while (exec == EXEC_DONE && lineage_exec(&e->lineage, user, e->now_ns, &next) == EXEC_DONE)
+	while (exec == EXEC_ONLY && lineage_exec(&e->lineage, user, e->now_ns, &next) == EXEC_ONLY)
 		*user = next;
 	return exec;
 }
@@ -163,9 +163,9 @@ static enum owner_need name_closer(const struct lp_record *r, const struct owner
 	struct lp_task user;
 	enum lineage_exec exec = was_launched(r, e, &r->task, &user);
 
-	if (exec == EXEC_MAYBE && !e->exec_waited)
-		return NEED_EXEC;
-	return name(owner, exec == EXEC_DONE ? &user : &r->task, via);
+	if (exec == EXEC_MAYBE)
+		return e->exec_waited ? name_unknown(owner, UNKNOWN_NOT_SEEN) : NEED_EXEC;
+	return name(owner, exec == EXEC_ONLY ? &user : &r->task, via);
 }
 
 /* The only process that held it. */
@@ -174,7 +174,7 @@ static enum owner_need name_sole(const struct lp_record *r, const struct owner_e
 {
 	struct lp_task user;
 
-	return name_found(owner, r, was_launched(r, e, task, &user) == EXEC_DONE ? &user : task, via);
+	return name_found(owner, r, was_launched(r, e, task, &user) == EXEC_ONLY ? &user : task, via);
 }
 
 /* One of several processes that held it, and the only one left. If it is on its way to another program, the process that

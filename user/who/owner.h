@@ -19,7 +19,7 @@ enum owner_need {
 	NEED_DESTROYER, /* wait a few milliseconds for the task that drops the last reference */
 	NEED_SEARCH,    /* search the descriptors of record.task */
 	NEED_WALK,      /* search the descriptors of all processes */
-	NEED_EXEC,      /* wait until record.task, which was forked just now, executes a program or ends */
+	NEED_EXEC,      /* wait until it shows whether record.task was forked to execute a program */
 };
 
 /* A process that holds the socket. */

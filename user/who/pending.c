@@ -21,8 +21,8 @@
 /* After a walk that found no holder: the owner is about to drop its reference, but may be preempted. */
 #define LAST_WAIT_NS (50 * CLOCK_MS)
 #define WALK_INTERVAL_NS (250 * CLOCK_MS)
-/* For a child that was forked just now, and may execute a program. It does so at once, but may be preempted. */
-#define EXEC_WAIT_NS (500 * CLOCK_MS)
+/* For a child that was forked just now, and may execute a program. It does so at once, but may get no CPU. */
+#define EXEC_WAIT_NS (10 * CLOCK_SECOND)
 #define EXEC_LOOK_NS (32 * CLOCK_MS) /* the longest interval between two looks at it */
 
 struct pending {
@@ -59,9 +59,15 @@ static bool past(void *kernel, const struct lp_task *task, struct lp_past *past)
 	return remembered_past(kernel, task, past);
 }
 
+static enum process_state state(void *kernel, const struct lp_task *task, __u64 *ran_ns)
+{
+	(void)kernel;
+	return process_state(task, ran_ns);
+}
+
 struct lineage pending_lineage(const struct pending_list *list)
 {
-	return (struct lineage){past, list->kernel, clock_boot_ahead_ns()};
+	return (struct lineage){past, state, list->kernel, clock_boot_ahead_ns()};
 }
 
 struct pending_list *pending_new(struct kernel *kernel)
@@ -396,7 +402,7 @@ static void end_waits(struct pending_list *list, __u64 now_ns)
 			p->evidence.waited = true;
 			settle(list, p);
 		} else if (p->need == NEED_EXEC && now_ns >= p->exec_look_ns) {
-			p->evidence.exec_waited = now_ns >= p->exec_by_ns || !process_lives(&p->event->record->task);
+			p->evidence.exec_waited = now_ns >= p->exec_by_ns;
 			settle(list, p);
 		}
 	}
