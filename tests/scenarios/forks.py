@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Processes that fork and execute programs around a loss: the owner is the one that held the connection then, by the
 name that it had then."""
+import os
+import tempfile
+
 from host import Process
 from other_end import first, peer
 from owners import ANYHOW
@@ -11,9 +14,10 @@ crowd = scenario(families=("ipv4", "ipv6"), heavy=True)
 # A child of the worker. It has every descriptor, and runs `body`; the worker reads from `told` when it has run it.
 CHILD = """
 def child(body):
-    global told
+    global told, pid
     told, tell = os.pipe()
-    if os.fork() == 0:
+    pid = os.fork()
+    if pid == 0:
         try:
             libc.prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG: it ends with the worker
             body()
@@ -207,6 +211,107 @@ def posix_spawning_server_closes(t):
     close(t, "spawn")
 
 
+# A child that executes its program late.
+
+SPAWNED_LATE = """
+def launch(program, *steps):
+    'Spawn a program, whose process first opens each path and closes each descriptor among the steps.'
+    actions = ctypes.create_string_buffer(256)
+    libc.posix_spawn_file_actions_init(actions)
+    for step in steps:
+        if isinstance(step, int):
+            libc.posix_spawn_file_actions_addclose(actions, step)
+        else:
+            libc.posix_spawn_file_actions_addopen(actions, 0, step, os.O_RDONLY, 0)
+    in_thread(lambda: libc.posix_spawn(None, program, actions, None, (ctypes.c_char_p * 2)(program, None), None))
+
+def let(gate):
+    'Returns when the process has opened that FIFO.'
+    os.close(os.open(gate, os.O_WRONLY))
+"""
+
+
+def spawns_late(t, program, *steps):
+    """The server closes while its child, which shares its memory, has not executed a program."""
+    c, s = t.connection()
+    with tempfile.TemporaryDirectory() as folder:
+        gates = [os.path.join(folder, name).encode() for name in ("forked", "closed", "go")]
+        for gate in gates:
+            os.mkfifo(gate)
+        s(SPAWNED_LATE)
+        c("s.send(b'unread')")
+        s("wait(lambda: unread(s) == 6); launch(program, *gates[:2], *steps, gates[2])", program=program, gates=gates,
+          steps=[s("s.fileno()") for _ in steps])
+        s("let(gates[0]); s.close(); let(gates[1])")
+        s("time.sleep(1.1); let(gates[2])")
+        t.expect(c, "peer_lost", "reset", "established", error=c.error(), extra=peer(s))
+    t.expect(s, "local_reset", "unread_data", "established", unread=6, via="closer")
+
+
+@scenario()
+def spawned_child_executes_late(t):
+    spawns_late(t, b"/bin/true")
+
+
+@scenario()
+def spawned_child_closes_and_executes_late(t):
+    spawns_late(t, b"/bin/true", "close")
+
+
+@one_family
+def spawned_child_finds_no_program(t):
+    spawns_late(t, b"/nowhere")
+
+
+STARVE = """
+def starve():
+    'From now on the child has its only CPU when nobody else wants it.'
+    os.sched_setaffinity(0, {cpu})
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+def feed():
+    os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
+
+def close_after_the_parent():
+    while not select.select([closed], [], [], 0)[0]: pass  # it does not sleep
+    os.close(s.fileno())
+
+def execute():
+    while time.process_time() < 0.4: pass
+    os.execv('/bin/true', ['true'])
+"""
+
+
+def gets_no_cpu(t, source, closes=False):
+    """The server closes while its child, which runs `source`, has not executed a program."""
+    client, server = t.pair()
+    rival = server.fork()  # of the same session: each has a share of the CPU
+    c, s = t.connection(client, server)
+    cpu = max(os.sched_getaffinity(0))
+    rival("def burn():\n while True: pass\nos.sched_setaffinity(0, {cpu}); in_thread(burn)", cpu=cpu)
+    s(CHILD + STARVE)
+    c("s.send(b'unread')")
+    s("wait(lambda: unread(s) == 6); closed, close = os.pipe()\n"
+      "child(lambda: (%s)); s.close(); os.write(close, b'x')" % source, cpu=cpu)
+    error = c.error() if closes else None
+    s("time.sleep(1.1)")
+    t.premise(s("open('/proc/%d/comm' % pid).read()") == "server\n", "the child has got a CPU")
+    rival.kill_alone()
+    s("feed(); os.waitpid(pid, 0)")
+    t.expect(c, "peer_lost", "reset", "established", error=error or c.error(), extra=peer(s))
+    t.expect(s, "local_reset", "unread_data", "established", unread=6, via="closer")
+
+
+@scenario()
+def forked_child_gets_no_cpu(t):
+    gets_no_cpu(t, "starve(), execute()")
+
+
+@scenario()
+def forked_child_closes_and_gets_no_cpu(t):
+    gets_no_cpu(t, "starve(), close_after_the_parent(), execute()", closes=True)
+
+
 # The name after execve(2).
 
 def runs(t, source):
@@ -332,16 +437,39 @@ def executed_before_the_loss_closes_itself(t):
     t.expect(c, "peer_lost", "reset", "established", error=c.error())
 
 
-@one_family
-def child_executes_long_after_its_fork(t):
-    """It served the connection until then, so it is the owner, by its former name."""
+def works_and_executes(t, source):
+    """The child served the connection until then, so it is the owner, by its former name."""
     c, s = t.connection()
     child = s.host.fork()
     s("s.close()")
     s.host, s.witness = child, t.hosts[0]
     c("s.send(b'unread')")
-    child("wait(lambda: unread(s) == 6); time.sleep(1.1)")
+    child("wait(lambda: unread(s) == 6); " + source)
     child.start(EXEC)
     t.expect(c, "peer_lost", "reset", "established", error=c.error())
     t.expect(s, "local_reset", "unread_data", "established", unread=6, executing=True, via="closer")
 
+
+@one_family
+def child_executes_long_after_its_fork(t):
+    works_and_executes(t, "time.sleep(1.1)")
+
+
+COMPUTE = "until = time.process_time() + 1.1\nwhile time.process_time() < until: pass"
+
+
+@one_family
+def child_computes_and_executes(t):
+    works_and_executes(t, COMPUTE)
+
+
+@one_family
+def child_closes_and_computes(t):
+    """It never executes a program."""
+    c, s = t.connection()
+    child = s.host.fork()
+    s("s.close()")
+    s.host = child
+    child("linger(s); s.close(); " + COMPUTE)
+    t.expect(c, "peer_lost", "reset", "established", error=c.error())
+    t.expect(s, "local_reset", "linger", "established", via="closer")
