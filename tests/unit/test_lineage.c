@@ -179,6 +179,24 @@ static void test_a_child_that_shares_memory_acts_for_its_forker(void **state)
 	assert_int_equal(exec_of(child, EVENT + 6 * CLOCK_SECOND), EXEC_NOT);
 }
 
+static void test_a_closer_that_may_execute_a_program(void **state)
+{
+	struct lp_task child = process(2, -10);
+
+	(void)state;
+	forked(child, process(1, -20))->shares_memory = 1;
+	assert_true(lineage_closer(&lineage, &child, EVENT, EVENT)); /* it was there before the connection */
+	assert_int_equal(child.tgid, 2);
+	assert_true(lineage_closer(&lineage, &child, EVENT - CLOCK_SECOND, EVENT));
+	assert_int_equal(child.tgid, 1);
+	child = process(3, -9);
+	forked(child, process(1, -20));
+	assert_false(lineage_closer(&lineage, &child, 0, EVENT));
+	now.state = PROCESS_OVER;
+	assert_true(lineage_closer(&lineage, &child, 0, EVENT));
+	assert_int_equal(child.tgid, 3);
+}
+
 static void assert_name(struct lp_task task, const char *comm, bool has_executed)
 {
 	assert_int_equal(lineage_has_executed(&lineage, EVENT, &task), has_executed);
@@ -231,6 +249,7 @@ int main(void)
 		TEST(test_a_child_that_executes_after_little_time_of_its_own),
 		TEST(test_a_child_that_does_not_execute),
 		TEST(test_a_child_that_shares_memory_acts_for_its_forker),
+		TEST(test_a_closer_that_may_execute_a_program),
 		TEST(test_the_name_is_that_before_the_first_exec_since),
 		TEST(test_the_name_before_the_first_two_execs),
 		TEST(test_one_that_closes_by_executing_has_executed),

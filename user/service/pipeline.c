@@ -201,7 +201,7 @@ static struct lp_task closer_of(const struct pipeline *p, const struct lp_ended 
 	const struct lineage lineage = pending_lineage(p->pending);
 	struct lp_task closer = ended->owner;
 
-	lineage_closer(&lineage, &closer, clock_monotonic_ns());
+	lineage_closer(&lineage, &closer, 0, clock_monotonic_ns());
 	return closer;
 }
 

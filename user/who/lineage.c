@@ -56,10 +56,12 @@ enum lineage_exec lineage_exec(const struct lineage *l, const struct lp_task *ta
 	return past.n_execs && past.exec_after_ns < LINEAGE_EXEC_NS ? EXEC_ONLY : EXEC_NOT;
 }
 
-bool lineage_closer(const struct lineage *l, struct lp_task *task, __u64 now_ns)
+bool lineage_closer(const struct lineage *l, struct lp_task *task, __u64 born_ns, __u64 now_ns)
 {
 	struct lp_task forker;
 
+	if (born_ns && has_begun(l, born_ns, task))
+		return true;
 	switch (lineage_exec(l, task, now_ns, &forker)) {
 	case EXEC_ONLY:
 		*task = forker;

@@ -42,8 +42,9 @@ enum lineage_exec {
 enum lineage_exec lineage_exec(const struct lineage *l, const struct lp_task *task, __u64 now_ns,
 			       struct lp_task *forker);
 
-/* Turns *task, which closed a connection, into the process whose connection it was. False: it may still execute. */
-bool lineage_closer(const struct lineage *l, struct lp_task *task, __u64 now_ns);
+/* Turns *task, which closed a connection born at `born_ns` (CLOCK_MONOTONIC; 0: not known), into the process whose
+ * connection it was. False: it may still execute. */
+bool lineage_closer(const struct lineage *l, struct lp_task *task, __u64 born_ns, __u64 now_ns);
 
 /* Gives *task, seen after time_ns, the name that it had then; "" if that is not known. */
 void lineage_name_at(const struct lineage *l, __u64 time_ns, struct lp_task *task);

@@ -415,14 +415,12 @@ static void scan(struct other_ends *ends, struct search *s, __u64 now_ns)
 			take_found(s, slot.initial,
 				   &(struct lp_record){
 					   .time_ns = slot.time_ns, .task = slot.owner, .socket.sk = slot.socket.sk});
-	for (size_t i = 0; i < s->n_seekers; i++) {
-		struct lp_record *found = &s->seekers[i].found;
-
-		if (s->seekers[i].n_found == 1 && found->task.tgid && lineage_closer(&lineage, &found->task, now_ns)) {
-			name_peer(s->seekers[i].waiting->event, &found->task, found->time_ns);
-			hand_back(ends, s->seekers[i].waiting);
+	for (struct seeker *k = s->seekers; k < s->seekers + s->n_seekers; k++)
+		if (k->n_found == 1 && k->found.task.tgid &&
+		    lineage_closer(&lineage, &k->found.task, k->waiting->event->record->born_ns, now_ns)) {
+			name_peer(k->waiting->event, &k->found.task, k->found.time_ns);
+			hand_back(ends, k->waiting);
 		}
-	}
 }
 
 static void take_living(void *context, const struct lp_record *record)
