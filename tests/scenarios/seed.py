@@ -207,14 +207,19 @@ def seed_several_and_one_reads(t):
     t.check(agent)
 
 
-@seeded
-def seed_several_and_one_is_left(t):
-    """The other holder has closed it before the loss: the child has the only descriptor."""
+def one_is_left(t):
+    """The other holder has closed the connection since the agent started: the child has the only descriptor."""
     c, s = t.connection()
     child = s.host.fork()
     agent = watch(t)
     s("s.close()")
     s.host = child
+    return c, s, agent
+
+
+@seeded
+def seed_several_and_one_is_left(t):
+    c, s, agent = one_is_left(t)
     c("linger(s); s.close()")
     expect(t, c, "local_reset", "linger", "established", via=CLOSED_SEED)
     expect(t, s, "peer_lost", "reset", "established", error=s.error(), via=OneOf("holder", "closer"))
@@ -225,11 +230,7 @@ def seed_several_and_one_is_left(t):
 @seeded
 def seed_several_and_one_closes(t):
     """The last holder resets the connection."""
-    c, s = t.connection()
-    child = s.host.fork()
-    agent = watch(t)
-    s("s.close()")
-    s.host = child
+    c, s, agent = one_is_left(t)
     s("linger(s); s.close()")
     expect(t, s, "local_reset", "linger", "established", via=OneOf("closer"))
     expect(t, c, "peer_lost", "reset", "established", error=c.error())
