@@ -56,16 +56,20 @@ def quiet(t):
     return t.agent("--json")
 
 
-@watched
-def gave_up_by_close(t):
+def gives_up(t, give_up, milliseconds, **fields):
     client, server, there = pair(t)
     agent = quiet(t)
     c = attempt(client, server, there)
-    wait_in_vain(c, 250)
+    wait_in_vain(c, milliseconds)
     first_syn_only(t, c)
-    c("s.close()")
-    unanswered(t, c, 250)
+    give_up(c)
+    unanswered(t, c, milliseconds, **fields)
     t.check(agent)
+
+
+@watched
+def gave_up_by_close(t):
+    gives_up(t, lambda c: c("s.close()"), 250)
 
 
 @watched
@@ -84,14 +88,7 @@ def gave_up_by_send_timeout(t):
 
 @watched
 def gave_up_by_exit(t):
-    client, server, there = pair(t)
-    agent = quiet(t)
-    c = attempt(client, server, there)
-    wait_in_vain(c, 200)
-    first_syn_only(t, c)
-    client.kill()
-    unanswered(t, c, 200, exiting="SIGKILL")
-    t.check(agent)
+    gives_up(t, lambda c: c.host.kill(), 200, exiting="SIGKILL")
 
 
 @watched
