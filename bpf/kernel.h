@@ -206,8 +206,7 @@ struct sock {
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
 	struct socket *sk_socket;
-	void *sk_rx_dst;       /* the route of what comes in */
-	int sk_rx_dst_ifindex; /* ... and its interface; from 5.17 */
+	struct dst_entry *sk_dst_cache;
 	struct socket_wq *sk_wq;
 	kuid_t sk_uid;
 	int sk_err;
@@ -230,7 +229,6 @@ struct sock {
 
 struct inet_sock {
 	struct sock sk;
-	int rx_dst_ifindex;       /* before 5.17 */
 	unsigned long inet_flags; /* from 6.6 */
 	__u8 transparent : 1;     /* until 6.5 */
 	__be16 inet_sport;
@@ -427,6 +425,9 @@ struct net_device {
 	int ifindex;
 	struct hlist_node index_hlist;
 };
+struct dst_entry {
+	struct net_device *dev;
+};
 struct sk_buff {
 	struct sock *sk;
 	int skb_iif;
@@ -455,6 +456,7 @@ struct tcphdr_words {
 	__u8 flags;
 };
 #define TCP_SYN 0x02
+#define TCP_RST 0x04
 
 /* Those of a 32-bit program differ, and are not recognized. */
 #if defined(__TARGET_ARCH_x86)

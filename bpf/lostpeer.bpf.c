@@ -289,7 +289,7 @@ int BPF_PROG(set_state_nested_twice, struct sock *sk, int old_state, int new_sta
 	return 0;
 }
 
-static __always_inline void on_receive_reset(struct sock *sk)
+static __always_inline void on_receive_reset(struct sock *sk, __u64 stack)
 {
 	struct conn *conn;
 
@@ -299,14 +299,14 @@ static __always_inline void on_receive_reset(struct sock *sk)
 	if (!conn)
 		return;
 	conn->flags |= LP_F_RST_IN;
-	if (conn->dropped_ns && is_own_reset(sk, bpf_skc_to_tcp_sock(sk), conn))
+	if (is_own_reset(stack, as_number(sk)))
 		conn->flags |= LP_F_RST_OWN;
 }
 
 SEC("tp_btf/tcp_receive_reset")
 int BPF_PROG(receive_reset, struct sock *sk)
 {
-	on_receive_reset(sk);
+	on_receive_reset(sk, as_number(ctx));
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #define LOSTPEER_BPF_SENT_H
 
 #include "conn.h"
+#include "packet.h"
 #include "report.h"
 
 #define EBUSY 16
@@ -14,8 +15,6 @@
 /* A segment that is dropped while it is being sent is dropped within microseconds. Longer than that it waited in a
  * queue, or for a neighbour that does not answer, and that is no fault of this host. */
 #define SENDING_NS 5000000
-/* A RST of this host's own firewall comes in before the call or the timer that sent the segment returns. */
-#define ANSWER_NS 20000000ULL
 #define JUST_NOW_NS 1000000ULL
 
 static __always_inline void sent_begin(struct conn *conn, __u32 heard)
@@ -75,24 +74,16 @@ int BPF_PROG(own_drop, struct sk_buff *skb)
 	return 0;
 }
 
-/* Whether a RST that comes in now answers a segment that this host has just dropped: a firewall that rejects it sends
- * the RST itself, by loopback. In ESTABLISHED the socket shows that the RST did not come the usual way: its route was
- * replaced by loopback's or, if a process had it locked, dropped. */
-static __always_inline _Bool is_own_reset(struct sock *sk, struct tcp_sock *tp, struct conn *conn)
+/* A RST that comes in by loopback, though the connection leaves by another interface, is by this host's own firewall:
+ * one that rejects a segment sends the RST itself. */
+__noinline int is_own_reset(__u64 stack, __u64 key)
 {
-	int by;
+	struct sock *sk = (struct sock *)key;
+	struct dst_entry *route = BPF_CORE_READ(sk, sk_dst_cache);
+	__u64 packet = packet_find(stack, key, TCP_RST);
 
-	if (!tp || conn->heard != tp->rcv_tstamp || bpf_ktime_get_ns() - conn->dropped_ns > ANSWER_NS)
-		return 0;
-	if (sk->__sk_common.skc_state != TCP_ESTABLISHED)
-		return tp->snd_nxt == tp->snd_una || sk->__sk_common.skc_state == TCP_SYN_SENT;
-	if (!sk->sk_rx_dst)
-		return sk->sk_lock.owned != 0;
-	if (bpf_core_field_exists(sk->sk_rx_dst_ifindex))
-		by = sk->sk_rx_dst_ifindex;
-	else
-		by = tp->inet_conn.icsk_inet.rx_dst_ifindex;
-	return by == LOOPBACK_IFINDEX;
+	return packet && route && BPF_CORE_READ((struct sk_buff *)packet, skb_iif) == LOOPBACK_IFINDEX &&
+	       BPF_CORE_READ(route, dev, ifindex) != LOOPBACK_IFINDEX;
 }
 
 #endif

@@ -53,7 +53,7 @@ enum lp_flag {
 	LP_F_ACCEPT_HOOK = 1u << 25,      /* task accepted it, seen by --accept-hook */
 	LP_F_IS_BIRTH = 1u << 26, /* task, though named for another reason, also connected, listened or was seeded */
 	LP_F_SHARED = 1u << 27,   /* seeded, and more than one process held it then */
-	/* the RST came in at once after this host dropped our segment, by loopback: its own firewall answered */
+	/* the RST came in by loopback, though the connection leaves by another interface: this host's own firewall */
 	LP_F_RST_OWN = 1u << 28,
 	LP_F_UNREAD_MORE = 1u << 31, /* it may have been in a sockmap, which has thrown away what it held */
 	LP_F_KERNEL = 1u << 29, /* the kernel uses it, for a file system or a disk say; also read from the socket */

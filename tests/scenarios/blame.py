@@ -259,6 +259,17 @@ def reset_by_own_firewall_of_retransmission(t):
 
 
 @scenario()
+def reset_by_own_firewall_late(t):
+    """The RST waits in a queue of the loopback interface, as on a slow machine."""
+    c, s = t.connection()
+    s("drop(s)")
+    c("command('tc', 'qdisc', 'add', 'dev', 'lo', 'root', 'tbf', *'rate 8kbit burst 1600 limit 10000'.split())\n"
+      "udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); udp.sendto(bytes(1500), ('127.0.0.1', 9))")
+    c(REJECT % "output" + "; s.send(bytes(87))")
+    rejected(t, c, s, queued=87)
+
+
+@scenario()
 def reset_by_own_firewall_of_keepalive(t):
     c, s = t.connection()
     c(REJECT % "output" + "; keepalive(s)")
