@@ -3,7 +3,7 @@
 #ifndef LOSTPEER_BPF_ITER_CONTEXTS_H
 #define LOSTPEER_BPF_ITER_CONTEXTS_H
 
-#include "kernel.h"
+#include "kernel_tasks.h"
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 

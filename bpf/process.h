@@ -3,7 +3,7 @@
 #ifndef LOSTPEER_BPF_PROCESS_H
 #define LOSTPEER_BPF_PROCESS_H
 
-#include "kernel.h"
+#include "kernel_tasks.h"
 #include "record.h"
 
 /* A kernel thread owns nothing. Before 5.12 those of io_uring have the descriptors of the process that they work for. */
