@@ -310,6 +310,19 @@ int BPF_PROG(receive_reset, struct sock *sk)
 	return 0;
 }
 
+/* For kernels where tasks preempt programs (reentry.h). */
+SEC("tp_btf/tcp_receive_reset")
+int BPF_PROG(receive_reset_nested, struct sock *sk)
+{
+	struct conn *conn = conn_find(sk);
+
+	if (!conn || (conn->flags & LP_F_RST_IN))
+		return 0;
+	count(LP_STAT_NESTED);
+	on_receive_reset(sk, as_number(ctx));
+	return 0;
+}
+
 /* sk is a full socket. */
 static __always_inline void on_send_reset(struct sock *sk, __u8 state, __u32 reason)
 {

@@ -10,7 +10,7 @@
  * transition. They recover everything, but each transition costs one more call: measured on 6.18, 0.5 us of CPU, or
  * 3 %, of a connection that is closed in order, and 5 % of one with a single byte. So the agent attaches them only if
  * more than drops is wanted, if the kernel preempts programs, or once anything was missed. If the kernel preempts
- * programs, destroy_sock has a copy as well.
+ * programs, destroy_sock and receive_reset have a copy as well.
  */
 #ifndef LOSTPEER_BPF_REENTRY_H
 #define LOSTPEER_BPF_REENTRY_H

@@ -96,7 +96,8 @@ static void test_an_old_kernel_gets_the_programs_that_it_can_run(void **state)
 	assert_string_equal(
 		names_of(is_not_loaded),
 		"send_reset_reason error_report set_state_nested set_state_nested_twice "
-		"destroy_sock_nested retransmit retransmit_result own_drop retransmit_synack hash_bad_header "
+		"destroy_sock_nested receive_reset_nested retransmit retransmit_result own_drop retransmit_synack "
+		"hash_bad_header "
 		"hash_md5_mismatch hash_md5_required hash_md5_unexpected hash_ao_required ao_handshake_failure "
 		"ao_wrong_maclen ao_mismatch ao_key_not_found task_renamed cgroup_gone cgroup_made note_cpu");
 }
@@ -109,7 +110,7 @@ static void test_a_kernel_that_does_not_preempt_gets_one_copy(void **state)
 	have.preemptible = false;
 	hooks_choose(object, &have, &all_options);
 	assert_string_equal(names_of(is_not_loaded),
-			    "send_reset set_state_nested_twice destroy_sock_nested retransmit");
+			    "send_reset set_state_nested_twice destroy_sock_nested receive_reset_nested retransmit");
 }
 
 static void test_unneeded_programs_are_not_loaded(void **state)

@@ -38,6 +38,7 @@ static const struct hook hooks[] = {
 	{PROGRAM(set_state_nested), .needs = {HAS(guards_recursion)}, COPY},
 	{PROGRAM(set_state_nested_twice), .needs = {HAS(guards_recursion), HAS(preemptible)}, COPY},
 	{PROGRAM(destroy_sock_nested), .needs = {HAS(guards_recursion), HAS(preemptible), HAS(destroy_sock)}, COPY},
+	{PROGRAM(receive_reset_nested), .needs = {HAS(guards_recursion), HAS(preemptible)}, .is_quiet = true},
 	{PROGRAM(retransmit), .needs = {HAS(retransmit)}, .unless = HAS(retransmit_failed),
 	 .classes = LP_CLASS_SILENT | LP_CLASS_LOST, .is_quiet = true},
 	{PROGRAM(retransmit_result), .needs = {HAS(retransmit_failed)}, .classes = LP_CLASS_SILENT | LP_CLASS_LOST,
