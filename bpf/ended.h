@@ -64,7 +64,8 @@ static __always_inline void remember_end(struct sock *sk, struct tcp_sock *tp, _
 	look_identity_typed(&slot->socket, sk, tp);
 	slot->socket.cookie = (__u64)sk->__sk_common.skc_cookie.counter; /* may be 0: making one costs time */
 	slot->socket.state = old_state;
-	slot->initial = look_initial_typed(tp);
+	/* in repair mode the close says nothing to the peer, whose other end is another socket from then on */
+	slot->initial = flags & LP_F_REPAIR ? 0 : look_initial_typed(tp);
 	slot->socket.flags = flags & LP_F_DEAD;
 	if (conn)
 		slot->socket.flags |= conn->flags & (LP_F_CONNECTED | LP_F_ACCEPTED);

@@ -201,7 +201,7 @@ struct lp_ended {
 	__u64 time_ns;             /* CLOCK_MONOTONIC; 0: empty */
 	struct lp_identity socket; /* state: the one it left; flags: LP_F_DEAD, LP_F_CONNECTED, _ACCEPTED */
 	struct lp_task owner;      /* it closed the socket, or had it locked at the end; tgid 0: not known */
-	__u64 initial;             /* lp_initial() */
+	__u64 initial;             /* lp_initial(); 0: it is nobody's other end */
 };
 
 #define LP_GONE_CGROUPS 512 /* powers of two */

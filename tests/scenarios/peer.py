@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """RSTs that arrive on established connections."""
+from other_end import NOBODY
 from trial import Absent, End, OneOf, scenario
 
 
@@ -225,7 +226,7 @@ def reset_by_full_listener(t):
 @scenario()
 def restored(t):
     """A connection that was checkpointed and restored in another process: the new one has it, all its bytes are counted
-    from then on, and which end connected is not known any more."""
+    from then on, and which end connected is not known any more. The old process is nobody's other end."""
     client, server = t.pair()
     c, s = t.connection(client, server)
     s("linger(s)")
@@ -253,6 +254,6 @@ def restored(t):
     n("wait(lambda: queued(s) == 0)")
     s("s.close()")
     error = n.error()
-    t.expect(s, "local_reset", "linger", "established", extra={"tcp.bytes_received": 24})
+    t.expect(s, "local_reset", "linger", "established", extra=dict(NOBODY, **{"tcp.bytes_received": 24}))
     t.expect(n, "peer_lost", "reset", "established", error=error, role=Absent(),
              extra={"tcp.bytes_sent": 13, "tcp.bytes_received": 0, "tcp.duration_ms": Absent()})

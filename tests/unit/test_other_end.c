@@ -626,6 +626,20 @@ static void test_an_end_that_is_over_may_have_sent_the_reset(void **state)
 	nothing_waits();
 }
 
+/* As by a checkpoint: who restores it, if that is on this host, has the connection. */
+static void test_an_end_that_was_closed_in_repair_mode_is_nobodys(void **state)
+{
+	(void)state;
+	b.kind = LP_KIND_CLOSE;
+	b.socket.flags |= LP_F_REPAIR;
+	expect(&b);
+	note(&b, SERVER_PID);
+	add(&a, CLIENT_PID);
+	pass(WAIT);
+	check_reported(1, a.socket.sk, 0);
+	nothing_waits();
+}
+
 /* A walk from before the RST does not tell who sent it. */
 static void test_an_end_that_lived_on_before_may_have_sent_the_reset(void **state)
 {
@@ -906,6 +920,7 @@ int main(void)
 		TEST(test_a_reset_waits_until_the_peer_is_reported),
 		TEST(test_an_end_that_lives_on_is_found),
 		TEST(test_an_end_that_is_over_may_have_sent_the_reset),
+		TEST(test_an_end_that_was_closed_in_repair_mode_is_nobodys),
 		TEST(test_an_end_that_lived_on_before_may_have_sent_the_reset),
 		TEST(test_an_end_that_was_reset_later_sent_none),
 		TEST(test_an_end_that_ends_meanwhile_is_searched_again),

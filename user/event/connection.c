@@ -10,10 +10,17 @@ __u64 connection_initial(const struct lp_record *r)
 	return lp_initial(r->socket.snd_una, r->socket.bytes_acked, r->socket.rcv_nxt, r->socket.bytes_received);
 }
 
+/* Closed in repair mode, a socket says nothing to the peer, whose other end is from then on another one, here or on
+ * another host. */
+static bool was_moved(const struct lp_record *r)
+{
+	return r->kind == LP_KIND_CLOSE && (r->socket.flags & LP_F_REPAIR);
+}
+
 bool connection_has_other(const struct lp_record *r)
 {
-	return r->kind != LP_KIND_NO_CONNECT && r->kind != LP_KIND_STRAY && r->socket.state != TCP_LISTEN &&
-	       r->socket.state != TCP_SYN_SENT && connection_initial(r);
+	return !was_moved(r) && r->kind != LP_KIND_NO_CONNECT && r->kind != LP_KIND_STRAY &&
+	       r->socket.state != TCP_LISTEN && r->socket.state != TCP_SYN_SENT && connection_initial(r);
 }
 
 struct connection_others connection_others(const struct lp_record *r)

@@ -7,7 +7,8 @@
 
 #include "record.h"
 
-/* False: it was never established, so it has no other end; or the record does not say. */
+/* False: it was never established, so it has no other end; or another socket took its place; or the record does not
+ * say. */
 bool connection_has_other(const struct lp_record *record);
 
 __u64 connection_initial(const struct lp_record *record); /* lp_initial() */
