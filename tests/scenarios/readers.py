@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The last reference to a socket goes in read(2): in the application's own, or in one that never used the socket."""
+import clock
+
 from owners import FOUND, NOBODY, workers
 from trial import End, Maybe, one_family, scenario
 
@@ -107,7 +109,8 @@ def reader_after_walk(t):
     worker("fds = [s.detach()]\n" + READ + "\nos.close(fds[0])")
     s.host = worker
     lose_unread(t, client, worker, [(c, s)])
-    t.settle()
+    # A worker that was forked just now may still execute a program: the owner is not known at once.
+    clock.wait(lambda: b"unread_data" in agent.written(), "the event of the worker")
     t.check(agent)
 
 
