@@ -17,7 +17,7 @@ static int load_with_statistics(struct bpf_object_skeleton *s);
 
 #define LOG_STATISTICS 4 /* BPF_LOG_STATS in the kernel's bpf_verifier.h, since 5.2 */
 #define PROGRAMS_MAX 64
-#define LOG_BYTES 4096
+#define LOG_BYTES (1 << 20) /* some kernels write a line for each call of a global function that they follow */
 
 static char logs[PROGRAMS_MAX][LOG_BYTES];
 
