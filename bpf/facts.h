@@ -28,6 +28,9 @@ static __always_inline _Bool is_in_repair(struct tcp_sock *tp)
 	return BPF_CORE_READ_BITFIELD(tp, repair) != 0;
 }
 
+/* Always 0. Volatile, so that the verifier follows one path with unknown flags, not one for each set of them. */
+static volatile __u32 nothing;
+
 static __always_inline __u32 facts_flags(struct sock *sk, struct tcp_sock *tp)
 {
 	__u32 flags = look_flags_typed(sk, tp);
@@ -38,7 +41,7 @@ static __always_inline __u32 facts_flags(struct sock *sk, struct tcp_sock *tp)
 		flags |= LP_F_REPAIR;
 	if (net_dying(sk->__sk_common.skc_net.net))
 		flags |= LP_F_NET_DYING;
-	return flags;
+	return flags + nothing;
 }
 
 /* Without a branch, since the verifier would follow both sides. */
