@@ -191,6 +191,14 @@ def kernel_nvme_before_agent(t):
 
 
 @kernel
+def kernel_nvme_unlisted_before_agent(t):
+    """The agent never saw the listener, and a process takes the target out of configfs."""
+    client, server = nvme(t)
+    client("storage.nvme_connect(THERE)")
+    nvme_ends(t, client, server, t.agent("--json", "--all"), lambda: server("storage.nvme_unlisten()"))
+
+
+@kernel
 def kernel_nvme_refused(t):
     agent = t.agent("--json", "--all") if VM else None
     client, _ = machine(t, "nvme-fabrics", "nvme-tcp", needs="/dev/nvme-fabrics")
