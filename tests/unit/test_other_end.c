@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Both ends: which sockets fit together, and how long an event waits for its other end. The kernel and the clock are
- * the test's; other_end.c is included for its static functions.
+ * The other end of an event: how it is found, and how long the event waits for it. The kernel and the clock are the
+ * test's; other_end.c is included for its static functions.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 
-#include "facts.h"
+#include "ends.h"
 
 struct kernel {
 	struct lp_record ends[8];
@@ -26,7 +26,6 @@ struct kernel {
 static struct kernel kernel;
 static struct other_ends *ends;
 static __u64 now_ns;
-static struct lp_record a, b; /* a client, and its server, which received 1000 bytes and resets it */
 
 static struct {
 	unsigned reported, asked;
@@ -106,56 +105,13 @@ struct lineage pending_lineage(const struct pending_list *list)
 	return (struct lineage){.past = no_past};
 }
 
-static struct lp_record end_of(__u64 sk, const char *local, __u16 local_port, const char *peer, __u16 peer_port)
-{
-	struct lp_record r = record_of(&(struct facts){TCP_ESTABLISHED, HELD, .err = ECONNRESET});
-
-	inet_pton(AF_INET, local, r.socket.local_addr);
-	inet_pton(AF_INET, peer, r.socket.peer_addr);
-	r.socket.local_port = local_port;
-	r.socket.peer_port = peer_port;
-	r.socket.sk = sk;
-	r.socket.cookie = sk + 1;
-	r.socket.netns = 1;
-	r.born_ns = now_ns - 10 * CLOCK_MS;
-	r.time_ns = now_ns;
-	r.socket.snd_wnd = 0;
-	r.socket.bytes_acked = r.socket.bytes_received = 0;
-	return r;
-}
-
-/* The handshake of a and b, with these initial sequence numbers: it counts the SYN of a alone. */
-static void connect_ends(__u32 of_a, __u32 of_b)
-{
-	a.socket.snd_una = a.socket.snd_nxt = b.socket.rcv_nxt = of_a + 1;
-	a.socket.bytes_acked = 1;
-	b.socket.snd_una = b.socket.snd_nxt = a.socket.rcv_nxt = of_b + 1;
-	b.socket.bytes_acked = a.socket.bytes_received = b.socket.bytes_received = 0;
-}
-
-/* From a to b, which acknowledges all but the last one. */
-static void send_bytes(__u32 n)
-{
-	a.socket.snd_nxt += n;
-	a.socket.snd_una += n - 1;
-	a.socket.bytes_acked += n - 1;
-	b.socket.rcv_nxt += n;
-	b.socket.bytes_received += n;
-}
-
 static int set_up(void **state)
 {
 	(void)state;
 	memset(&kernel, 0, sizeof(kernel));
 	memset(&out, 0, sizeof(out));
 	now_ns = 100000 * CLOCK_MS;
-	a = end_of(64, "10.0.0.1", 4000, "10.0.0.2", 80);
-	b = end_of(128, "10.0.0.2", 80, "10.0.0.1", 4000);
-	a.socket.flags |= LP_F_CONNECTED;
-	b.socket.flags |= LP_F_ACCEPTED;
-	connect_ends(0xfffffe00u, 6999); /* sequence numbers wrap */
-	send_bytes(1000);
-	b.socket.netns = 2;
+	ends_begin(now_ns);
 	memset(slots, 0, sizeof(slots));
 	ends = other_end_new(&kernel, NULL, done, &out);
 	return ends ? 0 : -1;
@@ -229,76 +185,6 @@ static void nothing_waits(void)
 {
 	assert_int_equal(other_end_count(ends), 0);
 	assert_int_equal(other_end_deadline(ends), 0);
-}
-
-static bool fit(const struct lp_record *one, const struct lp_record *other)
-{
-	struct connection_others others = connection_others(one);
-
-	for (unsigned i = 0; i < others.n; i++)
-		if (connection_has_other(one) && others.initial[i] == connection_initial(other))
-			return true;
-	return false;
-}
-
-static bool both_fit(void)
-{
-	assert_int_equal(fit(&a, &b), fit(&b, &a));
-	return fit(&a, &b);
-}
-
-/* Whatever was sent, and whether either end has sent a FIN: both count it twice. */
-static void test_ends_that_fit(void **state)
-{
-	(void)state;
-	assert_true(both_fit());
-	for (int i = 0; i < 5; i++) {
-		send_bytes(0x40000000u);
-		assert_true(both_fit());
-	}
-	a.socket.snd_una++;
-	a.socket.bytes_acked++;
-	assert_true(both_fit());
-	b.socket.rcv_nxt++;
-	b.socket.bytes_received++;
-	assert_true(both_fit());
-}
-
-/* Both stacks use the same addresses and ports, and began in the same 64 ns at one end. */
-static void test_initial_numbers_tell_twins_apart(void **state)
-{
-	(void)state;
-	b.socket.rcv_nxt++;
-	assert_false(both_fit());
-	b.socket.rcv_nxt -= 2;
-	assert_false(both_fit());
-	b.socket.rcv_nxt++;
-	b.socket.snd_una++;
-	assert_false(both_fit());
-	b.socket.snd_una--;
-	assert_true(both_fit());
-}
-
-static void test_ends_fit_whatever_address_translation_did(void **state)
-{
-	(void)state;
-	b.socket.local_port++;
-	b.socket.peer_port++;
-	b.socket.local_addr[3]++;
-	b.socket.peer_addr[3]++;
-	assert_true(both_fit());
-}
-
-/* Of a connection older than the agent, nobody knows which end connected. */
-static void test_ends_fit_without_their_roles(void **state)
-{
-	(void)state;
-	a.socket.flags &= ~(__u32)LP_F_CONNECTED;
-	assert_true(both_fit());
-	b.socket.flags &= ~(__u32)LP_F_ACCEPTED;
-	assert_true(both_fit());
-	b.socket.rcv_nxt++;
-	assert_false(both_fit());
 }
 
 static void test_both_are_reported_when_the_second_comes(void **state)
@@ -897,10 +783,6 @@ static void test_each_event_comes_out_exactly_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_ends_that_fit),
-		TEST(test_initial_numbers_tell_twins_apart),
-		TEST(test_ends_fit_whatever_address_translation_did),
-		TEST(test_ends_fit_without_their_roles),
 		TEST(test_both_are_reported_when_the_second_comes),
 		TEST(test_a_waiting_end_names_the_second),
 		TEST(test_an_event_waits_while_its_owner_is_searched),
