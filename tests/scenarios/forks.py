@@ -108,10 +108,8 @@ def child_forked_after_many_losses(t):
 def child_forked_before_the_loss_takes_over(t):
     """The child is the owner, though it began after the connection and its parent lives."""
     c, s = t.connection()
-    child = s.host.fork()
-    s("s.close()")
-    s.host = child
-    child("time.sleep(1.1)")  # longer ago than a child needs to execute a program
+    s.hand_on()
+    s("time.sleep(1.1)")  # longer ago than a child needs to execute a program
     c("linger(s); s.close()")
     t.expect(c, "local_reset", "linger", "established", extra=first(s))
     t.expect(s, "peer_lost", "reset", "established", error=s.error(), via=OneOf("holder", "closer"))
@@ -467,9 +465,7 @@ def child_computes_and_executes(t):
 def child_closes_and_computes(t):
     """It never executes a program."""
     c, s = t.connection()
-    child = s.host.fork()
-    s("s.close()")
-    s.host = child
-    child("linger(s); s.close(); " + COMPUTE)
+    s.hand_on()
+    s("linger(s); s.close(); " + COMPUTE)
     t.expect(c, "peer_lost", "reset", "established", error=c.error())
     t.expect(s, "local_reset", "linger", "established", via="closer")

@@ -21,18 +21,14 @@ def reset_by_client(t, c, s, **fields):
 def owner_forked_after_accept(t):
     """The parent accepts, the child serves, as in sshd and PostgreSQL."""
     c, s = t.connection()
-    child = s.host.fork()
-    s("s.close()")
-    s.host = child
+    s.hand_on()
     reset_by_client(t, c, s, via=FOUND)
 
 
 @one_family
 def owner_forked_child_closes(t):
     c, s = t.connection()
-    child = s.host.fork()
-    s("s.close()")
-    s.host = child
+    s.hand_on()
     s("linger(s); s.close()")
     t.expect(s, "local_reset", "linger", "established", via=FOUND)
     t.expect(c, "peer_lost", "reset", "established", error=c.error())
@@ -41,9 +37,7 @@ def owner_forked_child_closes(t):
 @one_family
 def owner_forked_child_closes_in_order(t):
     c, s = t.connection()
-    child = s.host.fork()
-    s("s.close()")
-    s.host = child
+    s.hand_on()
     s("s.close()")
     c("reached(s, 'close_wait')")
     t.expect(c, "peer_closed", "fin", "established")
@@ -423,13 +417,11 @@ def owner_exits_at_once(t):
 @one_family
 def owner_killed_after(t):
     c, s = t.connection()
-    child = s.host.fork()
-    s("s.close()")
-    s.host = child
+    s.hand_on()
     t.expect(s, "peer_lost", "reset", "established", error="ECONNRESET", via=FOUND)
     c("linger(s); s.close()")
     t.expect(c, "local_reset", "linger", "established")
-    child.kill()
+    s.host.kill()
 
 
 def ring(t, flags):

@@ -61,7 +61,6 @@ def attempt(client, server, own_key=""):
 
 def check_listener(t, agent, server, fault, count, peer, least=1):
     """The listener's events tell each drop of the first burst once, and no other fault."""
-    agent.stop()
     events = [e for e in agent.events if e["network.netns"] == server.netns]
     reported = of(events, "accept_dropped")
     problems = agent.faults() + [fault for event in events for fault in contract.faults(event)]
@@ -98,13 +97,14 @@ def refused_by_listener(t, fault, listener_key, own_key):
         wait_for(agent, server, "accept_dropped")
     expect_timeout(t, c, "connect_failed", "timeout", "connecting", fault, "peer")
     t.premise(counted(server, COUNTERS[fault]) > before, "the kernel counts %s" % COUNTERS[fault])
-    t.finish()
-    check_listener(t, agent, server, fault, counted(server, COUNTERS[fault]) - before, client("plain(HERE)"))
     compare(t, agent, [client])
+    check_listener(t, agent, server, fault, counted(server, COUNTERS[fault]) - before, client("plain(HERE)"))
 
 
 def compare(t, agent, hosts):
     """The events of these hosts against the truths; what listeners tell is checked elsewhere."""
+    t.finish()
+    agent.stop()
     namespaces = {host.netns: (host.addresses, host.since) for host in hosts}
     problems = agent.faults() + judge(t.truths, own(agent.events, namespaces, t.until), t.matrix)
     assert not problems, "\n".join(problems)
@@ -136,8 +136,6 @@ def signature_wrong_and_given_up(t):
     client("wait(lambda: retransmits(s) > 0, 'the second SYN')")
     client("s.close()")
     t.expect(c, "connect_failed", "abandoned", "connecting", ambiguous=doubt(t, True), extra=extra("wrong", "peer"))
-    t.finish()
-    agent.stop()
     compare(t, agent, [client])
 
 
@@ -163,8 +161,6 @@ def signature_changed(t):
     c("s.send(bytes(19))")
     expect_timeout(t, c, "peer_lost", "retransmit_timeout", "established", "wrong", "peer", unacked=19)
     t.premise(counted(s, "TCPMD5Failure") > before, "the kernel counts them")
-    t.finish()
-    agent.stop()
     compare(t, agent, [c.host, s.host])
 
 
@@ -180,8 +176,6 @@ def signature_of_the_answers_changed(t):
     c("s.send(bytes(19))")
     expect_timeout(t, c, "peer_lost", "retransmit_timeout", "established", "wrong", "local", unacked=19)
     expect_timeout(t, s, "peer_lost", "retransmit_timeout", "established", "wrong", "peer", unacked=7)
-    t.finish()
-    agent.stop()
     compare(t, agent, [c.host, s.host])
 
 
@@ -203,8 +197,6 @@ def signature_mended(t):
     c("sysctls(retries2=1); time.sleep(0.1); s.send(bytes(23))")
     t.expect(c, "peer_lost", "retransmit_timeout", "established", error=c.error(), unacked=23,
              extra={"signature.fault": Absent(), "signature.dropped_by": Absent(), "tcp.retransmits": AtLeast(1)})
-    t.finish()
-    agent.stop()
     compare(t, agent, [c.host, s.host])
 
 
@@ -219,8 +211,6 @@ def signature_silent(t):
     wait_for(agent, c.host, "peer_silent")
     t.expect(c, "peer_silent", "unacked", "established", by="peer" if SHOWN else None, unacked=19,
              extra=dict(extra("wrong", "peer"), **{"tcp.gives_up_in_ms": Maybe(AtLeast(0))}))
-    t.finish()
-    agent.stop()
     compare(t, agent, [c.host, s.host])
 
 
@@ -233,8 +223,6 @@ def signature_good(t):
     c("s.send(bytes(5))")
     t.expect(c, "peer_lost", "retransmit_timeout", "established", error=c.error(), unacked=5,
              extra={"signature.fault": Absent(), "signature.dropped_by": Absent()})
-    t.finish()
-    agent.stop()
     compare(t, agent, [c.host, s.host])
     assert not of([e for e in agent.events if e["network.netns"] == s.host.netns], "accept_dropped")
 
@@ -271,6 +259,7 @@ for s in all: s.close()
     if SHOWN:  # at once those of a second, the rest 10 s later
         clock.wait(lambda: sum(told(agent, server)) >= count, "all %d of them" % count, 60)
     t.finish()
+    agent.stop()
     check_listener(t, agent, server, "missing", count, None, count)
     assert not SHOWN or len(told(agent, server)) <= 3, told(agent, server)
 

@@ -82,6 +82,12 @@ class End:
     def __call__(self, source, **names):
         return self.host(source, **names)
 
+    def hand_on(self):
+        """Give the connection to a child, and keep no descriptor of it."""
+        child = self.host.fork()
+        self("s.close()")
+        self.host = child
+
     def error(self, source="lost(s)", **names):
         return self.host.error(source, **names)
 
