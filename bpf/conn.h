@@ -39,6 +39,12 @@ static __always_inline struct conn *conn_find(struct sock *sk)
 	return conn && !(conn->flags & CONN_KEPT) ? conn : (struct conn *)0;
 }
 
+/* Whether this process connected, or listened, or held the socket at start. */
+static __always_inline _Bool conn_is_birth(const struct conn *conn, const struct lp_task *task)
+{
+	return conn->birth.tgid == task->tgid && conn->birth.start_boot_ns == task->start_boot_ns;
+}
+
 static __always_inline int conn_state(const struct conn *conn)
 {
 	return (conn->flags & CONN_STATE) / (CONN_STATE & -CONN_STATE);

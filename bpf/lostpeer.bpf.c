@@ -128,7 +128,7 @@ static __always_inline void note_closer(struct sock *sk, int old_state, int new_
 	if ((new_state == TCP_FIN_WAIT2 || new_state == TCP_CLOSING) && old_state != new_state)
 		return; /* the peer caused it, not a close(2) by the current task */
 	conn = conn_find(sk);
-	if ((!conn || !conn->birth.tgid) && sk->sk_user_data && kernel_takes_events(as_number(sk)))
+	if (kernel_took_over(sk, conn))
 		conn = conn_find(sk);
 	if (!conn)
 		return;

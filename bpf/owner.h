@@ -28,9 +28,7 @@ static __always_inline _Bool closes_listener(void)
 
 static __always_inline __u32 birth_flag(struct lp_record *r, struct conn *conn)
 {
-	return conn && conn->birth.tgid == r->task.tgid && conn->birth.start_boot_ns == r->task.start_boot_ns
-		       ? LP_F_IS_BIRTH
-		       : 0;
+	return conn && conn_is_birth(conn, &r->task) ? LP_F_IS_BIRTH : 0;
 }
 
 static __always_inline _Bool is_unaccepted(const struct lp_record *r)
@@ -66,13 +64,20 @@ __noinline int kernel_takes_events(__u64 sk)
 	return 1;
 }
 
+static __always_inline _Bool kernel_took_over(struct sock *sk, const struct conn *conn)
+{
+	struct socket *socket = sk->sk_socket;
+
+	return (!conn || !conn->birth.tgid) && sk->sk_user_data && socket && socket->file &&
+	       kernel_takes_events(as_number(sk));
+}
+
 /* Applies rules 1 to 3 of the owner rule; for the others, names the candidate. */
 static __always_inline void name_owner(struct lp_record *r, struct sock *sk, struct conn *conn)
 {
 	_Bool aborted = sk->sk_err == ECONNABORTED;
 
-	if ((!conn || !conn->birth.tgid) && (r->socket.flags & LP_F_FILE) && sk->sk_user_data &&
-	    kernel_takes_events(as_number(sk)))
+	if (kernel_took_over(sk, conn))
 		r->socket.flags |= LP_F_KERNEL;
 	if (r->socket.flags & LP_F_KERNEL)
 		return;

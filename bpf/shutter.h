@@ -41,8 +41,7 @@ __noinline int note_shutter(__u64 sk)
 		return 0;
 	shutter.time_ns = bpf_ktime_get_ns();
 	task_current(&shutter.task);
-	shutter.opened =
-		conn->birth.tgid == shutter.task.tgid && conn->birth.start_boot_ns == shutter.task.start_boot_ns;
+	shutter.opened = conn_is_birth(conn, &shutter.task);
 	if (!bpf_map_update_elem(&shutters, &sk, &shutter, BPF_ANY))
 		conn->flags |= shutter.opened ? CONN_SHUT_BESIDE : CONN_SHUT_BESIDE | CONN_SHUT_BY_OTHER;
 	return 0;
