@@ -7,10 +7,13 @@
 #include "maps.h"
 
 /* Where each CPU's copy of a per-CPU variable is, from its address, plus 1; 0: not known. The agent runs note_cpu on
- * every CPU, then sets this kernel's numbers of the two counters, and how many CPUs there are: until then, and where the
- * kernel does not show them, nothing is counted. */
+ * every CPU, then sets this kernel's numbers of the two counters: until then, and where the kernel does not show them,
+ * nothing is counted. */
 __u64 cpu_offset[LP_CPUS_MAX];
-__u32 mib_overflows, mib_drops, n_cpus;
+__u32 mib_overflows, mib_drops;
+
+/* Set by the agent before loading, so that the verifier follows a loop over these alone. 0: more than LP_CPUS_MAX. */
+const volatile __u32 n_cpus = LP_CPUS_MAX;
 
 /* What the agent has seen so far, by inode of the network namespace; at first what was counted before its first
  * listener. More namespaces do not listen; the one not used longest gives way, and its next count begins at that time. */
@@ -21,14 +24,6 @@ struct {
 	__type(value, struct lp_turned_away);
 } turned_away SEC(".maps");
 
-static __always_inline __u64 number_of(const void *pointer)
-{
-	__u64 address = (__u64)pointer, number = 0;
-
-	bpf_probe_read_kernel(&number, sizeof(number), &address);
-	return number;
-}
-
 /* A map of ours has both: the address of its value for this CPU, and that of the per-CPU variable. Never attached: the
  * agent runs it (from 5.10 on a CPU of its choice). */
 SEC("raw_tp")
@@ -36,13 +31,13 @@ int note_cpu(void *ctx)
 {
 	__u32 zero = 0, cpu = bpf_get_smp_processor_id();
 	void *here = bpf_map_lookup_elem(&conns_kept, &zero);
-	__u64 map = number_of(&conns_kept), variable = 0;
+	__u64 map = as_number(&conns_kept), variable = 0;
 
 	if (!here || cpu >= LP_CPUS_MAX)
 		return 0;
 	if (!bpf_probe_read_kernel(&variable, sizeof(variable),
 				   (void *)(map + bpf_core_field_offset(struct bpf_array, pptrs))))
-		cpu_offset[cpu] = (number_of(here) - variable) | 1;
+		cpu_offset[cpu] = (as_number(here) - variable) | 1;
 	return 0;
 }
 
@@ -67,7 +62,7 @@ static __always_inline _Bool count_turned_away(struct lp_turned_away *away, stru
 {
 	__u64 mibs = (__u64)BPF_CORE_READ(net, mib.net_statistics);
 
-	if (!n_cpus || !mibs)
+	if (!mib_drops || !n_cpus || !mibs)
 		return 0;
 	away->count[LP_QUEUE_ACCEPT] = sum_mib(mibs, mib_overflows);
 	away->count[LP_QUEUE_SYN] = sum_mib(mibs, mib_drops) - away->count[LP_QUEUE_ACCEPT];

@@ -63,6 +63,13 @@ static __u32 ended_of_cpu(void)
 	return each;
 }
 
+static __u32 countable_cpus(void)
+{
+	int cpus = libbpf_num_possible_cpus();
+
+	return cpus > 0 && cpus <= LP_CPUS_MAX ? (__u32)cpus : 0;
+}
+
 static int check(const struct kernel_features *f, const struct kernel_options *options)
 {
 	if (!f->btf)
@@ -105,6 +112,7 @@ static int open_programs(struct lostpeer **skeleton, const struct kernel_feature
 	s->rodata->accept_hook = options->accept_hook;
 	s->rodata->follow_parent = options->follow_parent;
 	s->rodata->ended_of_cpu = ended_of_cpu();
+	s->rodata->n_cpus = countable_cpus();
 	s->rodata->place_hierarchy = options->cgroup_hierarchy;
 	s->rodata->jiffy_ms = (__u32)(clock_jiffy_ms() * LP_JIFFY_SCALE);
 	return 0;

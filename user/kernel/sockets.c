@@ -280,18 +280,14 @@ void sockets_forget_filled(struct kernel *kernel, __u64 sk)
 void sockets_count_turned_away(struct kernel *kernel, __u32 mib_overflows, __u32 mib_drops)
 {
 	struct lostpeer *s = kernel_skeleton(kernel);
-	int cpus = libbpf_num_possible_cpus();
 
-	if (cpus <= 0 || cpus > LP_CPUS_MAX)
-		return;
-	for (int cpu = 0; cpu < cpus; cpu++) { /* fails for one that is offline */
-		LIBBPF_OPTS(bpf_test_run_opts, run, .flags = BPF_F_TEST_RUN_ON_CPU, .cpu = (__u32)cpu);
+	for (__u32 cpu = 0; cpu < s->rodata->n_cpus; cpu++) { /* fails for one that is offline */
+		LIBBPF_OPTS(bpf_test_run_opts, run, .flags = BPF_F_TEST_RUN_ON_CPU, .cpu = cpu);
 
 		bpf_prog_test_run_opts(bpf_program__fd(s->progs.note_cpu), &run);
 	}
 	s->bss->mib_overflows = mib_overflows;
 	s->bss->mib_drops = mib_drops;
-	s->bss->n_cpus = (__u32)cpus;
 }
 
 bool sockets_turned_away(struct kernel *kernel, __u32 netns, struct lp_turned_away *seen)
